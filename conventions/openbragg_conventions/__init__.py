@@ -1,0 +1,1 @@
+"""Geometry conventions that come with OpenBragg, one a file."""

@@ -1,0 +1,94 @@
+"""Absolute-scale X-ray diffraction images of small crystals, from interchangeable parts.
+
+``import openbragg`` is quick: torch and the engine are loaded when they are first needed. The names below are the
+public ones; a plugin imports from here and from `openbragg.testing` only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError
+from openbragg.hookspecs import hookimpl
+from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
+from openbragg.options import Rule, option
+from openbragg.roles import (
+    GeometryConvention,
+    Image,
+    ImageFormat,
+    Lattice,
+    LatticeShape,
+    Miller,
+    NoiseModel,
+    StructureFactors,
+    Tracer,
+)
+
+if TYPE_CHECKING:
+    from openbragg.engine.numerics import interference, sphere_transform
+    from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
+    from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
+
+_LATER = {
+    "Axes": "openbragg.model.geometry",
+    "Laboratory": "openbragg.model.geometry",
+    "PanelFrame": "openbragg.model.geometry",
+    "place": "openbragg.model.geometry",
+    "interference": "openbragg.engine.numerics",
+    "sphere_transform": "openbragg.engine.numerics",
+    "Rendering": "openbragg.orchestrator.simulate",
+    "plugin": "openbragg.orchestrator.simulate",
+    "render": "openbragg.orchestrator.simulate",
+    "simulate": "openbragg.orchestrator.simulate",
+}
+
+__all__ = [
+    "Axes",
+    "Beam",
+    "Crystal",
+    "Detector",
+    "Experiment",
+    "GeometryConvention",
+    "Image",
+    "ImageFormat",
+    "InputError",
+    "Laboratory",
+    "Lattice",
+    "LatticeShape",
+    "Miller",
+    "NoiseModel",
+    "OpenBraggError",
+    "Panel",
+    "PanelFrame",
+    "PluginError",
+    "Rendering",
+    "Rule",
+    "Sampling",
+    "Scan",
+    "StructureFactors",
+    "Tracer",
+    "UsageError",
+    "hookimpl",
+    "interference",
+    "option",
+    "place",
+    "plugin",
+    "render",
+    "simulate",
+    "sphere_transform",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("openbragg")
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'openbragg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

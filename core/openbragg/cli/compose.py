@@ -1,0 +1,279 @@
+"""The command line of a model: click options made from the declarations of attrs classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from openbragg.errors import UsageError
+from openbragg.options import OptionSpec, options_of
+from openbragg.orchestrator.registry import kebab
+from openbragg.units import unit
+
+_TYPE_WORDS = {float: "number", int: "whole number", str: "word", Path: "file"}
+_NAME_WIDTH = 38
+_HELP = ("--help", "-h")
+
+
+@attrs.frozen(eq=False)
+class Flag:
+    """One way to set an option: all spellings that do the same.
+
+    Attributes
+    ----------
+    owner
+        The attrs class the option belongs to.
+    field
+        Its field.
+    spec
+        The declaration.
+    spellings
+        Single-dash spellings.
+    unit
+        Name of the unit the value is given in.
+    component
+        Which element of the field it sets; None for all of it.
+    constant
+        The value a bare flag sets; None for flags that take one.
+    """
+
+    owner: type
+    field: str
+    spec: OptionSpec
+    spellings: tuple[str, ...]
+    unit: str
+    component: int | None = None
+    constant: Any = None
+
+    @property
+    def length(self) -> tuple[int, int]:
+        """Fewest and most values the flag takes."""
+        if self.constant is not None:
+            return 0, 0
+        if self.component is not None or self.spec.components:
+            return 1, 1
+        length = self.spec.length
+        return length if isinstance(length, tuple) else (length, length)
+
+    def value(self, words: Sequence[str]) -> Any:
+        """The flag's value in SI, from the words that followed it.
+
+        Raises
+        ------
+        UsageError
+            When a word is not what the option takes; the message has the flag, the word and what was expected.
+        """
+        if self.constant is not None:
+            return self.constant
+        if self.spec.type is str and len(words) == 1:
+            return self._checked(words[0], words[0])
+        if self.spec.type is Path:
+            return Path(words[0])
+        if len(words) == 1 and words[0] in self.spec.words:
+            return words[0]
+        values = tuple(self._number(word) for word in words)
+        return values if self.spec.length != 1 else values[0]
+
+    def _number(self, word: str) -> Any:
+        value: Any = word
+        try:
+            number = float(word)
+            value = int(number) if self.spec.type is int and number == int(number) else number
+            if self.unit == "eV" and not value > 0:
+                raise UsageError(f"{self.spellings[0]}: expected a number above 0 (eV), got {word!r}")
+            value = value if self.spec.type is int else unit(self.unit).to_si(float(value))
+        except (ValueError, OverflowError):
+            pass
+        return self._checked(value, word)
+
+    def _checked(self, value: Any, word: str) -> Any:
+        rule = self.spec.rule
+        if rule is not None and not rule.holds(value):
+            suffix = f" ({self.unit})" if self.unit else ""
+            raise UsageError(f"{self.spellings[0]}: expected {rule.text}{suffix}, got {word!r}")
+        return value
+
+
+@attrs.frozen
+class Section:
+    """A group of help: a title and the flags or bare switches under it."""
+
+    title: str
+    options: tuple[click.Option, ...]
+
+
+class FlagOption(click.Option):
+    """A click option that carries its `Flag`."""
+
+    def __init__(self, flag: Flag) -> None:
+        self.flag = flag
+        most = flag.length[1]
+        names = [name for spelling in flag.spellings for name in (spelling, kebab(spelling))]
+        super().__init__(
+            [_identifier(flag), *dict.fromkeys(names)],
+            is_flag=most == 0,
+            nargs=1 if flag.length[0] != most else max(1, most),
+            type=str if most else bool,
+            help=_help(flag),
+            metavar=_metavar(flag) if most else None,
+            expose_value=False,
+        )
+
+
+class SwitchOption(click.Option):
+    """A bare flag that chooses a plugin."""
+
+    def __init__(self, spelling: str, also: Iterable[str], help: str) -> None:  # noqa: A002
+        names = [name for flag in (spelling, *also) for name in (flag, kebab(flag))]
+        super().__init__(
+            ["switch_" + spelling.strip("-"), *dict.fromkeys(names)], is_flag=True, help=help, expose_value=False
+        )
+
+
+class ModelCommand(click.Command):
+    """A command whose flags are read in the order of the command line; later ones win.
+
+    Attributes
+    ----------
+    sections
+        The groups of help, in order.
+    """
+
+    def __init__(self, name: str, sections: Sequence[Section], **rest: Any) -> None:
+        self.sections = tuple(sections)
+        options = [option for section in sections for option in section.options]
+        super().__init__(name, params=list(options), context_settings={"help_option_names": list(_HELP)}, **rest)
+        self._by_name = {name: option for option in options for name in option.opts}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the flags; `given` then returns them in order."""
+        words, given = self._scan(args)
+        ctx.meta["openbragg.given"] = given
+        return super().parse_args(ctx, words)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the groups."""
+        for section in self.sections:
+            rows = [row for option in section.options if (row := option.get_help_record(ctx)) is not None]
+            if rows:
+                with formatter.section(section.title):
+                    formatter.write_dl(rows, col_max=_NAME_WIDTH)
+        with formatter.section("help"):
+            formatter.write_dl([("-h, --help", "Show this text.")], col_max=_NAME_WIDTH)
+
+    def _scan(self, args: list[str]) -> tuple[list[str], list[tuple[click.Option, list[str]]]]:
+        """The words with each varying list of values joined into one, and each known flag with its values."""
+        words: list[str] = []
+        given: list[tuple[click.Option, list[str]]] = []
+        position = 0
+        while position < len(args):
+            word = args[position]
+            position += 1
+            name, equals, inline = word.partition("=") if word.startswith("--") else (word, "", "")
+            option = self._by_name.get(name)
+            if option is None:
+                words.append(self._unknown(word))
+                continue
+            fewest, most = option.flag.length if isinstance(option, FlagOption) else (0, 0)
+            if equals:
+                values = [inline]
+            else:
+                values = args[position : position + fewest]
+                position += len(values)
+                while len(values) < most and position < len(args) and _is_number(args[position]):
+                    values.append(args[position])
+                    position += 1
+            given.append((option, [part for value in values for part in value.split()] if fewest != most else values))
+            words += [name, " ".join(values)] if fewest != most and values else [name, *values]
+        return words, given
+
+    def _unknown(self, word: str) -> str:
+        """Help passes; anything else unknown is refused here, for click would take ``-N5`` for ``-N 5``."""
+        if word in _HELP:
+            return word
+        if not word.startswith("-") or _is_number(word):
+            raise click.UsageError(f"unexpected argument {word!r}")
+        close = get_close_matches(word, self._by_name, n=3, cutoff=0.6)
+        raise click.UsageError(f"no such flag: {word}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
+
+
+def given(ctx: click.Context) -> list[tuple[click.Option, list[str]]]:
+    """The options of a parsed `ModelCommand`, in the order of the command line, with the words that followed."""
+    return list(ctx.meta["openbragg.given"])
+
+
+def flags_of(cls: type) -> list[Flag]:
+    """Every way to set the options of an attrs class."""
+    flags = []
+    for field, spec in options_of(cls):
+        constant = True if spec.type is bool else None
+        if spec.flags:
+            flags.append(Flag(cls, field, spec, spec.flags, spec.unit, None, constant))
+        for spelling, other in spec.other_units.items():
+            flags.append(Flag(cls, field, spec, (spelling,), other))
+        for spelling in spec.negations:
+            flags.append(Flag(cls, field, spec, (spelling,), "", None, False))
+        for index, spellings in enumerate(spec.components):
+            flags.append(Flag(cls, field, spec, spellings, spec.unit, index))
+    return flags
+
+
+def section(title: str, *classes: type) -> Section:
+    """A group of help with the options of some classes."""
+    return Section(title, tuple(FlagOption(flag) for cls in classes for flag in flags_of(cls)))
+
+
+def construct(cls: Any, assignments: Iterable[tuple[Flag, list[str]]], **fixed: Any) -> Any:
+    """Make an object of a class from flags in order; elements of a tuple may be set one by one.
+
+    Raises
+    ------
+    UsageError
+        From a flag's value.
+    """
+    values: dict[str, Any] = dict(fixed)
+    for flag, words in assignments:
+        if flag.owner is not cls:
+            continue
+        value = flag.value(words)
+        if flag.component is not None:
+            before = values.get(flag.field, getattr(attrs.fields(cls), flag.field).default)
+            value = (*before[: flag.component], value, *before[flag.component + 1 :])
+        elif flag.spec.components:
+            value = (value,) * len(flag.spec.components)
+        values[flag.field] = value
+    return cls(**values)
+
+
+def _identifier(flag: Flag) -> str:
+    return f"{flag.owner.__name__}_{flag.spellings[0].strip('-')}".lower()
+
+
+def _help(flag: Flag) -> str:
+    if flag.component is not None and flag.spec.flags:
+        return f"The same, {flag.spec.parts[flag.component]} alone."
+    if flag.constant is False:
+        return "Turn that off."
+    if flag.unit != flag.spec.unit:
+        return f"The same, in {flag.unit}."
+    if flag.component is not None:
+        return f"{flag.spec.help} ({flag.spec.parts[flag.component]})"
+    return flag.spec.help
+
+
+def _metavar(flag: Flag) -> str:
+    word = (flag.component is None and flag.spec.metavar) or flag.unit or _TYPE_WORDS[flag.spec.type]
+    return f"<{word}>"
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

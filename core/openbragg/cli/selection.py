@@ -1,0 +1,104 @@
+"""Which plugin plays each role, from the flags in their order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import click
+
+from openbragg.cli.compose import Flag, FlagOption, SwitchOption, construct
+from openbragg.errors import UsageError
+from openbragg.orchestrator.registry import Found, Registry
+from openbragg.roles import ROLES
+
+#: Role whose last flag wins, as in the reference program; elsewhere two different choices are a mistake.
+_LAST_WINS = "geometry_conventions"
+
+Given = list[tuple[click.Option, list[str]]]
+
+
+@attrs.frozen
+class Selected:
+    """The plugins of a run, made from their flags.
+
+    Attributes
+    ----------
+    roles
+        For each role that has one plugin at a time, by hook name, that plugin.
+    formats
+        Every image format, with its options.
+    notices
+        What the user should know about the choice.
+    """
+
+    roles: dict[str, Any]
+    formats: list[Any]
+    notices: list[str]
+
+
+def select(registry: Registry, given: Given) -> Selected:
+    """Choose and make the plugins.
+
+    Raises
+    ------
+    UsageError
+        When two plugins of a role were asked for, or an option of one that is not in use was given.
+    PluginError
+        When a plugin was asked for that is not there.
+    """
+    assignments = [(option.flag, words) for option, words in given if isinstance(option, FlagOption)]
+    roles: dict[str, Any] = {}
+    notices: list[str] = []
+    for role in ROLES:
+        if not role.default:
+            continue
+        wishes = _wishes(registry, role.hook, role.flag, given)
+        chosen = _chosen(wishes, role.hook, role.title, notices)
+        found = registry.get(role.hook, chosen or role.default)
+        _refuse_idle_options(registry, role.hook, found, assignments)
+        roles[role.hook] = construct(found.cls, assignments)
+    formats = [construct(found.cls, assignments) for found in registry.of_role("image_formats")]
+    return Selected(roles, formats, notices)
+
+
+def _wishes(registry: Registry, hook: str, flag: str, given: Given) -> list[tuple[str, str]]:
+    """(plugin name, flag that asks for it), in the order of the command line."""
+    switches = {spelling: plugin.name for plugin in registry.of_role(hook) for spelling in plugin.cls.flags}
+    owners = {plugin.cls: plugin.name for plugin in registry.of_role(hook)}
+    explicit: list[tuple[str, str]] = []
+    implied: list[tuple[str, str]] = []
+    for option, words in given:
+        spelling = option.opts[0]
+        if isinstance(option, SwitchOption) and spelling in switches:
+            explicit.append((switches[spelling], spelling))
+        elif isinstance(option, FlagOption) and spelling == flag:
+            explicit.append((words[0], f"{spelling} {words[0]}"))
+        elif isinstance(option, FlagOption) and option.flag.owner in owners:
+            wish = (owners[option.flag.owner], spelling)
+            (explicit if hook == _LAST_WINS else implied).append(wish)
+    return explicit or implied
+
+
+def _chosen(wishes: list[tuple[str, str]], hook: str, title: str, notices: list[str]) -> str | None:
+    if not wishes:
+        return None
+    last, by = wishes[-1]
+    others = [flag for name, flag in wishes if name != last]
+    if others and hook != _LAST_WINS:
+        raise UsageError(f"two {title}s at once: {others[-1]} and {by}")
+    if others:
+        notices.append(f"{others[-1]} is overruled by the later {by}: the {title} is {last}")
+    return last
+
+
+def _refuse_idle_options(registry: Registry, hook: str, chosen: Found, given: list[tuple[Flag, list[str]]]) -> None:
+    """A flag of a plugin that plays no part would be lost without a word; conventions say so in a notice instead."""
+    if hook == _LAST_WINS:
+        return
+    for plugin in registry.of_role(hook):
+        for flag, _ in given:
+            if flag.owner is plugin.cls and plugin is not chosen:
+                raise UsageError(
+                    f"{flag.spellings[0]} belongs to the {plugin.role.title} {plugin.name}, not {chosen.name}"
+                )

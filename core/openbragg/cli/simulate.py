@@ -1,0 +1,261 @@
+"""``openbragg simulate``: flags in, pictures out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openbragg.cli.compose import (
+    Flag,
+    FlagOption,
+    ModelCommand,
+    Section,
+    SwitchOption,
+    construct,
+    flags_of,
+    given,
+    section,
+)
+from openbragg.cli.main import warn
+from openbragg.cli.registry import CORE_SECTIONS, load_registry
+from openbragg.cli.selection import Selected, select
+from openbragg.cli.settings import Computation, Output
+from openbragg.errors import UsageError
+from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
+from openbragg.orchestrator import outputs
+from openbragg.orchestrator.quirks import parse_compat
+from openbragg.orchestrator.registry import Found, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from openbragg.orchestrator.simulate import Rendering
+
+#: What the last of these fields to be set implies about the pivot of the custom convention, as in the reference.
+_PIVOT_IMPLIED = {
+    "distance": "beam",
+    "beam_centre": "beam",
+    "close_distance": "sample",
+    "near_point": "sample",
+    "near_pixel": "sample",
+    "twotheta": "sample",
+}
+_RIGHT_ANGLE = 90.0
+
+Assignments = list[tuple[Flag, list[str]]]
+
+
+def command(blocked: tuple[str, ...]) -> click.Command:
+    """Make the command from the core's options and those of every plugin."""
+    registry = load_registry(blocked)
+    sections = [section(title, *classes) for title, classes in CORE_SECTIONS.items()]
+    sections += [_plugin_section(found) for found in registry.found]
+
+    def run() -> None:
+        simulate(registry, given(click.get_current_context()))
+
+    return ModelCommand(
+        "simulate",
+        sections,
+        callback=run,
+        help="Render the diffraction image of a small crystal on an absolute scale.\n\n"
+        "Flags are those of nanoBragg.c; later ones win. Each has a double-dash alias.",
+    )
+
+
+def simulate(registry: Registry, words: list[tuple[click.Option, list[str]]]) -> None:
+    """Run a simulation from flags in their order, and write its files."""
+    assignments = [(option.flag, values) for option, values in words if isinstance(option, FlagOption)]
+    computation = construct(Computation, assignments)
+    compat = parse_compat(computation.compat)
+    selected = select(registry, words)
+    experiment = make_experiment(assignments)
+    noise = selected.roles["noise_models"]
+    wanted = outputs.requested(selected.formats)
+    silent = noise.name == "nonoise"
+    if not wanted:
+        wanted = outputs.defaults(selected.formats, ["photons"] if silent else ["photons", "counts"])
+    if silent:
+        wanted = [output for output in wanted if output.content != "counts"]
+    outputs.check(wanted)
+
+    from openbragg.orchestrator.simulate import render
+
+    with _progress(construct(Output, assignments).progress) as progress:
+        rendering = render(
+            experiment,
+            convention=selected.roles["geometry_conventions"],
+            structure_factors=selected.roles["structure_factors"],
+            lattice_shape=selected.roles["lattice_shapes"],
+            device=computation.device,
+            precision=computation.precision,
+            compat=compat,
+            progress=progress,
+        )
+    for notice in (*selected.notices, *rendering.choices.notices):
+        warn(f"notice: {notice}")
+    _write(rendering, noise, wanted)
+    _report(rendering, selected, wanted)
+
+
+def make_experiment(assignments: Assignments) -> Experiment:
+    """The experiment that flags describe, its files read.
+
+    Raises
+    ------
+    OpenBraggError
+        When a value or a file cannot be used, or there is no crystal.
+    """
+    beam = construct(Beam, assignments)
+    implied = {}
+    for flag, words in assignments:
+        if flag.owner is Detector and flag.field in _PIVOT_IMPLIED:
+            implied = {"implied_pivot": _PIVOT_IMPLIED[flag.field]}
+        elif flag.owner is Detector and flag.field == "pivot":
+            implied = {"implied_pivot": words[0]}
+    return Experiment(
+        beam=beam,
+        detector=construct(Detector, assignments, **implied),
+        crystal=_make_crystal(assignments, beam),
+        scan=construct(Scan, assignments),
+        sampling=construct(Sampling, assignments),
+    )
+
+
+def _make_crystal(assignments: Assignments, beam: Beam) -> Crystal:
+    """The crystal: its cell completed, its matrix read, its misset angles counted."""
+    from openbragg.orchestrator.matrix import read_mosflm_matrix
+    from openbragg.units import unit
+
+    fixed: dict[str, Any] = {}
+    kept: Assignments = []
+    for flag, words in assignments:
+        if flag.owner is not Crystal:
+            continue
+        if flag.field == "cell":
+            fixed["cell"] = _complete_cell([float(word) for word in words if _refuse_bad_cell(flag, words)])
+        elif flag.field == "reciprocal_vectors":
+            fixed["reciprocal_vectors"] = read_mosflm_matrix(Path(words[0]), beam.wavelength)
+        elif flag.field == "misset":
+            angles = flag.value(words)
+            if not isinstance(angles, str) and len(angles) != 3:
+                raise UsageError(f"-misset: expected three angles or 'random', got {' '.join(words)!r}")
+            fixed["misset"] = angles
+        elif flag.field == "cells":
+            kept.append((flag, [_whole_cells(flag, word) for word in words]))
+        else:
+            kept.append((flag, words))
+    if "cell" in fixed:
+        lengths, angles = fixed["cell"][:3], fixed["cell"][3:]
+        to_metres, to_radians = unit("A").to_si, unit("deg").to_si
+        fixed["cell"] = (*(to_metres(length) for length in lengths), *(to_radians(angle) for angle in angles))
+    elif "reciprocal_vectors" not in fixed:
+        raise UsageError("no crystal: give an orientation matrix with -mat, or a unit cell with -cell")
+    crystal: Crystal = construct(Crystal, kept, **fixed)
+    return crystal
+
+
+def _whole_cells(flag: Flag, word: str) -> str:
+    try:
+        if float(word) == int(float(word)):
+            return word
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError(f"{flag.spellings[0]}: expected a whole number above 0 (cells), got {word!r}")
+
+
+def _refuse_bad_cell(flag: Flag, words: list[str]) -> bool:
+    """Check lengths and angles in the order a b c alpha beta gamma; True when all are good."""
+    for position, word in enumerate(words):
+        try:
+            value = float(word)
+        except ValueError:
+            value = float("nan")
+        limit, rule = (
+            (float("inf"), "a length above 0 (A)") if position < 3 else (180.0, "an angle from 0 to 180 (deg)")
+        )
+        if not 0.0 < value < limit:
+            raise UsageError(f"{flag.spellings[0]}: expected {rule}, got {word!r}")
+    return True
+
+
+def _complete_cell(numbers: list[float]) -> list[float]:
+    """a, b, c and angles in the user's units: lengths default to a, angles to 90."""
+    lengths = numbers[:3] + [numbers[0]] * (3 - len(numbers[:3]))
+    angles = numbers[3:] + [_RIGHT_ANGLE] * (3 - len(numbers[3:]))
+    return [*lengths, *angles]
+
+
+def _plugin_section(found: Found) -> Section:
+    switches = (
+        [SwitchOption(found.cls.flags[0], found.cls.flags[1:], str(found.cls.summary))] if found.cls.flags else []
+    )
+    options = [FlagOption(flag) for flag in flags_of(found.cls)]
+    return Section(f"{found.role.title}: {found.name}", (*switches, *options))
+
+
+@contextmanager
+def _progress(wanted: bool | None) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on stderr, when it is a terminal or the user says so."""
+    if wanted is False or (wanted is None and not sys.stderr.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("rendering"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rendering", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _write(rendering: Rendering, noise: Any, wanted: list[outputs.Output]) -> None:
+    """Write every file, drawing the noise once when one of them wants it."""
+    from openbragg.orchestrator.resolve import clock_seed
+    from openbragg.roles import Image
+
+    sampling = rendering.experiment.sampling
+    assert sampling.region is not None  # resolved
+    pictures: dict[str, np.ndarray[Any, Any]] = {"photons": rendering.images[0].detach().cpu().numpy()}
+    if any(output.content == "counts" for output in wanted):
+        seed = sampling.seed if sampling.seed is not None else clock_seed()
+        if sampling.seed is None:
+            rendering.choices.made["noise seed"] = str(seed)
+        pictures["counts"] = noise.counts(rendering.images[0], seed).cpu().numpy()
+    for output in wanted:
+        image = Image(
+            pixels=pictures[output.content],
+            content=output.content,
+            region=sampling.region,
+            experiment=rendering.experiment,
+            laboratory=rendering.laboratory,
+        )
+        outputs.write_file(output.path, partial(output.format.write, image=image))
+
+
+def _report(rendering: Rendering, selected: Selected, wanted: list[outputs.Output]) -> None:
+    """What was chosen, what came out, and where it lies."""
+    from openbragg.orchestrator.statistics import statistics
+
+    crystal, sampling = rendering.experiment.crystal, rendering.experiment.sampling
+    made = dict(rendering.choices.made)
+    made.setdefault("mosaic domains", str(crystal.mosaic_domains))
+    made.setdefault("oversampling", f"{sampling.oversample} x {sampling.oversample} subpixels")
+    made["lattice shape"] = selected.roles["lattice_shapes"].name
+    for word, value in made.items():
+        click.echo(f"{word:<16}{value}")
+    assert sampling.region is not None  # resolved
+    numbers = statistics(rendering.images[0], sampling.region)
+    click.echo(f"{'largest':<16}{numbers.largest:.6g} photons at slow {numbers.slow}, fast {numbers.fast}")
+    click.echo(f"{'mean':<16}{numbers.mean:.6g}")
+    click.echo(f"{'rms':<16}{numbers.rms:.6g}, rmsd {numbers.rmsd:.6g}")
+    for output in wanted:
+        click.echo(f"{'wrote':<16}{output.path} ({output.format.name}, {output.content})")

@@ -1,0 +1,243 @@
+"""The one evaluation of the model: every term of chosen pixels.
+
+An image is the sum of what `evaluate` returns; a trace is the same, unreduced. Nothing else computes h, k, l, F_cell
+or F_latt.
+
+All arrays here have seven axes, in the reference program's order of nesting and with the pixels last, so that the
+innermost loop runs over neighbouring pixels: (layer, slow subpixel, fast subpixel, source, phi, mosaic, pixel). An axis on
+which a quantity does not depend has length 1.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import mul
+
+import attrs
+import torch
+
+from openbragg.engine.numerics import polarization_factor
+from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.roles import Miller
+
+AXES = ("layer", "slow_subpixel", "fast_subpixel", "source", "phi", "mosaic", "pixel")
+
+Components = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+@attrs.frozen
+class Part:
+    """A box of the sum's axes, as slices; the whole sum by default."""
+
+    layer: slice = slice(None)
+    slow_subpixel: slice = slice(None)
+    fast_subpixel: slice = slice(None)
+    source: slice = slice(None)
+    phi: slice = slice(None)
+    mosaic: slice = slice(None)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Terms:
+    """The terms of some pixels; seven-axis tensors as described above.
+
+    Attributes
+    ----------
+    position
+        x, y, z of the subpixel in metres, float64.
+    direction
+        Its unit vector.
+    scattering
+        x, y, z of q in 1/metres, float64.
+    index, nearest
+        Fractional and nearest whole h, k, l, float64.
+    lattice_factors
+        Factors of F_latt as the shape gives them: one, or three along a, b and c.
+    lattice_amplitude, cell_amplitude
+        F_latt, and F_cell in electrons.
+    intensity
+        F_cell^2 F_latt^2 with the factors that belong to single terms; what the image is summed from.
+    """
+
+    position: Components
+    direction: Components
+    scattering: Components
+    index: Miller
+    nearest: Miller
+    lattice_factors: tuple[torch.Tensor, ...]
+    lattice_amplitude: torch.Tensor
+    cell_amplitude: torch.Tensor
+    intensity: torch.Tensor
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PixelFactors:
+    """Factors of whole pixels, float64, (pixel,): 1 where the factor already stands in the terms."""
+
+    polarization: torch.Tensor
+    solid_angle: torch.Tensor
+
+
+def evaluate(
+    plan: Plan,
+    panel: PanelPlan,
+    slow: torch.Tensor,
+    fast: torch.Tensor,
+    part: Part | None = None,
+    cell_vectors: torch.Tensor | None = None,
+) -> Terms:
+    """Evaluate the terms of pixels.
+
+    Parameters
+    ----------
+    plan, panel
+        The sum, and the panel of the plan that the pixels lie on.
+    slow, fast
+        Pixel indices, float64, shape (pixel,).
+    part
+        Which terms; all by default.
+    cell_vectors
+        Other orientations than the plan's, (phi, mosaic, 3, 3).
+    """
+    part = part or Part()
+    position = positions(plan, panel, slow, fast, part)
+    direction, distance = unit_components(position)
+    incident = plan.incident[part.source]
+    wavelength = _on_axis(plan.wavelengths[part.source], "source")
+    scattering = scattering_vector(direction, incident, wavelength)
+
+    vectors = (plan.cell_vectors if cell_vectors is None else cell_vectors)[part.phi, part.mosaic]
+    index = Miller(*(_dot(scattering, vectors[:, :, axis]) for axis in range(3)))
+    nearest = Miller(*(torch.ceil(value - 0.5) for value in index))
+    offset = Miller(*(value - whole for value, whole in zip(index, nearest, strict=True)))
+
+    lattice_factors = plan.shape.factors(offset, nearest, plan.lattice)
+    lattice_amplitude = reduce(mul, lattice_factors)
+    cell_amplitude = plan.structure_factors.amplitude(index, nearest, plan.tables)
+    amplitude = cell_amplitude * lattice_amplitude
+    intensity = amplitude * amplitude
+    if plan.resolution_limit is not None:
+        intensity = intensity * resolved(scattering, plan.resolution_limit).to(intensity.dtype)
+    if plan.wavelengths.numel() > 1:
+        intensity = intensity * _on_axis(plan.source_weights[part.source], "source").to(intensity.dtype)
+    if plan.oversample_polarization and plan.polarized:
+        factor = polarization_factor(direction, _on_sources(incident), plan.electric_axis, plan.kahn)
+        intensity = intensity * factor.to(intensity.dtype)
+    if plan.oversample_solid_angle:
+        intensity = intensity * solid_angle(plan, panel, distance).to(intensity.dtype)
+    return Terms(
+        position=position,
+        direction=direction,
+        scattering=scattering,
+        index=index,
+        nearest=nearest,
+        lattice_factors=lattice_factors,
+        lattice_amplitude=lattice_amplitude,
+        cell_amplitude=cell_amplitude,
+        intensity=intensity,
+    )
+
+
+def pixel_factors(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> PixelFactors:
+    """Factors of whole pixels, from their first subpixel and source as the reference takes them.
+
+    With a resolution limit the polarization is that of the first subpixel and source that the limit leaves.
+    """
+    first = slice(0, 1)
+    corner = positions(plan, panel, slow, fast, Part(layer=first, slow_subpixel=first, fast_subpixel=first))
+    direction, distance = unit_components(corner)
+    ones = torch.ones_like(slow)
+    omega = ones if plan.oversample_solid_angle else solid_angle(plan, panel, distance).reshape(-1)
+    if not plan.polarized or plan.oversample_polarization:
+        return PixelFactors(polarization=ones, solid_angle=omega)
+    incident = _on_sources(plan.incident[:1])
+    if plan.resolution_limit is not None:
+        direction, incident = _first_resolved(plan, panel, slow, fast, plan.resolution_limit)
+    polarization = polarization_factor(direction, incident, plan.electric_axis, plan.kahn)
+    return PixelFactors(polarization=polarization.reshape(-1), solid_angle=omega)
+
+
+def photons(plan: Plan, intensity: torch.Tensor, factors: PixelFactors) -> torch.Tensor:
+    """Photons per pixel from the summed intensity; float64, (pixel,)."""
+    return plan.intensity_to_photons * intensity * factors.polarization * factors.solid_angle
+
+
+def positions(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, part: Part) -> Components:
+    """Subpixel centres in metres, in layers of growing depth: x, y, z."""
+    subpixel = (torch.arange(plan.oversample, dtype=slow.dtype, device=slow.device) + 0.5) / plan.oversample
+    along_slow = panel.pixel_size * (slow + _on_axis(subpixel[part.slow_subpixel], "slow_subpixel"))
+    along_fast = panel.pixel_size * (fast + _on_axis(subpixel[part.fast_subpixel], "fast_subpixel"))
+    depth = _on_axis(panel.layer_depths[part.layer], "layer")
+    x, y, z = (
+        along_fast * panel.fast[axis] + along_slow * panel.slow[axis] + depth * panel.normal[axis] + panel.origin[axis]
+        for axis in range(3)
+    )
+    return x, y, z
+
+
+def unit_components(position: Components) -> tuple[Components, torch.Tensor]:
+    """Unit vectors along positions, and the distances in metres."""
+    x, y, z = position
+    distance = (x * x + y * y + z * z).sqrt()
+    return (x / distance, y / distance, z / distance), distance
+
+
+def scattering_vector(direction: Components, incident: torch.Tensor, wavelength: torch.Tensor) -> Components:
+    """q = (d - i) / wavelength in 1/metres, for beams `incident` (source, 3)."""
+    x, y, z = (
+        (component - _on_axis(beam, "source")) / wavelength
+        for component, beam in zip(direction, incident.unbind(-1), strict=True)
+    )
+    return x, y, z
+
+
+def resolved(scattering: Components, limit: torch.Tensor) -> torch.Tensor:
+    """Whether the d spacing 1/|q| is at or above a limit in metres."""
+    x, y, z = scattering
+    return (x * x + y * y + z * z) * (limit * limit) <= 1.0
+
+
+def solid_angle(plan: Plan, panel: PanelPlan, distance: torch.Tensor) -> torch.Tensor:
+    """Solid angle of a pixel at a distance in metres, in steradian; 1/R^2 for point pixels."""
+    inverse_square = 1.0 / (distance * distance)
+    if plan.point_pixel:
+        return inverse_square
+    return panel.pixel_size * panel.pixel_size * inverse_square * panel.close_distance / distance
+
+
+def _first_resolved(
+    plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, limit: torch.Tensor
+) -> tuple[Components, torch.Tensor]:
+    """Direction and incident beam, one a pixel, of the first subpixel and source that the resolution limit leaves.
+
+    Pixels of which nothing is left get their very first; their sum is zero.
+    """
+    direction, _ = unit_components(positions(plan, panel, slow, fast, Part()))
+    scattering = scattering_vector(direction, plan.incident, _on_axis(plan.wavelengths, "source"))
+    kept = resolved(scattering, limit)
+    choice = kept.reshape(-1, slow.numel()).to(torch.int8).argmax(dim=0)
+    source = choice % plan.wavelengths.numel()
+    subpixel = torch.div(choice, plan.wavelengths.numel(), rounding_mode="floor")
+    x, y, z = (
+        component.reshape(-1, slow.numel()).gather(0, subpixel.unsqueeze(0)).reshape(1, 1, 1, 1, 1, 1, -1)
+        for component in direction
+    )
+    return (x, y, z), plan.incident[source].reshape(1, 1, 1, 1, 1, 1, -1, 3)
+
+
+def _dot(components: Components, vectors: torch.Tensor) -> torch.Tensor:
+    """Dot product of q with one cell vector of every orientation, `vectors` (phi, mosaic, 3)."""
+    x, y, z = (vectors[:, :, axis].reshape(1, 1, 1, 1, *vectors.shape[:2], 1) for axis in range(3))
+    return components[0] * x + components[1] * y + components[2] * z
+
+
+def _on_axis(values: torch.Tensor, axis: str) -> torch.Tensor:
+    """One value per step of an axis, shaped to broadcast against seven axes."""
+    shape = [1] * len(AXES)
+    shape[AXES.index(axis)] = -1
+    return values.reshape(shape)
+
+
+def _on_sources(incident: torch.Tensor) -> torch.Tensor:
+    """Beams (source, 3) shaped to stand before seven-axis components, (1, 1, 1, source, 1, 1, 1, 3)."""
+    return incident.reshape(1, 1, 1, -1, 1, 1, 1, 3)

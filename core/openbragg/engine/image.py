@@ -1,0 +1,175 @@
+"""The image: the terms of every pixel, summed in blocks of bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from math import ceil
+
+import attrs
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from openbragg.engine.evaluate import Part, evaluate, photons, pixel_factors, resolved
+from openbragg.engine.plan import PanelPlan, Plan
+
+#: Terms evaluated at once on the CPU: their intermediate arrays stay in a core's cache. Measured, see benchmarks.
+CPU_BLOCK_TERMS = 32768
+#: Terms evaluated at once on a GPU: enough to fill it, a few GB of intermediate arrays.
+GPU_BLOCK_TERMS = 1 << 24
+#: Fewest pixels in a block, where the sum of one pixel is long: the innermost loop runs over pixels.
+_FEWEST_PIXELS = 256
+
+#: First and last pixel along fast, then along slow, both included.
+Region = tuple[int, int, int, int]
+
+
+@attrs.frozen
+class Blocks:
+    """How a sum is cut: pixels in a block, and the parts of the sum over which a block is evaluated in turn."""
+
+    pixels: int
+    parts: tuple[Part, ...]
+
+
+def cut_into_blocks(plan: Plan, panel: PanelPlan, pixels: int, terms: int) -> Blocks:
+    """Cut a panel's sum so that no block has more than about `terms` terms.
+
+    The innermost axes are kept whole as long as a block of a few hundred pixels fits; outer ones become a loop.
+    """
+    lengths = (
+        panel.layer_depths.numel(),
+        plan.oversample,
+        plan.oversample,
+        plan.wavelengths.numel(),
+        *plan.cell_vectors.shape[:2],
+    )
+    room = max(1, terms // min(_FEWEST_PIXELS, pixels))
+    chunks = []
+    for length in reversed(lengths):
+        chunk = min(length, room)
+        room //= chunk
+        chunks.append(chunk)
+    chunks.reverse()
+    cuts = (
+        [slice(start, min(start + chunk, length)) for start in range(0, length, chunk)]
+        for length, chunk in zip(lengths, chunks, strict=True)
+    )
+    size = 1
+    for chunk in chunks:
+        size *= chunk
+    return Blocks(pixels=max(1, min(pixels, terms // size)), parts=tuple(Part(*cut) for cut in product(*cuts)))
+
+
+def render_panel(
+    plan: Plan,
+    panel: PanelPlan,
+    *,
+    dtype: torch.dtype,
+    region: Region | None = None,
+    block_terms: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> torch.Tensor:
+    """Expected photons of a panel.
+
+    Parameters
+    ----------
+    plan, panel
+        The sum.
+    dtype
+        Of the result; the sum itself is accumulated in float64.
+    region
+        The part to render; the rest stays 0.
+    block_terms
+        Terms evaluated at once; sized to the device by default.
+    progress
+        Called after each block with the number of pixels it finished.
+
+    Returns
+    -------
+    Photons, (slow, fast), on the plan's device. Where the plan carries gradients, each block is recomputed in the
+    backward pass, so that memory stays that of a block.
+    """
+    first_fast, last_fast, first_slow, last_slow = region or (0, panel.pixels[1] - 1, 0, panel.pixels[0] - 1)
+    width, height = last_fast - first_fast + 1, last_slow - first_slow + 1
+    terms = block_terms or (CPU_BLOCK_TERMS * torch.get_num_threads() if plan.device.type == "cpu" else GPU_BLOCK_TERMS)
+    blocks = cut_into_blocks(plan, panel, width * height, terms)
+    differentiable = plan.differentiable()
+
+    def block(slow: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
+        return photons(
+            plan, sum_of_terms(plan, panel, slow, fast, blocks.parts), pixel_factors(plan, panel, slow, fast)
+        )
+
+    rendered = torch.empty(width * height, dtype=dtype, device=plan.device)
+    pieces = []
+    for start, stop in _ranges(width * height, blocks.pixels):
+        number = torch.arange(start, stop, device=plan.device)
+        slow = (torch.div(number, width, rounding_mode="floor") + first_slow).to(torch.float64)
+        fast = (number % width + first_fast).to(torch.float64)
+        if differentiable:
+            pieces.append(checkpoint(block, slow, fast, use_reentrant=False))
+        else:
+            rendered[start:stop] = block(slow, fast)
+        if progress is not None:
+            progress(stop - start)
+    if differentiable:
+        rendered = torch.cat(pieces).to(dtype)
+    if plan.first_cell_vectors is not None:
+        rendered = _with_first_evaluation(plan, panel, rendered, (first_slow, first_fast), width)
+    rendered = rendered.reshape(height, width)
+    if (height, width) == panel.pixels:
+        return rendered
+    image = torch.zeros(panel.pixels, dtype=dtype, device=plan.device)
+    image[first_slow : last_slow + 1, first_fast : last_fast + 1] = rendered
+    return image
+
+
+def sum_of_terms(
+    plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, parts: tuple[Part, ...]
+) -> torch.Tensor:
+    """Intensity of pixels, summed over all their terms in float64: squared electrons, (pixel,)."""
+    total = torch.zeros_like(slow)
+    for part in parts:
+        terms = evaluate(plan, panel, slow, fast, part)
+        total = total + terms.intensity.reshape(-1, slow.numel()).sum(dim=0, dtype=torch.float64)
+    return total
+
+
+def _with_first_evaluation(
+    plan: Plan, panel: PanelPlan, rendered: torch.Tensor, corner: tuple[int, int], width: int
+) -> torch.Tensor:
+    """Mend the very first evaluation of a run, where phi-carryover has nothing to carry yet.
+
+    That is the first layer, subpixel and source, in the order of the sum, of the first pixel that has any within the
+    resolution limit.
+    """
+    for start, stop in _ranges(rendered.numel(), width):
+        number = torch.arange(start, stop, device=plan.device)
+        slow = (torch.div(number, width, rounding_mode="floor") + corner[0]).to(torch.float64)
+        fast = (number % width + corner[1]).to(torch.float64)
+        one_step = Part(phi=slice(0, 1), mosaic=slice(0, 1))
+        kept = torch.ones(1, stop - start, dtype=torch.bool, device=plan.device)
+        if plan.resolution_limit is not None:
+            scattering = evaluate(plan, panel, slow, fast, one_step).scattering
+            kept = resolved(scattering, plan.resolution_limit).reshape(-1, stop - start)
+        found = kept.any(dim=0)
+        if not bool(found.any()):
+            continue
+        pixel = int(found.to(torch.int8).argmax())
+        step = int(kept[:, pixel].to(torch.int8).argmax())
+        one = slice(pixel, pixel + 1)
+        carried = evaluate(plan, panel, slow[one], fast[one]).intensity
+        mounted = evaluate(plan, panel, slow[one], fast[one], cell_vectors=plan.first_cell_vectors).intensity
+        axes = carried.shape[:4].numel()
+        difference = (mounted - carried).to(torch.float64).reshape(axes, -1).sum(dim=1)[step]
+        change = photons(plan, difference.reshape(1), pixel_factors(plan, panel, slow[one], fast[one]))
+        mended = rendered.clone()
+        mended[start + pixel] += change[0].to(rendered.dtype)
+        return mended
+    return rendered
+
+
+def _ranges(total: int, size: int) -> Iterator[tuple[int, int]]:
+    for piece in range(ceil(total / size)):
+        yield piece * size, min(total, (piece + 1) * size)

@@ -1,0 +1,245 @@
+"""The plan: everything the sum needs, as tensors on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import attrs
+import torch
+
+from openbragg.model import Experiment
+from openbragg.model.geometry import Laboratory, PanelFrame
+from openbragg.model.lattice import oriented_bases
+from openbragg.model.reference_random import draw_mosaic_domains
+from openbragg.model.scalars import plain
+from openbragg.model.vectors import rotation_about, scalar, vector
+from openbragg.roles import Lattice, LatticeShape, StructureFactors
+from openbragg.units import THOMSON_CROSS_SECTION
+
+#: Working precision of amplitudes for each ``--precision``; geometry, q and h k l are float64 in both.
+PRECISIONS = {"mixed": torch.float32, "double": torch.float64}
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PanelPlan:
+    """One panel's tensors: vectors (3,) in metres or of unit length, `pixel_size` and `close_distance` ()."""
+
+    pixels: tuple[int, int]
+    pixel_size: torch.Tensor
+    origin: torch.Tensor
+    fast: torch.Tensor
+    slow: torch.Tensor
+    normal: torch.Tensor
+    close_distance: torch.Tensor
+    layer_depths: torch.Tensor
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Plan:
+    """The sum, axis by axis. All tensors are float64 on one device unless said otherwise.
+
+    Attributes
+    ----------
+    panels
+        The panels to render.
+    oversample
+        Subpixels along each side of a pixel.
+    incident, wavelengths, source_weights
+        The sources: unit vectors along their beams (sources, 3), metres (sources,), weights of mean 1 (sources,).
+    angles
+        Spindle angle of each step, radians, (phi,).
+    cell_vectors
+        Rows a, b, c in metres of every step and mosaic domain, (phi, mosaic, 3, 3).
+    first_cell_vectors
+        The same for the very first evaluation of a run, where the reference's phi-carryover has nothing to carry yet;
+        None where it is no different.
+    electric_axis, kahn, polarized
+        The polarization; `polarized` False makes its factor 1.
+    lattice, shape, structure_factors, tables
+        The plugins that give amplitudes, and what they need.
+    intensity_to_photons
+        r_e^2 x fluence / steps, in photons x steradian^-1 per squared electron, shape ().
+    resolution_limit
+        Smallest d spacing in metres that scatters, shape (), or None for all.
+    """
+
+    panels: tuple[PanelPlan, ...]
+    oversample: int
+    incident: torch.Tensor
+    wavelengths: torch.Tensor
+    source_weights: torch.Tensor
+    angles: torch.Tensor
+    cell_vectors: torch.Tensor
+    first_cell_vectors: torch.Tensor | None
+    electric_axis: torch.Tensor
+    kahn: torch.Tensor
+    polarized: bool
+    point_pixel: bool
+    oversample_polarization: bool
+    oversample_solid_angle: bool
+    resolution_limit: torch.Tensor | None
+    lattice: Lattice
+    shape: LatticeShape
+    structure_factors: StructureFactors
+    tables: tuple[torch.Tensor, ...]
+    intensity_to_photons: torch.Tensor
+
+    @property
+    def device(self) -> torch.device:
+        """Where the sum is evaluated."""
+        return self.cell_vectors.device
+
+    def steps(self) -> int:
+        """Number of terms that the reference program divides by: sources x mosaic domains x phi steps x subpixels."""
+        return self.terms_per_pixel() // self.panels[0].layer_depths.numel()
+
+    def terms_per_pixel(self) -> int:
+        """Number of terms in one pixel's sum."""
+        phi, mosaic = self.cell_vectors.shape[:2]
+        layers = self.panels[0].layer_depths.numel()
+        return layers * self.oversample**2 * self.wavelengths.numel() * phi * mosaic
+
+    def differentiable(self) -> bool:
+        """Whether any number in the plan carries a gradient."""
+        return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in self._tensors())
+
+    def _tensors(self) -> Iterable[torch.Tensor]:
+        yield from (self.incident, self.wavelengths, self.cell_vectors, self.electric_axis, self.kahn)
+        yield from (self.lattice.cells, self.lattice.reciprocal_metric, self.lattice.fudge)
+        yield from (self.intensity_to_photons, *self.tables)
+        for panel in self.panels:
+            yield from (panel.origin, panel.fast, panel.slow, panel.normal, panel.pixel_size)
+
+
+def make_plan(
+    experiment: Experiment,
+    laboratory: Laboratory,
+    shape: LatticeShape,
+    structure_factors: StructureFactors,
+    *,
+    device: torch.device,
+    precision: str,
+    quirks: Collection[str] = (),
+) -> Plan:
+    """Lay the sum out.
+
+    Parameters
+    ----------
+    experiment
+        With every default resolved: steps, mosaic domains and oversampling are numbers, misset is angles.
+    laboratory
+        Where the convention placed beam, spindle and panels.
+    shape, structure_factors
+        The plugins of these roles.
+    device, precision
+        Where and how to compute; `precision` is a key of `PRECISIONS`.
+    quirks
+        Names of reference quirks to reproduce; ``phi-carryover`` and ``oblique-cell`` concern the plan.
+
+    Raises
+    ------
+    InputError
+        From the crystal or from the structure factors.
+    """
+    crystal, beam, scan, sampling = experiment.crystal, experiment.beam, experiment.scan, experiment.sampling
+    dtype = PRECISIONS[precision]
+    vectors, reciprocal = oriented_bases(crystal, oblique="oblique-cell" in quirks)
+    angles = step_angles(experiment)
+    own = list(range(angles.numel()))
+    following, first = carried_steps(angles.detach().tolist()) if "phi-carryover" in quirks else (own, own)
+    turned = rotation_about(laboratory.spindle.expand(angles.numel(), 3), angles)
+    mosaic = _mosaic_rotations(experiment)
+
+    def oriented(steps: list[int]) -> torch.Tensor:
+        # Rows are vectors: v' = U R v, phi first and then the domain's own rotation.
+        rotations = mosaic.unsqueeze(0) @ turned[steps].unsqueeze(1)
+        return (vectors @ rotations.transpose(-1, -2)).to(device)
+
+    oversample = sampling.oversample or 1
+    steps = mosaic.shape[0] * angles.numel() * oversample**2
+    limit = sampling.resolution_limit
+    return Plan(
+        panels=tuple(_panel_plan(frame, device) for frame in laboratory.panels),
+        oversample=oversample,
+        incident=laboratory.beam.reshape(1, 3).to(device),
+        wavelengths=scalar(beam.wavelength).reshape(1).to(device),
+        source_weights=torch.ones(1, dtype=torch.float64, device=device),
+        angles=angles.to(device),
+        cell_vectors=oriented(following),
+        first_cell_vectors=oriented(first) if first != following else None,
+        electric_axis=laboratory.polarization.to(device),
+        kahn=scalar(beam.polarization).to(device),
+        polarized=not beam.no_polarization_factor,
+        point_pixel=experiment.detector.point_pixel,
+        oversample_polarization=sampling.oversample_polarization,
+        oversample_solid_angle=sampling.oversample_solid_angle,
+        resolution_limit=scalar(limit).to(device) if plain(limit) > 0.0 else None,
+        lattice=Lattice(
+            cells=vector(crystal.cells).to(device),
+            reciprocal_metric=(reciprocal @ reciprocal.T).to(device),
+            fudge=scalar(crystal.fudge).to(device),
+            dtype=dtype,
+        ),
+        shape=shape,
+        structure_factors=structure_factors,
+        tables=structure_factors.prepare(experiment, device, dtype),
+        intensity_to_photons=(THOMSON_CROSS_SECTION * scalar(beam.photons_per_area) / steps).to(device),
+    )
+
+
+def step_angles(experiment: Experiment) -> torch.Tensor:
+    """Spindle angle of every rotation step of a resolved experiment: radians, float64, (phi,)."""
+    scan = experiment.scan
+    steps = torch.arange(scan.steps or 1, dtype=torch.float64)
+    return scalar(scan.start) + scalar(scan.step if scan.step is not None else 0.0) * steps
+
+
+def carried_steps(angles: list[float]) -> tuple[list[int], list[int]]:
+    """Whose orientation each step gets where a step at exactly phi = 0 keeps the one before (phi-carryover).
+
+    Returns
+    -------
+    For each step the step whose orientation it uses: in every evaluation but the first, where a sequence follows the
+    last step of the evaluation before; and in the very first, which starts from the crystal as mounted.
+    """
+
+    def carried(before: int) -> list[int]:
+        used = []
+        for step, angle in enumerate(angles):
+            before = step if angle != 0.0 else before
+            used.append(before)
+        return used
+
+    zero = next((step for step, angle in enumerate(angles) if angle == 0.0), 0)
+    first = carried(zero)
+    return carried(first[-1]) if angles else [], first
+
+
+def _mosaic_rotations(experiment: Experiment) -> torch.Tensor:
+    """Rotation of every mosaic domain, (mosaic, 3, 3); the first is the identity.
+
+    The reference rounds each angle to single precision; a spread with a gradient is left unrounded, where the two
+    differ by 6e-8 of the angle.
+    """
+    crystal = experiment.crystal
+    drawn = draw_mosaic_domains(crystal.mosaic_domains or 1, crystal.mosaic_seed)
+    axes = torch.tensor([axis for axis, _ in drawn], dtype=torch.float64)
+    parts = torch.tensor([part for _, part in drawn], dtype=torch.float64)
+    spread = scalar(crystal.mosaic_spread if crystal.mosaic_spread is not None else 0.0)
+    if spread.requires_grad:
+        return rotation_about(axes, spread * parts)
+    angles = (spread.to(torch.float32) * parts.to(torch.float32)).to(torch.float64)
+    return rotation_about(axes, angles)
+
+
+def _panel_plan(frame: PanelFrame, device: torch.device) -> PanelPlan:
+    return PanelPlan(
+        pixels=frame.panel.pixels,
+        pixel_size=scalar(frame.panel.pixel_size).to(device),
+        origin=frame.origin.to(device),
+        fast=frame.fast.to(device),
+        slow=frame.slow.to(device),
+        normal=frame.normal.to(device),
+        close_distance=frame.close_distance().to(device),
+        layer_depths=torch.zeros(1, dtype=torch.float64, device=device),
+    )

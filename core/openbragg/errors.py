@@ -1,0 +1,26 @@
+"""What can go wrong, in one line each.
+
+Every error a user can cause is an `OpenBraggError` whose message names the file and line, or the flag, the value
+and what was expected. The command line prints the message and ends with the class's exit status; Python code
+catches the class.
+"""
+
+
+class OpenBraggError(Exception):
+    """Something the user can mend; the message is one line."""
+
+    exit_status = 1
+
+
+class InputError(OpenBraggError):
+    """A file or a value that cannot be used."""
+
+
+class UsageError(OpenBraggError):
+    """A command line or a call that does not make sense."""
+
+    exit_status = 2
+
+
+class PluginError(OpenBraggError):
+    """Two plugins that cannot live together, or one that was asked for and is not there."""

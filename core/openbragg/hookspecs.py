@@ -1,0 +1,52 @@
+"""The six roles a plugin can offer classes for. Entry-point group: ``openbragg``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from openbragg.roles import (
+        GeometryConvention,
+        ImageFormat,
+        LatticeShape,
+        NoiseModel,
+        StructureFactors,
+        Tracer,
+    )
+
+GROUP = "openbragg"
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def geometry_conventions() -> list[type[GeometryConvention]]:  # type: ignore[empty-body]
+    """Return classes that turn detector settings into laboratory vectors."""
+
+
+@hookspec
+def structure_factors() -> list[type[StructureFactors]]:  # type: ignore[empty-body]
+    """Return classes that compute the amplitude F of the unit cell at h k l."""
+
+
+@hookspec
+def lattice_shapes() -> list[type[LatticeShape]]:  # type: ignore[empty-body]
+    """Return classes that compute the amplitude of the finite lattice's transform."""
+
+
+@hookspec
+def noise_models() -> list[type[NoiseModel]]:  # type: ignore[empty-body]
+    """Return classes that turn expected photons into detector counts."""
+
+
+@hookspec
+def tracers() -> list[type[Tracer]]:  # type: ignore[empty-body]
+    """Return classes that record one pixel's calculation."""
+
+
+@hookspec
+def image_formats() -> list[type[ImageFormat]]:  # type: ignore[empty-body]
+    """Return classes that write an image to a file."""

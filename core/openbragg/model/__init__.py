@@ -1,0 +1,10 @@
+"""What is simulated: beam, crystal, detector, scan and sampling, in SI units and radians."""
+
+from openbragg.model.beam import Beam
+from openbragg.model.crystal import Crystal
+from openbragg.model.detector import Detector, Panel
+from openbragg.model.experiment import Experiment
+from openbragg.model.sampling import Sampling
+from openbragg.model.scan import Scan
+
+__all__ = ["Beam", "Crystal", "Detector", "Experiment", "Panel", "Sampling", "Scan"]

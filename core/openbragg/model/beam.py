@@ -1,0 +1,67 @@
+"""The incident X-ray beam."""
+
+from __future__ import annotations
+
+import attrs
+
+from openbragg.model.scalars import Scalar
+from openbragg.options import FRACTION, NOT_NEGATIVE, POSITIVE, option
+
+#: Photons per square metre when nothing else is said: the reference program's value.
+DEFAULT_FLUENCE = 125932015286227086360700780544.0
+
+
+@attrs.frozen
+class Beam:
+    """The beam: its wavelength, its strength and its polarization.
+
+    All fields are in SI units. Fields that hold a number may hold a 0-dimensional tensor with a gradient instead.
+    """
+
+    wavelength: Scalar = option(
+        "-lambda",
+        "-wave",
+        "-wavelength",
+        other_units={"-energy": "eV"},
+        default=1.0e-10,
+        unit="A",
+        rule=POSITIVE,
+        help="Wavelength of the beam; or its photon energy, with -energy, in eV.",
+    )
+    fluence: Scalar = option(
+        "-fluence",
+        default=DEFAULT_FLUENCE,
+        unit="photons/m^2",
+        rule=NOT_NEGATIVE,
+        help="Photons per area that hit the crystal in the exposure.",
+    )
+    flux: Scalar | None = option(
+        "-flux",
+        unit="photons/s",
+        rule=NOT_NEGATIVE,
+        help="Photons per second in the beam; with -exposure and -beamsize it replaces -fluence.",
+    )
+    exposure: Scalar = option("-exposure", default=1.0, unit="s", rule=POSITIVE, help="Exposure time.")
+    size: Scalar = option(
+        "-beamsize",
+        default=1.0e-4,
+        unit="mm",
+        rule=POSITIVE,
+        help="Width of the square beam; a larger crystal is clipped to it in height and width.",
+    )
+    polarization: Scalar = option(
+        "-polar",
+        default=0.0,
+        rule=FRACTION,
+        help="Kahn polarization factor: 1 fully polarized, 0 unpolarized, -1 fully polarized at right angles.",
+    )
+    no_polarization_factor: bool = option(
+        "-nopolar", default=False, type=bool, help="Leave the polarization factor out: it is 1 everywhere."
+    )
+
+    @property
+    def photons_per_area(self) -> Scalar:
+        """Fluence in photons per square metre: from the flux where one is given, else `fluence`."""
+        if self.flux is None or (not hasattr(self.flux, "detach") and self.flux == 0.0):
+            return self.fluence
+        return self.flux * self.exposure / self.size / self.size

@@ -1,0 +1,169 @@
+"""The detector: panels, and where they stand."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import attrs
+
+from openbragg.errors import InputError
+from openbragg.model.scalars import Scalar, Vector, plain
+from openbragg.options import COUNT, POSITIVE, one_of, option
+
+#: Width of a square detector when nothing is said, in metres.
+DEFAULT_SIZE = 102.4e-3
+
+
+@attrs.frozen(kw_only=True)
+class Panel:
+    """A flat rectangle of pixels, placed relative to its detector.
+
+    Attributes
+    ----------
+    pixels
+        Number of pixels (slow, fast).
+    pixel_size
+        Side of a pixel in metres.
+    offset
+        From the detector's first corner to the panel's, along the detector's fast, slow and normal axes, in metres.
+    axes
+        The panel's fast, slow and normal unit vectors in the detector's own axes; rows, shape (3, 3).
+    """
+
+    pixels: tuple[int, int]
+    pixel_size: Scalar
+    offset: Vector = (0.0, 0.0, 0.0)
+    axes: tuple[Vector, Vector, Vector] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+
+@attrs.frozen
+class Detector:
+    """A detector as its settings describe it; a geometry convention turns them into vectors.
+
+    Attributes
+    ----------
+    layout
+        Panels for a detector of several. Left empty, the settings below make one.
+    implied_pivot
+        What the last flag that touches the pivot implied, in the order of the command line; the custom convention
+        follows it.
+
+    All lengths are in metres and angles in radians; a beam centre and a near point are in the meaning of the
+    convention that reads them. None means: let the convention choose.
+    """
+
+    pixels: tuple[int | None, int | None] = option(
+        "-detpixels",
+        components=(("-detpixels_s", "-detpixels_y"), ("-detpixels_f", "-detpixels_x")),
+        default=(None, None),
+        type=int,
+        rule=COUNT,
+        unit="pixels",
+        parts=("along slow", "along fast"),
+        help="Pixels along both sides. Default: what -detsize holds.",
+    )
+    size: tuple[Scalar, Scalar] = option(
+        "-detsize",
+        components=(("-detsize_s",), ("-detsize_f",)),
+        default=(DEFAULT_SIZE, DEFAULT_SIZE),
+        unit="mm",
+        rule=POSITIVE,
+        parts=("along slow", "along fast"),
+        help="Width of the detector along both sides.",
+    )
+    pixel_size: Scalar = option("-pixel", default=0.1e-3, unit="mm", rule=POSITIVE, help="Side of a square pixel.")
+    distance: Scalar = option(
+        "-distance",
+        default=100.0e-3,
+        unit="mm",
+        rule=POSITIVE,
+        help="From the crystal to the detector along the beam.",
+    )
+    close_distance: Scalar | None = option(
+        "-close_distance",
+        unit="mm",
+        rule=POSITIVE,
+        help="From the crystal to the nearest point of the detector's plane; replaces -distance.",
+    )
+    beam_centre: tuple[Scalar | None, Scalar | None] = option(
+        components=(("-Xbeam",), ("-Ybeam",)),
+        default=(None, None),
+        unit="mm",
+        parts=("X", "Y"),
+        help="Where the beam meets the detector, in the convention's own sense. Default: the middle.",
+    )
+    near_point: tuple[Scalar | None, Scalar | None] = option(
+        components=(("-Xclose",), ("-Yclose",)),
+        default=(None, None),
+        unit="mm",
+        parts=("along fast", "along slow"),
+        help="Point of the detector's plane nearest to the crystal. Default: the middle.",
+    )
+    near_pixel: tuple[Scalar | None, Scalar | None] = option(
+        components=(("-ORGX",), ("-ORGY",)),
+        default=(None, None),
+        unit="pixels",
+        parts=("along fast", "along slow"),
+        help="The same in pixels as XDS counts them: the middle of the first pixel is 1.",
+    )
+    rotation: Vector = option(
+        components=(("-detector_rotx",), ("-detector_roty",), ("-detector_rotz",)),
+        default=(0.0, 0.0, 0.0),
+        unit="deg",
+        parts=("about x, first", "about y, second", "about z, last"),
+        help="Rotation of the detector in the laboratory.",
+    )
+    twotheta: Scalar = option(
+        "-twotheta", default=0.0, unit="deg", help="Swing of the detector about the two-theta axis."
+    )
+    pivot: str | None = option(
+        "-pivot",
+        type=str,
+        rule=one_of("beam", "sample"),
+        help="What a detector rotation keeps in place: the beam spot, or the nearest point. Default: the convention's.",
+    )
+    point_pixel: bool = option(
+        "-point_pixel", default=False, type=bool, help="Solid angle 1/R^2: no pixel area and no obliquity."
+    )
+    curved: bool = attrs.field(default=False, kw_only=True)
+    implied_pivot: str | None = attrs.field(default=None, kw_only=True)
+    layout: tuple[Panel, ...] = attrs.field(default=(), kw_only=True)
+
+    def pixel_counts(self) -> tuple[int, int]:
+        """Number of pixels (slow, fast) of a detector without `layout`: given, or what fits into `size`.
+
+        Raises
+        ------
+        InputError
+            When less than one pixel fits.
+        """
+        pixel = plain(self.pixel_size)
+        counts = []
+        for given, size in zip(self.pixels, self.size, strict=True):
+            width = pixel * given if given is not None else plain(size)
+            counts.append(ceil(width / pixel - 0.5))
+        if min(counts) < 1:
+            raise InputError(f"a detector of {counts[1]} x {counts[0]} pixels (fast x slow) has nothing to render")
+        return counts[0], counts[1]
+
+    def panels(self) -> tuple[Panel, ...]:
+        """The panels: `layout`, or the one that the settings make."""
+        return self.layout or (Panel(pixels=self.pixel_counts(), pixel_size=self.pixel_size),)
+
+    def widths(self) -> tuple[Scalar, Scalar]:
+        """Full width along slow and fast, in metres, of a detector without `layout`."""
+        widths = tuple(
+            self.pixel_size * given if given is not None else size
+            for given, size in zip(self.pixels, self.size, strict=True)
+        )
+        return widths[0], widths[1]
+
+    def near_point_default(self) -> tuple[Scalar, Scalar]:
+        """Near point (fast, slow) in metres before any rotation: -ORGX and -ORGY, else the middle of the detector."""
+        slow, fast = self.widths()
+        middle = (fast / 2.0, slow / 2.0)
+        first, second = (
+            half if pixel is None else (pixel - 0.5) * self.pixel_size
+            for pixel, half in zip(self.near_pixel, middle, strict=True)
+        )
+        return first, second

@@ -1,0 +1,178 @@
+"""From a detector's settings to vectors in the laboratory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import torch
+
+from openbragg.model.detector import Detector, Panel
+from openbragg.model.scalars import Scalar
+from openbragg.model.vectors import matrix, rotation_about, rotation_xyz, scalar, unit, vector
+
+#: What a pole of the beam's slope is replaced by, where the beam runs parallel to the detector.
+_SMALLEST = 2.2250738585072014e-308
+
+
+@attrs.frozen(kw_only=True)
+class Axes:
+    """Directions that a convention defines, with the detector unrotated; three numbers each, of any length."""
+
+    beam: Any
+    fast: Any
+    slow: Any
+    normal: Any
+    twotheta: Any
+    polarization: Any
+    spindle: Any
+
+
+@attrs.frozen(kw_only=True)
+class PanelFrame:
+    """One panel in the laboratory; float64 tensors of shape (3,), metres or unit vectors.
+
+    Attributes
+    ----------
+    origin
+        From the crystal to the outer corner of the first pixel.
+    fast, slow, normal
+        Directions of growing fast and slow index and of growing distance.
+    """
+
+    panel: Panel
+    origin: torch.Tensor
+    fast: torch.Tensor
+    slow: torch.Tensor
+    normal: torch.Tensor
+
+    def close_distance(self) -> torch.Tensor:
+        """Distance from the crystal to the panel's plane, in metres."""
+        return self.origin @ self.normal
+
+    def near_point(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Point of the plane nearest to the crystal, (fast, slow) in metres from the panel's first corner."""
+        return -(self.origin @ self.fast), -(self.origin @ self.slow)
+
+    def beam_point(self, beam: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where a beam of unit direction (3,) meets the plane, (fast, slow) in metres from the first corner."""
+        slope = beam @ self.normal
+        spot = beam * (self.close_distance() / _safe(slope)) - self.origin
+        return spot @ self.fast, spot @ self.slow
+
+
+@attrs.frozen(kw_only=True)
+class Laboratory:
+    """Everything a convention decides: the beam, its polarization, the spindle, and the panels.
+
+    Attributes
+    ----------
+    beam, polarization, spindle
+        Unit vectors, float64, shape (3,): the beam's direction, its electric vector, the crystal's rotation axis.
+    panels
+        One frame a panel.
+    distance
+        From the crystal to the detector along the beam, in metres, shape ().
+    pivot
+        What detector rotations kept in place: ``beam`` or ``sample``.
+    beam_centre
+        The beam centre in the convention's own sense (X, Y), in metres, as image headers give it.
+    """
+
+    beam: torch.Tensor
+    polarization: torch.Tensor
+    spindle: torch.Tensor
+    panels: tuple[PanelFrame, ...]
+    distance: torch.Tensor
+    pivot: str
+    beam_centre: tuple[torch.Tensor, torch.Tensor]
+
+
+def place(
+    detector: Detector,
+    axes: Axes,
+    *,
+    pivot: str,
+    beam_centre: tuple[Scalar, Scalar],
+    beam_point: tuple[Scalar, Scalar],
+    near_point: tuple[Scalar, Scalar] | None = None,
+    first_corner: Any = None,
+) -> Laboratory:
+    """Place a detector in the laboratory.
+
+    Parameters
+    ----------
+    detector
+        The settings: distances, rotations, two-theta, panels.
+    axes
+        The convention's directions, before rotation.
+    pivot
+        ``beam``: rotations keep the spot where the beam meets the detector; ``sample``: they swing the whole
+        detector about the crystal.
+    beam_centre
+        The convention's own beam centre, handed on to `Laboratory.beam_centre`; metres.
+    beam_point, near_point
+        Where the beam meets the unrotated detector, and its point nearest to the crystal: (fast, slow) in metres from
+        the first corner. The near point defaults to `Detector.near_point_default`.
+    first_corner
+        From the crystal to the first corner of the unrotated detector, (3,) in metres. When given it decides the
+        distance, the near point and the beam point, and the arguments above and the detector's distances are ignored.
+
+    Returns
+    -------
+    Laboratory
+        Source: nanoBragg.c, with its definition of the pivots and of the close distance.
+    """
+    beam = unit(vector(axes.beam))
+    fast, slow = unit(vector(axes.fast)), unit(vector(axes.slow))
+    normal = vector(axes.normal)
+    if bool(normal.norm() != 1.0):
+        normal = torch.linalg.cross(fast, slow)
+    normal = unit(normal)
+
+    turn = rotation_xyz(detector.rotation)
+    swing = rotation_about(unit(vector(axes.twotheta)), scalar(detector.twotheta)) @ turn
+    slope = _safe(beam @ (turn @ normal))
+
+    if first_corner is not None:
+        corner = vector(first_corner)
+        distance = (corner @ normal) / _safe(beam @ normal)
+        spot = beam * distance - corner
+        beam_fast, beam_slow = spot @ fast, spot @ slow
+    else:
+        if detector.close_distance is not None:
+            close_distance = scalar(detector.close_distance)
+        else:
+            close_distance = (slope * scalar(detector.distance)).abs()
+        distance = close_distance / slope
+        near_fast, near_slow = (scalar(value) for value in near_point or detector.near_point_default())
+        corner = -near_fast * fast - near_slow * slow + close_distance * normal
+        beam_fast, beam_slow = (scalar(value) for value in beam_point)
+
+    turned_fast, turned_slow, turned_normal = swing @ fast, swing @ slow, swing @ normal
+    if pivot == "sample":
+        origin = swing @ corner
+    else:
+        origin = -beam_fast * turned_fast - beam_slow * turned_slow + distance * beam
+
+    frame = torch.stack([turned_fast, turned_slow, turned_normal])
+    close_distance = origin @ turned_normal
+    return Laboratory(
+        beam=beam,
+        polarization=unit(vector(axes.polarization)),
+        spindle=unit(vector(axes.spindle)),
+        panels=tuple(_panel_frame(panel, origin, frame) for panel in detector.panels()),
+        distance=close_distance / slope,
+        pivot=pivot,
+        beam_centre=(scalar(beam_centre[0]), scalar(beam_centre[1])),
+    )
+
+
+def _panel_frame(panel: Panel, origin: torch.Tensor, frame: torch.Tensor) -> PanelFrame:
+    """A panel given in the detector's own axes; the rows of `frame` are those axes in the laboratory."""
+    fast, slow, normal = (matrix(panel.axes) @ frame).unbind(0)
+    return PanelFrame(panel=panel, origin=origin + vector(panel.offset) @ frame, fast=fast, slow=slow, normal=normal)
+
+
+def _safe(slope: torch.Tensor) -> torch.Tensor:
+    return torch.where(slope == 0.0, torch.full_like(slope, _SMALLEST), slope)

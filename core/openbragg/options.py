@@ -1,0 +1,199 @@
+"""Options: one declaration from which the flag, the check, the help and the record come.
+
+An attrs class whose fields are made with `option` can be filled from the command line, from Python and from a
+file alike. The core's own classes (`Detector`, `Beam`, ...) and every plugin are declared this way, so there is one
+road from a flag to a value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from openbragg.errors import InputError
+
+_KEY = "openbragg"
+
+
+@attrs.frozen
+class Rule:
+    """What a value must be.
+
+    Attributes
+    ----------
+    text
+        Ends the sentence "expected ...", for example ``a number above 0``.
+    holds
+        Tells whether one plain number or word obeys the rule.
+    """
+
+    text: str
+    holds: Callable[[Any], bool]
+
+
+def _number(test: Callable[[float], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int | float) and math.isfinite(value) and test(value)
+
+
+def _whole(test: Callable[[int], bool]) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, int | float) and math.isfinite(value) and value == int(value) and test(int(value))
+    )
+
+
+FINITE = Rule("a finite number", _number(lambda value: True))
+POSITIVE = Rule("a number above 0", _number(lambda value: value > 0))
+NOT_NEGATIVE = Rule("a number of 0 or more", _number(lambda value: value >= 0))
+FRACTION = Rule("a number from -1 to 1", _number(lambda value: -1 <= value <= 1))
+ANGLE_OF_CELL = Rule("an angle above 0 and below 180 degrees", _number(lambda value: 0 < value < math.pi))
+WHOLE = Rule("a whole number", _whole(lambda value: True))
+COUNT = Rule("a whole number above 0", _whole(lambda value: value > 0))
+COUNT_OR_NONE = Rule("a whole number of 0 or more", _whole(lambda value: value >= 0))
+
+
+def one_of(*words: str) -> Rule:
+    """A rule: the value is one of these words."""
+    return Rule("one of " + ", ".join(words), lambda value: value in words)
+
+
+@attrs.frozen
+class OptionSpec:
+    """How a field is filled from the command line; `option` makes it.
+
+    Attributes
+    ----------
+    flags
+        Spellings that set the whole field, the first one canonical. Each also has a double-dash kebab alias.
+    help
+        One sentence for people.
+    unit
+        Name of the unit that users type; the field itself holds SI.
+    type
+        ``float``, ``int``, ``str``, ``bool`` or ``pathlib.Path``.
+    length
+        How many values the flag takes; a pair ``(fewest, most)`` where it takes a varying number.
+    components
+        For a field that is a tuple: for each element the spellings that set it alone.
+    other_units
+        Further spellings that set the same field from another unit, for example ``{"-energy": "eV"}``.
+    rule
+        What each single value must be.
+    output
+        For a field that names a file to write: ``photons`` or ``counts``, the image that goes into it.
+    metavar
+        What help shows for the value, where the type and unit do not say it.
+    negations
+        For a switch: spellings that turn it off.
+    words
+        Words that may stand in place of the numbers.
+    parts
+        What help calls the components, for example ``along a``.
+    broadcast
+        Whether one value of `flags` fills every element of a field with components.
+    """
+
+    flags: tuple[str, ...]
+    help: str
+    unit: str = ""
+    type: type = float
+    length: int | tuple[int, int] = 1
+    components: tuple[tuple[str, ...], ...] = ()
+    other_units: dict[str, str] = attrs.field(factory=dict)
+    rule: Rule | None = None
+    output: str = ""
+    metavar: str = ""
+    negations: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    broadcast: bool = False
+
+    def spellings(self) -> list[str]:
+        """All single-dash flags that set this field or a part of it."""
+        return [
+            *self.flags,
+            *self.other_units,
+            *self.negations,
+            *(flag for component in self.components for flag in component),
+        ]
+
+
+def option(
+    *flags: str,
+    help: str,  # noqa: A002 - the word every command-line library uses
+    default: Any = None,
+    unit: str = "",
+    type: type = float,  # noqa: A002
+    length: int | tuple[int, int] = 1,
+    components: Sequence[Sequence[str]] = (),
+    other_units: dict[str, str] | None = None,
+    rule: Rule | None = None,
+    output: str = "",
+    metavar: str = "",
+    negations: Sequence[str] = (),
+    words: Sequence[str] = (),
+    parts: Sequence[str] = (),
+) -> Any:
+    """Declare a field that is an option; see `OptionSpec` for the arguments.
+
+    ``default`` is in SI. A field without flags can be set from Python only. A number without a rule must still be
+    finite: NaN and infinity are refused here, where they enter.
+
+    Raises
+    ------
+    InputError
+        When the class is constructed with a value that breaks the rule.
+    """
+    if rule is None and type in (float, int):
+        rule = FINITE if type is float else WHOLE
+    spec = OptionSpec(
+        flags=flags,
+        help=help,
+        unit=unit,
+        type=type,
+        length=length,
+        components=tuple(tuple(component) for component in components),
+        other_units=dict(other_units or {}),
+        rule=rule,
+        output=output,
+        metavar=metavar,
+        negations=tuple(negations),
+        words=tuple(words),
+        parts=tuple(parts),
+        broadcast=bool(components) and bool(flags),
+    )
+    return attrs.field(default=default, metadata={_KEY: spec}, validator=_check, kw_only=True)
+
+
+def option_spec(attribute: attrs.Attribute[Any]) -> OptionSpec | None:
+    """The declaration behind an attrs field, or None where the field is not an option."""
+    return attribute.metadata.get(_KEY)
+
+
+def options_of(cls: type) -> list[tuple[str, OptionSpec]]:
+    """The options of an attrs class in the order of declaration, as (field name, declaration)."""
+    pairs = ((attribute.name, option_spec(attribute)) for attribute in attrs.fields(cls))
+    return [(name, spec) for name, spec in pairs if spec is not None]
+
+
+def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    spec = option_spec(attribute)
+    if spec is None or spec.rule is None or (spec.words and value in spec.words):
+        return
+    for single in _singles(value):
+        if not spec.rule.holds(single):
+            owner = type(instance).__name__
+            raise InputError(f"{owner}.{attribute.name}: expected {spec.rule.text}, got {single!r}")
+
+
+def _singles(value: Any) -> list[Any]:
+    """The plain values inside a number, a tensor, a tuple or None."""
+    if value is None or isinstance(value, str | bool):
+        return [value] if isinstance(value, str) else []
+    if hasattr(value, "detach"):
+        return list(value.detach().reshape(-1).tolist())
+    if isinstance(value, tuple | list):
+        return [single for element in value for single in _singles(element)]
+    return [value]

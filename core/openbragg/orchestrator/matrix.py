@@ -1,0 +1,62 @@
+"""MOSFLM orientation matrices."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from openbragg.errors import InputError
+from openbragg.model.scalars import Scalar, plain
+
+#: More than any matrix file holds; a larger file is something else.
+_LARGEST_FILE = 1 << 20
+
+Rows = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+
+
+def read_mosflm_matrix(path: Path, wavelength: Scalar) -> Rows:
+    """Read the orientation of a crystal from a MOSFLM matrix file.
+
+    The file begins with three lines of three numbers, the columns a*, b* and c* times the wavelength; what MOSFLM
+    writes below (missetting angles, the U matrix, the cell) is not needed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    wavelength
+        In metres; it is taken out of the matrix as a plain number.
+
+    Returns
+    -------
+    Rows a*, b*, c* in 1/metres.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, or its first nine numbers are not finite numbers in three lines.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputError(f"{path}: too large for an orientation matrix")
+        lines = path.read_text(encoding="latin-1").splitlines()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    filled = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
+    rows = []
+    for number, words in filled[:3]:
+        try:
+            row = [float(word) for word in words]
+        except ValueError:
+            row = []
+        if len(row) != 3 or not all(math.isfinite(value) for value in row):
+            shown = " ".join(words)[:60]
+            raise InputError(f"{path}, line {number}: expected three numbers of an orientation matrix, got {shown!r}")
+        rows.append(row)
+    if len(rows) != 3:
+        raise InputError(f"{path}: expected three lines of three numbers, got {len(rows)}")
+    scale = 1.0 / plain(wavelength)
+    first, second, third = (
+        (rows[0][column] * scale, rows[1][column] * scale, rows[2][column] * scale) for column in range(3)
+    )
+    return first, second, third

@@ -1,0 +1,113 @@
+"""Files: complete under their name, or not there at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import attrs
+
+from openbragg.errors import InputError, UsageError
+from openbragg.options import options_of
+
+#: Permissions of a new file before the user's mask.
+_NEW_FILE = 0o666
+
+
+@attrs.frozen
+class Output:
+    """A file to write: where, by which format, and which image (``photons`` or ``counts``)."""
+
+    path: Path
+    format: Any
+    content: str
+
+
+def requested(formats: Iterable[Any]) -> list[Output]:
+    """Files that the formats' options name."""
+    return [
+        Output(path, format_, spec.output)
+        for format_ in formats
+        for name, spec in options_of(type(format_))
+        if spec.output and (path := getattr(format_, name)) is not None
+    ]
+
+
+def defaults(formats: Iterable[Any], contents: Iterable[str]) -> list[Output]:
+    """Files of a run in which none was asked for."""
+    wanted = list(contents)
+    return [
+        Output(Path(name), format_, content)
+        for format_ in formats
+        for content in wanted
+        if (name := format_.default_file(content)) is not None
+    ]
+
+
+def check(outputs: Iterable[Output]) -> None:
+    """Refuse, before the work begins, files that cannot be written in the end.
+
+    Raises
+    ------
+    InputError
+        When a folder is missing or closed, or the name is a folder's.
+    UsageError
+        When two outputs have one name.
+    """
+    seen: set[Path] = set()
+    for output in outputs:
+        path = output.path
+        folder = path.parent
+        if path.is_dir():
+            raise InputError(f"cannot write {path}: it is a folder")
+        if not folder.is_dir():
+            raise InputError(f"cannot write {path}: there is no folder {folder}")
+        if not os.access(path if _is_special(path) else folder, os.W_OK):
+            raise InputError(f"cannot write {path}: permission denied")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise InputError(f"cannot write {path}: permission denied")
+        if not _is_special(path) and path.resolve() in seen:
+            raise UsageError(f"two outputs are to be written to {path}")
+        seen.add(path.resolve())
+
+
+def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write a file under a temporary name in its folder and rename it when it is complete.
+
+    Pipes and devices are written directly.
+
+    Raises
+    ------
+    InputError
+        When the system refuses; an existing file is untouched then.
+    """
+    try:
+        if _is_special(path):
+            with path.open("wb") as stream:
+                write(stream)
+            return
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                write(stream)
+            mode = path.stat().st_mode & 0o777 if path.exists() else _NEW_FILE & ~_mask()
+            Path(temporary).chmod(mode)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,68 @@
+"""Quirks of the reference program: named, off by default, and never silent when they would matter."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import attrs
+
+from openbragg.errors import UsageError
+
+#: The word that stands for all of them.
+ALL = "nanobragg"
+
+
+@attrs.frozen
+class Quirk:
+    """A way in which the reference program differs from what its flags say.
+
+    Attributes
+    ----------
+    name
+        What ``--compat`` calls it.
+    reference
+        What the reference does, as the second half of "the reference ...".
+    """
+
+    name: str
+    reference: str
+
+
+QUIRKS = (
+    Quirk("phi-carryover", "keeps the orientation of the step before wherever phi is exactly 0"),
+    Quirk("pix0-ignored", "ignores the value of -pix0_vector and takes the beam centre and distance"),
+    Quirk("oblique-cell", "builds a -cell with two or more oblique angles with wrong angles"),
+    Quirk("pivot-ignored", "ignores -pivot unless the convention is custom"),
+)
+
+
+def parse_compat(text: str) -> frozenset[str]:
+    """Names of quirks from ``--compat``: the word for all, or some, separated by commas.
+
+    Raises
+    ------
+    UsageError
+        For a name that is not a quirk.
+    """
+    known = {quirk.name for quirk in QUIRKS}
+    chosen: set[str] = set()
+    for word in (part.strip() for part in text.split(",") if part.strip()):
+        if word == ALL:
+            chosen |= known
+        elif word in known:
+            chosen.add(word)
+        else:
+            raise UsageError(f"--compat: expected {ALL} or one of {', '.join(sorted(known))}, got {word!r}")
+    return frozenset(chosen)
+
+
+def notice(name: str, detail: str = "") -> str:
+    """The line for a quirk that would have changed this run, with the flag that brings it back."""
+    quirk = next(quirk for quirk in QUIRKS if quirk.name == name)
+    extra = f" ({detail})" if detail else ""
+    return f"{name}: the reference {quirk.reference}{extra}; to do the same: --compat {name}"
+
+
+def check_names(names: Collection[str]) -> frozenset[str]:
+    """Quirks given from Python, as `parse_compat` gives them."""
+    return parse_compat(names if isinstance(names, str) else ",".join(names))

@@ -1,0 +1,249 @@
+"""Finding plugins: entry points in, classes out, with their origins and their faults."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pluggy
+
+from openbragg import hookspecs
+from openbragg.errors import PluginError
+from openbragg.options import OptionSpec, options_of
+from openbragg.roles import ROLES, Role
+
+BLOCK_VARIABLE = "OPENBRAGG_NO_PLUGINS"
+_OWN_DISTRIBUTION = "openbragg"
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """A plugin class and where it came from.
+
+    Attributes
+    ----------
+    role
+        Its role.
+    cls
+        The class itself.
+    distribution, version
+        The installed distribution that offers it.
+    entry_point
+        Name of the entry point.
+    path
+        The file it was loaded from.
+    """
+
+    role: Role
+    cls: Any
+    distribution: str
+    version: str
+    entry_point: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The plugin's own name."""
+        return str(self.cls.name)
+
+    def options(self) -> list[tuple[str, OptionSpec]]:
+        """The plugin's options as (field name, declaration)."""
+        return options_of(self.cls)
+
+    def spellings(self) -> list[str]:
+        """Every flag the plugin claims."""
+        return [*self.cls.flags, *(flag for _, spec in self.options() for flag in spec.spellings())]
+
+    def origin(self) -> str:
+        """Distribution and version, for messages."""
+        return f"{self.distribution} {self.version}"
+
+
+@attrs.frozen
+class Registry:
+    """The plugins of this run.
+
+    Attributes
+    ----------
+    found
+        All that loaded, in order of role, distribution and name.
+    faults
+        For each entry point that failed, its name and one line that says why.
+    blocked
+        Names of entry points that were not loaded because the user said so.
+    """
+
+    found: tuple[Found, ...]
+    faults: dict[str, str]
+    blocked: tuple[str, ...]
+
+    def of_role(self, hook: str) -> list[Found]:
+        """The plugins of one role."""
+        return [plugin for plugin in self.found if plugin.role.hook == hook]
+
+    def get(self, hook: str, name: str) -> Found:
+        """The plugin of a role by name.
+
+        Raises
+        ------
+        PluginError
+            When there is none; the message lists those there are, and says if it is blocked or failed to load.
+        """
+        for plugin in self.of_role(hook):
+            if plugin.name == name:
+                return plugin
+        title = next(role.title for role in ROLES if role.hook == hook)
+        if name in self.faults:
+            raise PluginError(f"the {title} {name!r} could not be loaded: {self.faults[name]}")
+        if name in self.blocked:
+            raise PluginError(f"the {title} {name!r} is blocked by --no-plugin or {BLOCK_VARIABLE}")
+        known = ", ".join(sorted(plugin.name for plugin in self.of_role(hook))) or "none"
+        raise PluginError(f"unknown {title} {name!r}; installed: {known}")
+
+
+def load(blocked: Collection[str] = (), core_flags: Collection[str] = ()) -> Registry:
+    """Load every plugin that is installed and not blocked.
+
+    Parameters
+    ----------
+    blocked
+        Names of entry points or of whole distributions to leave alone, ``*`` for all third-party ones; those in
+        ``OPENBRAGG_NO_PLUGINS`` are added. They are not imported.
+    core_flags
+        Flags that plugins must not claim.
+
+    Raises
+    ------
+    PluginError
+        When two plugins of one role have one name, or one flag is claimed twice; both distributions are named.
+    """
+    named = [word.strip() for word in os.environ.get(BLOCK_VARIABLE, "").split(",") if word.strip()]
+    refused = frozenset((*blocked, *named))
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    points: dict[str, EntryPoint] = {}
+    faults: dict[str, str] = {}
+    skipped = []
+    for point in _installed():
+        if _is_blocked(point, refused):
+            skipped.append(point.name)
+            continue
+        key = f"{_distribution(point)}:{point.name}"
+        try:
+            manager.register(point.load(), name=key)
+            manager.check_pending()
+        except Exception as error:
+            faults[point.name] = _one_line(point, error)
+            if manager.has_plugin(key):
+                manager.unregister(name=key)
+        else:
+            points[key] = point
+    found = sorted(_offered(manager, points, faults), key=_order)
+    _refuse_clashes(found, core_flags)
+    return Registry(tuple(found), faults, tuple(skipped))
+
+
+@cache
+def default_registry() -> Registry:
+    """The plugins for calls from Python, loaded once a process; faults are said on stderr."""
+    registry = load()
+    for fault in registry.faults.values():
+        print(f"openbragg: plugin skipped: {fault}", file=sys.stderr)
+    return registry
+
+
+def _installed() -> list[EntryPoint]:
+    """Entry points of the group, each once, in a stable order."""
+    unique = {(_distribution(point), point.name, point.value): point for point in entry_points(group=hookspecs.GROUP)}
+    return [unique[key] for key in sorted(unique)]
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "unknown"
+
+
+def _is_blocked(point: EntryPoint, refused: frozenset[str]) -> bool:
+    third_party = _distribution(point) != _OWN_DISTRIBUTION
+    return point.name in refused or _distribution(point) in refused or (third_party and "*" in refused)
+
+
+def _one_line(point: EntryPoint, error: Exception) -> str:
+    reason = " ".join(str(error).split()) or "no reason given"
+    return f"{point.name} of {_distribution(point)}: {type(error).__name__}: {reason}"
+
+
+def _offered(manager: pluggy.PluginManager, points: dict[str, EntryPoint], faults: dict[str, str]) -> Iterator[Found]:
+    for role in ROLES:
+        for implementation in getattr(manager.hook, role.hook).get_hookimpls():
+            point = points[implementation.plugin_name]
+            try:
+                classes = [_checked(cls, role) for cls in implementation.function()]
+            except Exception as error:
+                faults[point.name] = _one_line(point, error)
+                continue
+            version = point.dist.version if point.dist is not None else "?"
+            for cls in classes:
+                yield Found(
+                    role=role,
+                    cls=cls,
+                    distribution=_distribution(point),
+                    version=version,
+                    entry_point=point.name,
+                    path=_path(cls),
+                )
+
+
+def _checked(cls: Any, role: Role) -> Any:
+    """A class that keeps its role's contract, as far as can be told without using it."""
+    if not (isinstance(cls, type) and attrs.has(cls)):
+        raise TypeError(f"{cls!r} is not an attrs class")
+    for name in ("name", "summary"):
+        if not (isinstance(getattr(cls, name, None), str) and getattr(cls, name)):
+            raise TypeError(f"{cls.__name__} has no {name}")
+    flags = getattr(cls, "flags", None)
+    if not isinstance(flags, tuple) or not all(isinstance(flag, str) and flag.startswith("-") for flag in flags):
+        raise TypeError(f"{cls.__name__}.flags must be a tuple of flags that begin with '-'")
+    methods = (name for name, member in vars(role.protocol).items() if callable(member) and not name.startswith("_"))
+    missing = [name for name in methods if not callable(getattr(cls, name, None))]
+    if missing:
+        raise TypeError(f"{cls.__name__} is no {role.title}: it has no {', '.join(missing)}()")
+    return cls
+
+
+def _path(cls: type) -> str:
+    module = sys.modules.get(cls.__module__)
+    return str(Path(module.__file__)) if module is not None and module.__file__ else cls.__module__
+
+
+def _order(plugin: Found) -> tuple[int, bool, str, str]:
+    return ROLES.index(plugin.role), plugin.distribution != _OWN_DISTRIBUTION, plugin.distribution, plugin.name
+
+
+def _refuse_clashes(found: Iterable[Found], core_flags: Collection[str]) -> None:
+    names: dict[tuple[str, str], Found] = {}
+    flags = {kebab(flag): f"{_OWN_DISTRIBUTION} itself" for flag in core_flags}
+    for plugin in found:
+        other = names.setdefault((plugin.role.hook, plugin.name), plugin)
+        if other is not plugin:
+            raise PluginError(
+                f"two plugins offer the {plugin.role.title} {plugin.name!r}: {other.origin()} and {plugin.origin()}; "
+                "block one with --no-plugin"
+            )
+        claim = f"{plugin.origin()} ({plugin.role.title} {plugin.name})"
+        for flag in dict.fromkeys(plugin.spellings()):
+            owner = flags.setdefault(kebab(flag), claim)
+            if owner is not claim:
+                raise PluginError(
+                    f"the flag {flag} is claimed twice: by {owner} and by {claim}; block one with --no-plugin"
+                )
+
+
+def kebab(flag: str) -> str:
+    """The double-dash alias of a flag: ``-detector_rotx`` becomes ``--detector-rotx``."""
+    return "--" + flag.lstrip("-").replace("_", "-").lower()

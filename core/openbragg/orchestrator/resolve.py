@@ -1,0 +1,150 @@
+"""Defaults: every blank of an experiment filled in, and what was chosen said."""
+
+from __future__ import annotations
+
+import time
+from math import ceil
+
+import attrs
+
+from openbragg.errors import UsageError
+from openbragg.model import Crystal, Detector, Experiment, Sampling, Scan
+from openbragg.model.geometry import Laboratory
+from openbragg.model.lattice import random_misset
+from openbragg.model.scalars import Scalar, is_tensor, plain
+from openbragg.units import DEGREES
+
+#: Domains of a mosaic crystal when their number is not given, as in the reference.
+_DEFAULT_DOMAINS = 10
+#: Rotation range of a scan of which only the number of steps is given: one degree.
+_DEFAULT_RANGE = 1.0 / DEGREES
+#: Subpixels that make the transform of the whole crystal smooth across one, as the reference recommends them.
+_SUBPIXELS_PER_FRINGE = 3.0
+
+Region = tuple[int, int, int, int]
+
+
+@attrs.frozen
+class Choices:
+    """What was chosen without the user: pairs of a word and a value for people, and notices."""
+
+    made: dict[str, str] = attrs.field(factory=dict)
+    notices: list[str] = attrs.field(factory=list)
+
+
+def clock_seed() -> int:
+    """A seed from the clock, as the reference takes one."""
+    return int(time.time())
+
+
+def resolve_scan(scan: Scan) -> Scan:
+    """Fill in range, step and number of steps as the reference does.
+
+    Nothing given: one step. Only a range: two steps of half of it. Range and step: as many as cover the range. Only a
+    number of steps: one degree. A step without a range: two steps.
+    """
+    steps, whole, step = scan.steps, scan.range, scan.step
+    has_step = step is not None and plain(step) > 0.0
+    if steps is None:
+        if whole is None:
+            if not has_step:
+                return Scan(start=scan.start, range=0.0, step=0.0, steps=1)
+            return Scan(start=scan.start, range=step, step=step, steps=2)
+        if not has_step:
+            return Scan(start=scan.start, range=whole, step=whole / 2.0, steps=2)
+        assert step is not None
+        return Scan(start=scan.start, range=whole, step=step, steps=max(1, ceil(plain(whole) / plain(step))))
+    steps = max(1, steps)
+    if whole is None:
+        if has_step:
+            return Scan(start=scan.start, range=step, step=step, steps=2)
+        return Scan(start=scan.start, range=_DEFAULT_RANGE, step=_DEFAULT_RANGE / steps, steps=steps)
+    return Scan(start=scan.start, range=whole, step=whole / steps if step is None else step, steps=steps)
+
+
+def resolve_crystal(crystal: Crystal, beam_size: Scalar, choices: Choices) -> Crystal:
+    """Fill in misset angles, cell counts and mosaic domains.
+
+    Raises
+    ------
+    InputError
+        When the cell is singular.
+    """
+    if isinstance(crystal.misset, str):
+        seed = crystal.misset_seed if crystal.misset_seed is not None else clock_seed()
+        angles = random_misset(seed)
+        degrees = " ".join(f"{angle * DEGREES:.6g}" for angle in angles)
+        choices.made["misset"] = f"{degrees} degrees, random with seed {seed}"
+        crystal = attrs.evolve(crystal, misset=angles, misset_seed=seed)
+    crystal = attrs.evolve(crystal, cells=_cell_counts(crystal, beam_size, choices), size=(None, None, None))
+    spread = crystal.mosaic_spread
+    if spread is None or (not is_tensor(spread) and spread == 0.0):
+        if crystal.mosaic_domains is not None and crystal.mosaic_domains > 1:
+            choices.notices.append("no mosaic spread: the mosaic domains are all alike, so one is rendered")
+        return attrs.evolve(crystal, mosaic_spread=0.0, mosaic_domains=1)
+    domains = crystal.mosaic_domains or _DEFAULT_DOMAINS
+    if not crystal.mosaic_domains:
+        choices.made["mosaic domains"] = str(domains)
+    return attrs.evolve(crystal, mosaic_domains=domains)
+
+
+def resolve_region(region: Region | None, detector: Detector, choices: Choices) -> Region:
+    """The part to render, inside the detector.
+
+    Raises
+    ------
+    UsageError
+        When no pixel of the detector lies in the region.
+    """
+    slow, fast = detector.panels()[0].pixels
+    if region is None:
+        return 0, fast - 1, 0, slow - 1
+    inside = (max(0, region[0]), min(fast - 1, region[1]), max(0, region[2]), min(slow - 1, region[3]))
+    words = " ".join(str(limit) for limit in region)
+    if inside[0] > inside[1] or inside[2] > inside[3]:
+        raise UsageError(
+            f"-roi {words}: expected xmin <= xmax and ymin <= ymax on a detector of {fast} x {slow} pixels (fast x slow)"
+        )
+    if inside != region:
+        kept = " ".join(str(limit) for limit in inside)
+        choices.notices.append(f"-roi {words} reaches beyond the detector; rendering {kept}")
+    return inside
+
+
+def resolve_sampling(experiment: Experiment, laboratory: Laboratory, choices: Choices) -> Sampling:
+    """Fill in oversampling, region and seed; `experiment` has its crystal resolved."""
+    sampling = experiment.sampling
+    lengths = experiment.crystal.oriented_vectors().detach().norm(dim=1).tolist()
+    counts = [plain(count) for count in experiment.crystal.cells]
+    largest = max(length * count for length, count in zip(lengths, counts, strict=True))
+    pixel = plain(laboratory.panels[0].panel.pixel_size)
+    period = plain(experiment.beam.wavelength) * plain(laboratory.distance) / pixel
+    recommended = max(1, ceil(_SUBPIXELS_PER_FRINGE * largest / period))
+    oversample = sampling.oversample or recommended
+    if not sampling.oversample:
+        choices.made["oversampling"] = f"{oversample} x {oversample} subpixels"
+    elif oversample < recommended:
+        choices.notices.append(
+            f"-oversample {oversample} may miss fringes of this crystal within a pixel; {recommended} would show them"
+        )
+    region = resolve_region(sampling.region, experiment.detector, choices)
+    return attrs.evolve(sampling, oversample=oversample, region=region)
+
+
+def _cell_counts(crystal: Crystal, beam_size: Scalar, choices: Choices) -> tuple[Scalar, Scalar, Scalar]:
+    """Cells along a, b, c: from the crystal's size where one is given, clipped to the beam across it."""
+    lengths = crystal.oriented_vectors().detach().norm(dim=1).tolist()
+    limit = plain(beam_size)
+    counts: list[Scalar] = []
+    for axis, (size, count, length) in enumerate(zip(crystal.size, crystal.cells, lengths, strict=True)):
+        if size is None or plain(size) <= 0.0:
+            counts.append(count if is_tensor(count) else max(1, count))
+            continue
+        width = plain(size)
+        if axis > 0 and limit < width:
+            choices.notices.append(f"the crystal is clipped to the beam of {limit * 1000:g} mm along {'abc'[axis]}")
+            width = limit
+        counts.append(max(1, ceil(width / length)))
+    if any(size is not None for size in crystal.size):
+        choices.made["cells"] = " x ".join(f"{plain(count):g}" for count in counts)
+    return counts[0], counts[1], counts[2]

@@ -1,0 +1,246 @@
+"""What a plugin of each role must offer: the contracts, as typed protocols.
+
+A plugin is an attrs class (``attrs.frozen``) whose option fields are made with `openbragg.option`. Every role shares
+`Plugin`: a name, a summary, and the bare flags that choose it. The methods that compute are pure torch functions:
+they follow the device and dtype of their inputs, have no Python branch on a tensor's value and never leave the
+device. `openbragg.testing` holds properties that each role's plugins must have; run them on yours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import torch
+
+    from openbragg.engine.evaluate import Terms
+    from openbragg.model import Detector, Experiment
+    from openbragg.model.geometry import Laboratory
+
+
+class Miller(NamedTuple):
+    """h, k and l as three tensors of one shape; indices, or offsets from them."""
+
+    h: torch.Tensor
+    k: torch.Tensor
+    l: torch.Tensor
+
+
+@attrs.frozen(eq=False)
+class Lattice:
+    """The finite lattice a shape is asked about.
+
+    Attributes
+    ----------
+    cells
+        Number of unit cells along a, b and c: float64, shape (3,).
+    reciprocal_metric
+        Dot products of a*, b*, c*, in 1/m^2: float64, shape (3, 3).
+    fudge
+        The user's factor on the squared distance from a lattice point: float64, shape ().
+    dtype
+        The precision in which amplitudes are wanted. Offsets come in float64; bring them (or what you make of them) to
+        this dtype before expensive functions.
+    """
+
+    cells: torch.Tensor
+    reciprocal_metric: torch.Tensor
+    fudge: torch.Tensor
+    dtype: torch.dtype
+
+    def scaled_distance_squared(self, offset: Miller) -> torch.Tensor:
+        """Squared distance from the lattice point in 1/angstrom^2, times (Na Nb Nc)^2 and the fudge: float64.
+
+        The measure in which the reference program's Gaussian and flat spots are round.
+        """
+        h, k, l = offset
+        metric = self.reciprocal_metric * 1e-20
+        square = h * h * metric[0, 0] + k * k * metric[1, 1] + l * l * metric[2, 2]
+        mixed = h * k * metric[0, 1] + h * l * metric[0, 2] + k * l * metric[1, 2]
+        return (square + 2.0 * mixed) * (self.cells.prod() ** 2 * self.fudge)
+
+
+class Plugin(Protocol):
+    """What every plugin class has.
+
+    Attributes
+    ----------
+    name
+        The word that chooses the plugin, lower case.
+    summary
+        One line for ``openbragg plugins``.
+    flags
+        Bare flags that choose the plugin, for example ``("-round_xtal",)``; may be empty.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    flags: ClassVar[tuple[str, ...]]
+
+
+@runtime_checkable
+class GeometryConvention(Plugin, Protocol):
+    """From the detector's settings to vectors in the laboratory."""
+
+    def place(self, detector: Detector) -> Laboratory:
+        """Place the beam, the polarization, the spindle and each panel.
+
+        Parameters
+        ----------
+        detector
+            The settings, in metres and radians. None in a beam centre, a near point or the pivot means that the user
+            left it to this convention.
+
+        Returns
+        -------
+        Laboratory
+            Usually made by `openbragg.place` from the convention's `Axes`. Everything differentiable in the
+            settings stays so.
+        """
+
+    def beam_centre(self, detector: Detector, fast: torch.Tensor, slow: torch.Tensor) -> tuple[Any, Any]:
+        """The convention's (X, Y) for a beam that meets the detector `fast`, `slow` metres from its first corner."""
+
+
+@runtime_checkable
+class StructureFactors(Plugin, Protocol):
+    """The amplitude F of the unit cell."""
+
+    def prepare(self, experiment: Experiment, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+        """The tensors that `amplitude` needs, on a device; called once a run with the resolved experiment.
+
+        Raises
+        ------
+        InputError
+            When a file cannot be used, with its name and line.
+        """
+
+    def amplitude(self, index: Miller, nearest: Miller, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """F in electrons at fractional `index`, whose nearest whole index is `nearest`; all float64, any shape.
+
+        `tables` is what `prepare` returned. The result has the index's shape and the dtype given to `prepare`.
+        """
+
+
+@runtime_checkable
+class LatticeShape(Plugin, Protocol):
+    """The amplitude of the finite lattice's transform, F_latt, around a lattice point."""
+
+    def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
+        """Factors whose product is F_latt: three, along a, b and c, of a separable shape; else one.
+
+        Parameters
+        ----------
+        offset
+            Fractional index minus nearest whole index, float64, within half an index.
+        nearest
+            The nearest whole index, float64.
+        lattice
+            Cells, metric, fudge and dtype.
+
+        Returns
+        -------
+        Tensors of the offsets' shape (after broadcasting) and `lattice.dtype`; dimensionless.
+        """
+
+
+@runtime_checkable
+class NoiseModel(Plugin, Protocol):
+    """Detector counts from expected photons."""
+
+    def counts(self, photons: torch.Tensor, seed: int) -> torch.Tensor:
+        """Counts for expected photons (slow, fast); equal seeds give equal counts on one device.
+
+        The result is on the device of the input and holds whole numbers where the model counts photons.
+        """
+
+
+@runtime_checkable
+class Tracer(Plugin, Protocol):
+    """A record of one pixel's calculation."""
+
+    def record(self, terms: Terms) -> Mapping[str, Any]:
+        """What to keep of the unreduced terms of one pixel."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Image:
+    """An image on its way to a file.
+
+    Attributes
+    ----------
+    pixels
+        The values, (slow, fast): float32 photons, or float64 counts.
+    content
+        ``photons`` (expected, without noise) or ``counts`` (after the noise model).
+    region
+        The rendered part: first and last pixel along fast, then along slow, both included.
+    experiment, laboratory
+        The resolved experiment, and where the convention placed it.
+    """
+
+    pixels: np.ndarray[Any, np.dtype[Any]]
+    content: str
+    region: tuple[int, int, int, int]
+    experiment: Experiment
+    laboratory: Laboratory
+
+    def rendered(self) -> tuple[slice, slice]:
+        """The rendered part as slices (slow, fast)."""
+        first_fast, last_fast, first_slow, last_slow = self.region
+        return slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1)
+
+
+@runtime_checkable
+class ImageFormat(Plugin, Protocol):
+    """A file from an image.
+
+    A format names its files in option fields with ``output="photons"`` or ``output="counts"``; for each that is
+    set, `write` is called with that content. `default_file` names a file for runs in which no output was asked for.
+    """
+
+    def write(self, stream: BinaryIO, image: Image) -> None:
+        """Write the image to a binary stream; the file appears under its name only when all of it is written."""
+
+    def default_file(self, content: str) -> str | None:
+        """File name for a run without any output flag, or None to write none."""
+
+
+@attrs.frozen
+class Role:
+    """A role as the orchestrator and the command line see it.
+
+    Attributes
+    ----------
+    hook
+        The hook's name in `openbragg.hookspecs`.
+    title
+        What people call a plugin of this role.
+    protocol
+        The contract.
+    default
+        The plugin used when none is chosen; empty for roles of which any number may be active at once.
+    flag
+        The flag that chooses by name; empty as above.
+    """
+
+    hook: str
+    title: str
+    protocol: type
+    default: str = ""
+    flag: str = ""
+
+
+ROLES = (
+    Role("geometry_conventions", "convention", GeometryConvention, "mosflm", "-convention"),
+    Role("structure_factors", "structure factors", StructureFactors, "hkl", "-structure_factors"),
+    Role("lattice_shapes", "lattice shape", LatticeShape, "square", "-lattice_shape"),
+    Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
+    Role("tracers", "tracer", Tracer),
+    Role("image_formats", "image format", ImageFormat),
+)

@@ -1,0 +1,70 @@
+"""Units at the boundary: what a user types, turned into SI, and back.
+
+Inside OpenBragg everything is in metres, radians, seconds and photons. A unit's conversion is written as the
+reference program writes it (a division by 1000, not a multiplication by 0.001), so that a value typed here and
+there is the same number to the last bit and every `ceil` that follows decides alike.
+"""
+
+from collections.abc import Callable
+from math import pi
+
+import attrs
+
+#: Classical electron radius squared, in square metres, as the reference program has it.
+THOMSON_CROSS_SECTION = 7.94079248018965e-30
+#: hc, in electronvolt ångströms, as the reference program rounds it.
+HC_EV_ANGSTROM = 12398.42
+#: Degrees in a radian.
+DEGREES = 180.0 * (1.0 / pi)
+
+
+@attrs.frozen
+class Unit:
+    """A unit that users type.
+
+    Attributes
+    ----------
+    name
+        The unit as it is printed, for example ``mm``.
+    to_si, from_si
+        The conversions; each takes and returns a number.
+    """
+
+    name: str
+    to_si: Callable[[float], float]
+    from_si: Callable[[float], float]
+
+
+def _divided(name: str, divisor: float) -> Unit:
+    return Unit(name, lambda value: value / divisor, lambda value: value * divisor)
+
+
+def _times(name: str, factor: float) -> Unit:
+    return Unit(name, lambda value: value * factor, lambda value: value / factor)
+
+
+def _wavelength(energy: float) -> float:
+    return (HC_EV_ANGSTROM / energy) / 1.0e10
+
+
+def _energy(wavelength: float) -> float:
+    return HC_EV_ANGSTROM / (wavelength * 1.0e10)
+
+
+_UNITS = {
+    unit.name: unit
+    for unit in (
+        _divided("mm", 1000.0),
+        _times("um", 1e-6),
+        _divided("A", 1e10),
+        _divided("deg", DEGREES),
+        _divided("mrad", 1000.0),
+        _divided("%", 100.0),
+        Unit("eV", _wavelength, _energy),
+    )
+}
+
+
+def unit(name: str) -> Unit:
+    """Find a unit by its name; a name without conversion (``m``, ``photons/s``, ``pixels``) is SI already."""
+    return _UNITS.get(name) or Unit(name, lambda value: value, lambda value: value)

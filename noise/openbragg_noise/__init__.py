@@ -1,0 +1,1 @@
+"""Noise models that come with OpenBragg, one a file."""

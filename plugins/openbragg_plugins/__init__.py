@@ -1,0 +1,1 @@
+"""Structure factors, lattice shapes and image formats that come with OpenBragg."""

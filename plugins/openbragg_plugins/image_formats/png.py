@@ -1,0 +1,67 @@
+"""Pictures for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
+
+import attrs
+
+from openbragg import Rule, hookimpl, option
+
+if TYPE_CHECKING:
+    from openbragg import Image, ImageFormat
+
+_PERCENT = Rule("a number above 0 and up to 100", lambda value: 0 < value <= 100)
+_POSITIVE = Rule("a number above 0", lambda value: 0 < value < float("inf"))
+
+
+@attrs.frozen
+class Png:
+    """An 8-bit grey picture: 0 is white and everything from a percentile of the rendered pixels up is black."""
+
+    name: ClassVar[str] = "png"
+    summary: ClassVar[str] = "picture for people, black spots on white"
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    file: Path | None = option(
+        "-pngfile", "-pngimage", type=Path, output="photons", metavar="FILE", help="Write a picture of the photons."
+    )
+    noise_file: Path | None = option(
+        "-noisepng", type=Path, output="counts", metavar="FILE", help="Write a picture of the counts with noise."
+    )
+    percentile: float = option(
+        "-png_percentile",
+        default=99.5,
+        rule=_PERCENT,
+        help="Percentile of the pixels that is drawn black.",
+    )
+    gamma: float = option(
+        "-png_gamma", default=1.0, rule=_POSITIVE, help="Exponent of the grey scale; below 1 brings out weak spots."
+    )
+    black: bool = option("-png_black", default=False, type=bool, help="White spots on black.")
+
+    def write(self, stream: BinaryIO, image: Image) -> None:
+        """See `openbragg.ImageFormat.write`."""
+        import numpy as np
+        from PIL import Image as Picture
+
+        part = image.rendered()
+        values = image.pixels[part].astype(np.float64)
+        # A mostly empty image has its percentile at 0; then the brightest pixel is the measure.
+        top = float(np.percentile(values, self.percentile)) or float(values.max()) or 1.0
+        grey = np.zeros(image.pixels.shape)
+        grey[part] = np.clip(values / top, 0.0, 1.0) ** self.gamma
+        if not self.black:
+            grey = 1.0 - grey
+        Picture.fromarray(np.rint(255.0 * grey).astype(np.uint8)).save(stream, format="PNG")
+
+    def default_file(self, content: str) -> str | None:
+        """See `openbragg.ImageFormat.default_file`."""
+        return None
+
+
+@hookimpl
+def image_formats() -> list[type[ImageFormat]]:
+    """Offer PNG."""
+    return [Png]

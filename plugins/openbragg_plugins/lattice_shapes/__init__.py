@@ -1,0 +1,1 @@
+"""Lattice shapes, one a file."""

@@ -1,0 +1,42 @@
+"""A crystal with Gaussian spots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from openbragg import hookimpl
+
+if TYPE_CHECKING:
+    import torch
+
+    from openbragg import Lattice, LatticeShape, Miller
+
+#: Squared radius, in cells, at which the amplitude falls to 1/e; makes volume and width like the square shape's.
+_WIDTH = 0.63
+
+
+@attrs.frozen
+class Gauss:
+    """A Gaussian of the reciprocal-space distance to the nearest lattice point.
+
+    F_latt = Na Nb Nc exp(-fudge r^2 / 0.63), r the distance in 1/angstrom times Na Nb Nc.
+    Source: nanoBragg.c, ``-gauss_xtal``.
+    """
+
+    name: ClassVar[str] = "gauss"
+    summary: ClassVar[str] = "Gaussian spots without fringes"
+    flags: ClassVar[tuple[str, ...]] = ("-gauss_xtal",)
+
+    def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.LatticeShape.factors`; one factor."""
+        count = lattice.cells.prod().to(lattice.dtype)
+        exponent = (lattice.scaled_distance_squared(offset) / _WIDTH).to(lattice.dtype)
+        return (count * (-exponent).exp(),)
+
+
+@hookimpl
+def lattice_shapes() -> list[type[LatticeShape]]:
+    """Offer the gauss shape."""
+    return [Gauss]

@@ -1,0 +1,41 @@
+"""A parallelepiped crystal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from openbragg import hookimpl
+
+if TYPE_CHECKING:
+    import torch
+
+    from openbragg import Lattice, LatticeShape, Miller
+
+
+@attrs.frozen
+class Square:
+    """Na x Nb x Nc whole cells with flat faces: the interference function along each axis.
+
+    Source: von Laue's lattice sum; nanoBragg.c, ``-square_xtal``.
+    """
+
+    name: ClassVar[str] = "square"
+    summary: ClassVar[str] = "parallelepiped of whole unit cells, with all fringes between the spots"
+    flags: ClassVar[tuple[str, ...]] = ("-square_xtal",)
+
+    def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.LatticeShape.factors`; three factors."""
+        from openbragg import interference
+
+        return tuple(
+            interference(step, index, count, lattice.dtype)
+            for step, index, count in zip(offset, nearest, lattice.cells.unbind(0), strict=True)
+        )
+
+
+@hookimpl
+def lattice_shapes() -> list[type[LatticeShape]]:
+    """Offer the square shape."""
+    return [Square]

@@ -1,0 +1,41 @@
+"""A crystal with flat spots of sharp edge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from openbragg import hookimpl
+
+if TYPE_CHECKING:
+    import torch
+
+    from openbragg import Lattice, LatticeShape, Miller
+
+#: Squared radius, in cells, of the spot: as wide as the square shape's at half its height.
+_EDGE = 0.3969
+
+
+@attrs.frozen
+class Tophat:
+    """Full height within a sphere around each lattice point, nothing outside.
+
+    F_latt = Na Nb Nc where fudge r^2 < 0.3969, r the distance in 1/angstrom times Na Nb Nc; decided in float64, so that
+    a pixel on the edge falls on the same side in every precision. Source: nanoBragg.c, ``-tophat_spots``.
+    """
+
+    name: ClassVar[str] = "tophat"
+    summary: ClassVar[str] = "spots of one height with a sharp edge"
+    flags: ClassVar[tuple[str, ...]] = ("-tophat_spots", "-binary_spots")
+
+    def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.LatticeShape.factors`; one factor."""
+        inside = lattice.scaled_distance_squared(offset) < _EDGE
+        return (lattice.cells.prod().to(lattice.dtype) * inside.to(lattice.dtype),)
+
+
+@hookimpl
+def lattice_shapes() -> list[type[LatticeShape]]:
+    """Offer the tophat shape."""
+    return [Tophat]

@@ -1,0 +1,1 @@
+"""Structure factors, one source a file."""

@@ -1,0 +1,1 @@
+"""Tracers: records of one pixel's calculation, one a file."""
