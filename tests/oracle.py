@@ -12,9 +12,11 @@ Choices made where the flags alone leave room:
   two-theta. With an explicit beam pivot the spot where the beam meets the unrotated panel stays where it is, as it
   does without pix0, and the panel turns about it.
 - An explicit `pivot` wins wherever it stands. With the quirk "pivot-ignored" it counts only for the custom
-  convention, and there the last flag that touches the pivot wins.
+  convention, and there the last flag that touches the pivot wins. A sample pivot asked for under a convention that
+  has the beam pivot turns about the near point (ORGX and ORGY, or the middle), which -Xbeam and -Ybeam do not move.
 - The water background is spread evenly over layers' captures, subpixels and sources: its share of a pixel is the mean
   over subpixels and sources of capture (summed over layers) x polarization x solid angle. `dmin` does not cut it.
+- The two-theta axis is made unit in both modes (the reference uses it as given), and only -twotheta sets that angle.
 - A pixel's polarization, unless oversampled, is that of its first subpixel and source that `dmin` does not cut.
 - Without an explicit choice, interpolation is on when a final number of cells is 2 or less; with the quirk
   "interpolation-latch" the numbers given by -N, -Na, -Nb, -Nc decide, before a crystal size replaces them.
@@ -45,6 +47,7 @@ QUIRKS = frozenset(
     {
         "phi-carryover",
         "pix0-ignored",
+        "oblique-cell",
         "running-product",
         "last-layer",
         "interpolation-latch",
@@ -301,8 +304,8 @@ class _StructureFactors:
     default: float
 
     def nearest(self, indices: Vector) -> float:
-        h, k, m = (_nearest(x) for x in indices)
-        return self.table.get((h, k, m), self.default)
+        h, k, l = (_nearest(x) for x in indices)
+        return self.table.get((h, k, l), self.default)
 
     def out_of_range(self, indices: Vector) -> bool:
         return any(
@@ -454,7 +457,8 @@ def _pixel(run: _Run, state: _State, slow: int, fast: int) -> float:
                                 total *= omega if run.oversample_omega else 1.0
                             else:
                                 total += term * polar * omega * (1.0 if one_capture else capture)
-    assert omega is not None and capture is not None
+    assert omega is not None
+    assert capture is not None
     if running:
         if not run.oversample_polar:
             total *= polar if polar is not None else 0.0
@@ -592,17 +596,22 @@ _BARE: Mapping[str, tuple[str, Any]] = {
     "square_div": ("round_div", False),
 }
 _KNOWN = frozenset(
-    "Na Nb Nc cell mat misset misset_seed xtal_x xtal_y xtal_z hkl default_F distance close_distance detpixels_x "
-    "detpixels_y detsize_f detsize_s pixel Xbeam Ybeam Xclose Yclose ORGX ORGY detector_rotx detector_roty detector_rotz "
-    "twotheta twotheta_axis pivot convention fdet_vector sdet_vector odet_vector beam_vector polar_vector spindle_axis "
-    "pix0_vector pix0_vector_mm phi osc phistep phisteps mosaic mosaic_domains mosaic_seed hdivrange vdivrange hdivstep "
-    "vdivstep hdivsteps vdivsteps round_div lambda energy dispersion dispsteps sourcefile detector_abs detector_thick "
-    "detector_thicksteps oversample oversample_thick oversample_polar oversample_omega polar nopolar point_pixel "
-    "curved_det shape fudge interpolate dmin roi fluence flux exposure beamsize water img mask".split()
+    """
+    Na Nb Nc cell mat misset misset_seed xtal_x xtal_y xtal_z hkl default_F distance close_distance detpixels_x
+    detpixels_y detsize_f detsize_s pixel Xbeam Ybeam Xclose Yclose ORGX ORGY detector_rotx detector_roty
+    detector_rotz twotheta twotheta_axis pivot convention fdet_vector sdet_vector odet_vector beam_vector polar_vector
+    spindle_axis pix0_vector pix0_vector_mm phi osc phistep phisteps mosaic mosaic_domains mosaic_seed hdivrange
+    vdivrange hdivstep vdivstep hdivsteps vdivsteps round_div lambda energy dispersion dispsteps sourcefile
+    detector_abs detector_thick detector_thicksteps oversample oversample_thick oversample_polar oversample_omega
+    polar nopolar point_pixel curved_det shape fudge interpolate dmin roi fluence flux exposure beamsize water img
+    mask
+    """.split()
 )
 _OUTPUT_ONLY = frozenset(
-    "seed adc scale pgmscale floatfile intfile pgmfile noisefile floatimage intimage pgmimage noiseimage nonoise nopgm "
-    "noprogress progress printout printout_pixel dump".split()
+    """
+    seed adc scale pgmscale floatfile intfile pgmfile noisefile floatimage intimage pgmimage noiseimage nonoise nopgm
+    noprogress progress printout printout_pixel dump
+    """.split()
 )
 _VECTOR_FLAGS: Mapping[str, str] = {
     "beam_vector": "beam",
@@ -664,6 +673,8 @@ _AXES: Mapping[str, _Axes] = {
     ),
 }
 _CONVENTION_PIVOT = {"mosflm": "beam", "denzo": "beam", "adxv": "beam", "xds": "sample", "dials": "sample"}
+# The pivot that a custom convention keeps from the flag of a named one before it.
+_PIVOT_ON_SIGHT = _CONVENTION_PIVOT | {"dials": "beam"}
 
 
 def _resolve(flags: Mapping[str, Any], quirks: frozenset[str]) -> _Run:
@@ -679,7 +690,7 @@ def _resolve(flags: Mapping[str, Any], quirks: frozenset[str]) -> _Run:
 
     axes = _axes(given)
     panel = _panel(given, axes, pixel, fast_size, slow_size, quirks)
-    cell, reciprocal = _crystal(given, wavelength)
+    cell, reciprocal = _crystal(given, wavelength, quirks)
     cells = _cell_numbers(given, cell)
     widest = max(n * _length(edge) for n, edge in zip(cells, cell, strict=True))
     oversample = int(given.get("oversample", -1))
@@ -695,9 +706,9 @@ def _resolve(flags: Mapping[str, Any], quirks: frozenset[str]) -> _Run:
         slow_pixels=slow_pixels,
         fast_pixels=fast_pixels,
         region=(
-            fast_low if fast_low >= 0 else 0,
+            max(fast_low, 0),
             fast_high if fast_high >= 0 else fast_pixels,
-            slow_low if slow_low >= 0 else 0,
+            max(slow_low, 0),
             slow_high if slow_high >= 0 else slow_pixels,
         ),
         masked=masked,
@@ -754,12 +765,14 @@ def _canonical(flags: Mapping[str, Any]) -> dict[str, Any]:
                 if part not in _KNOWN:
                     raise ValueError(f"flags: unknown {name!r}")
                 put(part, value)
-        if name in ("polar", "nopolar"):
-            given.pop("nopolar" if name == "polar" else "", None)
+        if name == "polar":
+            given.pop("nopolar", None)
         if name == "detector_abs" and _is_transparent(value):
             given.pop("detector_thick", None)
         if name in _VECTOR_FLAGS or name in _PIX0_FLAGS:
             put("convention", "custom")
+        elif (named := given.get("convention", "custom")) != "custom" and (name == "convention" or name == named):
+            put("pivot_of_convention", _PIVOT_ON_SIGHT[named])
     return given
 
 
@@ -909,7 +922,7 @@ def _pivot(given: Mapping[str, Any], convention: str, quirks: frozenset[str]) ->
             pivot = "beam"
         elif name in ("close_distance", "Xclose", "Yclose", "ORGX", "ORGY", "twotheta"):
             pivot = "sample"
-        elif name == "pivot":
+        elif name in ("pivot", "pivot_of_convention"):
             pivot = str(value)
     return pivot
 
@@ -927,12 +940,12 @@ def _pix0(given: Mapping[str, Any]) -> Vector | None:
 # ------------------------------------------------------------------------------------------------------ crystal
 
 
-def _crystal(given: Mapping[str, Any], wavelength: float) -> tuple[Matrix, Matrix]:
+def _crystal(given: Mapping[str, Any], wavelength: float, quirks: frozenset[str]) -> tuple[Matrix, Matrix]:
     """Return a, b, c in metres and a*, b*, c* in 1/angstrom, before spindle and mosaic rotations."""
     edges: Vector | None = None
     volume = 0.0
     if "cell" in given:
-        edges, volume, stars = _cell_from_lengths(given["cell"])
+        edges, volume, stars = _cell_from_lengths(given["cell"], "oblique-cell" in quirks)
     if "mat" in given:
         stars = _transpose(_matrix(given["mat"]))
         stars = _scaled(stars, 1e-10 / wavelength)
@@ -964,8 +977,12 @@ def _crystal(given: Mapping[str, Any], wavelength: float) -> tuple[Matrix, Matri
     return _scaled(direct, 1e-10), reciprocal
 
 
-def _cell_from_lengths(cell: Sequence[float]) -> tuple[Vector, float, Matrix]:
-    """Return the edges (angstrom), the volume, and the reciprocal vectors with a* along x and b* in the xy plane."""
+def _cell_from_lengths(cell: Sequence[float], oblique: bool) -> tuple[Vector, float, Matrix]:
+    """Return the edges (angstrom), the volume, and the reciprocal vectors with a* along x and b* in the xy plane.
+
+    c is along z then, and c . c* = 1 makes the last component of c* 1/c. With `oblique` it is the reference's,
+    sin(gamma)/sin(gamma*) times that.
+    """
     values = [*cell, 0.0, 0.0, 0.0, 0.0, 0.0][:6]
     a, b, c = (length if length > 0.0 else values[0] for length in values[:3])
     alpha, beta, gamma = (angle / DEGREES if angle > 0.0 else math.pi / 2.0 for angle in values[3:])
@@ -985,7 +1002,7 @@ def _cell_from_lengths(cell: Sequence[float]) -> tuple[Vector, float, Matrix]:
         (
             c_star * cos_beta_star,
             c_star * (cos_alpha_star - cos_beta_star * cos_gamma_star) / sin_gamma_star,
-            c_star * volume / (a * b * c * sin_gamma_star),
+            math.sin(gamma) / (c * sin_gamma_star) if oblique else 1.0 / c,
         ),
     )
     return (a, b, c), volume, stars
@@ -1022,10 +1039,10 @@ def _structure_factors(given: Mapping[str, Any]) -> _StructureFactors:
     if isinstance(source, str | Path):
         for line in Path(source).read_text().splitlines():
             if line.strip():
-                h, k, l, f = line.split()[:4]
-                table[int(h), int(k), int(l)] = float(f)
+                h, k, l, amplitude = line.split()[:4]
+                table[int(h), int(k), int(l)] = float(amplitude)
     else:
-        table = {(int(h), int(k), int(l)): float(f) for (h, k, l), f in source.items()}
+        table = {(int(h), int(k), int(l)): float(amplitude) for (h, k, l), amplitude in source.items()}
     columns = list(zip(*table, strict=True)) if table else [(0,)] * 3
     return _StructureFactors(
         table,
@@ -1151,6 +1168,8 @@ def _sources(given: Mapping[str, Any], axes: _Axes, wavelength: float, quirks: f
             for tic in range(wavelengths):
                 scaled = wavelength * (1.0 + dispersion_step * tic - dispersion / 2.0)
                 sources.append(_Source(_unit(position), scaled, 1.0))
+    if not sources:
+        raise ValueError("hdivrange, vdivrange: the round divergence leaves no source")
     return tuple(sources)
 
 

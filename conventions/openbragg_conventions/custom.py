@@ -65,7 +65,7 @@ class Custom:
         return place(
             detector,
             axes,
-            pivot=detector.implied_pivot or detector.pivot or "beam",
+            pivot=detector.pivot or detector.implied_pivot or "beam",
             beam_centre=(x, y),
             beam_point=(x, y),
             near_point=(x, y),

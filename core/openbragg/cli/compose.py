@@ -116,7 +116,7 @@ class FlagOption(click.Option):
         names = [name for spelling in flag.spellings for name in (spelling, kebab(spelling))]
         super().__init__(
             [_identifier(flag), *dict.fromkeys(names)],
-            is_flag=most == 0,
+            is_flag=True if most == 0 else None,
             nargs=1 if flag.length[0] != most else max(1, most),
             type=str if most else bool,
             help=_help(flag),

@@ -4,8 +4,8 @@ An image is the sum of what `evaluate` returns; a trace is the same, unreduced. 
 or F_latt.
 
 All arrays here have seven axes, in the reference program's order of nesting and with the pixels last, so that the
-innermost loop runs over neighbouring pixels: (layer, slow subpixel, fast subpixel, source, phi, mosaic, pixel). An axis on
-which a quantity does not depend has length 1.
+innermost loop runs over neighbouring pixels: (layer, slow subpixel, fast subpixel, source, phi, mosaic, pixel). An axis
+on which a quantity does not depend has length 1.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ def _first_resolved(
 def _dot(components: Components, vectors: torch.Tensor) -> torch.Tensor:
     """Dot product of q with one cell vector of every orientation, `vectors` (phi, mosaic, 3)."""
     x, y, z = (vectors[:, :, axis].reshape(1, 1, 1, 1, *vectors.shape[:2], 1) for axis in range(3))
-    return components[0] * x + components[1] * y + components[2] * z
+    return (components[0] * x).addcmul(components[1], y).addcmul(components[2], z)
 
 
 def _on_axis(values: torch.Tensor, axis: str) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from math import ceil
 
@@ -13,7 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from openbragg.engine.evaluate import Part, evaluate, photons, pixel_factors, resolved
 from openbragg.engine.plan import PanelPlan, Plan
 
-#: Terms evaluated at once on the CPU: their intermediate arrays stay in a core's cache. Measured, see benchmarks.
+#: Terms evaluated at once by one CPU thread. Their intermediate arrays stay in a core's cache, and torch runs operations
+#: of this size on the thread that calls them: cores share the blocks, not the operations within one, so that they
+#: never wait for each other.
 CPU_BLOCK_TERMS = 32768
 #: Terms evaluated at once on a GPU: enough to fill it, a few GB of intermediate arrays.
 GPU_BLOCK_TERMS = 1 << 24
@@ -92,7 +95,7 @@ def render_panel(
     """
     first_fast, last_fast, first_slow, last_slow = region or (0, panel.pixels[1] - 1, 0, panel.pixels[0] - 1)
     width, height = last_fast - first_fast + 1, last_slow - first_slow + 1
-    terms = block_terms or (CPU_BLOCK_TERMS * torch.get_num_threads() if plan.device.type == "cpu" else GPU_BLOCK_TERMS)
+    terms = block_terms or (CPU_BLOCK_TERMS if plan.device.type == "cpu" else GPU_BLOCK_TERMS)
     blocks = cut_into_blocks(plan, panel, width * height, terms)
     differentiable = plan.differentiable()
 
@@ -101,20 +104,31 @@ def render_panel(
             plan, sum_of_terms(plan, panel, slow, fast, blocks.parts), pixel_factors(plan, panel, slow, fast)
         )
 
-    rendered = torch.empty(width * height, dtype=dtype, device=plan.device)
-    pieces = []
-    for start, stop in _ranges(width * height, blocks.pixels):
+    ranges = list(_ranges(width * height, blocks.pixels))
+
+    def pixels(start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
         number = torch.arange(start, stop, device=plan.device)
         slow = (torch.div(number, width, rounding_mode="floor") + first_slow).to(torch.float64)
-        fast = (number % width + first_fast).to(torch.float64)
-        if differentiable:
-            pieces.append(checkpoint(block, slow, fast, use_reentrant=False))
-        else:
-            rendered[start:stop] = block(slow, fast)
-        if progress is not None:
-            progress(stop - start)
+        return slow, (number % width + first_fast).to(torch.float64)
+
     if differentiable:
+        pieces = []
+        for start, stop in ranges:
+            pieces.append(checkpoint(block, *pixels(start, stop), use_reentrant=False))
+            _advance(progress, stop - start)
         rendered = torch.cat(pieces).to(dtype)
+    else:
+        rendered = torch.empty(width * height, dtype=dtype, device=plan.device)
+
+        def fill(piece: tuple[int, int]) -> int:
+            start, stop = piece
+            # A thread begins with gradients on, whatever its caller has.
+            with torch.no_grad():
+                rendered[start:stop] = block(*pixels(start, stop))
+            return stop - start
+
+        for finished in _in_threads(fill, ranges, plan.device):
+            _advance(progress, finished)
     if plan.first_cell_vectors is not None:
         rendered = _with_first_evaluation(plan, panel, rendered, (first_slow, first_fast), width)
     rendered = rendered.reshape(height, width)
@@ -168,6 +182,27 @@ def _with_first_evaluation(
         mended[start + pixel] += change[0].to(rendered.dtype)
         return mended
     return rendered
+
+
+def _in_threads(
+    work: Callable[[tuple[int, int]], int], pieces: list[tuple[int, int]], device: torch.device
+) -> Iterator[int]:
+    """Do pieces of work in as many threads as torch uses; on a GPU, whose queue is one, in turn."""
+    threads = min(torch.get_num_threads(), len(pieces))
+    if device.type != "cpu" or threads == 1:
+        yield from map(work, pieces)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield from pool.map(work, pieces)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _advance(progress: Callable[[int], None] | None, pixels: int) -> None:
+    if progress is not None:
+        progress(pixels)
 
 
 def _ranges(total: int, size: int) -> Iterator[tuple[int, int]]:

@@ -27,8 +27,8 @@ def interference(offset: torch.Tensor, nearest: torch.Tensor, cells: torch.Tenso
     cells
         N, a whole number, float64, shape ().
     dtype
-        Precision of the trigonometric functions and of the result. The argument N h is reduced to half a turn in float64
-        before, so that single precision costs 1e-7 of the peak and no more.
+        Precision of the trigonometric functions and of the result. The argument N h is reduced to half a turn in
+        float64 before, so that single precision costs 1e-7 of the peak and no more.
 
     Returns
     -------
@@ -37,15 +37,21 @@ def interference(offset: torch.Tensor, nearest: torch.Tensor, cells: torch.Tenso
     waves = cells * offset
     numerator = (math.pi * (waves - 2.0 * torch.round(0.5 * waves))).to(dtype).sin()
     argument = (math.pi * offset).to(dtype)
-    near = waves.abs() < _SERIES_TURNS
     count = cells.to(dtype)
-    square = argument * argument
-    excess = count * count - 1.0
-    series = count * (1.0 - excess / 6.0 * square * (1.0 - (3.0 * count * count - 7.0) / 60.0 * square))
-    ratio = torch.where(near, series, numerator / torch.where(near, 1.0, argument.sin()))
-    odd = (nearest - 2.0 * torch.round(0.5 * nearest)).to(dtype).abs()
-    negative = odd * torch.remainder(count - 1.0, 2.0)
-    return ratio * (1.0 - 2.0 * negative)
+    if torch.is_grad_enabled() and (offset.requires_grad or cells.requires_grad):
+        # Ten more operations, which only a gradient needs: it is a difference of large numbers near a whole index.
+        near = waves.abs() < _SERIES_TURNS
+        square = argument * argument
+        excess = count * count - 1.0
+        peak = count * (1.0 - excess / 6.0 * square * (1.0 - (3.0 * count * count - 7.0) / 60.0 * square))
+    else:
+        near = argument == 0.0
+        peak = count
+    ratio = torch.where(near, peak, numerator / torch.where(near, 1.0, argument.sin()))
+    # (-1)^(n (N - 1)): half of an odd index is half away from a whole number.
+    half = 0.5 * nearest.to(dtype)
+    away = half - torch.round(half)
+    return ratio * (1.0 - (8.0 * torch.remainder(count - 1.0, 2.0)) * (away * away))
 
 
 def sphere_transform(square: torch.Tensor) -> torch.Tensor:

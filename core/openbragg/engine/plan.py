@@ -141,7 +141,7 @@ def make_plan(
     InputError
         From the crystal or from the structure factors.
     """
-    crystal, beam, scan, sampling = experiment.crystal, experiment.beam, experiment.scan, experiment.sampling
+    crystal, beam, sampling = experiment.crystal, experiment.beam, experiment.sampling
     dtype = PRECISIONS[precision]
     vectors, reciprocal = oriented_bases(crystal, oblique="oblique-cell" in quirks)
     angles = step_angles(experiment)

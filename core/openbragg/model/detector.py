@@ -46,7 +46,7 @@ class Detector:
         Panels for a detector of several. Left empty, the settings below make one.
     implied_pivot
         What the last flag that touches the pivot implied, in the order of the command line; the custom convention
-        follows it.
+        follows it when `pivot` is not given.
 
     All lengths are in metres and angles in radians; a beam centre and a near point are in the meaning of the
     convention that reads them. None means: let the convention choose.

@@ -103,7 +103,7 @@ def resolve_region(region: Region | None, detector: Detector, choices: Choices) 
     words = " ".join(str(limit) for limit in region)
     if inside[0] > inside[1] or inside[2] > inside[3]:
         raise UsageError(
-            f"-roi {words}: expected xmin <= xmax and ymin <= ymax on a detector of {fast} x {slow} pixels (fast x slow)"
+            f"-roi {words}: expected xmin <= xmax and ymin <= ymax within {fast} x {slow} pixels (fast x slow)"
         )
     if inside != region:
         kept = " ".join(str(limit) for limit in inside)

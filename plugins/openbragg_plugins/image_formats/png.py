@@ -18,7 +18,10 @@ _POSITIVE = Rule("a number above 0", lambda value: 0 < value < float("inf"))
 
 @attrs.frozen
 class Png:
-    """An 8-bit grey picture: 0 is white and everything from a percentile of the rendered pixels up is black."""
+    """An 8-bit grey picture: 0 is white and everything from a percentile of the rendered pixels up is black.
+
+    Where that percentile is 0, it is taken of the pixels above 0.
+    """
 
     name: ClassVar[str] = "png"
     summary: ClassVar[str] = "picture for people, black spots on white"
@@ -48,8 +51,11 @@ class Png:
 
         part = image.rendered()
         values = image.pixels[part].astype(np.float64)
-        # A mostly empty image has its percentile at 0; then the brightest pixel is the measure.
-        top = float(np.percentile(values, self.percentile)) or float(values.max()) or 1.0
+        top = float(np.percentile(values, self.percentile))
+        if top <= 0.0:
+            # In a mostly empty image the pixels that hold something are the measure.
+            lit = values[values > 0.0]
+            top = float(np.percentile(lit, self.percentile)) if lit.size else 1.0
         grey = np.zeros(image.pixels.shape)
         grey[part] = np.clip(values / top, 0.0, 1.0) ** self.gamma
         if not self.black:

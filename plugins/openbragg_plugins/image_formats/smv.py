@@ -26,8 +26,8 @@ _NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0 <= value < float("
 class Smv:
     """Unsigned 16-bit counts after a 512-byte text header with the geometry as several programs want it.
 
-    Expected photons are scaled, offset, rounded and clipped to 0..65535; noisy counts are offset, clipped and truncated.
-    Pixels that were not rendered are 0. Source: nanoBragg.c, header keys and arithmetic.
+    Expected photons are scaled, offset, rounded and clipped to 0..65535; noisy counts are offset, clipped and
+    truncated. Pixels that were not rendered are 0. Source: nanoBragg.c, header keys and arithmetic.
     """
 
     name: ClassVar[str] = "smv"

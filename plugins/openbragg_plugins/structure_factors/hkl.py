@@ -59,8 +59,9 @@ class HklTable:
 
         Returns
         -------
-        The table with a border of default amplitudes, flat; the lowest and highest h k l in it, (3,) each; and, only
-        when it is to be interpolated, the offsets of the neighbours from the floor of an index, (4,).
+        Without reflections, the default amplitude alone, (). Else the table with a border of default amplitudes, flat;
+        the lowest and highest h k l in it, (3,) each; and, only when it is to be interpolated, the offsets of the
+        neighbours from the floor of an index, (4,).
         """
         import torch
 
@@ -72,10 +73,9 @@ class HklTable:
             indices = torch.as_tensor(self.reflections[0], dtype=torch.int64)
             amplitudes = torch.as_tensor(self.reflections[1], dtype=torch.float64)
         else:
-            if float(default) == 0.0 and not default.requires_grad:
+            if not default.requires_grad and float(default) == 0.0:
                 raise InputError("no structure factors: give a table with -hkl, or one amplitude with -default_F")
-            zero = torch.zeros(3, dtype=torch.float64, device=device)
-            return default.expand(27).to(dtype).contiguous(), zero, zero
+            return (default.reshape(()).to(dtype),)
 
         lowest, highest = indices.amin(dim=0), indices.amax(dim=0)
         extent = [int(high - low) + 3 for low, high in zip(lowest, highest, strict=True)]
@@ -96,6 +96,8 @@ class HklTable:
 
     def amplitude(self, index: Miller, nearest: Miller, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """See `openbragg.StructureFactors.amplitude`."""
+        if len(tables) == 1:
+            return tables[0].expand(nearest.h.shape)
         table, lowest, highest, *neighbours = tables
         found = _look_up(table, lowest, highest, tuple(nearest))
         if not neighbours:
@@ -174,12 +176,11 @@ def _look_up(
     table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: tuple[torch.Tensor, ...]
 ) -> torch.Tensor:
     """Amplitudes at whole indices; outside the table its border answers, which holds the default."""
-    extent = highest - lowest + 3.0
-    h, k, l = (
-        value.clamp(low - 1.0, high + 1.0) - (low - 1.0)
-        for value, low, high in zip(whole, lowest.unbind(0), highest.unbind(0), strict=True)
-    )
-    return table[((h * extent[1] + k) * extent[2] + l).long()]
+    first, last = lowest - 1.0, highest + 1.0
+    _, wide, deep = (last - first + 1.0).unbind(0)
+    start = (first[0] * wide + first[1]) * deep + first[2]
+    h, k, l = (value.clamp(low, high) for value, low, high in zip(whole, first.unbind(0), last.unbind(0), strict=True))
+    return table[((h * wide + k) * deep + (l - start)).long()]
 
 
 def _interpolated(

@@ -1,0 +1,113 @@
+"""Properties that every plugin of a role must have, as functions that raise AssertionError; run them on yours.
+
+One call is a test::
+
+    from openbragg.testing import check_convention
+
+    def test_my_convention_places_vectors():
+        check_convention(MyConvention())
+
+Each such function calls smaller ones, one a property, that can also be called or parametrised singly. Examples are
+drawn by hypothesis, always the same ones, so that what passes today passes tomorrow; hypothesis must be installed,
+pytest need not.
+"""
+
+from openbragg.testing.conventions import (
+    check_beam_centre_round_trip,
+    check_beam_pivot_keeps_the_spot,
+    check_convention,
+    check_default_beam_centre,
+    check_distance,
+    check_explicit_pivot,
+    check_layout,
+    check_panel_axes,
+    check_placement_gradients,
+    check_polarization_across_beam,
+    check_sample_pivot_is_rigid,
+    check_unit_vectors,
+)
+from openbragg.testing.declaration import check_declaration
+from openbragg.testing.image_formats import (
+    check_default_file,
+    check_image_format,
+    check_plain_stream,
+    check_round_trip,
+    check_unrendered_pixels,
+    make_image,
+)
+from openbragg.testing.lattice_shapes import (
+    check_broadcasting,
+    check_finite,
+    check_inversion_symmetry,
+    check_lattice_shape,
+    check_peak_height,
+    check_periodicity,
+    check_precision,
+    check_separability,
+    check_shape_gradients,
+    lattice_amplitude,
+    make_lattice,
+)
+from openbragg.testing.noise_models import (
+    check_expectation,
+    check_global_random_state,
+    check_noise_model,
+    check_pixels_independent,
+    check_seeds,
+    check_shape_and_device,
+    check_whole_numbers,
+    check_zero_stays_zero,
+)
+from openbragg.testing.structure_factors import (
+    check_default_amplitude,
+    check_each_reflection_for_itself,
+    check_known_amplitudes,
+    check_result_shape,
+    check_structure_factors,
+)
+
+__all__ = [
+    "check_beam_centre_round_trip",
+    "check_beam_pivot_keeps_the_spot",
+    "check_broadcasting",
+    "check_convention",
+    "check_declaration",
+    "check_default_amplitude",
+    "check_default_beam_centre",
+    "check_default_file",
+    "check_distance",
+    "check_each_reflection_for_itself",
+    "check_expectation",
+    "check_explicit_pivot",
+    "check_finite",
+    "check_global_random_state",
+    "check_image_format",
+    "check_inversion_symmetry",
+    "check_known_amplitudes",
+    "check_lattice_shape",
+    "check_layout",
+    "check_noise_model",
+    "check_panel_axes",
+    "check_peak_height",
+    "check_periodicity",
+    "check_pixels_independent",
+    "check_placement_gradients",
+    "check_plain_stream",
+    "check_polarization_across_beam",
+    "check_precision",
+    "check_result_shape",
+    "check_round_trip",
+    "check_sample_pivot_is_rigid",
+    "check_seeds",
+    "check_separability",
+    "check_shape_and_device",
+    "check_shape_gradients",
+    "check_structure_factors",
+    "check_unit_vectors",
+    "check_unrendered_pixels",
+    "check_whole_numbers",
+    "check_zero_stays_zero",
+    "lattice_amplitude",
+    "make_image",
+    "make_lattice",
+]

@@ -1,0 +1,156 @@
+"""Properties of structure factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from openbragg.model import Experiment
+from openbragg.roles import Miller, StructureFactors
+from openbragg.testing.assertions import require, require_close
+from openbragg.testing.declaration import check_declaration
+
+Index = tuple[int, int, int]
+
+_PRECISIONS = (torch.float64, torch.float32)
+#: Rounding of a stored amplitude, relative: an eps or two of each precision.
+_ROUNDING = {torch.float64: 1e-15, torch.float32: 1e-6}
+#: Amplitudes in electrons below this are nothing; some cannot be written in single precision.
+_NOTHING = 1e-30
+#: Indices that no crystal reaches.
+_FAR = 10**6
+
+
+def check_structure_factors(
+    structure_factors: StructureFactors,
+    experiment: Experiment,
+    *,
+    known: Mapping[Index, float],
+    default: float | None = None,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Everything below.
+
+    Parameters
+    ----------
+    structure_factors
+        An instance, with its table or model.
+    experiment
+        What `prepare` is called with.
+    known
+        Some reflections h, k, l and their amplitudes in electrons.
+    default
+        The amplitude of what is not among `known`, for a table of just those; None for sources that have none.
+    device
+        Where to compute.
+
+    Raises
+    ------
+    AssertionError
+        With the property that does not hold, and the numbers.
+    """
+    check_declaration(structure_factors, StructureFactors)
+    check_known_amplitudes(structure_factors, experiment, known, device)
+    check_result_shape(structure_factors, experiment, known, device)
+    check_each_reflection_for_itself(structure_factors, experiment, known, device)
+    if default is not None:
+        check_default_amplitude(structure_factors, experiment, known, default, device)
+
+
+def check_known_amplitudes(
+    structure_factors: StructureFactors,
+    experiment: Experiment,
+    known: Mapping[Index, float],
+    device: torch.device | str = "cpu",
+) -> None:
+    """Reflections that are given have their amplitudes at their own index, in both precisions."""
+    for dtype in _PRECISIONS:
+        found = _at(structure_factors, experiment, list(known), dtype, device)
+        for index, value, wanted in zip(known, found, known.values(), strict=True):
+            require_close(value, wanted, f"F of {index} in {dtype}", relative=_ROUNDING[dtype], absolute=_NOTHING)
+
+
+def check_default_amplitude(
+    structure_factors: StructureFactors,
+    experiment: Experiment,
+    known: Mapping[Index, float],
+    default: float,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Reflections that are not given have the default amplitude: inside the table, beside it, and far outside."""
+    lowest = [min(index[axis] for index in known) for axis in range(3)]
+    highest = [max(index[axis] for index in known) for axis in range(3)]
+    middle = [(low + high) // 2 for low, high in zip(lowest, highest, strict=True)]
+    candidates: list[Index] = []
+    for axis in range(3):
+        for value in (lowest[axis] - 1, highest[axis] + 1, lowest[axis] - 2, highest[axis] + 2, -_FAR, _FAR):
+            for base in (lowest, middle, highest):
+                moved = [*base[:axis], value, *base[axis + 1 :]]
+                candidates.append((moved[0], moved[1], moved[2]))
+    candidates += [(-h, -k, -l) for h, k, l in known]
+    candidates += [(h + 1, k, l) for h, k, l in known]
+    missing = [index for index in candidates if index not in known]
+    for dtype in _PRECISIONS:
+        found = _at(structure_factors, experiment, missing, dtype, device)
+        for index, value in zip(missing, found, strict=True):
+            sentence = f"F of {index}, which is not given, in {dtype}"
+            require_close(value, default, sentence, relative=_ROUNDING[dtype], absolute=_NOTHING)
+
+
+def check_result_shape(
+    structure_factors: StructureFactors,
+    experiment: Experiment,
+    known: Mapping[Index, float],
+    device: torch.device | str = "cpu",
+) -> None:
+    """The result has the index's shape, the dtype that `prepare` was given and the index's device, and is finite."""
+    h, k, l = next(iter(known))
+    for dtype in _PRECISIONS:
+        tables = structure_factors.prepare(experiment, torch.device(device), dtype)
+        require(
+            isinstance(tables, tuple) and all(isinstance(table, torch.Tensor) for table in tables),
+            f"prepare() must return a tuple of tensors, got {type(tables).__name__}",
+        )
+        for shape in ((), (3,), (2, 1, 4), (0,)):
+            nearest = Miller(
+                *(torch.full(shape, float(value), dtype=torch.float64, device=device) for value in (h, k, l))
+            )
+            index = Miller(nearest.h + 0.4, nearest.k - 0.3, nearest.l + 0.1)
+            found = structure_factors.amplitude(index, nearest, tables)
+            require(found.shape == shape, f"an index of shape {shape} gave F of shape {tuple(found.shape)}")
+            require(found.dtype == dtype, f"F is {found.dtype} where prepare() was asked for {dtype}")
+            require(found.device == index.h.device, f"F is on {found.device}, the index on {index.h.device}")
+            require(bool(found.isfinite().all()), f"F is not finite near {(h, k, l)}")
+
+
+def check_each_reflection_for_itself(
+    structure_factors: StructureFactors,
+    experiment: Experiment,
+    known: Mapping[Index, float],
+    device: torch.device | str = "cpu",
+) -> None:
+    """F at an index, whole or fractional, does not depend on what else is asked for with it or before."""
+    whole = torch.tensor([*known, (_FAR, 0, 0)], dtype=torch.float64, device=device)
+    shifts = torch.tensor([[0.0, 0.0, 0.0], [0.3, -0.2, 0.4]], dtype=torch.float64, device=device)
+    nearest = whole.repeat(2, 1)
+    index = nearest + shifts.repeat_interleave(len(whole), dim=0)
+    tables = structure_factors.prepare(experiment, torch.device(device), torch.float64)
+    together = structure_factors.amplitude(Miller(*index.unbind(1)), Miller(*nearest.unbind(1)), tables)
+    for place in range(len(index)):
+        alone = structure_factors.amplitude(Miller(*index[place].unbind()), Miller(*nearest[place].unbind()), tables)
+        sentence = f"F of {tuple(index[place].tolist())} alone, against among others"
+        require_close(alone, together[place], sentence, relative=_ROUNDING[torch.float64], absolute=1e-12)
+
+
+def _at(
+    structure_factors: StructureFactors,
+    experiment: Experiment,
+    indices: list[Index],
+    dtype: torch.dtype,
+    device: torch.device | str,
+) -> torch.Tensor:
+    """F of whole indices, (reflections,)."""
+    tables = structure_factors.prepare(experiment, torch.device(device), dtype)
+    whole = Miller(*torch.tensor(indices, dtype=torch.float64, device=device).unbind(1))
+    return structure_factors.amplitude(whole, whole, tables)

@@ -1,0 +1,382 @@
+"""What each flag sets, in which unit, and which of several wins."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import assignments, experiment, parsed, run, selected, simulate_command
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openbragg.cli.compose import FlagOption, SwitchOption, construct
+from openbragg.cli.registry import load_registry
+from openbragg.cli.settings import Computation, Output
+
+DEGREES = 180.0 * 0.3183098861837907  # in a radian, rounded as the reference program rounds it
+HC = 12398.42  # electronvolt angstroms, as the reference program has it
+
+#: Spellings; the value that is typed; the field of the experiment; and what it becomes, to the last bit.
+EXPERIMENT_FLAGS = [
+    ("-detpixels", "12", "detector.pixels", (12, 12)),
+    ("-detpixels_s -detpixels_y", "12", "detector.pixels", (12, None)),
+    ("-detpixels_f -detpixels_x", "12", "detector.pixels", (None, 12)),
+    ("-detsize", "7.3", "detector.size", (7.3 / 1000, 7.3 / 1000)),
+    ("-detsize_s", "7.3", "detector.size", (7.3 / 1000, 0.1024)),
+    ("-detsize_f", "7.3", "detector.size", (0.1024, 7.3 / 1000)),
+    ("-pixel", "0.172", "detector.pixel_size", 0.172 / 1000),
+    ("-distance", "231.274", "detector.distance", 231.274 / 1000),
+    ("-close_distance", "231.1", "detector.close_distance", 231.1 / 1000),
+    ("-Xbeam", "-3.7", "detector.beam_centre", (-3.7 / 1000, None)),
+    ("-Ybeam", "3.7", "detector.beam_centre", (None, 3.7 / 1000)),
+    ("-Xclose", "3.7", "detector.near_point", (3.7 / 1000, None)),
+    ("-Yclose", "-3.7", "detector.near_point", (None, -3.7 / 1000)),
+    ("-ORGX", "40.3", "detector.near_pixel", (40.3, None)),
+    ("-ORGY", "52.1", "detector.near_pixel", (None, 52.1)),
+    ("-detector_rotx", "5.3", "detector.rotation", (5.3 / DEGREES, 0.0, 0.0)),
+    ("-detector_roty", "-5.3", "detector.rotation", (0.0, -5.3 / DEGREES, 0.0)),
+    ("-detector_rotz", "5.3", "detector.rotation", (0.0, 0.0, 5.3 / DEGREES)),
+    ("-twotheta", "-20.7", "detector.twotheta", -20.7 / DEGREES),
+    ("-pivot", "sample", "detector.pivot", "sample"),
+    ("-point_pixel", "", "detector.point_pixel", True),
+    ("-lambda -wave -wavelength", "6.2", "beam.wavelength", 6.2 / 1e10),
+    ("-energy", "12658", "beam.wavelength", HC / 12658 / 1e10),
+    ("-fluence", "3e25", "beam.fluence", 3e25),
+    ("-flux", "1e12", "beam.flux", 1e12),
+    ("-exposure", "0.1", "beam.exposure", 0.1),
+    ("-beamsize", "0.03", "beam.size", 0.03 / 1000),
+    ("-polar", "-0.9", "beam.polarization", -0.9),
+    ("-nopolar", "", "beam.no_polarization_factor", True),
+    ("-misset", "10 -20 30", "crystal.misset", (10 / DEGREES, -20 / DEGREES, 30 / DEGREES)),
+    ("-misset", "random", "crystal.misset", "random"),
+    ("-misset_seed", "12345", "crystal.misset_seed", 12345),
+    ("-N", "7", "crystal.cells", (7, 7, 7)),
+    ("-Na", "7", "crystal.cells", (7, 3, 3)),
+    ("-Nb", "7", "crystal.cells", (3, 7, 3)),
+    ("-Nc", "7", "crystal.cells", (3, 3, 7)),
+    ("-xtalsize -xtal_size -samplesize -sample_size", "0.02", "crystal.size", (2e-5, 2e-5, 2e-5)),
+    ("-xtal_x -xtal_thick -sample_x -sample_thick", "0.02", "crystal.size", (2e-5, None, None)),
+    ("-xtal_y -xtal_width -sample_y -sample_width -width", "0.02", "crystal.size", (None, 2e-5, None)),
+    ("-xtal_z -xtal_height -sample_z -sample_height -height", "0.02", "crystal.size", (None, None, 2e-5)),
+    ("-fudge", "0.3", "crystal.fudge", 0.3),
+    ("-mosaic -mosaicity -mosaic_spread", "0.5", "crystal.mosaic_spread", 0.5 / DEGREES),
+    ("-mosaic_domains -mosaic_dom", "8", "crystal.mosaic_domains", 8),
+    ("-mosaic_seed", "-4321", "crystal.mosaic_seed", -4321),
+    ("-phi", "-30", "scan.start", -30 / DEGREES),
+    ("-osc", "0.1", "scan.range", 0.1 / DEGREES),
+    ("-phistep", "0.05", "scan.step", 0.05 / DEGREES),
+    ("-phisteps", "4", "scan.steps", 4),
+    ("-oversample", "3", "sampling.oversample", 3),
+    ("-dmin", "1.6", "sampling.resolution_limit", 1.6 / 1e10),
+    ("-roi", "2 60 3 70", "sampling.region", (2, 60, 3, 70)),
+    ("-seed", "77", "sampling.seed", 77),
+]
+#: The same for flags that are no part of the experiment: the settings' class and field.
+SETTING_FLAGS = [
+    ("-compat", "phi-carryover", Computation, "compat", "phi-carryover"),
+    ("-precision", "double", Computation, "precision", "double"),
+    ("-device", "cuda:1", Computation, "device", "cuda:1"),
+    ("-progress", "", Output, "progress", True),
+    ("-noprogress", "", Output, "progress", False),
+]
+#: The same for options of plugins: the plugin's role, name and field.
+PLUGIN_FLAGS = [
+    ("-fdet_vector", "0 0.01 2", "geometry_conventions custom fast", (0.0, 0.01, 2.0)),
+    ("-sdet_vector", "0 -1 0.01", "geometry_conventions custom slow", (0.0, -1.0, 0.01)),
+    ("-odet_vector", "1 0 0.5", "geometry_conventions custom normal", (1.0, 0.0, 0.5)),
+    ("-beam_vector", "1 0.1 0", "geometry_conventions custom beam", (1.0, 0.1, 0.0)),
+    ("-polar_vector", "0 1 1", "geometry_conventions custom polarization", (0.0, 1.0, 1.0)),
+    ("-spindle_axis", "0 1 0", "geometry_conventions custom spindle", (0.0, 1.0, 0.0)),
+    ("-twotheta_axis", "0 0 -1", "geometry_conventions custom twotheta", (0.0, 0.0, -1.0)),
+    ("-pix0_vector", "0.09 0.02 -0.018", "geometry_conventions custom first_corner", (0.09, 0.02, -0.018)),
+    ("-pix0_vector_mm", "90 20 -18", "geometry_conventions custom first_corner", (90 / 1000, 20 / 1000, -18 / 1000)),
+    ("-hkl", "some.hkl", "structure_factors hkl file", Path("some.hkl")),
+    ("-default_F", "20.5", "structure_factors hkl default_F", 20.5),
+    ("-interpolate", "", "structure_factors hkl interpolate", True),
+    ("-nointerpolate", "", "structure_factors hkl interpolate", False),
+    ("-pgmfile -pgmimage", "a.pgm", "image_formats pgm pgmfile", Path("a.pgm")),
+    ("-pgmscale", "2.5", "image_formats pgm scale", 2.5),
+    ("-nopgm", "", "image_formats pgm off", True),
+    ("-pngfile -pngimage", "a.png", "image_formats png file", Path("a.png")),
+    ("-noisepng", "b.png", "image_formats png noise_file", Path("b.png")),
+    ("-png_percentile", "90", "image_formats png percentile", 90.0),
+    ("-png_gamma", "0.5", "image_formats png gamma", 0.5),
+    ("-png_black", "", "image_formats png black", True),
+    ("-floatfile -floatimage", "a.bin", "image_formats raw floatfile", Path("a.bin")),
+    ("-intfile -intimage", "a.img", "image_formats smv intfile", Path("a.img")),
+    ("-noisefile -noiseimage", "b.img", "image_formats smv noisefile", Path("b.img")),
+    ("-scale", "0.5", "image_formats smv scale", 0.5),
+    ("-adc", "10", "image_formats smv adc_offset", 10.0),
+]
+#: Flags that have tests of their own below, or choose a plugin by name.
+OTHER_FLAGS = {"-cell", "-mat", "-matrix", "-convention", "-structure_factors", "-lattice_shape", "-noise"}
+
+
+def kebab(flag: str) -> str:
+    return "--" + flag.removeprefix("-").replace("_", "-").lower()
+
+
+def each_spelling(table: list[Any]) -> list[Any]:
+    """The rows of a table, one for every spelling and for its double-dash alias."""
+    rows = []
+    for spellings, value, *rest in table:
+        for spelling in spellings.split():
+            for flag in (spelling, kebab(spelling)):
+                rows.append(pytest.param(flag, value.split(), *rest, id=" ".join([flag, value]).strip()))
+    return rows
+
+
+def field(thing: Any, path: str) -> Any:
+    for name in path.split("."):
+        thing = getattr(thing, name)
+    return thing
+
+
+def plugin_field(words: list[str], path: str) -> Any:
+    """A field of a plugin that words set up; the path is its role, its name and the field."""
+    role, name, attribute = path.split()
+    chosen = selected(*words)
+    candidates = chosen.formats if role == "image_formats" else [chosen.roles[role]]
+    return getattr(next(plugin for plugin in candidates if plugin.name == name), attribute)
+
+
+@pytest.mark.parametrize(("flag", "words", "path", "value"), each_spelling(EXPERIMENT_FLAGS))
+def test_flag_sets_its_field_in_si_units(flag: str, words: list[str], path: str, value: Any) -> None:
+    assert field(experiment(flag, *words), path) == value
+    assert field(experiment(), path) != value
+
+
+@pytest.mark.parametrize(("flag", "words", "cls", "name", "value"), each_spelling(SETTING_FLAGS))
+def test_flag_sets_its_setting(flag: str, words: list[str], cls: type, name: str, value: Any) -> None:
+    assert getattr(construct(cls, assignments(flag, *words)), name) == value
+    assert getattr(cls(), name) != value
+
+
+@pytest.mark.parametrize(("flag", "words", "path", "value"), each_spelling(PLUGIN_FLAGS))
+def test_flag_sets_its_plugins_option_in_si_units(flag: str, words: list[str], path: str, value: Any) -> None:
+    assert plugin_field([flag, *words], path) == value
+    if "custom" not in path:  # without one of its flags there would be no custom convention to compare with
+        assert plugin_field([], path) != value
+
+
+def test_every_flag_of_this_distribution_has_a_row_in_the_tables_above() -> None:
+    own = {found.cls for found in load_registry(()).found if found.distribution != "openbragg"}
+    there = {
+        spelling
+        for section in simulate_command().sections
+        for option in section.options
+        if isinstance(option, FlagOption) and option.flag.owner not in own
+        for spelling in option.flag.spellings
+    }
+    rows = [row[0] for table in (EXPERIMENT_FLAGS, SETTING_FLAGS, PLUGIN_FLAGS) for row in table]
+    assert there == {spelling for spellings in rows for spelling in spellings.split()} | OTHER_FLAGS
+
+
+def test_every_bare_flag_of_a_plugin_chooses_it_in_both_spellings() -> None:
+    for found in load_registry(()).found:
+        if found.role.flag:
+            for flag in found.cls.flags:
+                for spelling in (flag, kebab(flag)):
+                    assert selected(spelling).roles[found.role.hook].name == found.name
+
+
+@pytest.mark.parametrize("flag", ["-convention", "-structure_factors", "-lattice_shape", "-noise"])
+def test_every_plugin_of_a_role_with_a_choosing_flag_can_be_chosen_by_name(flag: str) -> None:
+    choices = [found for found in load_registry(()).found if found.role.flag == flag]
+    assert choices
+    for found in choices:
+        assert selected(flag, found.name).roles[found.role.hook].name == found.name
+
+
+def test_without_flags_the_defaults_are_those_of_the_reference() -> None:
+    chosen = {hook: plugin.name for hook, plugin in selected().roles.items()}
+    assert chosen == {
+        "geometry_conventions": "mosflm",
+        "structure_factors": "hkl",
+        "lattice_shapes": "square",
+        "noise_models": "poisson",
+    }
+    made = experiment()
+    assert made.beam.wavelength == 1e-10
+    assert made.beam.fluence == 125932015286227086360700780544.0
+    assert (made.beam.exposure, made.beam.size, made.beam.polarization) == (1.0, 1e-4, 0.0)
+    assert (made.detector.distance, made.detector.pixel_size) == (0.1, 1e-4)
+    assert made.detector.pixel_counts() == (1024, 1024)
+    assert made.crystal.mosaic_seed == 12345678
+
+
+@pytest.mark.parametrize(
+    ("numbers", "cell"),
+    [
+        ("70", (70, 70, 70, 90, 90, 90)),
+        ("70 80", (70, 80, 70, 90, 90, 90)),
+        ("70 80 90", (70, 80, 90, 90, 90, 90)),
+        ("70 80 90 75", (70, 80, 90, 75, 90, 90)),
+        ("70 80 90 75 85", (70, 80, 90, 75, 85, 90)),
+        ("70 80 90 75 85 95", (70, 80, 90, 75, 85, 95)),
+    ],
+)
+@pytest.mark.parametrize("after", ["", "-N 2", "-misset 1 2 3", "-nopolar"])
+def test_cell_takes_one_to_six_numbers_and_leaves_what_follows(
+    numbers: str, cell: tuple[float, ...], after: str
+) -> None:
+    expected = (*(length / 1e10 for length in cell[:3]), *(angle / DEGREES for angle in cell[3:]))
+    made = experiment("-cell", *numbers.split(), *after.split())
+    assert made.crystal.cell == expected
+    assert field(made, "beam.no_polarization_factor") == (after == "-nopolar")
+    assert made.crystal.cells == ((2, 2, 2) if after == "-N 2" else (3, 3, 3))
+    assert (made.crystal.misset is not None) == after.startswith("-misset")
+
+
+def test_cell_takes_its_numbers_after_an_equals_sign_too() -> None:
+    assert experiment("--cell=70 80 90").crystal == experiment("-cell", "70", "80", "90").crystal
+
+
+def test_misset_takes_negative_and_exponential_numbers() -> None:
+    angles = (-10 / DEGREES, -2e1 / DEGREES, -0.5 / DEGREES)
+    assert experiment("-misset", "-10", "-2e1", "-.5", "-N", "2").crystal.misset == angles
+
+
+@given(st.floats(min_value=1e-6, max_value=1e6))
+def test_all_ways_to_write_a_flag_give_the_same_bits(value: float) -> None:
+    ways = [("-distance", f"{value!r}"), ("--distance", f"{value!r}"), (f"--distance={value!r}",)]
+    assert {experiment(*way).detector.distance for way in ways} == {value / 1000}
+
+
+@given(st.integers(min_value=-(2**53), max_value=2**53))
+def test_a_whole_number_may_be_written_with_a_point_or_an_exponent(seed: int) -> None:
+    assert {experiment("-seed", word).sampling.seed for word in (f"{seed}", f"{seed}.0", f"{seed}e0")} == {seed}
+
+
+@pytest.mark.parametrize("seed", [2**53 + 1, 2**62 + 1])
+@pytest.mark.parametrize("flag", ["-seed", "-misset_seed", "-mosaic_seed"])
+def test_a_seed_keeps_all_its_digits(flag: str, seed: int) -> None:
+    made = experiment(flag, seed)
+    assert seed in (made.sampling.seed, made.crystal.misset_seed, made.crystal.mosaic_seed)
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "value"),
+    [
+        ("-N 3 -Na 5", "crystal.cells", (5, 3, 3)),
+        ("-Na 5 -N 3", "crystal.cells", (3, 3, 3)),
+        ("-Na 5 -Nb 6 -Na 7", "crystal.cells", (7, 6, 3)),
+        ("-lambda 2 -energy 6000", "beam.wavelength", HC / 6000 / 1e10),
+        ("-energy 6000 -lambda 2", "beam.wavelength", 2 / 1e10),
+        ("-energy 6000 -wave 3 -wavelength 2", "beam.wavelength", 2 / 1e10),
+        ("-detpixels 8 -detpixels_x 4", "detector.pixels", (8, 4)),
+        ("-detpixels_x 4 -detpixels 8", "detector.pixels", (8, 8)),
+        ("-detpixels_x 4 -detpixels_f 6", "detector.pixels", (None, 6)),
+        ("-detsize_s 5 -detsize 6", "detector.size", (6 / 1000, 6 / 1000)),
+        ("-xtal_y 0.01 -xtalsize 0.02 -height 0.03", "crystal.size", (0.02 / 1000, 0.02 / 1000, 0.03 / 1000)),
+        ("-misset random -misset 1 2 3", "crystal.misset", (1 / DEGREES, 2 / DEGREES, 3 / DEGREES)),
+        ("-misset 1 2 3 -misset random", "crystal.misset", "random"),
+        ("-cell 70 80 90 -cell 60", "crystal.cell", (*(60 / 1e10,) * 3, *(90 / DEGREES,) * 3)),
+        ("-roi 0 1 0 1 -roi 0 2 0 2", "sampling.region", (0, 2, 0, 2)),
+        ("-pivot beam -pivot sample", "detector.pivot", "sample"),
+        ("-distance 100 --distance 200", "detector.distance", 200 / 1000),
+    ],
+)
+def test_the_later_of_flags_for_one_thing_wins(words: str, path: str, value: Any) -> None:
+    assert field(experiment(*words.split()), path) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "value"),
+    [
+        ("-interpolate -nointerpolate", "structure_factors hkl interpolate", False),
+        ("-nointerpolate -interpolate", "structure_factors hkl interpolate", True),
+        ("-pix0_vector 1 2 3 -pix0_vector_mm 4 5 6", "geometry_conventions custom first_corner", (0.004, 0.005, 0.006)),
+        ("-pix0_vector_mm 4 5 6 -pix0_vector 1 2 3", "geometry_conventions custom first_corner", (1.0, 2.0, 3.0)),
+        ("-floatfile a -floatimage b", "image_formats raw floatfile", Path("b")),
+    ],
+)
+def test_the_later_of_flags_for_one_option_of_a_plugin_wins(words: str, path: str, value: Any) -> None:
+    assert plugin_field(words.split(), path) == value
+
+
+def test_a_matrix_is_scaled_with_the_wavelength_wherever_that_stands(tmp_path: Path) -> None:
+    file = tmp_path / "a.mat"
+    file.write_text("0.02 0 0\n0 0.04 0\n0 0 0.05\n")
+    rows = ((0.02 / 2e-10, 0.0, 0.0), (0.0, 0.04 / 2e-10, 0.0), (0.0, 0.0, 0.05 / 2e-10))
+    for words in (("-mat", file, "-lambda", 2), ("-lambda", 2, "--matrix", file)):
+        for row, expected in zip(experiment(*words).crystal.reciprocal_vectors, rows, strict=True):
+            assert row == pytest.approx(expected, rel=1e-15)
+
+
+def test_a_matrix_file_holds_the_reciprocal_vectors_in_columns(tmp_path: Path) -> None:
+    file = tmp_path / "a.mat"
+    file.write_text("1 2 3\n4 5 6\n7 8 10\n 0.0 0.0 0.0\n what follows is MOSFLM's own\n")
+    vectors = experiment("-mat", file, "-lambda", 1e10).crystal.reciprocal_vectors
+    assert vectors == ((1.0, 4.0, 7.0), (2.0, 5.0, 8.0), (3.0, 6.0, 10.0))
+
+
+@pytest.mark.parametrize(
+    ("words", "pivot"),
+    [
+        ("", "beam"),
+        ("-twotheta 5", "sample"),
+        ("-twotheta 5 -distance 90", "beam"),
+        ("-distance 90 -twotheta 5", "sample"),
+        ("-Xclose 1 -Xbeam 1", "beam"),
+        ("-Ybeam 1 -Yclose 1", "sample"),
+        ("-Xbeam 1 -ORGX 3", "sample"),
+        ("-Xbeam 1 -ORGY 3", "sample"),
+        ("-distance 90 -close_distance 80", "sample"),
+        ("-twotheta 5 -detector_rotx 3", "sample"),
+        ("-twotheta 5 -pivot beam", "beam"),
+        ("-distance 90 -pivot sample", "sample"),
+        ("-pivot sample -distance 90", "beam"),
+        ("-pivot beam -twotheta 5", "sample"),
+        ("-twotheta 5 -mosflm", "beam"),
+    ],
+)
+def test_the_custom_convention_pivots_as_the_last_flag_that_touches_it_says(words: str, pivot: str) -> None:
+    line = [*words.split(), "-fdet_vector", "0", "0", "1"]
+    convention = selected(*line).roles["geometry_conventions"]
+    assert convention.name == "custom"
+    assert convention.place(experiment(*line).detector).pivot == pivot
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "overruled", "by"),
+    [
+        ("-mosflm -fdet_vector 0 0 1", "custom", "-mosflm", "-fdet_vector"),
+        ("-fdet_vector 0 0 1 -mosflm", "mosflm", "-fdet_vector", "-mosflm"),
+        ("-convention custom -mosflm", "mosflm", "-convention custom", "-mosflm"),
+        ("-mosflm -convention custom", "custom", "-mosflm", "-convention custom"),
+        ("-mosflm -spindle_axis 0 1 0 -mosflm", "mosflm", "-spindle_axis", "-mosflm"),
+    ],
+)
+def test_the_last_convention_wins_with_a_notice(words: str, name: str, overruled: str, by: str) -> None:
+    chosen = selected(*words.split())
+    assert chosen.roles["geometry_conventions"].name == name
+    (notice,) = chosen.notices
+    assert notice.startswith(f"{overruled} is overruled by the later {by}")
+    assert notice.endswith(name)
+
+
+@pytest.mark.parametrize("words", ["-mosflm -mosflm", "-fdet_vector 0 0 1 -beam_vector 1 0 0", "-convention custom"])
+def test_one_convention_named_twice_is_no_notice(words: str) -> None:
+    assert selected(*words.split()).notices == []
+
+
+def test_a_shape_named_twice_is_no_mistake() -> None:
+    assert selected("-round_xtal", "-lattice_shape", "round").roles["lattice_shapes"].name == "round"
+
+
+def test_a_switch_is_read_whatever_stands_around_it() -> None:
+    options = [option for option, _ in parsed("-cell", "50", "-round_xtal", "-misset", "1", "2", "3", "-nonoise")]
+    switches = [option.opts[0] for option in options if isinstance(option, SwitchOption)]
+    assert switches == ["-round_xtal", "-nonoise"]
+
+
+def test_a_value_may_look_like_a_flag_or_hold_blanks() -> None:
+    assert plugin_field(["-floatfile", "--odd name.bin"], "image_formats raw floatfile") == Path("--odd name.bin")
+    assert plugin_field(["--floatfile=--odd name.bin"], "image_formats raw floatfile") == Path("--odd name.bin")
+
+
+def test_a_flag_is_never_cut_short_or_run_together_with_its_value() -> None:
+    for words in (("-N5",), ("--dist", "100"), ("--det", "4"), ("-distance=100",)):
+        finished = run("simulate", "-cell", "50", *words)
+        assert finished.status == 2
+        assert words[0] in finished.err

@@ -1,0 +1,289 @@
+"""The engine equals an independent scalar calculation, on experiments that hypothesis draws.
+
+The oracle works from flags, so what is compared is the whole way from flags to photons: units, defaults, conventions,
+geometry, orientations, random domains, the sum and its factors.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import command_line
+import oracle
+from openbragg.cli.simulate import make_experiment
+from openbragg.orchestrator.simulate import render
+
+#: Double precision loses about five digits in h, which enters multiplied by up to six cells, and in nothing else.
+TOLERANCE = 1e-9
+QUIRKS = ("phi-carryover", "pix0-ignored", "pivot-ignored", "oblique-cell")
+SHAPE_FLAGS = {"square": "square_xtal", "round": "round_xtal", "gauss": "gauss_xtal", "tophat": "tophat_spots"}
+
+
+def words(flags: Mapping[str, Any]) -> list[str]:
+    """The command line of flags as the oracle takes them; the table is handed over separately."""
+    line: list[str] = []
+    for name, value in flags.items():
+        if name == "hkl":
+            continue
+        if name == "shape":
+            line.append("-" + SHAPE_FLAGS[value])
+        elif name == "convention":
+            line.append("-" + value)
+        elif value is True:
+            line.append("-" + name)
+        else:
+            values = value if isinstance(value, tuple) else (value,)
+            line += ["-" + name, *(str(single) for single in values)]
+    return line
+
+
+def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> np.ndarray:
+    """Photons in double precision, by the road that a command line takes."""
+    line = words(flags)
+    plugins = command_line.selected(*line).roles
+    factors = plugins["structure_factors"]
+    if "hkl" in flags:
+        index = torch.tensor(list(flags["hkl"]))
+        factors = attrs.evolve(
+            factors, reflections=(index, torch.tensor(list(flags["hkl"].values()), dtype=torch.float64))
+        )
+    rendering = render(
+        make_experiment(command_line.assignments(*line)),
+        convention=plugins["geometry_conventions"],
+        structure_factors=factors,
+        lattice_shape=plugins["lattice_shapes"],
+        precision="double",
+        compat=quirks,
+    )
+    return rendering.images[0].numpy()
+
+
+def assert_equal(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> np.ndarray:
+    expected = np.array(oracle.simulate(flags, quirks))
+    got = engine(flags, quirks)
+    assert got.shape == expected.shape
+    peak = np.abs(expected).max()
+    worst = np.abs(got - expected).max()
+    assert worst <= TOLERANCE * peak, f"{worst / peak:.2e} of the peak for {' '.join(words(flags))} {quirks}"
+    return got
+
+
+def number(low: float, high: float) -> st.SearchStrategy[float]:
+    """Numbers with six digits: what people type, and short to read when a test fails."""
+    return st.floats(low, high).map(lambda value: float(f"{value:.6g}"))
+
+
+def vectors(scale: float = 1.0) -> st.SearchStrategy[tuple[float, ...]]:
+    return st.tuples(*[number(-scale, scale)] * 3)
+
+
+@st.composite
+def crystals(draw: st.DrawFn) -> dict[str, Any]:
+    flags: dict[str, Any] = {
+        "cell": (*(draw(number(15, 60)) for _ in range(3)), *(draw(number(75, 105)) for _ in range(3)))
+    }
+    match draw(st.sampled_from(["none", "angles", "random"])):
+        case "angles":
+            flags["misset"] = draw(vectors(180.0))
+        case "random":
+            flags |= {"misset": "random", "misset_seed": draw(st.integers(1, 2**31 - 2))}
+    flags |= {axis: draw(st.integers(1, 6)) for axis in ("Na", "Nb", "Nc")}
+    flags["shape"] = draw(st.sampled_from(list(SHAPE_FLAGS)))
+    if draw(st.booleans()):
+        flags["fudge"] = draw(number(0.05, 3.0))
+    if draw(st.booleans()):
+        flags |= {"mosaic": draw(number(0.01, 5.0)), "mosaic_seed": draw(st.integers(1, 2**31 - 2))}
+        flags["mosaic_domains"] = draw(st.integers(1, 4))
+    if draw(st.booleans()):
+        flags["hkl"] = table(draw(st.integers(0, 1000)))
+        flags["default_F"] = draw(st.sampled_from([0.0, 7.5]))
+    else:
+        flags["default_F"] = draw(number(1.0, 100.0))
+    return flags
+
+
+class Table(dict[tuple[int, int, int], float]):
+    """A table that is shown as the seed it was made from."""
+
+    def __init__(self, seed: int, reflections: dict[tuple[int, int, int], float]) -> None:
+        super().__init__(reflections)
+        self.seed = seed
+
+    def __repr__(self) -> str:
+        return f"table({self.seed})"
+
+
+def table(seed: int) -> Table:
+    """Most reflections with indices up to 4, with gaps."""
+    draw = random.Random(seed)
+    box = [(h, k, l) for h in range(-4, 5) for k in range(-4, 5) for l in range(-4, 5)]
+    return Table(seed, {index: round(draw.uniform(1.0, 100.0), 2) for index in box if draw.random() < 0.8})
+
+
+@st.composite
+def detectors(draw: st.DrawFn) -> dict[str, Any]:
+    flags: dict[str, Any] = {"detpixels_x": draw(st.integers(1, 4)), "detpixels_y": draw(st.integers(1, 4))}
+    flags["pixel"] = draw(number(1.0, 15.0))
+    flags["distance"] = draw(number(40.0, 200.0))
+    if draw(st.booleans()):
+        flags |= {"Xbeam": draw(number(-20, 60)), "Ybeam": draw(number(-20, 60))}
+    if draw(st.booleans()):
+        flags |= {f"detector_rot{axis}": draw(number(-30, 30)) for axis in "xyz"}
+    if draw(st.booleans()):
+        flags["twotheta"] = draw(number(-40, 40))
+    if draw(st.booleans()):
+        flags["pivot"] = draw(st.sampled_from(["beam", "sample"]))
+    if draw(st.booleans()):
+        flags["point_pixel"] = True
+    match draw(st.sampled_from(["default", "mosflm", "custom", "first corner"])):
+        case "mosflm":
+            flags["convention"] = "mosflm"
+        case "custom":
+            flags |= draw(custom_vectors())
+        case "first corner":
+            name, scale = draw(st.sampled_from([("pix0_vector", 1.0), ("pix0_vector_mm", 1000.0)]))
+            corner = (draw(number(0.05, 0.15)), draw(number(-0.05, 0.05)), draw(number(-0.05, 0.05)))
+            flags[name] = tuple(float(f"{scale * value:.6g}") for value in corner)
+    return flags
+
+
+@st.composite
+def custom_vectors(draw: st.DrawFn) -> dict[str, Any]:
+    """Some vectors near the default ones, so that the detector stays downstream; two-theta of unit length.
+
+    The reference does not normalise the two-theta axis, and a normal is replaced when its length is not exactly 1.
+    """
+    defaults = {
+        "fdet_vector": (0, 0, 1),
+        "sdet_vector": (0, -1, 0),
+        "beam_vector": (1, 0, 0),
+        "polar_vector": (0, 0, 1),
+        "spindle_axis": (0, 0, 1),
+    }
+    chosen = draw(st.lists(st.sampled_from(list(defaults)), unique=True, max_size=5))
+    flags: dict[str, Any] = {}
+    for name in chosen:
+        shift = draw(vectors(0.2))
+        flags[name] = tuple(float(f"{value + move:.6g}") for value, move in zip(defaults[name], shift, strict=True))
+    flags["twotheta_axis"] = draw(st.sampled_from([(0, 1, 0), (0, 0, -1), (1, 0, 0), (0, -1, 0)]))
+    return flags
+
+
+@st.composite
+def exposures(draw: st.DrawFn) -> dict[str, Any]:
+    flags: dict[str, Any] = {}
+    if draw(st.booleans()):
+        flags["lambda"] = draw(number(0.6, 3.0))
+    else:
+        flags["energy"] = draw(number(5000.0, 20000.0))
+    if draw(st.booleans()):
+        flags["fluence"] = draw(number(1e20, 1e30))
+    else:
+        flags |= {
+            "flux": draw(number(1e8, 1e14)),
+            "exposure": draw(number(0.01, 10)),
+            "beamsize": draw(number(0.001, 1)),
+        }
+    match draw(st.sampled_from(["default", "polarized", "none"])):
+        case "polarized":
+            flags["polar"] = draw(number(-1.0, 1.0))
+        case "none":
+            flags["nopolar"] = True
+    if draw(st.booleans()):
+        flags["phi"] = draw(st.one_of(st.just(0.0), number(-180, 180)))
+    match draw(st.sampled_from(["still", "osc", "step", "both", "steps", "all"])):
+        case "osc":
+            flags["osc"] = draw(number(0.0, 5.0))
+        case "step":
+            flags["phistep"] = draw(number(0.01, 5.0))
+        case "both":
+            # Away from whole quotients, where one rounding decides about a step more.
+            flags |= {"osc": 1.0, "phistep": draw(st.sampled_from([0.3, 0.45, 0.7, 2.0]))}
+        case "steps":
+            flags["phisteps"] = draw(st.integers(1, 3))
+        case "all":
+            flags |= {"osc": draw(number(0.1, 5.0)), "phisteps": draw(st.integers(1, 3))}
+    flags["oversample"] = draw(st.integers(1, 2))
+    if draw(st.booleans()):
+        flags["dmin"] = draw(number(1.0, 8.0))
+    return flags
+
+
+@st.composite
+def experiments(draw: st.DrawFn) -> dict[str, Any]:
+    detector = draw(detectors())
+    flags = draw(crystals()) | detector | draw(exposures())
+    if draw(st.booleans()):
+        fast, slow = detector["detpixels_x"], detector["detpixels_y"]
+        first_fast, first_slow = draw(st.integers(0, fast - 1)), draw(st.integers(0, slow - 1))
+        flags["roi"] = (
+            first_fast,
+            draw(st.integers(first_fast, fast - 1)),
+            first_slow,
+            draw(st.integers(first_slow, slow - 1)),
+        )
+    return flags
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(flags=experiments(), quirks=st.sets(st.sampled_from(QUIRKS)))
+def test_engine_equals_the_scalar_oracle(flags: dict[str, Any], quirks: set[str]) -> None:
+    assert_equal(flags, tuple(sorted(quirks)))
+
+
+PLAIN = {
+    "cell": (40.0, 45.0, 50.0, 90.0, 90.0, 90.0),
+    "N": 4,
+    "default_F": 100.0,
+    "detpixels": 5,
+    "pixel": 4.0,
+    "oversample": 1,
+}
+
+
+def test_phi_carryover_leaves_the_very_first_evaluation_alone() -> None:
+    """In a scan through 0 the reference has no orientation to carry over in its first pixel only."""
+    flags = PLAIN | {"phi": 0.0, "osc": 3.0, "phisteps": 3, "oversample": 2, "mosaic": 1.0, "mosaic_domains": 2}
+    carried, right = assert_equal(flags, ("phi-carryover",)), assert_equal(flags)
+    assert abs(carried - right)[1:].max() > 0.01 * right.max()
+
+
+def test_phi_carryover_begins_after_the_resolution_limit() -> None:
+    """A pixel in which the limit leaves nothing evaluates nothing; the first evaluation is in a later one."""
+    flags = PLAIN | {"phi": -1.0, "osc": 3.0, "phisteps": 3, "dmin": 9.0, "Xbeam": 12.0, "Ybeam": 11.0, "oversample": 2}
+    assert_equal(flags, ("phi-carryover",))
+
+
+@pytest.mark.parametrize("angles", [(75.0, 85.0, 95.0), (100.0, 100.0, 100.0)])
+def test_oblique_cell_has_the_angles_asked_for(angles: tuple[float, float, float]) -> None:
+    flags = PLAIN | {"cell": (40.0, 45.0, 50.0, *angles), "misset": (10.0, 20.0, 30.0)}
+    wrong, right = assert_equal(flags, ("oblique-cell",)), assert_equal(flags)
+    assert abs(wrong - right).max() > 1e-3 * right.max()
+
+
+@pytest.mark.parametrize("angles", [(90.0, 97.0, 90.0), (90.0, 90.0, 120.0), (90.0, 90.0, 90.0)])
+def test_cells_with_one_oblique_angle_are_the_reference_s(angles: tuple[float, float, float]) -> None:
+    flags = PLAIN | {"cell": (40.0, 45.0, 50.0, *angles), "misset": (10.0, 20.0, 30.0)}
+    wrong, right = assert_equal(flags, ("oblique-cell",)), assert_equal(flags)
+    np.testing.assert_allclose(wrong, right, rtol=0.0, atol=1e-9 * right.max())
+
+
+def test_first_corner_wins_over_beam_centre_and_distance() -> None:
+    flags = PLAIN | {"Xbeam": 3.0, "distance": 77.0, "pix0_vector_mm": (120.0, 9.0, -11.0), "detector_rotx": 4.0}
+    ignored, honoured = assert_equal(flags, ("pix0-ignored",)), assert_equal(flags)
+    assert abs(ignored - honoured).max() > 0.01 * honoured.max()
+
+
+def test_explicit_pivot_is_honoured() -> None:
+    flags = PLAIN | {"pivot": "sample", "detector_roty": 20.0, "Xbeam": 4.0, "Ybeam": 5.0}
+    ignored, honoured = assert_equal(flags, ("pivot-ignored",)), assert_equal(flags)
+    assert abs(ignored - honoured).max() > 0.01 * honoured.max()

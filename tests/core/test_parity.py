@@ -1,0 +1,73 @@
+"""The measured cases of the reference program, where they are at hand.
+
+The cases lie outside the project, in ``../shared/reference``; the oracle and the properties stand in where they do not.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import command_line
+import numpy as np
+import pytest
+
+CASES = Path(__file__).parents[3] / "shared" / "reference"
+#: Single precision of the expected image is 6e-8 of a pixel; mixed precision adds 3e-7 of the peak.
+TOLERANCE = 1e-6
+
+pytestmark = pytest.mark.skipif(not (CASES / "cases.json").is_file(), reason="the measured reference cases are absent")
+
+NAMES = (
+    "minimal_cubic triclinic_misset mat_hkl mosflm_beam_center custom_vectors custom_from_axis "
+    "detector_rotations_sample detector_rotations_beam point_pixel rectangular detsize round_xtal gauss_xtal "
+    "gauss_fudge tophat phi_sweep phi_step mosaic mosaic_seeded mosaic_default_domains oversample polarized nopolar "
+    "dmin roi sparse_default_F misset_random energy_tetragonal pix0_ignored phi_from_zero saxs_interpolated "
+    "interpolate_forced"
+).split()
+#: Cases in which the reference does something else than what its flags say, and the quirk's name.
+QUIRKS = {
+    "pix0_ignored": "pix0-ignored",
+    "phi_from_zero": "phi-carryover",
+    "triclinic_misset": "oblique-cell",
+}
+
+
+def case(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(case for case in json.loads((CASES / "cases.json").read_text()) if case["name"] == name)
+    return found
+
+
+def rendered(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> tuple[np.ndarray, list[str]]:
+    monkeypatch.chdir(CASES)
+    file = folder / "out.bin"
+    finished = command_line.run("simulate", "-floatfile", file, *more, *case(name)["args"])
+    assert finished.status == 0, finished.err
+    return np.fromfile(file, "<f4").reshape(case(name)["shape"]).astype(float), finished.complaints()
+
+
+def largest_difference(got: np.ndarray, name: str) -> float:
+    expected = np.load(CASES / "expected" / f"{name}.npz")["float"].astype(float)
+    return float(np.abs(got - expected).max() / expected.max())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_case_is_the_reference_s_on_request(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    got, _ = rendered(name, tmp_path, monkeypatch, "--compat", "nanobragg")
+    assert largest_difference(got, name) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_case_differs_by_default_only_where_a_notice_says_so(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got, complaints = rendered(name, tmp_path, monkeypatch)
+    named = [line for line in complaints if "--compat" in line]
+    if name in QUIRKS:
+        assert len(named) == 1
+        assert f"notice: {QUIRKS[name]}:" in named[0]
+        assert largest_difference(got, name) > TOLERANCE
+    else:
+        assert not named
+        assert largest_difference(got, name) < TOLERANCE

@@ -1,0 +1,33 @@
+"""What stays unloaded until a model is rendered."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "numpy", "gemmi", "PIL", "rich")
+
+
+def loaded_after(statement: str) -> list[str]:
+    """The heavy modules that are loaded after a statement, in a fresh interpreter."""
+    code = f"import sys\n{statement}\nprint(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return finished.stderr.splitlines()[-1].split()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--help",), ("--version",), ("plugins",), ("plugins", "--json"), ("simulate", "--help"), ("wilson", "--help")],
+    ids=" ".join,
+)
+def test_overviews_leave_the_heavy_libraries_unloaded(words: tuple[str, ...]) -> None:
+    statement = f"from openbragg.cli.main import main\nassert main({list(words)!r}) == 0"
+    assert loaded_after(statement) == []
+
+
+def test_importing_the_package_leaves_the_heavy_libraries_unloaded() -> None:
+    assert loaded_after("import openbragg\nassert openbragg.__version__\nopenbragg.Detector()") == []
+
+
+def test_a_public_name_that_needs_torch_loads_it_when_used() -> None:
+    assert "torch" in loaded_after("import openbragg\nopenbragg.simulate")
