@@ -895,7 +895,7 @@ def _panel(
     pivot = _pivot(given, convention, quirks)
     if pix0 is not None:
         origin = turned(pix0)
-        if pivot == "beam" and "pivot" in given:
+        if given.get("pivot") == "beam":
             spot = _scale(axes.beam, _dot(pix0, axes.normal) / _dot(axes.beam, axes.normal))
             origin = _subtract(spot, turned(_subtract(spot, pix0)))
     elif pivot == "sample":

@@ -20,8 +20,9 @@ def _vector(flag: str, default: tuple[int, int, int] | None, help: str, unit: st
 class Custom:
     """Vectors as given, each of any length; those not given are MOSFLM's, but for a two-theta axis along y.
 
-    The beam centre is the spot (fast, slow) from the first corner, and becomes the near point too. Giving any of
-    these vectors chooses this convention.
+    The beam centre is the spot (fast, slow) from the first corner, and becomes the near point too. With a first corner
+    the detector swings about the crystal unless the pivot is given. Giving any of these vectors chooses this
+    convention.
     """
 
     name: ClassVar[str] = "custom"
@@ -65,12 +66,18 @@ class Custom:
         return place(
             detector,
             axes,
-            pivot=detector.pivot or detector.implied_pivot or "beam",
+            pivot=detector.pivot or self._pivot(detector),
             beam_centre=(x, y),
             beam_point=(x, y),
             near_point=(x, y),
             first_corner=self.first_corner,
         )
+
+    def _pivot(self, detector: Detector) -> str:
+        """The crystal when its vector to the first corner is given; else what the last flag to touch it implied."""
+        if self.first_corner is not None:
+            return "sample"
+        return detector.implied_pivot or "beam"
 
     def beam_centre(self, detector: Detector, fast: Any, slow: Any) -> tuple[Any, Any]:
         """See `openbragg.GeometryConvention.beam_centre`."""

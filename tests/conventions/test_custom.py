@@ -6,14 +6,14 @@ from typing import Any
 import attrs
 import pytest
 import torch
-from command_line import selected
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openbragg_conventions.custom import Custom
-from openbragg_conventions.mosflm import Mosflm
 
+from command_line import selected
 from openbragg import Detector, InputError
 from openbragg.testing import check_convention, check_panel_axes
+from openbragg_conventions.custom import Custom
+from openbragg_conventions.mosflm import Mosflm
 
 MM = 1e-3
 # Positions are below a metre and pass a few operations: float64 rounds them at 1e-16 each.
@@ -58,9 +58,7 @@ def test_left_handed_vectors_are_placed_as_given_and_found_out() -> None:
 def test_lengths_of_vectors_do_not_matter(lengths: tuple[float, ...], rotation: tuple[float, float, float]) -> None:
     detector = Detector(pixels=(30, 40), rotation=rotation, twotheta=0.2)
     names = ("fast", "slow", "beam", "polarization", "spindle", "twotheta")
-    stretched = {
-        name: tuple(length * part for part in XDS[name]) for name, length in zip(names, lengths, strict=True)
-    }
+    stretched = {name: tuple(length * part for part in XDS[name]) for name, length in zip(names, lengths, strict=True)}
     first, second = (Custom(**vectors).place(detector) for vectors in (XDS, {**XDS, **stretched}))
     for name in ("beam", "polarization", "spindle"):
         assert torch.allclose(getattr(first, name), getattr(second, name), rtol=0, atol=ROUNDING)
@@ -124,11 +122,17 @@ def test_a_gradient_reaches_the_first_corner() -> None:
     assert corner.grad.tolist() == pytest.approx((2 * corner).tolist(), abs=ROUNDING)
 
 
-def test_the_last_flag_that_touches_the_pivot_decides_it() -> None:
-    place = Custom().place
-    assert place(Detector()).pivot == "beam"
-    assert place(Detector(implied_pivot="sample")).pivot == "sample"
-    assert place(Detector(implied_pivot="sample", pivot="beam")).pivot == "sample"
+def test_a_given_pivot_wins_then_a_first_corner_then_what_other_flags_imply() -> None:
+    def pivot(custom: Custom = Custom(), **settings: Any) -> str:  # noqa: B008 - it is frozen
+        return custom.place(Detector(**settings)).pivot
+
+    cornered = Custom(first_corner=(0.1, 0.0, 0.0))
+    assert pivot() == "beam"
+    assert pivot(implied_pivot="sample") == "sample"
+    assert pivot(implied_pivot="sample", pivot="beam") == "beam"
+    assert pivot(cornered) == "sample"
+    assert pivot(cornered, implied_pivot="beam") == "sample"
+    assert pivot(cornered, pivot="beam") == "beam"
 
 
 def test_the_beam_centre_defaults_to_the_near_point_and_that_to_the_middle() -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from openbragg_conventions.mosflm import Mosflm
 
 from openbragg import Detector
 from openbragg.testing import check_convention
+from openbragg_conventions.mosflm import Mosflm
 
 MM = 1e-3
 # Positions are below a metre: float64 rounds them at 1e-16.

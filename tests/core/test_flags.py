@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import assignments, experiment, parsed, run, selected, simulate_command
 from hypothesis import given
 from hypothesis import strategies as st
 
+from command_line import assignments, experiment, parsed, run, selected, simulate_command
 from openbragg.cli.compose import FlagOption, SwitchOption, construct
 from openbragg.cli.registry import load_registry
 from openbragg.cli.settings import Computation, Output
@@ -325,12 +325,12 @@ def test_a_matrix_file_holds_the_reciprocal_vectors_in_columns(tmp_path: Path) -
         ("-twotheta 5 -detector_rotx 3", "sample"),
         ("-twotheta 5 -pivot beam", "beam"),
         ("-distance 90 -pivot sample", "sample"),
-        ("-pivot sample -distance 90", "beam"),
-        ("-pivot beam -twotheta 5", "sample"),
+        ("-pivot sample -distance 90", "sample"),
+        ("-pivot beam -twotheta 5", "beam"),
         ("-twotheta 5 -mosflm", "beam"),
     ],
 )
-def test_the_custom_convention_pivots_as_the_last_flag_that_touches_it_says(words: str, pivot: str) -> None:
+def test_the_custom_convention_pivots_as_asked_or_else_as_the_last_flag_that_touches_it_implies(words: str, pivot: str) -> None:
     line = [*words.split(), "-fdet_vector", "0", "0", "1"]
     convention = selected(*line).roles["geometry_conventions"]
     assert convention.name == "custom"

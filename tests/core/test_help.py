@@ -5,8 +5,8 @@ from collections import Counter
 from itertools import takewhile
 
 import pytest
-from command_line import run
 
+from command_line import run
 from openbragg.cli.registry import CORE_SECTIONS, load_registry
 from openbragg.options import OptionSpec, options_of
 from openbragg.orchestrator.registry import Registry

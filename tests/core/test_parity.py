@@ -9,9 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import command_line
 import numpy as np
 import pytest
+
+import command_line
 
 CASES = Path(__file__).parents[3] / "shared" / "reference"
 #: Single precision of the expected image is 6e-8 of a pixel; mixed precision adds 3e-7 of the peak.
@@ -35,7 +36,9 @@ QUIRKS = {
 
 
 def case(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(case for case in json.loads((CASES / "cases.json").read_text()) if case["name"] == name)
+    found: dict[str, Any] = next(
+        case for case in json.loads((CASES / "cases.json").read_text()) if case["name"] == name
+    )
     return found
 
 

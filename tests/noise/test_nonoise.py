@@ -3,9 +3,9 @@
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from openbragg_noise.nonoise import NoNoise
 
 from openbragg.testing import check_noise_model
+from openbragg_noise.nonoise import NoNoise
 
 
 def test_nonoise_keeps_the_contract_of_a_noise_model() -> None:

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from openbragg_noise.poisson import Poisson
 
 from openbragg import InputError
 from openbragg.testing import check_expectation, check_noise_model
+from openbragg_noise.poisson import Poisson
 
 # Seeds are fixed; a frequency may stray five standard errors, which chance does once in two million trials.
 SIGMAS = 5

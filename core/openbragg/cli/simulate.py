@@ -6,13 +6,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from openbragg.cli.compose import (
-    Flag,
     FlagOption,
     ModelCommand,
     Section,
@@ -22,12 +20,11 @@ from openbragg.cli.compose import (
     given,
     section,
 )
+from openbragg.cli.experiment import make_experiment
 from openbragg.cli.main import warn
 from openbragg.cli.registry import CORE_SECTIONS, load_registry
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, Output
-from openbragg.errors import UsageError
-from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.quirks import parse_compat
 from openbragg.orchestrator.registry import Found, Registry
@@ -38,19 +35,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from openbragg.orchestrator.simulate import Rendering
-
-#: What the last of these fields to be set implies about the pivot of the custom convention, as in the reference.
-_PIVOT_IMPLIED = {
-    "distance": "beam",
-    "beam_centre": "beam",
-    "close_distance": "sample",
-    "near_point": "sample",
-    "near_pixel": "sample",
-    "twotheta": "sample",
-}
-_RIGHT_ANGLE = 90.0
-
-Assignments = list[tuple[Flag, list[str]]]
 
 
 def command(blocked: tuple[str, ...]) -> click.Command:
@@ -104,94 +88,6 @@ def simulate(registry: Registry, words: list[tuple[click.Option, list[str]]]) ->
         warn(f"notice: {notice}")
     _write(rendering, noise, wanted)
     _report(rendering, selected, wanted)
-
-
-def make_experiment(assignments: Assignments) -> Experiment:
-    """The experiment that flags describe, its files read.
-
-    Raises
-    ------
-    OpenBraggError
-        When a value or a file cannot be used, or there is no crystal.
-    """
-    beam = construct(Beam, assignments)
-    implied = {}
-    for flag, words in assignments:
-        if flag.owner is Detector and flag.field in _PIVOT_IMPLIED:
-            implied = {"implied_pivot": _PIVOT_IMPLIED[flag.field]}
-        elif flag.owner is Detector and flag.field == "pivot":
-            implied = {"implied_pivot": words[0]}
-    return Experiment(
-        beam=beam,
-        detector=construct(Detector, assignments, **implied),
-        crystal=_make_crystal(assignments, beam),
-        scan=construct(Scan, assignments),
-        sampling=construct(Sampling, assignments),
-    )
-
-
-def _make_crystal(assignments: Assignments, beam: Beam) -> Crystal:
-    """The crystal: its cell completed, its matrix read, its misset angles counted."""
-    from openbragg.orchestrator.matrix import read_mosflm_matrix
-    from openbragg.units import unit
-
-    fixed: dict[str, Any] = {}
-    kept: Assignments = []
-    for flag, words in assignments:
-        if flag.owner is not Crystal:
-            continue
-        if flag.field == "cell":
-            fixed["cell"] = _complete_cell([float(word) for word in words if _refuse_bad_cell(flag, words)])
-        elif flag.field == "reciprocal_vectors":
-            fixed["reciprocal_vectors"] = read_mosflm_matrix(Path(words[0]), beam.wavelength)
-        elif flag.field == "misset":
-            angles = flag.value(words)
-            if not isinstance(angles, str) and len(angles) != 3:
-                raise UsageError(f"-misset: expected three angles or 'random', got {' '.join(words)!r}")
-            fixed["misset"] = angles
-        elif flag.field == "cells":
-            kept.append((flag, [_whole_cells(flag, word) for word in words]))
-        else:
-            kept.append((flag, words))
-    if "cell" in fixed:
-        lengths, angles = fixed["cell"][:3], fixed["cell"][3:]
-        to_metres, to_radians = unit("A").to_si, unit("deg").to_si
-        fixed["cell"] = (*(to_metres(length) for length in lengths), *(to_radians(angle) for angle in angles))
-    elif "reciprocal_vectors" not in fixed:
-        raise UsageError("no crystal: give an orientation matrix with -mat, or a unit cell with -cell")
-    crystal: Crystal = construct(Crystal, kept, **fixed)
-    return crystal
-
-
-def _whole_cells(flag: Flag, word: str) -> str:
-    try:
-        if float(word) == int(float(word)):
-            return word
-    except (ValueError, OverflowError):
-        pass
-    raise UsageError(f"{flag.spellings[0]}: expected a whole number above 0 (cells), got {word!r}")
-
-
-def _refuse_bad_cell(flag: Flag, words: list[str]) -> bool:
-    """Check lengths and angles in the order a b c alpha beta gamma; True when all are good."""
-    for position, word in enumerate(words):
-        try:
-            value = float(word)
-        except ValueError:
-            value = float("nan")
-        limit, rule = (
-            (float("inf"), "a length above 0 (A)") if position < 3 else (180.0, "an angle from 0 to 180 (deg)")
-        )
-        if not 0.0 < value < limit:
-            raise UsageError(f"{flag.spellings[0]}: expected {rule}, got {word!r}")
-    return True
-
-
-def _complete_cell(numbers: list[float]) -> list[float]:
-    """a, b, c and angles in the user's units: lengths default to a, angles to 90."""
-    lengths = numbers[:3] + [numbers[0]] * (3 - len(numbers[:3]))
-    angles = numbers[3:] + [_RIGHT_ANGLE] * (3 - len(numbers[3:]))
-    return [*lengths, *angles]
 
 
 def _plugin_section(found: Found) -> Section:

@@ -44,9 +44,9 @@ def command(blocked: tuple[str, ...]) -> click.Command:
     ) -> None:
         """Make structure factors by Wilson statistics.
 
-        Writes a table of h k l F for the P1 cell, on an absolute scale (electrons), that has the strength, the fall-off,
-        the symmetry and the systematic absences of a crystal with this content. Absent reflections are not in the
-        table, so leave -default_F at 0 when you use it.
+        Writes a table of h k l F for the P1 cell, on an absolute scale (electrons), that has the strength, the
+        fall-off, the symmetry and the systematic absences of a crystal with this content. Absent reflections are not in
+        the table, so leave -default_F at 0 when you use it.
         """
         import gemmi
 

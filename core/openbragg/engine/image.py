@@ -14,9 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from openbragg.engine.evaluate import Part, evaluate, photons, pixel_factors, resolved
 from openbragg.engine.plan import PanelPlan, Plan
 
-#: Terms evaluated at once by one CPU thread. Their intermediate arrays stay in a core's cache, and torch runs operations
-#: of this size on the thread that calls them: cores share the blocks, not the operations within one, so that they
-#: never wait for each other.
+#: Terms evaluated at once by one CPU thread. Their intermediate arrays stay in a core's cache, and torch runs
+#: operations of this size on the thread that calls them: cores share the blocks, not the operations within one, so
+#: that they never wait for each other.
 CPU_BLOCK_TERMS = 32768
 #: Terms evaluated at once on a GPU: enough to fill it, a few GB of intermediate arrays.
 GPU_BLOCK_TERMS = 1 << 24

@@ -173,22 +173,29 @@ def _place(
     detector = experiment.detector
     if detector.pivot is not None and detector.implied_pivot is None:
         detector = attrs.evolve(detector, implied_pivot=detector.pivot)
-    laboratory = convention.place(detector)
-    if detector.pivot is not None:
-        deaf = convention.place(attrs.evolve(detector, pivot=None))
-        if deaf.pivot != laboratory.pivot and "pivot-ignored" in quirks:
-            laboratory, detector = deaf, attrs.evolve(detector, pivot=None)
-        elif deaf.pivot != laboratory.pivot and _farthest_corner(laboratory, deaf) > 0.0:
-            choices.notices.append(notice("pivot-ignored", f"it would pivot about the {deaf.pivot}"))
     if getattr(convention, "first_corner", None) is not None:
         # Protocols know no fields: only a convention that has this one can be given a first corner.
-        deaf = attrs.evolve(convention, first_corner=None).place(detector)  # type: ignore[misc]
-        if "pix0-ignored" in quirks:
-            return deaf
-        apart = _farthest_corner(laboratory, deaf) / float(deaf.panels[0].panel.pixel_size)
-        if apart > 0.0:
-            detail = f"{apart:.3g} pixels away" + (", so they disagree" if apart > 0.5 else "")
-            choices.notices.append(notice("pix0-ignored", detail))
+        deaf = attrs.evolve(convention, first_corner=None)  # type: ignore[misc]
+        if "pix0-ignored" not in quirks:
+            return _heard_first_corner(convention.place(detector), deaf.place(detector), choices)
+        convention = deaf
+    laboratory = convention.place(detector)
+    if detector.pivot is None:
+        return laboratory
+    without = convention.place(attrs.evolve(detector, pivot=None))
+    if "pivot-ignored" in quirks:
+        return without
+    if _farthest_corner(laboratory, without) > 0.0:
+        choices.notices.append(notice("pivot-ignored", f"it would pivot about the {without.pivot}"))
+    return laboratory
+
+
+def _heard_first_corner(laboratory: Laboratory, without: Laboratory, choices: Choices) -> Laboratory:
+    """The laboratory with its first corner as given, and a notice where beam centre and distance say otherwise."""
+    apart = _farthest_corner(laboratory, without) / float(without.panels[0].panel.pixel_size)
+    if apart > 0.0:
+        detail = f"{apart:.3g} pixels away" + (", so they disagree" if apart > 0.5 else "")
+        choices.notices.append(notice("pix0-ignored", detail))
     return laboratory
 
 

@@ -230,7 +230,10 @@ def check_broadcasting(shape: LatticeShape, device: torch.device | str = "cpu") 
         view[axis] = length
         offset.append(torch.linspace(-0.4, 0.3, length, dtype=torch.float64, device=device).reshape(view))
         nearest.append(torch.arange(length, dtype=torch.float64, device=device).reshape(view))
-    together = lattice_amplitude(shape, Miller(*offset), Miller(*nearest), lattice)
+    try:
+        together = lattice_amplitude(shape, Miller(*offset), Miller(*nearest), lattice)
+    except RuntimeError as error:
+        raise AssertionError(f"offsets of shapes that broadcast gave factors that do not: {error}") from error
     require(
         together.shape == lengths, f"offsets that broadcast to {lengths} gave F_latt of shape {tuple(together.shape)}"
     )

@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 import pytest
-from openbragg_plugins.image_formats.pgm import Pgm
 from PIL import Image as Picture
 
 from openbragg import Image, InputError
 from openbragg.testing import check_image_format, make_image
+from openbragg_plugins.image_formats.pgm import Pgm
 
 
 def written(pgm: Pgm, pixels: np.ndarray, region: tuple[int, int, int, int] | None = None) -> bytes:

@@ -3,9 +3,9 @@
 import io
 
 import numpy as np
-from openbragg_plugins.image_formats.raw import Raw
 
 from openbragg.testing import check_image_format, make_image
+from openbragg_plugins.image_formats.raw import Raw
 
 
 def read(data: bytes, shape: tuple[int, int]) -> np.ndarray:

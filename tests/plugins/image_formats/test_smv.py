@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from openbragg_plugins.image_formats.smv import Smv, header
 
 from openbragg import Detector, Image, InputError, Scan
 from openbragg.testing import check_image_format, make_image
+from openbragg_plugins.image_formats.smv import Smv, header
 
 MM = 1e-3
 LARGEST = 65535

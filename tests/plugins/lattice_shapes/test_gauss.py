@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from openbragg_plugins.lattice_shapes.gauss import Gauss
 
 from openbragg import Miller
 from openbragg.testing import check_lattice_shape, lattice_amplitude, make_lattice
+from openbragg_plugins.lattice_shapes.gauss import Gauss
 
 PER_ANGSTROM = 1e10
 #: Reciprocal vectors of an oblique cell in 1/angstrom, rows.
@@ -24,8 +24,7 @@ def amplitude(
     cells: tuple[int, ...], offset: tuple[float, ...], vectors: np.ndarray = OBLIQUE, fudge: float = 1.0
 ) -> float:
     steps, origin = (
-        Miller(*(torch.tensor(float(value), dtype=torch.float64) for value in values))
-        for values in (offset, (0, 0, 0))
+        Miller(*(torch.tensor(float(value), dtype=torch.float64) for value in values)) for values in (offset, (0, 0, 0))
     )
     lattice = make_lattice(cells, fudge=fudge, reciprocal_vectors=vectors * PER_ANGSTROM)
     return float(lattice_amplitude(Gauss(), steps, origin, lattice))

@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from openbragg_plugins.lattice_shapes.round import Round
 
 from openbragg import Miller
 from openbragg.testing import check_lattice_shape, lattice_amplitude, make_lattice
+from openbragg_plugins.lattice_shapes.round import Round
 
 PEAK = 0.723601254558268
 #: The smallest positive x with tan x = x: the first zero of sin x / x - cos x.
@@ -21,8 +21,7 @@ CELLS = st.integers(1, 40)
 
 def amplitude(cells: tuple[int, ...], offset: tuple[float, ...], fudge: float = 1.0) -> float:
     steps, origin = (
-        Miller(*(torch.tensor(float(value), dtype=torch.float64) for value in values))
-        for values in (offset, (0, 0, 0))
+        Miller(*(torch.tensor(float(value), dtype=torch.float64) for value in values)) for values in (offset, (0, 0, 0))
     )
     return float(lattice_amplitude(Round(), steps, origin, make_lattice(cells, fudge=fudge)))
 
@@ -33,7 +32,7 @@ def test_round_keeps_the_contract_of_a_lattice_shape() -> None:
 
 def test_the_peak_makes_the_spot_as_strong_as_that_of_the_square_shape() -> None:
     # A sphere's transform has 6 pi^2 in its square; over (pi N)^3 and times the peak's square that is 1/N^3.
-    assert PEAK**2 == pytest.approx(math.pi / 6, rel=1e-14)
+    assert pytest.approx(math.pi / 6, rel=1e-14) == PEAK**2
 
 
 def test_the_intensity_of_a_spot_is_the_number_of_cells() -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from openbragg_plugins.lattice_shapes.square import Square
 
 from openbragg import Miller
 from openbragg.testing import check_lattice_shape, lattice_amplitude, make_lattice
+from openbragg_plugins.lattice_shapes.square import Square
 
 OFFSETS = st.floats(-0.5, 0.5, allow_subnormal=False)
 CELLS = st.integers(1, 60)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from openbragg_plugins.lattice_shapes.tophat import Tophat
 
 from openbragg import Miller
 from openbragg.testing import check_lattice_shape, lattice_amplitude, make_lattice
+from openbragg_plugins.lattice_shapes.tophat import Tophat
 
 PER_ANGSTROM = 1e10
 #: Radius of the spot in 1/angstrom, times Na Nb Nc.

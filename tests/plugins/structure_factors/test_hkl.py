@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openbragg_plugins.structure_factors.hkl import HklTable, read_hkl
 
 from openbragg import Crystal, Experiment, InputError, Miller
 from openbragg.testing import check_structure_factors
+from openbragg_plugins.structure_factors.hkl import HklTable, read_hkl
 
 RIGHT = math.pi / 2
 CPU = torch.device("cpu")
@@ -91,7 +91,19 @@ def test_blank_lines_windows_ends_and_indices_with_a_point_are_read(tmp_path: Pa
         ("1,2,3,4", "'1,2,3,4'"),
         ("\xff\xfe\x00", ""),
     ],
-    ids=["3 columns", "5 columns", "word", "nan F", "inf F", "half index", "nan index", "far", "comment", "csv", "bytes"],
+    ids=[
+        "3 columns",
+        "5 columns",
+        "word",
+        "nan F",
+        "inf F",
+        "half index",
+        "nan index",
+        "far",
+        "comment",
+        "csv",
+        "bytes",
+    ],
 )
 def test_a_bad_line_is_refused_with_its_number(tmp_path: Path, line: str, shown: str) -> None:
     path = written(tmp_path, f"1 0 0 5\n\n{line}\n2 0 0 6\n")

@@ -1,0 +1,1 @@
+"""The imgCIF laboratory frame for OpenBragg."""
