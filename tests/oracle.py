@@ -22,6 +22,7 @@ Choices made where the flags alone leave room:
   "interpolation-latch" the numbers given by -N, -Na, -Nb, -Nc decide, before a crystal size replaces them.
 """
 
+import ctypes
 import math
 import struct
 import sys
@@ -99,6 +100,16 @@ def _single(x: float) -> float:
     return float(struct.unpack("<f", struct.pack("<f", x))[0])
 
 
+def _single_power(base: float, exponent: float) -> float:
+    """Raise to a power in single precision, as the C library does: it may miss the nearest number by one unit."""
+    try:
+        power = ctypes.CDLL(None).powf
+    except (OSError, AttributeError, TypeError):
+        return _single(base**exponent)
+    power.argtypes, power.restype = [ctypes.c_float, ctypes.c_float], ctypes.c_float
+    return float(power(base, exponent))
+
+
 class Lehmer:
     """The reference's uniform deviates: a Lehmer generator (multiplier 16807) whose output is shuffled.
 
@@ -153,7 +164,7 @@ def mosaic_rotation(spread: float, generator: Lehmer) -> Matrix:
     r3 = 2.0 * generator.uniform() - 1.0
     ring = math.sqrt(1.0 - r2 * r2)
     axis = (ring * math.sin(math.pi * r1), ring * math.cos(math.pi * r1), r2)
-    root = _single(_single(1.0 - r3 * r3) ** _single(1.0 / 3.0))
+    root = _single_power(_single(1.0 - r3 * r3), _single(1.0 / 3.0))
     angle = _single(_single(spread) * root)
     columns = [_rotate_about(unit, axis, angle) for unit in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
     return _transpose((columns[0], columns[1], columns[2]))
@@ -875,6 +886,11 @@ def _panel(
     }.get(convention, (x_beam, y_beam))
     if convention == "custom":
         fast_close, slow_close = fast_beam, slow_beam
+    elif convention in ("mosflm", "adxv", "denzo"):
+        # These pivot about the crystal only when told to, which the reference never is: the beam's spot stays the
+        # user's word on where the unrotated detector stands, unless the near point itself is given.
+        fast_close = fast_close if "ORGX" in given else fast_beam
+        slow_close = slow_close if "ORGY" in given else slow_beam
 
     angles = [given.get(f"detector_rot{axis}", 0.0) / DEGREES for axis in "xyz"]
     tilt = (angles[0], angles[1], angles[2])

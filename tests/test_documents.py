@@ -34,7 +34,7 @@ def test_readme_plugin_has_twenty_lines_and_the_properties_of_a_shape() -> None:
     assert len([line for line in example.splitlines() if line.strip()]) <= 20
     module = types.ModuleType("lorentz")
     exec(example, vars(module))
-    check_lattice_shape(module.Lorentz())
+    check_lattice_shape(module.Lorentz(), separable=False)
 
 
 def test_every_quirk_has_a_paragraph() -> None:

@@ -20,6 +20,8 @@ def _vector(flag: str, default: tuple[int, int, int] | None, help: str, unit: st
 class Custom:
     """Vectors as given, each of any length; those not given are MOSFLM's, but for a two-theta axis along y.
 
+    A normal that is not of unit length is replaced by fast x slow, which is what it should be.
+
     The beam centre is the spot (fast, slow) from the first corner, and becomes the near point too. With a first corner
     the detector swings about the crystal unless the pivot is given. Giving any of these vectors chooses this
     convention.

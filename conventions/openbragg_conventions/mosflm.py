@@ -11,6 +11,17 @@ from openbragg import hookimpl
 if TYPE_CHECKING:
     from openbragg import Detector, GeometryConvention, Laboratory
 
+#: The directions, as `openbragg.Axes` takes them; DENZO's are the same.
+VECTORS: dict[str, tuple[int, int, int]] = {
+    "beam": (1, 0, 0),
+    "fast": (0, 0, 1),
+    "slow": (0, -1, 0),
+    "normal": (1, 0, 0),
+    "twotheta": (0, 0, -1),
+    "polarization": (0, 0, 1),
+    "spindle": (0, 0, 1),
+}
+
 
 @attrs.frozen
 class Mosflm:
@@ -32,18 +43,16 @@ class Mosflm:
         x, y = detector.beam_centre
         x = (slow_width + detector.pixel_size) / 2.0 if x is None else x
         y = (fast_width + detector.pixel_size) / 2.0 if y is None else y
-        axes = Axes(
-            beam=(1, 0, 0),
-            fast=(0, 0, 1),
-            slow=(0, -1, 0),
-            normal=(1, 0, 0),
-            twotheta=(0, 0, -1),
-            polarization=(0, 0, 1),
-            spindle=(0, 0, 1),
-        )
+        axes = Axes(**VECTORS)
         half = 0.5 * detector.pixel_size
+        spot = (y + half, x + half)
         return place(
-            detector, axes, pivot=detector.pivot or "beam", beam_centre=(x, y), beam_point=(y + half, x + half)
+            detector,
+            axes,
+            pivot=detector.pivot or "beam",
+            beam_centre=(x, y),
+            beam_point=spot,
+            near_point=detector.near_point_default(spot),
         )
 
     def beam_centre(self, detector: Detector, fast: Any, slow: Any) -> tuple[Any, Any]:

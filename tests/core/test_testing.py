@@ -206,7 +206,7 @@ class Detached(Placer):
     """Loses the gradient of the distance."""
 
     def settings(self, detector: Detector) -> Detector:
-        return attrs.evolve(detector, distance=torch.as_tensor(detector.distance).detach())
+        return attrs.evolve(detector, distance=torch.as_tensor(detector.distance, dtype=torch.float64).detach())
 
 
 # ------------------------------------------------------------------------------------------------ lattice shapes

@@ -20,6 +20,8 @@ _COMMANDS = {
 _BLOCKED_KEY = "openbragg.blocked"
 _DEBUG_FLAG = "--debug"
 _BLOCK_FLAG = "--no-plugin"
+#: In the message with which torch says, as a RuntimeError, that memory ran out.
+_TORCH_OUT_OF_MEMORY = "memory"
 
 
 class _Commands(click.Group):
@@ -89,8 +91,8 @@ def _run(words: list[str], blocked: list[str], debug: bool) -> int:
         return 130
     except BrokenPipeError:
         return 1
-    except MemoryError:
-        if debug:
+    except (MemoryError, RuntimeError) as error:
+        if debug or not (isinstance(error, MemoryError) or _TORCH_OUT_OF_MEMORY in str(error)):
             raise
         _complain("not enough memory for this run")
         return 1

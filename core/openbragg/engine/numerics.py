@@ -45,7 +45,7 @@ def interference(offset: torch.Tensor, nearest: torch.Tensor, cells: torch.Tenso
         excess = count * count - 1.0
         peak = count * (1.0 - excess / 6.0 * square * (1.0 - (3.0 * count * count - 7.0) / 60.0 * square))
     else:
-        near = argument == 0.0
+        near = argument.abs() < torch.finfo(dtype).tiny
         peak = count
     ratio = torch.where(near, peak, numerator / torch.where(near, 1.0, argument.sin()))
     # (-1)^(n (N - 1)): half of an odd index is half away from a whole number.

@@ -12,6 +12,8 @@ from openbragg.options import COUNT, POSITIVE, one_of, option
 
 #: Width of a square detector when nothing is said, in metres.
 DEFAULT_SIZE = 102.4e-3
+#: More pixels than any detector has; an image of so many takes 4 GB.
+MOST_PIXELS = 1 << 30
 
 
 @attrs.frozen(kw_only=True)
@@ -135,7 +137,7 @@ class Detector:
         Raises
         ------
         InputError
-            When less than one pixel fits.
+            When less than one pixel fits, or more than can be rendered.
         """
         pixel = plain(self.pixel_size)
         counts = []
@@ -144,6 +146,8 @@ class Detector:
             counts.append(ceil(width / pixel - 0.5))
         if min(counts) < 1:
             raise InputError(f"a detector of {counts[1]} x {counts[0]} pixels (fast x slow) has nothing to render")
+        if counts[0] * counts[1] > MOST_PIXELS:
+            raise InputError(f"a detector of {counts[1]} x {counts[0]} pixels (fast x slow) is too large to render")
         return counts[0], counts[1]
 
     def panels(self) -> tuple[Panel, ...]:
@@ -158,12 +162,15 @@ class Detector:
         )
         return widths[0], widths[1]
 
-    def near_point_default(self) -> tuple[Scalar, Scalar]:
-        """Near point (fast, slow) in metres before any rotation: -ORGX and -ORGY, else the middle of the detector."""
+    def near_point_default(self, otherwise: tuple[Scalar, Scalar] | None = None) -> tuple[Scalar, Scalar]:
+        """Near point before any rotation, (fast, slow) in metres from the first corner.
+
+        It is that of -ORGX and -ORGY where they are given, else `otherwise`, else the middle of the detector.
+        """
         slow, fast = self.widths()
-        middle = (fast / 2.0, slow / 2.0)
+        fallback = otherwise if otherwise is not None else (fast / 2.0, slow / 2.0)
         first, second = (
-            half if pixel is None else (pixel - 0.5) * self.pixel_size
-            for pixel, half in zip(self.near_pixel, middle, strict=True)
+            other if pixel is None else (pixel - 0.5) * self.pixel_size
+            for pixel, other in zip(self.near_pixel, fallback, strict=True)
         )
         return first, second

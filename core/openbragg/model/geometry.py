@@ -72,7 +72,8 @@ class Laboratory:
     panels
         One frame a panel.
     distance
-        From the crystal to the detector along the beam, in metres, shape ().
+        From the crystal to the detector along the beam before the two-theta swing, in metres, shape (): the close
+        distance over the slope that the x, y and z rotations give, as image headers of the reference program have it.
     pivot
         What detector rotations kept in place: ``beam`` or ``sample``.
     beam_centre
@@ -105,7 +106,8 @@ def place(
     detector
         The settings: distances, rotations, two-theta, panels.
     axes
-        The convention's directions, before rotation.
+        The convention's directions, before rotation. A normal that is not of unit length to the last bit gives way to
+        fast x slow, as in the reference program.
     pivot
         ``beam``: rotations keep the spot where the beam meets the detector; ``sample``: they swing the whole
         detector about the crystal.

@@ -7,7 +7,7 @@ from math import ceil
 
 import attrs
 
-from openbragg.errors import UsageError
+from openbragg.errors import InputError, UsageError
 from openbragg.model import Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import random_misset
@@ -20,6 +20,9 @@ _DEFAULT_DOMAINS = 10
 _DEFAULT_RANGE = 1.0 / DEGREES
 #: Subpixels that make the transform of the whole crystal smooth across one, as the reference recommends them.
 _SUBPIXELS_PER_FRINGE = 3.0
+
+#: Orientations (rotation steps times mosaic domains) that are held at once, a GB of cell vectors.
+_MOST_ORIENTATIONS = 1 << 24
 
 Region = tuple[int, int, int, int]
 
@@ -86,6 +89,19 @@ def resolve_crystal(crystal: Crystal, beam_size: Scalar, choices: Choices) -> Cr
     if not crystal.mosaic_domains:
         choices.made["mosaic domains"] = str(domains)
     return attrs.evolve(crystal, mosaic_domains=domains)
+
+
+def refuse_too_many_orientations(scan: Scan, crystal: Crystal) -> None:
+    """Refuse numbers of steps and domains that only a slip of the hand can mean.
+
+    Raises
+    ------
+    InputError
+        When their product is beyond what is held at once.
+    """
+    steps, domains = scan.steps or 1, crystal.mosaic_domains or 1
+    if steps * domains > _MOST_ORIENTATIONS:
+        raise InputError(f"{steps} rotation steps of {domains} mosaic domains are too many: {_MOST_ORIENTATIONS} fit")
 
 
 def resolve_region(region: Region | None, detector: Detector, choices: Choices) -> Region:

@@ -16,7 +16,13 @@ from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import cell_angles, oriented_bases
 from openbragg.orchestrator.quirks import check_names, notice
 from openbragg.orchestrator.registry import default_registry
-from openbragg.orchestrator.resolve import Choices, resolve_crystal, resolve_sampling, resolve_scan
+from openbragg.orchestrator.resolve import (
+    Choices,
+    refuse_too_many_orientations,
+    resolve_crystal,
+    resolve_sampling,
+    resolve_scan,
+)
 from openbragg.roles import ROLES, GeometryConvention, LatticeShape, StructureFactors
 from openbragg.units import DEGREES
 
@@ -162,6 +168,7 @@ def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) ->
     """Fill in every default of an experiment, noting what was chosen."""
     scan = resolve_scan(experiment.scan)
     crystal = resolve_crystal(experiment.crystal, experiment.beam.size, choices)
+    refuse_too_many_orientations(scan, crystal)
     experiment = attrs.evolve(experiment, scan=scan, crystal=crystal)
     return attrs.evolve(experiment, sampling=resolve_sampling(experiment, laboratory, choices))
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from openbragg import Image, ImageFormat
 
-_HEADER_BYTES = 512
+#: Headers come in multiples of this many bytes.
+_BLOCK = 512
 _LARGEST_COUNT = 65535.0
 #: Count of the brightest pixel when the scale is chosen automatically.
 _BRIGHTEST = 55000.0
@@ -24,7 +25,7 @@ _NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0 <= value < float("
 
 @attrs.frozen
 class Smv:
-    """Unsigned 16-bit counts after a 512-byte text header with the geometry as several programs want it.
+    """Unsigned 16-bit counts after a text header with the geometry as several programs want it.
 
     Expected photons are scaled, offset, rounded and clipped to 0..65535; noisy counts are offset, clipped and
     truncated. Pixels that were not rendered are 0. Source: nanoBragg.c, header keys and arithmetic.
@@ -77,7 +78,10 @@ class Smv:
 
 
 def header(image: Image) -> bytes:
-    """The 512 header bytes, with the reference program's keys in its order and its six digits."""
+    """The header, with the reference program's keys in its order and its six digits, in whole blocks of 512 bytes.
+
+    Many fit one block. The reference says 512 whatever the length is, and then its readers take text for pixels.
+    """
     laboratory, experiment = image.laboratory, image.experiment
     frame = laboratory.panels[0]
     slow, fast = frame.panel.pixels
@@ -111,7 +115,6 @@ def header(image: Image) -> bytes:
     }
     dials_origin = (1000.0 * origin[2], 1000.0 * origin[1], -1000.0 * origin[0])
     lines = [
-        f"HEADER_BYTES={_HEADER_BYTES};",
         "DIM=2;",
         "BYTE_ORDER=little_endian;",
         "TYPE=unsigned_short;",
@@ -124,8 +127,11 @@ def header(image: Image) -> bytes:
         "DETECTOR_SN=000;",
         "BEAMLINE=fake;",
     ]
-    text = "{\n" + "\n".join(lines) + "\n}\f"
-    return text.encode("ascii").ljust(_HEADER_BYTES)
+    text = "\n".join(lines) + "\n}\f"
+    blocks = 1
+    while len(whole := f"{{\nHEADER_BYTES={blocks * _BLOCK};\n{text}") > blocks * _BLOCK:
+        blocks += 1
+    return whole.encode("ascii").ljust(blocks * _BLOCK)
 
 
 @hookimpl

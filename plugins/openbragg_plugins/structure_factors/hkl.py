@@ -127,6 +127,8 @@ def read_hkl(path: Path) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarra
         text = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
+    if not text.strip():
+        raise InputError(f"{path}: no reflections in the file")
     try:
         values = np.loadtxt(io.BytesIO(text), dtype=np.float64, ndmin=2, comments=None, encoding="ascii")
     except ValueError:
@@ -149,7 +151,7 @@ def _complaint(path: Path, text: bytes) -> str:
         if words and not _is_reflection(words):
             shown = " ".join(words)[:60]
             return f"{path}, line {number}: expected h k l F (three whole numbers and an amplitude), got {shown!r}"
-    return f"{path}: no reflections in the file"
+    return f"{path}: no table of h k l F"
 
 
 def _is_reflection(words: list[str]) -> bool:
