@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import hookimpl, option
+from openbragg import Rule, hookimpl, option
 
 if TYPE_CHECKING:
     from openbragg import Detector, GeometryConvention, Laboratory
 
 
-def _vector(flag: str, default: tuple[int, int, int] | None, help: str, unit: str = "") -> Any:  # noqa: A002
-    return option(flag, length=3, default=default, unit=unit, metavar="x y z", help=help)
+_DIRECTION = Rule("a vector that is not 0", any)
+
+
+def _vector(flag: str, default: tuple[int, int, int], help: str) -> Any:  # noqa: A002
+    return option(flag, length=3, default=default, whole=_DIRECTION, metavar="x y z", help=help)
 
 
 @attrs.frozen

@@ -33,6 +33,13 @@ class Rule:
     text: str
     holds: Callable[[Any], bool]
 
+    def accepts(self, value: Any) -> bool:
+        """Whether a value obeys the rule; one that cannot even be compared does not."""
+        try:
+            return bool(self.holds(value))
+        except TypeError:
+            return False
+
 
 def _number(test: Callable[[float], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, int | float) and math.isfinite(value) and test(value)
@@ -51,6 +58,7 @@ FRACTION = Rule("a number from -1 to 1", _number(lambda value: -1 <= value <= 1)
 ANGLE_OF_CELL = Rule("an angle above 0 and below 180 degrees", _number(lambda value: 0 < value < math.pi))
 WHOLE = Rule("a whole number", _whole(lambda value: True))
 COUNT = Rule("a whole number above 0", _whole(lambda value: value > 0))
+SEED = Rule("a whole number of 64 bits", _whole(lambda value: -(1 << 63) <= value < 1 << 63))
 COUNT_OR_NONE = Rule("a whole number of 0 or more", _whole(lambda value: value >= 0))
 
 
@@ -81,12 +89,14 @@ class OptionSpec:
         Further spellings that set the same field from another unit, for example ``{"-energy": "eV"}``.
     rule
         What each single value must be.
+    whole
+        What a tuple must be as a whole.
     output
         For a field that names a file to write: ``photons`` or ``counts``, the image that goes into it.
     metavar
         What help shows for the value, where the type and unit do not say it.
     negations
-        For a switch: spellings that turn it off.
+        Spellings that set the field to False: of a switch, or of a file that is written by default.
     words
         Words that may stand in place of the numbers.
     parts
@@ -103,6 +113,7 @@ class OptionSpec:
     components: tuple[tuple[str, ...], ...] = ()
     other_units: dict[str, str] = attrs.field(factory=dict)
     rule: Rule | None = None
+    whole: Rule | None = None
     output: str = ""
     metavar: str = ""
     negations: tuple[str, ...] = ()
@@ -130,6 +141,7 @@ def option(
     components: Sequence[Sequence[str]] = (),
     other_units: dict[str, str] | None = None,
     rule: Rule | None = None,
+    whole: Rule | None = None,
     output: str = "",
     metavar: str = "",
     negations: Sequence[str] = (),
@@ -157,6 +169,7 @@ def option(
         components=tuple(tuple(component) for component in components),
         other_units=dict(other_units or {}),
         rule=rule,
+        whole=whole,
         output=output,
         metavar=metavar,
         negations=tuple(negations),
@@ -180,12 +193,14 @@ def options_of(cls: type) -> list[tuple[str, OptionSpec]]:
 
 def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     spec = option_spec(attribute)
-    if spec is None or spec.rule is None or (spec.words and value in spec.words):
+    if spec is None or value is None or (isinstance(value, str) and value in spec.words):
         return
+    where = f"{type(instance).__name__}.{attribute.name}"
     for single in _singles(value):
-        if not spec.rule.holds(single):
-            owner = type(instance).__name__
-            raise InputError(f"{owner}.{attribute.name}: expected {spec.rule.text}, got {single!r}")
+        if spec.rule is not None and not spec.rule.accepts(single):
+            raise InputError(f"{where}: expected {spec.rule.text}, got {single!r}")
+    if spec.whole is not None and not spec.whole.accepts(_singles(value)):
+        raise InputError(f"{where}: expected {spec.whole.text}, got {value!r}")
 
 
 def _singles(value: Any) -> list[Any]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from command_line import SMALL, Finished, assignments, run, simulate_command
+from command_line import SMALL, Finished, run, simulate_command
 from openbragg.cli.compose import Flag, FlagOption
 from openbragg.cli.registry import load_registry
 from openbragg.errors import UsageError
@@ -78,31 +78,32 @@ VALUED = flags(lambda flag: flag.constant is None)
 
 
 @pytest.mark.parametrize("flag", NUMERIC)
-@pytest.mark.parametrize("word", ["nan", "inf", "-inf", "1e999", "", "many", "1,5", "0x10"])
-def test_a_value_that_is_no_finite_number_is_refused_where_it_enters(refuse: Refuse, flag: Flag, word: str) -> None:
+@pytest.mark.parametrize("word", ["nan", "-1e999"])
+def test_a_value_that_is_not_finite_is_refused_where_it_enters(refuse: Refuse, flag: Flag, word: str) -> None:
     name = flag.spellings[0]
-    words = [*harmless(flag)[:-1], word]
-    line = refuse(name, *words, status=2)
-    assert f"{name}: " in line or f"'{name}'" in line or repr(word) in line
-    if len(words) == 1 or word in ("nan", "inf", "-inf", "1e999"):
-        # A list of varying length ends before a word that is no number.
-        assert f"{name}: expected " in line
-        assert repr(word) in line
+    line = refuse(name, *harmless(flag)[:-1], word, status=2)
+    assert f"{name}: expected " in line
+    assert repr(word) in line
 
 
 @pytest.mark.parametrize("flag", NUMERIC)
-def test_an_infinity_in_first_place_is_refused_too(refuse: Refuse, flag: Flag) -> None:
+def test_a_word_in_place_of_a_number_is_refused(refuse: Refuse, flag: Flag) -> None:
     name = flag.spellings[0]
-    line = refuse(name, "inf", *harmless(flag)[1:], status=2)
+    line = refuse(name, "many", *harmless(flag)[1 : flag.length[0]], status=2)
     assert f"{name}: expected " in line
-    assert "'inf'" in line
+    assert "'many'" in line
 
 
-@given(st.text(min_size=1).filter(lambda text: not is_number(text)))
-def test_no_text_but_a_number_passes_for_a_distance(text: str) -> None:
-    ((flag, _),) = assignments("-distance", "1")
-    with pytest.raises(UsageError, match="^-distance: expected a number above 0"):
-        flag.value([text])
+@given(
+    st.sampled_from(["nan", "-NaN", "inf", "-Infinity", "1e999", "1,5", "0x10", "1.5.2", "1 2", ""])
+    | st.text().filter(lambda text: not is_number(text)),
+    st.data(),
+)
+def test_nothing_but_a_finite_number_passes_for_one(word: str, data: st.DataObject) -> None:
+    flag = data.draw(st.sampled_from([parameter.values[0] for parameter in NUMERIC]))
+    assume(word not in flag.spec.words)
+    with pytest.raises(UsageError, match=f"^{flag.spellings[0]}: expected "):
+        flag.value([word])
 
 
 def is_number(text: str) -> bool:
@@ -130,21 +131,21 @@ def test_a_missing_value_before_another_flag_is_refused(refuse: Refuse, flag: Fl
 @pytest.mark.parametrize("flag", VALUED)
 def test_an_empty_value_after_an_equals_sign_is_refused(refuse: Refuse, flag: Flag) -> None:
     spelling = "--" + flag.spellings[0].removeprefix("-").replace("_", "-").lower()
+    if flag.field == "compat":
+        pytest.skip("no quirks at all are fine")
+    line = refuse(f"{spelling}=")
     if flag.spec.type in (float, int):
-        line = refuse(f"{spelling}=", status=2)
         assert flag.spellings[0] in line or spelling in line
-    elif flag.field != "compat":  # no quirks at all are fine
-        refuse(f"{spelling}=")
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("-cell 0", "-cell: expected a length above 0"),
-        ("-cell 50 -60 70", "-cell: expected a length above 0"),
-        ("-cell 50 60 70 0", "-cell: expected an angle from 0 to 180"),
-        ("-cell 50 60 70 90 180 90", "-cell: expected an angle from 0 to 180"),
-        ("-cell 50 60 70 90 90 -90", "-cell: expected an angle from 0 to 180"),
+        ("-cell 0", "-cell: expected a number above 0"),
+        ("-cell 50 -60 70", "-cell: expected a number above 0"),
+        ("-cell 50 60 70 0", "-cell: expected an angle above 0 and below 180"),
+        ("-cell 50 60 70 90 180 90", "-cell: expected an angle above 0 and below 180"),
+        ("-cell 50 60 70 90 90 -90", "-cell: expected an angle above 0 and below 180"),
         ("-N 0", "-N: expected"),
         ("-N -3", "-N: expected"),
         ("-Na 2.5", "-Na: expected a whole number above 0"),
@@ -205,7 +206,7 @@ def test_a_number_out_of_its_bounds_is_refused_with_flag_rule_and_value(
 
 
 def test_seven_numbers_are_no_cell(refuse: Refuse) -> None:
-    assert "cell" in refuse("--cell=50 60 70 90 90 90 90")
+    assert "cell" in refuse("--cell=50 60 70 90 90 90 91")
     assert "'90'" in refuse(*"-cell 50 60 70 90 90 90 90".split(), status=2)
 
 
@@ -506,9 +507,12 @@ def test_a_seed_beyond_the_generator_is_refused(refuse: Refuse, seed: str) -> No
     assert "seed" in refuse("-seed", seed, "-noisefile", "noise.img")
 
 
-@pytest.mark.parametrize("words", ["-detpixels 10000000", "-phisteps 1e15"])
+@pytest.mark.parametrize(
+    "words", ["-detpixels 10000000", "-detpixels_x 1e18", "-detsize 1e12", "-phisteps 1e15", "-osc 360 -phistep 1e-12"]
+)
 def test_a_run_that_no_memory_can_hold_is_refused(refuse: Refuse, words: str) -> None:
-    assert "memory" in refuse(*words.split(), status=1)
+    small = tuple(word for word in SMALL if word not in ("-detpixels", "4")) if "detsize" in words else SMALL
+    assert "too " in refuse(*words.split(), small=small, status=1)
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_plugin_is_found_with_its_name_distribution_version_and_path(install: 
     assert (found.name, found.distribution, found.version) == ("lone", "acme", "2.3.post1")
     assert found.entry_point == "first"
     assert Path(found.path) == tmp_path / "site" / "acme_first.py"
-    assert registry.faults == {}
+    assert registry.faults == ()
 
 
 def test_a_plugin_may_be_an_object_in_a_module(install: Install, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def noise_models():
     install("acme", first=twin + noise)
     registry = load()
     assert third_party(registry) == [("acme", "lone"), ("acme", "twin"), ("acme", "doubled")]
-    assert registry.faults == {}
+    assert registry.faults == ()
 
 
 @pytest.mark.parametrize("choice", [("-lone_cell",), ("--lone-cell",), ("-lattice_shape", "lone")])
@@ -231,7 +231,7 @@ def test_a_broken_plugin_takes_nothing_down_with_it(install: Install) -> None:
     install("acme", cracked="1 / 0", whole=GOOD)
     registry = load()
     assert third_party(registry) == [("acme", "lone")]
-    assert list(registry.faults) == ["cracked"]
+    assert [name for name, _ in registry.faults] == ["cracked"]
 
 
 def test_every_broken_plugin_has_its_line_even_when_entry_points_share_a_name(install: Install) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -77,23 +78,25 @@ class Flag:
         if len(words) == 1 and words[0] in self.spec.words:
             return words[0]
         values = tuple(self._number(word) for word in words)
+        whole = self.spec.whole
+        if whole is not None and not whole.accepts(values):
+            raise UsageError(f"{self.spellings[0]}: expected {whole.text}, got {' '.join(words)!r}")
         return values if self.spec.length != 1 else values[0]
 
     def _number(self, word: str) -> Any:
-        value: Any = word
         try:
-            number = float(word)
-            value = int(number) if self.spec.type is int and number == int(number) else number
-            if self.unit == "eV" and not value > 0:
-                raise UsageError(f"{self.spellings[0]}: expected a number above 0 (eV), got {word!r}")
-            value = value if self.spec.type is int else unit(self.unit).to_si(float(value))
+            value = _whole_number(word) if self.spec.type is int else float(word)
         except (ValueError, OverflowError):
-            pass
-        return self._checked(value, word)
+            return self._checked(word, word)
+        if self.spec.type is int:
+            return self._checked(value, word)
+        if self.unit == "eV" and not value > 0:
+            raise UsageError(f"{self.spellings[0]}: expected a number above 0 (eV), got {word!r}")
+        return self._checked(unit(self.unit).to_si(value), word)
 
     def _checked(self, value: Any, word: str) -> Any:
         rule = self.spec.rule
-        if rule is not None and not rule.holds(value):
+        if rule is not None and not rule.accepts(value):
             suffix = f" ({self.unit})" if self.unit else ""
             raise UsageError(f"{self.spellings[0]}: expected {rule.text}{suffix}, got {word!r}")
         return value
@@ -131,7 +134,10 @@ class SwitchOption(click.Option):
     def __init__(self, spelling: str, also: Iterable[str], help: str) -> None:  # noqa: A002
         names = [name for flag in (spelling, *also) for name in (flag, kebab(flag))]
         super().__init__(
-            ["switch_" + spelling.strip("-"), *dict.fromkeys(names)], is_flag=True, help=help, expose_value=False
+            ["switch_" + re.sub(r"\W", "_", spelling), *dict.fromkeys(names)],
+            is_flag=True,
+            help=help,
+            expose_value=False,
         )
 
 
@@ -181,6 +187,8 @@ class ModelCommand(click.Command):
                 continue
             fewest, most = option.flag.length if isinstance(option, FlagOption) else (0, 0)
             if equals:
+                if most == 0:
+                    raise click.UsageError(f"{name} takes no value, got {inline!r}")
                 values = [inline]
             else:
                 values = args[position : position + fewest]
@@ -188,6 +196,8 @@ class ModelCommand(click.Command):
                 while len(values) < most and position < len(args) and _is_number(args[position]):
                     values.append(args[position])
                     position += 1
+            if "" in values:
+                raise click.UsageError(f"{name}: expected a value, got ''")
             given.append((option, [part for value in values for part in value.split()] if fewest != most else values))
             words += [name, " ".join(values)] if fewest != most and values else [name, *values]
         return words, given
@@ -251,7 +261,7 @@ def construct(cls: Any, assignments: Iterable[tuple[Flag, list[str]]], **fixed: 
 
 
 def _identifier(flag: Flag) -> str:
-    return f"{flag.owner.__name__}_{flag.spellings[0].strip('-')}".lower()
+    return "flag_" + re.sub(r"\W", "_", f"{flag.owner.__module__}_{flag.owner.__name__}_{flag.spellings[0]}")
 
 
 def _help(flag: Flag) -> str:
@@ -267,8 +277,18 @@ def _help(flag: Flag) -> str:
 
 
 def _metavar(flag: Flag) -> str:
-    word = (flag.component is None and flag.spec.metavar) or flag.unit or _TYPE_WORDS[flag.spec.type]
-    return f"<{word}>"
+    shown = flag.spec.metavar if flag.component is None else ""
+    unit_word = flag.unit if flag.spec.type in (float, int) else ""
+    return "<" + (", ".join(word for word in (shown, unit_word) if word) or _TYPE_WORDS[flag.spec.type]) + ">"
+
+
+def _whole_number(word: str) -> int | float:
+    """A whole number, exactly, also when it is written like 1e3; anything else as the float it is."""
+    try:
+        return int(word)
+    except ValueError:
+        number = float(word)
+        return int(number) if number == int(number) else number
 
 
 def _is_number(word: str) -> bool:

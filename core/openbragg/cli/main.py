@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status and, as a console script, exits with it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug, blocked, rest = _take_global_flags(words)
-    status = _run(rest, blocked, debug)
+    status = _run(rest or ["--help"], blocked, debug)
     if arguments is None:
         sys.exit(status)
     return status

@@ -28,6 +28,6 @@ def load_registry(blocked: tuple[str, ...]) -> Registry:
         for spelling in flag.spellings
     ]
     registry = load(blocked, [*core, "--help", "-h", "--debug", "--no-plugin"])
-    for fault in registry.faults.values():
+    for _, fault in registry.faults:
         warn(f"plugin skipped: {fault}")
     return registry

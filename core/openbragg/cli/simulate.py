@@ -68,6 +68,9 @@ def simulate(registry: Registry, words: list[tuple[click.Option, list[str]]]) ->
     if not wanted:
         wanted = outputs.defaults(selected.formats, ["photons"] if silent else ["photons", "counts"])
     if silent:
+        for output in wanted:
+            if output.content == "counts":
+                warn(f"notice: {output.flag} {output.path} is not written: the noise model is {noise.name}")
         wanted = [output for output in wanted if output.content != "counts"]
     outputs.check(wanted)
 
@@ -108,7 +111,9 @@ def _progress(wanted: bool | None) -> Iterator[Callable[[int, int], None] | None
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("rendering"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # On a terminal the bar goes when it is done; in a pipe its last state is all there is to see.
+    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
         task = bar.add_task("rendering", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -8,7 +8,7 @@ import attrs
 
 from openbragg.errors import InputError
 from openbragg.model.scalars import Scalar, Vector
-from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, option
+from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, option
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,9 @@ class Crystal:
         metavar="x y z | random",
         help="Rotate the crystal about x, then y, then z; or take a random orientation.",
     )
-    misset_seed: int | None = option("-misset_seed", type=int, help="Seed of -misset random. Default: the clock.")
+    misset_seed: int | None = option(
+        "-misset_seed", type=int, rule=SEED, help="Seed of -misset random. Default: the clock."
+    )
     cells: Vector = option(
         "-N",
         components=(("-Na",), ("-Nb",), ("-Nc",)),
@@ -111,6 +113,7 @@ class Crystal:
     mosaic_seed: int = option(
         "-mosaic_seed",
         type=int,
+        rule=SEED,
         default=DEFAULT_MOSAIC_SEED,
         help="Seed of the orientations of the mosaic domains.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from openbragg.model.scalars import Scalar
-from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, option
+from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, SEED, option
 
 
 @attrs.frozen
@@ -37,4 +37,4 @@ class Sampling:
         metavar="xmin xmax ymin ymax",
         help="Render only this part: first and last pixel along fast, then along slow, both included.",
     )
-    seed: int | None = option("-seed", type=int, help="Seed of the noise. Default: the clock.")
+    seed: int | None = option("-seed", type=int, rule=SEED, help="Seed of the noise. Default: the clock.")

@@ -11,6 +11,9 @@ from openbragg.model.scalars import Scalar, plain
 #: More than any matrix file holds; a larger file is something else.
 _LARGEST_FILE = 1 << 20
 
+#: Vectors are taken for coplanar when they enclose less than this part of the box their lengths could.
+_FLAT = 1e-9
+
 Rows = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
 
@@ -34,7 +37,8 @@ def read_mosflm_matrix(path: Path, wavelength: Scalar) -> Rows:
     Raises
     ------
     InputError
-        When the file is missing, or its first nine numbers are not finite numbers in three lines.
+        When the file is missing, its first nine numbers are not finite numbers in three lines, or the vectors have no
+        volume.
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
@@ -55,8 +59,18 @@ def read_mosflm_matrix(path: Path, wavelength: Scalar) -> Rows:
         rows.append(row)
     if len(rows) != 3:
         raise InputError(f"{path}: expected three lines of three numbers, got {len(rows)}")
+    if _volume(rows) <= _FLAT:
+        raise InputError(f"{path}: the orientation matrix is singular: its three vectors lie in one plane")
     scale = 1.0 / plain(wavelength)
     first, second, third = (
         (rows[0][column] * scale, rows[1][column] * scale, rows[2][column] * scale) for column in range(3)
     )
     return first, second, third
+
+
+def _volume(rows: list[list[float]]) -> float:
+    """Volume that the columns enclose, over the product of their lengths."""
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    volume = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    lengths = math.prod(math.hypot(*column) for column in zip(*rows, strict=True))
+    return abs(volume) / lengths if lengths > 0.0 else 0.0

@@ -19,20 +19,21 @@ _NEW_FILE = 0o666
 
 @attrs.frozen
 class Output:
-    """A file to write: where, by which format, and which image (``photons`` or ``counts``)."""
+    """A file to write: where, by which format, which image (``photons`` or ``counts``), and the flag that named it."""
 
     path: Path
     format: Any
     content: str
+    flag: str = attrs.field(default="", eq=False)
 
 
 def requested(formats: Iterable[Any]) -> list[Output]:
     """Files that the formats' options name."""
     return [
-        Output(path, format_, spec.output)
+        Output(path, format_, spec.output, spec.flags[0])
         for format_ in formats
         for name, spec in options_of(type(format_))
-        if spec.output and (path := getattr(format_, name)) is not None
+        if spec.output and (path := getattr(format_, name))
     ]
 
 
@@ -60,7 +61,7 @@ def check(outputs: Iterable[Output]) -> None:
     seen: set[Path] = set()
     for output in outputs:
         path = output.path
-        folder = path.parent
+        folder = path.resolve().parent
         if path.is_dir():
             raise InputError(f"cannot write {path}: it is a folder")
         if not folder.is_dir():
@@ -77,7 +78,7 @@ def check(outputs: Iterable[Output]) -> None:
 def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write a file under a temporary name in its folder and rename it when it is complete.
 
-    Pipes and devices are written directly.
+    Pipes and devices are written directly; of a link, the file it points to is written.
 
     Raises
     ------
@@ -89,7 +90,9 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
             with path.open("wb") as stream:
                 write(stream)
             return
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        # A link stays one: what it points to is replaced.
+        path = path.resolve()
+        handle, temporary = tempfile.mkstemp(prefix=".openbragg-", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
                 write(stream)
@@ -100,7 +103,7 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def _is_special(path: Path) -> bool:

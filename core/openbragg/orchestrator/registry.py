@@ -74,13 +74,13 @@ class Registry:
     found
         All that loaded, in order of role, distribution and name.
     faults
-        For each entry point that failed, its name and one line that says why.
+        For each entry point that failed, its name and one line that says whose it is and why.
     blocked
         Names of entry points that were not loaded because the user said so.
     """
 
     found: tuple[Found, ...]
-    faults: dict[str, str]
+    faults: tuple[tuple[str, str], ...]
     blocked: tuple[str, ...]
 
     def of_role(self, hook: str) -> list[Found]:
@@ -99,8 +99,9 @@ class Registry:
             if plugin.name == name:
                 return plugin
         title = next(role.title for role in ROLES if role.hook == hook)
-        if name in self.faults:
-            raise PluginError(f"the {title} {name!r} could not be loaded: {self.faults[name]}")
+        for failed, fault in self.faults:
+            if failed == name:
+                raise PluginError(f"the {title} {name!r} could not be loaded: {fault}")
         if name in self.blocked:
             raise PluginError(f"the {title} {name!r} is blocked by --no-plugin or {BLOCK_VARIABLE}")
         known = ", ".join(sorted(plugin.name for plugin in self.of_role(hook))) or "none"
@@ -128,7 +129,7 @@ def load(blocked: Collection[str] = (), core_flags: Collection[str] = ()) -> Reg
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     points: dict[str, EntryPoint] = {}
-    faults: dict[str, str] = {}
+    faults: list[tuple[str, str]] = []
     skipped = []
     for point in _installed():
         if _is_blocked(point, refused):
@@ -138,22 +139,22 @@ def load(blocked: Collection[str] = (), core_flags: Collection[str] = ()) -> Reg
         try:
             manager.register(point.load(), name=key)
             manager.check_pending()
-        except Exception as error:
-            faults[point.name] = _one_line(point, error)
+        except (Exception, SystemExit) as error:
+            faults.append((point.name, _one_line(point, error)))
             if manager.has_plugin(key):
                 manager.unregister(name=key)
         else:
             points[key] = point
     found = sorted(_offered(manager, points, faults), key=_order)
     _refuse_clashes(found, core_flags)
-    return Registry(tuple(found), faults, tuple(skipped))
+    return Registry(tuple(found), tuple(faults), tuple(skipped))
 
 
 @cache
 def default_registry() -> Registry:
     """The plugins for calls from Python, loaded once a process; faults are said on stderr."""
     registry = load()
-    for fault in registry.faults.values():
+    for _, fault in registry.faults:
         print(f"openbragg: plugin skipped: {fault}", file=sys.stderr)
     return registry
 
@@ -173,19 +174,21 @@ def _is_blocked(point: EntryPoint, refused: frozenset[str]) -> bool:
     return point.name in refused or _distribution(point) in refused or (third_party and "*" in refused)
 
 
-def _one_line(point: EntryPoint, error: Exception) -> str:
+def _one_line(point: EntryPoint, error: BaseException) -> str:
     reason = " ".join(str(error).split()) or "no reason given"
     return f"{point.name} of {_distribution(point)}: {type(error).__name__}: {reason}"
 
 
-def _offered(manager: pluggy.PluginManager, points: dict[str, EntryPoint], faults: dict[str, str]) -> Iterator[Found]:
+def _offered(
+    manager: pluggy.PluginManager, points: dict[str, EntryPoint], faults: list[tuple[str, str]]
+) -> Iterator[Found]:
     for role in ROLES:
         for implementation in getattr(manager.hook, role.hook).get_hookimpls():
             point = points[implementation.plugin_name]
             try:
                 classes = [_checked(cls, role) for cls in implementation.function()]
-            except Exception as error:
-                faults[point.name] = _one_line(point, error)
+            except (Exception, SystemExit) as error:
+                faults.append((point.name, _one_line(point, error)))
                 continue
             version = point.dist.version if point.dist is not None else "?"
             for cls in classes:
@@ -209,6 +212,10 @@ def _checked(cls: Any, role: Role) -> Any:
     flags = getattr(cls, "flags", None)
     if not isinstance(flags, tuple) or not all(isinstance(flag, str) and flag.startswith("-") for flag in flags):
         raise TypeError(f"{cls.__name__}.flags must be a tuple of flags that begin with '-'")
+    for field, spec in options_of(cls):
+        for flag in spec.spellings():
+            if not flag.startswith("-"):
+                raise TypeError(f"{cls.__name__}.{field}: the flag {flag!r} must begin with '-'")
     methods = (name for name, member in vars(role.protocol).items() if callable(member) and not name.startswith("_"))
     missing = [name for name in methods if not callable(getattr(cls, name, None))]
     if missing:

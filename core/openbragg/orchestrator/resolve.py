@@ -21,6 +21,8 @@ _DEFAULT_RANGE = 1.0 / DEGREES
 #: Subpixels that make the transform of the whole crystal smooth across one, as the reference recommends them.
 _SUBPIXELS_PER_FRINGE = 3.0
 
+#: Takes a rounding off a quotient, so that a crystal of exactly 20 cells has 20 and not 21.
+_WHOLE = 1.0 - 1e-12
 #: Orientations (rotation steps times mosaic domains) that are held at once, a GB of cell vectors.
 _MOST_ORIENTATIONS = 1 << 24
 
@@ -160,7 +162,7 @@ def _cell_counts(crystal: Crystal, beam_size: Scalar, choices: Choices) -> tuple
         if axis > 0 and limit < width:
             choices.notices.append(f"the crystal is clipped to the beam of {limit * 1000:g} mm along {'abc'[axis]}")
             width = limit
-        counts.append(max(1, ceil(width / length)))
+        counts.append(max(1, ceil(width / length * _WHOLE)))
     if any(size is not None for size in crystal.size):
         choices.made["cells"] = " x ".join(f"{plain(count):g}" for count in counts)
     return counts[0], counts[1], counts[2]

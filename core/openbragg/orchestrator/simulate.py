@@ -280,7 +280,8 @@ def _usable_device(device: torch.device | str) -> torch.device:
     """
     try:
         placed = torch.device(device)
-        torch.zeros(1, dtype=torch.float64, device=placed)
+        # Reading a number back tells devices that compute from those that only keep shapes.
+        float(torch.zeros(1, dtype=torch.float64, device=placed))
     except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"device {str(device)!r} cannot be used: {reason}") from None

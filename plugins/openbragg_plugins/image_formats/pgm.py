@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Literal
 
 import attrs
 
@@ -25,8 +25,14 @@ class Pgm:
     summary: ClassVar[str] = "8-bit portable greymap"
     flags: ClassVar[tuple[str, ...]] = ()
 
-    pgmfile: Path | None = option(
-        "-pgmfile", "-pgmimage", type=Path, output="photons", metavar="FILE", help="Write an 8-bit greymap."
+    pgmfile: Path | Literal[False] | None = option(
+        "-pgmfile",
+        "-pgmimage",
+        negations=("-nopgm",),
+        type=Path,
+        output="photons",
+        metavar="FILE",
+        help="Write an 8-bit greymap.",
     )
     scale: float = option(
         "-pgmscale",
@@ -35,7 +41,6 @@ class Pgm:
         unit="grey/photon",
         help="Scale of the greymap. Default: five standard deviations become 250.",
     )
-    off: bool = option("-nopgm", default=False, type=bool, help="Write no greymap.")
 
     def write(self, stream: BinaryIO, image: Image) -> None:
         """See `openbragg.ImageFormat.write`."""
@@ -53,7 +58,7 @@ class Pgm:
 
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
-        return "image.pgm" if content == "photons" and not self.off else None
+        return "image.pgm" if content == "photons" and self.pgmfile is not False else None
 
 
 @hookimpl

@@ -63,7 +63,7 @@ def test_the_file_says_its_scale() -> None:
 def test_it_is_written_without_output_flags_unless_switched_off() -> None:
     assert Pgm().default_file("photons") == "image.pgm"
     assert Pgm().default_file("counts") is None
-    assert Pgm(off=True).default_file("photons") is None
+    assert Pgm(pgmfile=False).default_file("photons") is None
 
 
 def test_a_negative_scale_is_refused() -> None:
