@@ -23,6 +23,8 @@ class Adxv:
     name: ClassVar[str] = "adxv"
     summary: ClassVar[str] = "ADXV: beam along +z; beam centre (fast, slow) from the lower left corner"
     flags: ClassVar[tuple[str, ...]] = ("-adxv",)
+    #: Fast, slow and normal make a left-handed set: adxv looks at the detector from behind.
+    left_handed: ClassVar[bool] = True
 
     def place(self, detector: Detector) -> Laboratory:
         """See `openbragg.GeometryConvention.place`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from openbragg import hookimpl
+from openbragg_conventions.xds import place_by_near_point
 
 if TYPE_CHECKING:
     from openbragg import Detector, GeometryConvention, Laboratory
@@ -27,24 +28,7 @@ class Dials:
 
     def place(self, detector: Detector) -> Laboratory:
         """See `openbragg.GeometryConvention.place`."""
-        from openbragg import Axes, place
-
-        x, y = (
-            given if given is not None else close if close is not None else default
-            for given, close, default in zip(
-                detector.beam_centre, detector.near_point, detector.near_point_default(), strict=True
-            )
-        )
-        axes = Axes(
-            beam=(0, 0, 1),
-            fast=(1, 0, 0),
-            slow=(0, 1, 0),
-            normal=(0, 0, 1),
-            twotheta=(0, 1, 0),
-            polarization=(0, 1, 0),
-            spindle=(0, 1, 0),
-        )
-        return place(detector, axes, pivot=detector.pivot or "sample", beam_centre=(x, y), beam_point=(x, y))
+        return place_by_near_point(detector, "y")
 
     def beam_centre(self, detector: Detector, fast: Any, slow: Any) -> tuple[Any, Any]:
         """See `openbragg.GeometryConvention.beam_centre`."""

@@ -27,28 +27,37 @@ class Xds:
 
     def place(self, detector: Detector) -> Laboratory:
         """See `openbragg.GeometryConvention.place`."""
-        from openbragg import Axes, place
-
-        x, y = (
-            given if given is not None else close if close is not None else default
-            for given, close, default in zip(
-                detector.beam_centre, detector.near_point, detector.near_point_default(), strict=True
-            )
-        )
-        axes = Axes(
-            beam=(0, 0, 1),
-            fast=(1, 0, 0),
-            slow=(0, 1, 0),
-            normal=(0, 0, 1),
-            twotheta=(1, 0, 0),
-            polarization=(1, 0, 0),
-            spindle=(1, 0, 0),
-        )
-        return place(detector, axes, pivot=detector.pivot or "sample", beam_centre=(x, y), beam_point=(x, y))
+        return place_by_near_point(detector, "x")
 
     def beam_centre(self, detector: Detector, fast: Any, slow: Any) -> tuple[Any, Any]:
         """See `openbragg.GeometryConvention.beam_centre`."""
         return fast, slow
+
+
+def place_by_near_point(detector: Detector, across: str) -> Laboratory:
+    """Place a detector by the point nearest to the crystal, with the beam along z and y down the image.
+
+    `across` is the axis, ``x`` or ``y``, of the spindle, the polarization and the two-theta swing.
+    """
+    from openbragg import Axes, place
+
+    x, y = (
+        given if given is not None else close if close is not None else default
+        for given, close, default in zip(
+            detector.beam_centre, detector.near_point, detector.near_point_default(), strict=True
+        )
+    )
+    axis = (1, 0, 0) if across == "x" else (0, 1, 0)
+    axes = Axes(
+        beam=(0, 0, 1),
+        fast=(1, 0, 0),
+        slow=(0, 1, 0),
+        normal=(0, 0, 1),
+        twotheta=axis,
+        polarization=axis,
+        spindle=axis,
+    )
+    return place(detector, axes, pivot=detector.pivot or "sample", beam_centre=(x, y), beam_point=(x, y))
 
 
 @hookimpl

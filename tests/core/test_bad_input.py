@@ -31,8 +31,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def contents(folder: Path) -> dict[Path, bytes | None]:
-    """Everything below a folder, with what is in the files."""
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+    """Everything below a folder, with what is in the files that may be read."""
+    return {
+        path: path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else None for path in folder.rglob("*")
+    }
 
 
 @pytest.fixture

@@ -1,0 +1,176 @@
+"""The image is the sum of its terms, however it is cut, wherever it is computed, on however many panels."""
+
+from __future__ import annotations
+
+from math import pi
+from typing import Any
+
+import attrs
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import openbragg
+from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
+from openbragg.engine.evaluate import evaluate, photons, pixel_factors
+from openbragg.engine.image import cut_into_blocks, render_panel
+from openbragg.errors import UsageError
+from openbragg.orchestrator.simulate import Rendering, render
+
+A = 1e-10
+PIXEL = 1e-3
+#: Sums of the same float64 numbers in another order.
+REORDERED = {"rtol": 1e-12, "atol": 0.0}
+
+
+def rendering(
+    detector: Detector | None = None, shape: str = "square", oversample: int = 2, **options: Any
+) -> Rendering:
+    """A small scan of a mosaic crystal with two subpixels a side."""
+    experiment = Experiment(
+        crystal=Crystal(
+            cell=(30 * A, 40 * A, 50 * A, 1.4, 1.6, 1.7), cells=(5, 4, 3), mosaic_spread=0.02, mosaic_domains=3
+        ),
+        beam=Beam(wavelength=1.2 * A),
+        detector=detector or Detector(pixels=(6, 8), pixel_size=PIXEL),
+        scan=Scan(start=0.1, range=0.04, steps=2),
+        sampling=Sampling(oversample=oversample),
+    )
+    factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
+    return render(experiment, structure_factors=factors, lattice_shape=shape, **{"precision": "double"} | options)
+
+
+@given(block_terms=st.integers(1, 5000))
+@settings(max_examples=40, deadline=None)
+def test_cutting_the_sum_into_blocks_does_not_change_it(block_terms: int) -> None:
+    whole = rendering()
+    cut = render_panel(whole.plan, whole.plan.panels[0], dtype=torch.float64, block_terms=block_terms)
+    torch.testing.assert_close(cut, whole.images[0], **REORDERED)
+
+
+@given(pixels=st.integers(1, 10_000_000), terms=st.integers(1, 1 << 22))
+@settings(max_examples=200, deadline=None)
+def test_no_block_is_larger_than_asked_and_all_parts_make_the_whole(pixels: int, terms: int) -> None:
+    plan = rendering().plan
+    blocks = cut_into_blocks(plan, plan.panels[0], pixels, terms)
+    sizes = [_terms(part, plan) for part in blocks.parts]
+    assert sum(sizes) == plan.terms_per_pixel()
+    assert max(sizes) * blocks.pixels <= max(terms, 1)
+
+
+def _terms(part: Any, plan: Any) -> int:
+    lengths = (1, plan.oversample, plan.oversample, 1, *plan.cell_vectors.shape[:2])
+    count = 1
+    for cut, length in zip(attrs.astuple(part, recurse=False), lengths, strict=True):
+        count *= len(range(*cut.indices(length)))
+    return count
+
+
+def test_a_pixel_is_its_unreduced_terms_summed() -> None:
+    """What a trace shows is what the image was summed from."""
+    whole = rendering()
+    panel = whole.plan.panels[0]
+    slow, fast = torch.tensor([3.0], dtype=torch.float64), torch.tensor([5.0], dtype=torch.float64)
+    terms = evaluate(whole.plan, panel, slow, fast)
+    assert terms.intensity.shape == (1, 2, 2, 1, 2, 3, 1)
+    total = photons(whole.plan, terms.intensity.sum().reshape(1), pixel_factors(whole.plan, panel, slow, fast))
+    torch.testing.assert_close(total[0], whole.images[0][3, 5], **REORDERED)
+
+
+def test_threads_give_the_image_of_one_thread() -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = rendering().images[0]
+        torch.set_num_threads(3)
+        several = rendering().images[0]
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(one, several)
+
+
+@pytest.mark.parametrize("shape", ["square", "round", "gauss", "tophat"])
+def test_mixed_precision_is_within_a_millionth_of_the_peak(shape: str) -> None:
+    exact = rendering(shape=shape).images[0]
+    mixed = rendering(shape=shape, precision="mixed").images[0]
+    assert mixed.dtype == torch.float32
+    assert float((mixed.double() - exact).abs().max()) < 1e-6 * float(exact.max())
+
+
+def test_the_image_comes_in_the_dtype_asked_for() -> None:
+    exact = rendering().images[0]
+    assert exact.dtype == torch.float64
+    assert torch.equal(rendering(dtype=torch.float32).images[0], exact.to(torch.float32))
+
+
+def test_a_tiled_detector_is_the_whole_one_cut_up() -> None:
+    """Two panels with the detector's own axes, side by side, and one of them turned upside down."""
+    settings_ = {"pixels": (6, 8), "pixel_size": PIXEL, "rotation": (0.1, 0.2, 0.3), "twotheta": 0.2}
+    # A pixel's solid angle is its first subpixel's, which is another one upside down; so one subpixel.
+    whole = rendering(Detector(**settings_), oversample=1).images[0]
+    left = Panel(pixels=(6, 3), pixel_size=PIXEL)
+    right = Panel(
+        pixels=(6, 5),
+        pixel_size=PIXEL,
+        offset=(8 * PIXEL, 6 * PIXEL, 0.0),
+        axes=((-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0)),
+    )
+    tiles = rendering(Detector(**settings_, layout=(left, right)), oversample=1).images
+    # The same subpixels, reached along other axes: positions differ by rounding, and fringes magnify it.
+    tolerance = {"rtol": 0.0, "atol": 1e-9 * float(whole.max())}
+    torch.testing.assert_close(tiles[0], whole[:, :3], **tolerance)
+    torch.testing.assert_close(tiles[1], whole[:, 3:].flip(0, 1), **tolerance)
+
+
+def test_simulate_wants_one_panel() -> None:
+    panel = Panel(pixels=(2, 2), pixel_size=PIXEL)
+    experiment = Experiment(
+        crystal=Crystal(cell=(30 * A, 30 * A, 30 * A, pi / 2, pi / 2, pi / 2)),
+        detector=Detector(layout=(panel, panel)),
+    )
+    with pytest.raises(UsageError, match="render"):
+        openbragg.simulate(experiment, structure_factors=openbragg.plugin("structure_factors", "hkl", default_F=1.0))
+
+
+def test_progress_counts_every_pixel_once() -> None:
+    seen: list[tuple[int, int]] = []
+    rendering(progress=lambda done, total: seen.append((done, total)))
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert seen[-1] == (48, 48)
+
+
+def test_an_error_in_a_plugin_comes_out_of_the_threads() -> None:
+    class Broken(type(openbragg.plugin("lattice_shapes", "square"))):  # type: ignore[misc]
+        def factors(self, offset: Any, nearest: Any, lattice: Any) -> Any:
+            raise ZeroDivisionError("broken shape")
+
+    with pytest.raises(ZeroDivisionError, match="broken shape"):
+        rendering(shape=Broken())  # type: ignore[arg-type]
+
+
+def test_shape_and_structure_factors_see_what_the_engine_computes() -> None:
+    """A recording plugin is handed offsets within half an index, and their nearest whole indices."""
+    handed: list[Any] = []
+
+    class Recorder(type(openbragg.plugin("lattice_shapes", "gauss"))):  # type: ignore[misc]
+        def factors(self, offset: Any, nearest: Any, lattice: Any) -> Any:
+            handed.append((offset, nearest))
+            return super().factors(offset, nearest, lattice)
+
+    recorded = rendering(shape=Recorder()).images[0]  # type: ignore[arg-type]
+    assert torch.equal(recorded, rendering(shape="gauss").images[0])
+    for offset, nearest in handed:
+        assert all(float(step.abs().max()) <= 0.5 for step in offset)
+        assert all(torch.equal(index, index.round()) for index in nearest)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("precision", ["double", "mixed"])
+def test_a_graphics_card_gives_the_image_of_the_cpu(precision: str) -> None:
+    here = rendering(precision=precision).images[0]
+    there = rendering(precision=precision, device="cuda").images[0]
+    assert there.is_cuda
+    tolerance = 1e-10 if precision == "double" else 1e-6
+    assert float((there.cpu() - here).abs().max()) < tolerance * float(here.max())
