@@ -195,6 +195,9 @@ def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
     spec = option_spec(attribute)
     if spec is None or value is None or (isinstance(value, str) and value in spec.words):
         return
+    # Word options without a rule name files; from Python they hold what such a file holds.
+    if spec.type is str and spec.rule is None:
+        return
     where = f"{type(instance).__name__}.{attribute.name}"
     for single in _singles(value):
         if spec.rule is not None and not spec.rule.accepts(single):

@@ -591,3 +591,23 @@ def test_debug_raises_the_error_in_place_of_the_line(folder: Path) -> None:
     with pytest.raises(UsageError, match="-distance: expected"):
         run("--debug", "simulate", *SMALL, "-distance", "0")
     assert contents(folder) == {folder / "out.bin": OLD}
+
+
+@pytest.mark.parametrize("text", ["", " \n\n", "-10 0 x\n", "-10 0 0 1 1e-10 7\n", "-10 0 nan\n", "0 0 0\n"])
+def test_a_bad_source_file_is_refused(refuse: Refuse, folder: Path, text: str) -> None:
+    (folder / "bad.txt").write_text(text)
+    assert "source" in refuse("-sourcefile", "bad.txt")
+
+
+@pytest.mark.parametrize("row", ["-10 0 0 -1\n", "-10 0 0 0\n", "-10 0 0 1 0\n", "-10 0 0 1 -1e-10\n"])
+def test_sources_without_light_are_refused(refuse: Refuse, folder: Path, row: str) -> None:
+    (folder / "bad.txt").write_text(row)
+    assert "weights" in refuse("-sourcefile", "bad.txt")
+
+
+def test_a_missing_source_file_is_refused_with_its_name(refuse: Refuse) -> None:
+    assert "nosuch.txt" in refuse("-sourcefile", "nosuch.txt")
+
+
+def test_a_divergence_of_which_nothing_is_left_is_refused(refuse: Refuse) -> None:
+    assert "-round_div" in refuse("-hdivsteps", 1, "-vdivsteps", 1)

@@ -69,6 +69,24 @@ EXPERIMENT_FLAGS = [
     ("-dmin", "1.6", "sampling.resolution_limit", 1.6 / 1e10),
     ("-roi", "2 60 3 70", "sampling.region", (2, 60, 3, 70)),
     ("-seed", "77", "sampling.seed", 77),
+    ("-divergence", "4", "beam.divergence_range", (0.004, 0.004)),
+    ("-hdivrange", "4", "beam.divergence_range", (0.004, None)),
+    ("-vdivrange", "2", "beam.divergence_range", (None, 0.002)),
+    ("-hdivstep", "1", "beam.divergence_step", (0.001, None)),
+    ("-vdivstep", "0.5", "beam.divergence_step", (None, 0.0005)),
+    ("-divsteps", "4", "beam.divergence_steps", (4, 4)),
+    ("-hdivsteps", "4", "beam.divergence_steps", (4, None)),
+    ("-vdivsteps", "3", "beam.divergence_steps", (None, 3)),
+    ("-square_div", "", "beam.round_divergence", False),
+    ("-dispersion", "2", "beam.dispersion", 0.02),
+    ("-dispsteps", "3", "beam.dispersion_steps", 3),
+    ("-curved_det", "", "detector.curved", True),
+    ("-detector_thick", "400", "detector.sensor_thickness", 400 * 1e-6),
+    ("-detector_thicksteps -thicksteps", "4", "detector.sensor_layers", 4),
+    ("-detector_abs -detector_absorb", "200", "detector.attenuation_length", 200 * 1e-6),
+    ("-oversample_thick", "", "sampling.oversample_capture", True),
+    ("-oversample_polar", "", "sampling.oversample_polarization", True),
+    ("-oversample_omega", "", "sampling.oversample_solid_angle", True),
 ]
 #: The same for flags that are no part of the experiment: the settings' class and field.
 SETTING_FLAGS = [
@@ -108,7 +126,17 @@ PLUGIN_FLAGS = [
     ("-adc", "10", "image_formats smv adc_offset", 10.0),
 ]
 #: Flags that have tests of their own below, or choose a plugin by name.
-OTHER_FLAGS = {"-cell", "-mat", "-matrix", "-convention", "-structure_factors", "-lattice_shape", "-noise"}
+OTHER_FLAGS = {
+    "-round_div",
+    "-cell",
+    "-sourcefile",
+    "-mat",
+    "-matrix",
+    "-convention",
+    "-structure_factors",
+    "-lattice_shape",
+    "-noise",
+}
 
 
 def kebab(flag: str) -> str:
@@ -379,3 +407,23 @@ def test_a_flag_is_never_cut_short_or_run_together_with_its_value() -> None:
         finished = run("simulate", "-cell", "50", *words)
         assert finished.status == 2
         assert words[0] in finished.err
+
+
+def test_a_source_file_gives_rows_with_blanks_for_what_is_missing(tmp_path: Path) -> None:
+    file = tmp_path / "sources.txt"
+    file.write_text("-10 0 0.001 2 1.1e-10\r\n\n-10,0.003;0\n-9 0 0 0.5\n")
+    assert experiment("-sourcefile", file).beam.sources == [
+        (-10.0, 0.0, 0.001, 2.0, 1.1e-10),
+        (-10.0, 0.003, 0.0, None, None),
+        (-9.0, 0.0, 0.0, 0.5, None),
+    ]
+    assert experiment().beam.sources is None
+
+
+def test_the_last_word_on_the_shape_of_the_divergence_counts() -> None:
+    assert experiment("-square_div", "-round_div").beam.round_divergence is True
+    assert experiment("-round_div", "-square_div").beam.round_divergence is False
+
+
+def test_a_sensor_without_an_end_is_a_surface() -> None:
+    assert experiment("-detector_abs", "inf").detector.attenuation_length == "inf"

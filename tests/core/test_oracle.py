@@ -24,16 +24,24 @@ from openbragg.orchestrator.simulate import render
 
 #: Double precision loses about five digits in h, which enters multiplied by up to six cells, and in nothing else.
 TOLERANCE = 1e-9
-QUIRKS = ("phi-carryover", "pix0-ignored", "pivot-ignored", "oblique-cell")
+QUIRKS = (
+    "phi-carryover",
+    "pix0-ignored",
+    "pivot-ignored",
+    "oblique-cell",
+    "running-product",
+    "last-layer",
+    "source-weights",
+)
 _LARGEST_AMPLITUDE = 100.0
 SHAPE_FLAGS = {"square": "square_xtal", "round": "round_xtal", "gauss": "gauss_xtal", "tophat": "tophat_spots"}
 
 
 def words(flags: Mapping[str, Any]) -> list[str]:
-    """The command line of flags as the oracle takes them; the table is handed over separately."""
+    """The command line of flags as the oracle takes them; tables are handed over separately."""
     line: list[str] = []
     for name, value in flags.items():
-        if name == "hkl":
+        if name in ("hkl", "sourcefile"):
             continue
         if name == "shape":
             line.append("-" + SHAPE_FLAGS[value])
@@ -57,8 +65,12 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
         factors = attrs.evolve(
             factors, reflections=(index, torch.tensor(list(flags["hkl"].values()), dtype=torch.float64))
         )
+    experiment = make_experiment(command_line.assignments(*line))
+    if "sourcefile" in flags:
+        rows = [(*row, None, None, None, None, None)[:5] for row in flags["sourcefile"]]
+        experiment = attrs.evolve(experiment, beam=attrs.evolve(experiment.beam, sources=rows))
     rendering = render(
-        make_experiment(command_line.assignments(*line)),
+        experiment,
         convention=plugins["geometry_conventions"],
         structure_factors=factors,
         lattice_shape=plugins["lattice_shapes"],
@@ -225,9 +237,55 @@ def exposures(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def optics(draw: st.DrawFn) -> dict[str, Any]:
+    """Sources, sensor, and the factors that are oversampled."""
+    flags: dict[str, Any] = {}
+    match draw(st.sampled_from(["point", "range", "step", "count", "listed"])):
+        case "range":
+            flags |= {"hdivrange": draw(number(0.5, 8.0)), "vdivrange": draw(number(0.5, 8.0)), "divsteps": 3}
+        case "step":
+            flags |= {
+                "hdivrange": 3.0,
+                "hdivstep": draw(st.sampled_from([1.1, 1.7])),
+                "vdivstep": draw(number(0.5, 3.0)),
+            }
+        case "count":
+            flags |= {"divergence": draw(number(0.5, 8.0)), "hdivsteps": draw(st.integers(1, 3)), "square_div": True}
+        case "listed":
+            flags["sourcefile"] = draw(st.lists(source_rows(), min_size=1, max_size=3))
+    if draw(st.booleans()):
+        flags["dispersion"] = draw(number(0.1, 5.0))
+        if draw(st.booleans()):
+            flags["dispsteps"] = draw(st.integers(1, 3))
+    if draw(st.booleans()):
+        flags["detector_thick"] = draw(number(50.0, 5000.0))
+        if draw(st.booleans()):
+            flags["detector_abs"] = draw(number(50.0, 5000.0))
+        if draw(st.booleans()):
+            flags["detector_thicksteps"] = draw(st.integers(1, 3))
+    for name in ("oversample_thick", "oversample_polar", "oversample_omega", "curved_det"):
+        if draw(st.booleans()):
+            flags[name] = True
+    return flags
+
+
+@st.composite
+def source_rows(draw: st.DrawFn) -> tuple[float, ...]:
+    row = (draw(number(-12.0, -8.0)), draw(number(-0.5, 0.5)), draw(number(-0.5, 0.5)))
+    match draw(st.sampled_from(["place", "weight", "wavelength"])):
+        case "weight":
+            return (*row, draw(number(0.1, 3.0)))
+        case "wavelength":
+            return (*row, draw(number(0.1, 3.0)), draw(number(0.8e-10, 1.3e-10)))
+    return row
+
+
+@st.composite
 def experiments(draw: st.DrawFn) -> dict[str, Any]:
     detector = draw(detectors())
     flags = draw(crystals()) | detector | draw(exposures())
+    if draw(st.booleans()):
+        flags |= draw(optics())
     if draw(st.booleans()):
         fast, slow = detector["detpixels_x"], detector["detpixels_y"]
         first_fast, first_slow = draw(st.integers(0, fast - 1)), draw(st.integers(0, slow - 1))

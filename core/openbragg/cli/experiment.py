@@ -10,6 +10,7 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.options import ANGLE_OF_CELL, COUNT, POSITIVE
 from openbragg.orchestrator.matrix import read_mosflm_matrix
+from openbragg.orchestrator.sources import read_sources
 from openbragg.units import unit
 
 #: What the last of these fields to be set implies about the pivot of the custom convention, as in the reference.
@@ -34,7 +35,7 @@ def make_experiment(assignments: Assignments) -> Experiment:
     OpenBraggError
         When a value or a file cannot be used, or there is no crystal.
     """
-    beam = construct(Beam, assignments)
+    beam = _make_beam(assignments)
     return Experiment(
         beam=beam,
         detector=construct(Detector, assignments, implied_pivot=_implied_pivot(assignments)),
@@ -42,6 +43,14 @@ def make_experiment(assignments: Assignments) -> Experiment:
         scan=construct(Scan, assignments),
         sampling=construct(Sampling, assignments),
     )
+
+
+def _make_beam(assignments: Assignments) -> Beam:
+    """The beam, its file of sources read."""
+    files = [words[0] for flag, words in assignments if flag.owner is Beam and flag.field == "sources"]
+    others = [(flag, words) for flag, words in assignments if flag.field != "sources"]
+    beam: Beam = construct(Beam, others, sources=read_sources(Path(files[-1])) if files else None)
+    return beam
 
 
 def _implied_pivot(assignments: Assignments) -> str | None:

@@ -57,6 +57,8 @@ class Terms:
         F_latt, and F_cell in electrons.
     intensity
         F_cell^2 F_latt^2 with the factors that belong to single terms; what the image is summed from.
+    running_factor
+        With the reference's running-product, what the sum so far is multiplied by after each term; else None.
     """
 
     position: Components
@@ -68,6 +70,7 @@ class Terms:
     lattice_amplitude: torch.Tensor
     cell_amplitude: torch.Tensor
     intensity: torch.Tensor
+    running_factor: torch.Tensor | None
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -76,6 +79,7 @@ class PixelFactors:
 
     polarization: torch.Tensor
     solid_angle: torch.Tensor
+    capture: torch.Tensor
 
 
 def evaluate(
@@ -120,11 +124,16 @@ def evaluate(
         intensity = intensity * resolved(scattering, plan.resolution_limit).to(intensity.dtype)
     if plan.wavelengths.numel() > 1:
         intensity = intensity * _on_axis(plan.source_weights[part.source], "source").to(intensity.dtype)
-    if plan.oversample_polarization and plan.polarized:
-        factor = polarization_factor(direction, _on_sources(incident), plan.electric_axis, plan.kahn)
-        intensity = intensity * factor.to(intensity.dtype)
-    if plan.oversample_solid_angle:
-        intensity = intensity * solid_angle(plan, panel, distance).to(intensity.dtype)
+    if panel.absorbs and not plan.oversample_capture and not plan.last_layer:
+        first = slice(0, 1)
+        layers, _ = unit_components(
+            positions(plan, panel, slow, fast, Part(layer=part.layer, slow_subpixel=first, fast_subpixel=first))
+        )
+        intensity = intensity * captured(panel, layers, part.layer).to(intensity.dtype)
+    own = _own_factors(plan, panel, direction, distance, incident, part)
+    if not plan.running_product:
+        for factor in own:
+            intensity = intensity * factor.to(intensity.dtype)
     return Terms(
         position=position,
         direction=direction,
@@ -135,6 +144,7 @@ def evaluate(
         lattice_amplitude=lattice_amplitude,
         cell_amplitude=cell_amplitude,
         intensity=intensity,
+        running_factor=_running_factor(plan, own, scattering, lattice_amplitude) if plan.running_product else None,
     )
 
 
@@ -148,18 +158,25 @@ def pixel_factors(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.
     direction, distance = unit_components(corner)
     ones = torch.ones_like(slow)
     omega = ones if plan.oversample_solid_angle else solid_angle(plan, panel, distance).reshape(-1)
+    capture = ones
+    if plan.last_layer and panel.absorbs:
+        last = slice(panel.layer_depths.numel() - 1, None)
+        deepest, _ = unit_components(
+            positions(plan, panel, slow, fast, Part(layer=last, slow_subpixel=first, fast_subpixel=first))
+        )
+        capture = captured(panel, deepest, last).reshape(-1)
     if not plan.polarized or plan.oversample_polarization:
-        return PixelFactors(polarization=ones, solid_angle=omega)
+        return PixelFactors(polarization=ones, solid_angle=omega, capture=capture)
     incident = _on_sources(plan.incident[:1])
     if plan.resolution_limit is not None:
         direction, incident = _first_resolved(plan, panel, slow, fast, plan.resolution_limit)
     polarization = polarization_factor(direction, incident, plan.electric_axis, plan.kahn)
-    return PixelFactors(polarization=polarization.reshape(-1), solid_angle=omega)
+    return PixelFactors(polarization=polarization.reshape(-1), solid_angle=omega, capture=capture)
 
 
 def photons(plan: Plan, intensity: torch.Tensor, factors: PixelFactors) -> torch.Tensor:
     """Photons per pixel from the summed intensity; float64, (pixel,)."""
-    return plan.intensity_to_photons * intensity * factors.polarization * factors.solid_angle
+    return plan.intensity_to_photons * intensity * factors.capture * factors.polarization * factors.solid_angle
 
 
 def positions(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, part: Part) -> Components:
@@ -172,6 +189,8 @@ def positions(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tens
         along_fast * panel.fast[axis] + along_slow * panel.slow[axis] + depth * panel.normal[axis] + panel.origin[axis]
         for axis in range(3)
     )
+    if plan.curvature is not None:
+        return _curved(panel, plan.curvature, y, z)
     return x, y, z
 
 
@@ -197,12 +216,71 @@ def resolved(scattering: Components, limit: torch.Tensor) -> torch.Tensor:
     return (x * x + y * y + z * z) * (limit * limit) <= 1.0
 
 
+def captured(panel: PanelPlan, direction: Components, layers: slice) -> torch.Tensor:
+    """Part of the photons along unit vectors that each layer absorbs; 1 for a surface."""
+    if not panel.absorbs:
+        return torch.ones_like(direction[0])
+    x, y, z = (direction[axis] * panel.normal[axis] for axis in range(3))
+    number = torch.arange(panel.layer_depths.numel(), dtype=x.dtype, device=x.device)[layers]
+    depth = panel.absorption * panel.layer_step / (x + y + z)
+    above = _on_axis(number, "layer") * depth
+    return (-above).exp() - (-(above + depth)).exp()
+
+
 def solid_angle(plan: Plan, panel: PanelPlan, distance: torch.Tensor) -> torch.Tensor:
     """Solid angle of a pixel at a distance in metres, in steradian; 1/R^2 for point pixels."""
     inverse_square = 1.0 / (distance * distance)
     if plan.point_pixel:
         return inverse_square
     return panel.pixel_size * panel.pixel_size * inverse_square * panel.close_distance / distance
+
+
+def _own_factors(
+    plan: Plan, panel: PanelPlan, direction: Components, distance: torch.Tensor, incident: torch.Tensor, part: Part
+) -> list[torch.Tensor]:
+    """The factors that single terms have: those that are oversampled."""
+    factors = []
+    if plan.oversample_capture:
+        capture = captured(panel, direction, part.layer)
+        # The reference's formula gives nothing for a sensor of no thickness, and its oversampling insists on it.
+        factors.append(capture if panel.absorbs or not plan.running_product else torch.zeros_like(capture))
+    if plan.oversample_polarization and plan.polarized:
+        factors.append(polarization_factor(direction, _on_sources(incident), plan.electric_axis, plan.kahn))
+    if plan.oversample_solid_angle:
+        factors.append(solid_angle(plan, panel, distance))
+    return factors
+
+
+def _running_factor(
+    plan: Plan, own: list[torch.Tensor], scattering: Components, lattice_amplitude: torch.Tensor
+) -> torch.Tensor:
+    """Product of a term's factors; 1 for terms that the reference leaves out before it comes to multiply."""
+    product = reduce(mul, own).to(torch.float64)
+    done = lattice_amplitude != 0.0
+    if plan.resolution_limit is not None:
+        done = done & resolved(scattering, plan.resolution_limit)
+    return torch.where(done, product, torch.ones_like(product))
+
+
+def _curved(
+    panel: PanelPlan, curvature: tuple[torch.Tensor, torch.Tensor], y: torch.Tensor, z: torch.Tensor
+) -> Components:
+    """Positions at one distance: the beam's spot turned about the slow and then the fast axis, by y and z over it."""
+    distance, beam = curvature
+    turned = _turned_about(panel.slow, (distance * beam).unbind(0), y / distance)
+    return _turned_about(panel.fast, turned, z / distance)
+
+
+def _turned_about(axis: torch.Tensor, place: tuple[torch.Tensor, ...], angle: torch.Tensor) -> Components:
+    """Components of places turned right-handed about a unit axis (3,)."""
+    (i, j, k), (x, y, z) = axis.unbind(0), place
+    cosine, sine = angle.cos(), angle.sin()
+    along = (i * x + j * y + k * z) * (1.0 - cosine)
+    return (
+        i * along + x * cosine + (j * z - k * y) * sine,
+        j * along + y * cosine + (k * x - i * z) * sine,
+        k * along + z * cosine + (i * y - j * x) * sine,
+    )
 
 
 def _first_resolved(

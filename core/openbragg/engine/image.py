@@ -146,8 +146,19 @@ def sum_of_terms(
     total = torch.zeros_like(slow)
     for part in parts:
         terms = evaluate(plan, panel, slow, fast, part)
-        total = total + terms.intensity.reshape(-1, slow.numel()).sum(dim=0, dtype=torch.float64)
+        intensity = terms.intensity.reshape(-1, slow.numel())
+        factors = terms.running_factor
+        total = _accumulated(total, intensity, None if factors is None else factors.expand(terms.intensity.shape))
     return total
+
+
+def _accumulated(total: torch.Tensor, intensity: torch.Tensor, factors: torch.Tensor | None) -> torch.Tensor:
+    """A sum (pixel,) with further terms (term, pixel), in order; `factors` of any shape with as many elements."""
+    if factors is None:
+        return total + intensity.sum(dim=0, dtype=torch.float64)
+    # ((t1) f1 + t2) f2 + ...: each term is multiplied by its own factor and by all that follow.
+    following = factors.reshape(intensity.shape).flip(0).cumprod(dim=0).flip(0)
+    return total * following[0] + (intensity * following).sum(dim=0, dtype=torch.float64)
 
 
 def _with_first_evaluation(
@@ -173,15 +184,28 @@ def _with_first_evaluation(
         pixel = int(found.to(torch.int8).argmax())
         step = int(kept[:, pixel].to(torch.int8).argmax())
         one = slice(pixel, pixel + 1)
-        carried = evaluate(plan, panel, slow[one], fast[one]).intensity
-        mounted = evaluate(plan, panel, slow[one], fast[one], cell_vectors=plan.first_cell_vectors).intensity
-        axes = carried.shape[:4].numel()
-        difference = (mounted - carried).to(torch.float64).reshape(axes, -1).sum(dim=1)[step]
-        change = photons(plan, difference.reshape(1), pixel_factors(plan, panel, slow[one], fast[one]))
+        carried = evaluate(plan, panel, slow[one], fast[one])
+        mounted = evaluate(plan, panel, slow[one], fast[one], cell_vectors=plan.first_cell_vectors)
+        intensity = _with_row(step, mounted.intensity, carried.intensity, carried.intensity.shape)
+        factors = None
+        if mounted.running_factor is not None and carried.running_factor is not None:
+            factors = _with_row(step, mounted.running_factor, carried.running_factor, carried.intensity.shape)
+        total = _accumulated(torch.zeros_like(slow[one]), intensity, factors)
+        value = photons(plan, total, pixel_factors(plan, panel, slow[one], fast[one]))
         mended = rendered.clone()
-        mended[start + pixel] += change[0].to(rendered.dtype)
+        mended[start + pixel] = value[0].to(rendered.dtype)
         return mended
     return rendered
+
+
+def _with_row(row: int, source: torch.Tensor, target: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """One pixel's values, (term, 1), with those of one evaluation (layer, subpixel, source) taken from elsewhere."""
+    evaluations = shape[:4].numel()
+    chosen = torch.arange(evaluations, device=target.device).unsqueeze(1) == row
+    values = torch.where(
+        chosen, source.expand(shape).reshape(evaluations, -1), target.expand(shape).reshape(evaluations, -1)
+    )
+    return values.reshape(-1, 1)
 
 
 def _in_threads(

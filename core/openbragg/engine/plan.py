@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterable
 import attrs
 import torch
 
+from openbragg.engine.sources import make_sources
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory, PanelFrame
 from openbragg.model.lattice import oriented_bases
 from openbragg.model.reference_random import draw_mosaic_domains
 from openbragg.model.scalars import plain
+from openbragg.model.sensor import Sensor, resolve_sensor
 from openbragg.model.vectors import rotation_about, scalar, vector
 from openbragg.roles import Lattice, LatticeShape, StructureFactors
 from openbragg.units import THOMSON_CROSS_SECTION
@@ -22,7 +24,10 @@ PRECISIONS = {"mixed": torch.float32, "double": torch.float64}
 
 @attrs.frozen(kw_only=True, eq=False)
 class PanelPlan:
-    """One panel's tensors: vectors (3,) in metres or of unit length, `pixel_size` and `close_distance` ()."""
+    """One panel's tensors: vectors (3,) in metres or of unit length, depths of its layers (layer,), the rest ().
+
+    `absorbs` is False for a surface, which captures every photon.
+    """
 
     pixels: tuple[int, int]
     pixel_size: torch.Tensor
@@ -32,6 +37,9 @@ class PanelPlan:
     normal: torch.Tensor
     close_distance: torch.Tensor
     layer_depths: torch.Tensor
+    layer_step: torch.Tensor
+    absorption: torch.Tensor
+    absorbs: bool
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -55,6 +63,14 @@ class Plan:
         None where it is no different.
     electric_axis, kahn, polarized
         The polarization; `polarized` False makes its factor 1.
+    point_pixel
+        Whether a pixel's solid angle is 1/R^2.
+    curvature
+        Of a curved detector, the distance () that all pixels share and the beam's direction (3,); else None.
+    oversample_capture, oversample_polarization, oversample_solid_angle
+        Factors that each term has of its own; the others are a pixel's.
+    last_layer, running_product
+        Quirks of the reference that concern the sum.
     lattice, shape, structure_factors, tables
         The plugins that give amplitudes, and what they need.
     intensity_to_photons
@@ -75,8 +91,12 @@ class Plan:
     kahn: torch.Tensor
     polarized: bool
     point_pixel: bool
+    curvature: tuple[torch.Tensor, torch.Tensor] | None
+    oversample_capture: bool
     oversample_polarization: bool
     oversample_solid_angle: bool
+    last_layer: bool
+    running_product: bool
     resolution_limit: torch.Tensor | None
     lattice: Lattice
     shape: LatticeShape
@@ -109,6 +129,7 @@ class Plan:
         yield from (self.intensity_to_photons, *self.tables)
         for panel in self.panels:
             yield from (panel.origin, panel.fast, panel.slow, panel.normal, panel.pixel_size)
+            yield from (panel.layer_depths, panel.absorption)
 
 
 def make_plan(
@@ -134,7 +155,7 @@ def make_plan(
     device, precision
         Where and how to compute; `precision` is a key of `PRECISIONS`.
     quirks
-        Names of reference quirks to reproduce; ``phi-carryover`` and ``oblique-cell`` concern the plan.
+        Names of reference quirks to reproduce; those that concern detector settings alone are the laboratory's.
 
     Raises
     ------
@@ -156,23 +177,33 @@ def make_plan(
         return (vectors @ rotations.transpose(-1, -2)).to(device)
 
     oversample = sampling.oversample or 1
-    steps = mosaic.shape[0] * angles.numel() * oversample**2
+    sources = make_sources(beam, laboratory, weighted="source-weights" not in quirks)
+    sensor = resolve_sensor(experiment.detector)
+    steps = len(sources.incident) * mosaic.shape[0] * angles.numel() * oversample**2
     limit = sampling.resolution_limit
+    oversampled = sampling.oversample_capture or sampling.oversample_polarization or sampling.oversample_solid_angle
+    running_product = "running-product" in quirks and oversampled
+    # The reference works the factor out when it is to be oversampled, even if it was asked to leave it out.
+    polarized = not beam.no_polarization_factor or (running_product and sampling.oversample_polarization)
     return Plan(
-        panels=tuple(_panel_plan(frame, device) for frame in laboratory.panels),
+        panels=tuple(_panel_plan(frame, sensor, device) for frame in laboratory.panels),
         oversample=oversample,
-        incident=laboratory.beam.reshape(1, 3).to(device),
-        wavelengths=scalar(beam.wavelength).reshape(1).to(device),
-        source_weights=torch.ones(1, dtype=torch.float64, device=device),
+        incident=sources.incident.to(device),
+        wavelengths=sources.wavelengths.to(device),
+        source_weights=sources.weights.to(device),
         angles=angles.to(device),
         cell_vectors=oriented(following),
         first_cell_vectors=oriented(first) if first != following else None,
         electric_axis=laboratory.polarization.to(device),
         kahn=scalar(beam.polarization).to(device),
-        polarized=not beam.no_polarization_factor,
+        polarized=polarized,
         point_pixel=experiment.detector.point_pixel,
+        curvature=(laboratory.distance.to(device), laboratory.beam.to(device)) if experiment.detector.curved else None,
+        oversample_capture=sampling.oversample_capture,
         oversample_polarization=sampling.oversample_polarization,
         oversample_solid_angle=sampling.oversample_solid_angle,
+        last_layer="last-layer" in quirks and not sampling.oversample_capture,
+        running_product=running_product,
         resolution_limit=scalar(limit).to(device) if plain(limit) > 0.0 else None,
         lattice=Lattice(
             cells=vector(crystal.cells).to(device),
@@ -232,7 +263,8 @@ def _mosaic_rotations(experiment: Experiment) -> torch.Tensor:
     return rotation_about(axes, angles)
 
 
-def _panel_plan(frame: PanelFrame, device: torch.device) -> PanelPlan:
+def _panel_plan(frame: PanelFrame, sensor: Sensor, device: torch.device) -> PanelPlan:
+    step = scalar(sensor.step)
     return PanelPlan(
         pixels=frame.panel.pixels,
         pixel_size=scalar(frame.panel.pixel_size).to(device),
@@ -241,5 +273,8 @@ def _panel_plan(frame: PanelFrame, device: torch.device) -> PanelPlan:
         slow=frame.slow.to(device),
         normal=frame.normal.to(device),
         close_distance=frame.close_distance().to(device),
-        layer_depths=torch.zeros(1, dtype=torch.float64, device=device),
+        layer_depths=(step * torch.arange(sensor.layers, dtype=torch.float64)).to(device),
+        layer_step=step.to(device),
+        absorption=scalar(sensor.absorption).to(device),
+        absorbs=sensor.absorbs,
     )

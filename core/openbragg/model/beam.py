@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from openbragg.model.scalars import Scalar
-from openbragg.options import FRACTION, NOT_NEGATIVE, POSITIVE, option
+from openbragg.options import COUNT_OR_NONE, FRACTION, NOT_NEGATIVE, POSITIVE, option
 
 #: Photons per square metre when nothing else is said: the reference program's value.
 DEFAULT_FLUENCE = 125932015286227086360700780544.0
@@ -15,7 +17,14 @@ DEFAULT_FLUENCE = 125932015286227086360700780544.0
 class Beam:
     """The beam: its wavelength, its strength and its polarization.
 
-    All fields are in SI units. Fields that hold a number may hold a 0-dimensional tensor with a gradient instead.
+    Attributes
+    ----------
+    sources
+        Rows (x, y, z, weight, wavelength) of sources, seen from the crystal, in metres; None stands for what is not
+        given: upstream along the beam, 1, and `wavelength`. They replace divergence and dispersion.
+
+    All fields are in SI units; a dispersion is a part of the wavelength. Fields that hold a number may hold a
+    0-dimensional tensor with a gradient instead.
     """
 
     wavelength: Scalar = option(
@@ -48,6 +57,60 @@ class Beam:
         unit="mm",
         rule=POSITIVE,
         help="Width of the square beam; a larger crystal is clipped to it in height and width.",
+    )
+    divergence_range: tuple[Scalar | None, Scalar | None] = option(
+        "-divergence",
+        components=(("-hdivrange",), ("-vdivrange",)),
+        default=(None, None),
+        unit="mrad",
+        rule=NOT_NEGATIVE,
+        parts=("horizontally", "vertically"),
+        help="Full angle over which the sources are spread, along and across the polarization.",
+    )
+    divergence_step: tuple[Scalar | None, Scalar | None] = option(
+        components=(("-hdivstep",), ("-vdivstep",)),
+        default=(None, None),
+        unit="mrad",
+        rule=NOT_NEGATIVE,
+        parts=("horizontally", "vertically"),
+        help="Angle between two sources.",
+    )
+    divergence_steps: tuple[int | None, int | None] = option(
+        "-divsteps",
+        components=(("-hdivsteps",), ("-vdivsteps",)),
+        default=(None, None),
+        type=int,
+        rule=COUNT_OR_NONE,
+        unit="sources",
+        parts=("horizontally", "vertically"),
+        help="Number of sources in each direction. Default: 1, or 2 at the ends of a range.",
+    )
+    round_divergence: bool = option(
+        "-round_div",
+        negations=("-square_div",),
+        default=True,
+        type=bool,
+        help="Cut the grid of sources to an ellipse.",
+    )
+    dispersion: Scalar = option(
+        "-dispersion",
+        default=0.0,
+        unit="%",
+        rule=NOT_NEGATIVE,
+        help="Full spread of the wavelength, as a part of it.",
+    )
+    dispersion_steps: int | None = option(
+        "-dispsteps",
+        type=int,
+        rule=COUNT_OR_NONE,
+        unit="wavelengths",
+        help="Number of wavelengths. Default: 2 at the ends of the spread.",
+    )
+    sources: Any = option(
+        "-sourcefile",
+        type=str,
+        metavar="FILE",
+        help="Sources one by one, instead of divergence and dispersion: x y z, weight, wavelength (m).",
     )
     polarization: Scalar = option(
         "-polar",

@@ -8,7 +8,7 @@ import attrs
 
 from openbragg.errors import InputError
 from openbragg.model.scalars import Scalar, Vector, plain
-from openbragg.options import COUNT, POSITIVE, one_of, option
+from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, one_of, option
 
 #: Width of a square detector when nothing is said, in metres.
 DEFAULT_SIZE = 102.4e-3
@@ -127,7 +127,29 @@ class Detector:
     point_pixel: bool = option(
         "-point_pixel", default=False, type=bool, help="Solid angle 1/R^2: no pixel area and no obliquity."
     )
-    curved: bool = attrs.field(default=False, kw_only=True)
+    curved: bool = option(
+        "-curved_det", default=False, type=bool, help="Every pixel at the same distance from the crystal."
+    )
+    sensor_thickness: Scalar = option(
+        "-detector_thick", default=0.0, unit="um", rule=NOT_NEGATIVE, help="Thickness of the sensor; 0 is a surface."
+    )
+    sensor_layers: int | None = option(
+        "-detector_thicksteps",
+        "-thicksteps",
+        type=int,
+        rule=COUNT_OR_NONE,
+        unit="layers",
+        help="Layers of the sensor. Default: 2, of half its thickness each.",
+    )
+    attenuation_length: Scalar | str | None = option(
+        "-detector_abs",
+        "-detector_absorb",
+        unit="um",
+        words=("inf",),
+        rule=NOT_NEGATIVE,
+        metavar="inf",
+        help="Depth at which the sensor has absorbed all but 1/e; inf or 0 for a surface. Default: its thickness.",
+    )
     implied_pivot: str | None = attrs.field(default=None, kw_only=True)
     layout: tuple[Panel, ...] = attrs.field(default=(), kw_only=True)
 

@@ -19,9 +19,15 @@ class Sampling:
         unit="subpixels",
         help="Subpixels along each side of a pixel. Default: enough for the crystal's size.",
     )
-    oversample_polarization: bool = attrs.field(default=False, kw_only=True)
-    oversample_solid_angle: bool = attrs.field(default=False, kw_only=True)
-    oversample_capture: bool = attrs.field(default=False, kw_only=True)
+    oversample_capture: bool = option(
+        "-oversample_thick", default=False, type=bool, help="Absorption in the sensor for each subpixel."
+    )
+    oversample_polarization: bool = option(
+        "-oversample_polar", default=False, type=bool, help="Polarization factor for each subpixel and source."
+    )
+    oversample_solid_angle: bool = option(
+        "-oversample_omega", default=False, type=bool, help="Solid angle for each subpixel."
+    )
     resolution_limit: Scalar = option(
         "-dmin",
         default=0.0,

@@ -32,6 +32,9 @@ QUIRKS = (
     Quirk("phi-carryover", "keeps the orientation of the step before wherever phi is exactly 0"),
     Quirk("pix0-ignored", "ignores the value of -pix0_vector and takes the beam centre and distance"),
     Quirk("oblique-cell", "builds a -cell with two or more oblique angles with wrong angles"),
+    Quirk("running-product", "multiplies the whole sum so far by the factors of -oversample_thick, _polar, _omega"),
+    Quirk("last-layer", "multiplies the sum over the sensor's layers by what the last one captures"),
+    Quirk("source-weights", "reads the weights of a source file and ignores them"),
     Quirk("pivot-ignored", "ignores -pivot unless the convention is custom"),
 )
 

@@ -14,6 +14,8 @@ from openbragg.errors import UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import cell_angles, oriented_bases
+from openbragg.model.scalars import plain
+from openbragg.model.sensor import resolve_sensor
 from openbragg.orchestrator.quirks import check_names, notice
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import (
@@ -151,6 +153,7 @@ def render(
     choices.made.update({"convention": chosen_convention.name, "pivot": laboratory.pivot})
     _notice_carryover(resolved, quirks, choices)
     _notice_oblique_cell(resolved, quirks, choices)
+    _notice_factors(resolved, quirks, choices)
     plan = make_plan(
         resolved,
         laboratory,
@@ -237,6 +240,25 @@ def _notice_oblique_cell(experiment: Experiment, quirks: frozenset[str], choices
     if float((right - wrong).detach().abs().max()) > _SAME_CELL * float(right.detach().abs().max()):
         angles = " ".join(f"{angle * DEGREES:.6g}" for angle in cell_angles(wrong))
         choices.notices.append(notice("oblique-cell", f"angles {angles} here"))
+
+
+def _notice_factors(experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:
+    """Quirks of the factors that stand beside the amplitudes in the sum."""
+    sampling, sources = experiment.sampling, experiment.beam.sources
+    sensor = resolve_sensor(experiment.detector)
+    flags = {
+        "-oversample_thick": sampling.oversample_capture,
+        "-oversample_polar": sampling.oversample_polarization,
+        "-oversample_omega": sampling.oversample_solid_angle,
+    }
+    given = [flag for flag, on in flags.items() if on]
+    if given and "running-product" not in quirks:
+        choices.notices.append(notice("running-product", f"{' '.join(given)} here"))
+    if sensor.absorbs and not sampling.oversample_capture and "last-layer" not in quirks:
+        choices.notices.append(notice("last-layer", f"{sensor.layers} layers here"))
+    weights = {1.0 if row[3] is None else plain(row[3]) for row in sources or ()}
+    if len(weights) > 1 and "source-weights" not in quirks:
+        choices.notices.append(notice("source-weights"))
 
 
 def _render_panels(

@@ -1,0 +1,116 @@
+"""The sources: every direction and wavelength of the incident beam."""
+
+from __future__ import annotations
+
+import attrs
+import torch
+
+from openbragg.errors import InputError
+from openbragg.model import Beam
+from openbragg.model.geometry import Laboratory
+from openbragg.model.intervals import Interval, resolve_interval
+from openbragg.model.scalars import plain
+from openbragg.model.vectors import rotation_about, scalar, unit
+
+#: Where a source stands of which the place is not given, in metres upstream; only its direction matters.
+_SOURCE_DISTANCE = 10.0
+#: Points of a round divergence beyond this part of the ellipse, squared, are dropped; the reference's number.
+_ROUND_LIMIT = 1.1
+#: More sources than any beam is sampled with.
+_MOST_SOURCES = 1 << 20
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Sources:
+    """Unit vectors along the beams (sources, 3), wavelengths in metres and weights of mean 1, both (sources,)."""
+
+    incident: torch.Tensor
+    wavelengths: torch.Tensor
+    weights: torch.Tensor
+
+
+def make_sources(beam: Beam, laboratory: Laboratory, *, weighted: bool = True) -> Sources:
+    """Sources in the reference program's order: horizontal angle, vertical angle, wavelength.
+
+    Parameters
+    ----------
+    beam, laboratory
+        The beam's settings, and its direction and polarization.
+    weighted
+        Whether the weights of listed sources count.
+
+    Raises
+    ------
+    InputError
+        When no source is left, or a listed one has no direction, wavelength or weight.
+    """
+    if beam.sources is not None:
+        return _listed(beam, laboratory, weighted)
+    dispersion = resolve_interval(beam.dispersion, None, beam.dispersion_steps)
+    horizontal, vertical = (
+        resolve_interval(*settings)
+        for settings in zip(beam.divergence_range, beam.divergence_step, beam.divergence_steps, strict=True)
+    )
+    if horizontal.count * vertical.count * dispersion.count > _MOST_SOURCES:
+        raise InputError(f"{horizontal.count} x {vertical.count} x {dispersion.count} sources are too many")
+    across = unit(torch.linalg.cross(laboratory.beam, laboratory.polarization))
+    directions = []
+    for column in range(horizontal.count):
+        for row in range(vertical.count):
+            h, v = _point(horizontal, column), _point(vertical, row)
+            if beam.round_divergence and _outside(h, horizontal, v, vertical):
+                continue
+            tilted = rotation_about(laboratory.polarization, v) @ laboratory.beam
+            directions.append(rotation_about(across, h) @ tilted)
+    if not directions:
+        raise InputError("-round_div leaves no source of this divergence; use -square_div or more steps")
+    central = scalar(beam.wavelength)
+    wavelengths = torch.stack([central * (1.0 + _point(dispersion, tic)) for tic in range(dispersion.count)])
+    incident = torch.stack(directions).repeat_interleave(dispersion.count, dim=0)
+    count = len(incident)
+    return Sources(
+        incident=incident,
+        wavelengths=wavelengths.repeat(len(directions)),
+        weights=torch.ones(count, dtype=torch.float64),
+    )
+
+
+def _point(interval: Interval, tic: int) -> torch.Tensor:
+    return scalar(interval.step) * tic - scalar(interval.range) / 2.0
+
+
+def _outside(h: torch.Tensor, horizontal: Interval, v: torch.Tensor, vertical: Interval) -> bool:
+    """Whether a point lies beyond the ellipse. A divergence in one direction only has none, and loses nothing."""
+    if plain(horizontal.range) == 0.0 or plain(vertical.range) == 0.0:
+        return False
+    total = 0.0
+    for angle, interval in ((h, horizontal), (v, vertical)):
+        # An even number of points has none in the middle; the nearest pair counts as if it were there.
+        shift = plain(interval.step) ** 2 / 4.0 if interval.count % 2 == 0 else 0.0
+        total += (plain(angle) ** 2 - shift) / plain(interval.range) ** 2
+    return 4.0 * total > _ROUND_LIMIT
+
+
+def _listed(beam: Beam, laboratory: Laboratory, weighted: bool) -> Sources:
+    upstream = -_SOURCE_DISTANCE * laboratory.beam
+    incident, wavelengths, weights = [], [], []
+    for row in beam.sources:
+        x, y, z, weight, wavelength = (*row, None, None, None, None, None)[:5]
+        place = torch.stack(
+            [scalar(value) if value is not None else upstream[axis] for axis, value in enumerate((x, y, z))]
+        )
+        if not plain(place.norm()) > 0.0:
+            raise InputError("a source stands where the crystal is")
+        incident.append(-unit(place))
+        wavelengths.append(scalar(wavelength if wavelength is not None else beam.wavelength))
+        weights.append(scalar(1.0 if weight is None else weight))
+    if not incident:
+        raise InputError("the list of sources is empty")
+    lengths, strengths = torch.stack(wavelengths), torch.stack(weights)
+    if not (bool((lengths > 0.0).all()) and bool((strengths >= 0.0).all()) and plain(strengths.sum()) > 0.0):
+        raise InputError("sources need wavelengths above 0 and weights of 0 or more, not all of them 0")
+    return Sources(
+        incident=torch.stack(incident),
+        wavelengths=lengths,
+        weights=strengths / strengths.mean() if weighted else torch.ones_like(strengths),
+    )
