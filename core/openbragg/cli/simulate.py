@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
+    import torch
 
+    from openbragg.engine.image import Region
     from openbragg.orchestrator.simulate import Rendering
 
 
@@ -130,7 +132,7 @@ def _write(rendering: Rendering, noise: Any, wanted: list[outputs.Output]) -> No
         seed = sampling.seed if sampling.seed is not None else clock_seed()
         if sampling.seed is None:
             rendering.choices.made["noise seed"] = str(seed)
-        pictures["counts"] = noise.counts(rendering.images[0], seed).cpu().numpy()
+        pictures["counts"] = _noisy(rendering.images[0], sampling.region, noise, seed).cpu().numpy()
     for output in wanted:
         image = Image(
             pixels=pictures[output.content],
@@ -140,6 +142,16 @@ def _write(rendering: Rendering, noise: Any, wanted: list[outputs.Output]) -> No
             laboratory=rendering.laboratory,
         )
         outputs.write_file(output.path, partial(output.format.write, image=image))
+
+
+def _noisy(photons: torch.Tensor, region: Region, noise: Any, seed: int) -> torch.Tensor:
+    """Counts of the rendered part, 0 elsewhere: a model that draws its pixels in turn must not draw for the rest."""
+    first_fast, last_fast, first_slow, last_slow = region
+    part = (slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1))
+    drawn: torch.Tensor = noise.counts(photons[part], seed)
+    counts = drawn.new_zeros(photons.shape)
+    counts[part] = drawn
+    return counts
 
 
 def _report(rendering: Rendering, selected: Selected, wanted: list[outputs.Output]) -> None:
