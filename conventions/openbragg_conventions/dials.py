@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Dials:
-    """Beam along z, fast axis along x, slow axis along y; spindle, polarization and two-theta axis along y.
+    """What nanoBragg calls DIALS: beam along z, fast axis along x, slow, spindle, polarization and two-theta along y.
+
+    DIALS' own models let the beam travel along -z; this is not a reader of them.
 
     The detector swings about the crystal: its place is that of the point nearest to the crystal, -ORGX and -ORGY. The
     beam centre, (fast, slow) from the first corner, defaults to that point and places the detector only when the

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import attrs
@@ -42,12 +43,15 @@ class Rule:
 
 
 def _number(test: Callable[[float], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int | float) and math.isfinite(value) and test(value)
+    return lambda value: isinstance(value, Real) and math.isfinite(value) and test(float(value))
 
 
 def _whole(test: Callable[[int], bool]) -> Callable[[Any], bool]:
     return lambda value: (
-        isinstance(value, int | float) and math.isfinite(value) and value == int(value) and test(int(value))
+        isinstance(value, Real)
+        and math.isfinite(value)
+        and float(value).is_integer()
+        and test(int(float(value)) if not isinstance(value, int) else value)
     )
 
 
@@ -101,8 +105,6 @@ class OptionSpec:
         Words that may stand in place of the numbers.
     parts
         What help calls the components, for example ``along a``.
-    broadcast
-        Whether one value of `flags` fills every element of a field with components.
     """
 
     flags: tuple[str, ...]
@@ -119,7 +121,6 @@ class OptionSpec:
     negations: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
-    broadcast: bool = False
 
     def spellings(self) -> list[str]:
         """All single-dash flags that set this field or a part of it."""
@@ -175,7 +176,6 @@ def option(
         negations=tuple(negations),
         words=tuple(words),
         parts=tuple(parts),
-        broadcast=bool(components) and bool(flags),
     )
     return attrs.field(default=default, metadata={_KEY: spec}, validator=_check, kw_only=True)
 

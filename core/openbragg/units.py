@@ -11,7 +11,7 @@ from math import pi
 import attrs
 
 #: Classical electron radius squared, in square metres, as the reference program has it.
-THOMSON_CROSS_SECTION = 7.94079248018965e-30
+ELECTRON_RADIUS_SQUARED = 7.94079248018965e-30
 #: hc, in electronvolt ångströms, as the reference program rounds it.
 HC_EV_ANGSTROM = 12398.42
 #: Degrees in a radian.

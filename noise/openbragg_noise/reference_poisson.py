@@ -32,7 +32,7 @@ class ReferencePoisson:
     """
 
     name: ClassVar[str] = "reference-poisson"
-    summary: ClassVar[str] = "the reference program's photon-counting noise, count for count"
+    summary: ClassVar[str] = "the reference program's noise, count for count"
     flags: ClassVar[tuple[str, ...]] = ("-reference_poisson",)
 
     def counts(self, photons: torch.Tensor, seed: int) -> torch.Tensor:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command_line import selected
-from openbragg import Detector, InputError
+from openbragg import Crystal, Detector, Experiment, InputError, plugin, render
 from openbragg.testing import check_convention, check_panel_axes
 from openbragg_conventions.custom import Custom
 from openbragg_conventions.mosflm import Mosflm
@@ -150,3 +150,16 @@ def test_the_beam_centre_defaults_to_the_near_point_and_that_to_the_middle() -> 
 def test_vectors_that_are_not_numbers_are_refused() -> None:
     with pytest.raises(InputError, match=r"Custom\.fast: expected a finite number, got nan"):
         Custom(fast=(0, 0, math.nan))
+
+
+def test_a_first_corner_moves_the_beam_centre_of_the_headers() -> None:
+    """The beam centre that a first corner implies takes the place of the one it overrules."""
+    crystal = Crystal(cell=(5e-9, 5e-9, 5e-9, math.pi / 2, math.pi / 2, math.pi / 2))
+    experiment = Experiment(crystal=crystal, detector=Detector(pixels=(4, 4), beam_centre=(0.02, 0.03)))
+    rendering = render(
+        experiment,
+        convention=Custom(first_corner=(0.1, 0.008, -0.012)),
+        structure_factors=plugin("structure_factors", "hkl", default_F=1.0),
+    )
+    centre = [float(value) for value in rendering.laboratory.beam_centre]
+    assert centre == pytest.approx((0.012, 0.008), abs=1e-15)

@@ -611,3 +611,34 @@ def test_a_missing_source_file_is_refused_with_its_name(refuse: Refuse) -> None:
 
 def test_a_divergence_of_which_nothing_is_left_is_refused(refuse: Refuse) -> None:
     assert "-round_div" in refuse("-hdivsteps", 1, "-vdivsteps", 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("-beam_vector 1 0 0 -polar_vector 2 0 0", "polarization"),
+        ("-fdet_vector 0 0 1 -sdet_vector 0 0 -3", "parallel"),
+        ("-pix0_vector -0.1 0.0002 -0.0002 -oversample 1", "back to the crystal"),
+        ("-beam_vector 0 1 0", "-oversample"),
+        ("-pix0_vector 0 0 0", "-oversample"),
+        ("-distance 1e-300", "-oversample"),
+        ("-fluence 1e300", "single precision"),
+        ("-default_F 1e30", "single precision"),
+    ],
+)
+def test_a_geometry_or_a_strength_that_cannot_be_is_refused(refuse: Refuse, words: str, reason: str) -> None:
+    assert reason in refuse(*words.split())
+
+
+def test_an_empty_image_is_said_to_be_empty() -> None:
+    finished = run("simulate", *SMALL, "-fluence", "0", "-nonoise")
+    assert finished.status == 0
+    assert "the image is empty" in finished.err
+
+
+def test_a_beam_centre_that_places_nothing_is_said() -> None:
+    """The detector of XDS stands by its near point."""
+    said = run("simulate", *SMALL, "-xds", "-Xbeam", "0.05", "-Ybeam", "0.25", "-nonoise").err
+    assert "the beam centre given does not place this detector" in said
+    silent = run("simulate", *SMALL, "-xds", "-nonoise").err
+    assert "the beam centre given" not in silent

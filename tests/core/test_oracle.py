@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import command_line
@@ -86,6 +86,8 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
 
 def assert_equal(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> np.ndarray:
     expected = np.array(oracle.simulate(flags, quirks))
+    # A running product of solid angles above 1, as point pixels have them, ends beyond any number.
+    assume("running-product" not in quirks or np.isfinite(expected).all())
     got, reflection = engine(flags, quirks)
     assert got.shape == expected.shape
     # An image of nothing but rounding, such as a hole of the table in the direct beam, has no digits to compare.

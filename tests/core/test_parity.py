@@ -25,13 +25,17 @@ NAMES = (
     "detector_rotations_sample detector_rotations_beam point_pixel rectangular detsize round_xtal gauss_xtal "
     "gauss_fudge tophat phi_sweep phi_step mosaic mosaic_seeded mosaic_default_domains oversample polarized nopolar "
     "dmin roi sparse_default_F misset_random energy_tetragonal pix0_ignored phi_from_zero saxs_interpolated "
-    "interpolate_forced"
+    "interpolate_forced xds xds_org adxv denzo dials close_distance_tilt near_point flux_beamsize curved_detector "
+    "divergence_dispersion divergence_square sourcefile detector_thickness oversample_running_product"
 ).split()
 #: Cases in which the reference does something else than what its flags say, and the quirk's name.
 QUIRKS = {
     "pix0_ignored": "pix0-ignored",
     "phi_from_zero": "phi-carryover",
     "triclinic_misset": "oblique-cell",
+    "sourcefile": "source-weights",
+    "detector_thickness": "last-layer",
+    "oversample_running_product": "running-product",
 }
 
 

@@ -207,8 +207,15 @@ def test_oversampling_puts_three_subpixels_on_a_fringe(
     pixel: float, distance: float, cells: tuple[int, int, int]
 ) -> None:
     exact = 3 * max(cells) * CUBE[0] * pixel / (1e-10 * distance)
-    assume(abs(exact - round(exact)) > 1e-9 * exact)
+    assume(abs(exact - round(exact)) > 1e-9 * exact and exact < 1000)
     assert sampled(cells=cells, pixel_size=pixel, distance=distance, pixels=(2, 2)).oversample == math.ceil(exact)
+
+
+def test_more_than_a_thousand_subpixels_must_be_asked_for() -> None:
+    fields = {"cells": (10**6, 1, 1), "pixels": (2, 2)}
+    with pytest.raises(UsageError, match="-oversample"):
+        sampled(**fields)
+    assert sampled(2000, **fields).oversample == 2000
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, 1), (0, 1), (1, 1), (4, 4)])

@@ -25,6 +25,7 @@ from openbragg.cli.main import warn
 from openbragg.cli.registry import CORE_SECTIONS, load_registry
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, Output
+from openbragg.errors import InputError
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.quirks import parse_compat
 from openbragg.orchestrator.registry import Found, Registry
@@ -89,6 +90,7 @@ def simulate(registry: Registry, words: list[tuple[click.Option, list[str]]]) ->
             compat=compat,
             progress=progress,
         )
+    _refuse_impossible(rendering)
     for notice in (*selected.notices, *rendering.choices.notices):
         warn(f"notice: {notice}")
     _write(rendering, noise, wanted)
@@ -142,6 +144,17 @@ def _write(rendering: Rendering, noise: Any, wanted: list[outputs.Output]) -> No
             laboratory=rendering.laboratory,
         )
         outputs.write_file(output.path, partial(output.format.write, image=image))
+
+
+def _refuse_impossible(rendering: Rendering) -> None:
+    """No file is written of photons that cannot be; of an image without any, a word is said."""
+    image = rendering.images[0]
+    if not bool(image.isfinite().all()):
+        raise InputError("the image has pixels beyond single precision: check the fluence, amplitudes and distances")
+    if float(image.min()) < 0.0:
+        raise InputError("the detector stands with its back to the crystal: its solid angle is negative")
+    if float(image.max()) == 0.0:
+        warn("notice: the image is empty: no pixel has a photon to expect")
 
 
 def _noisy(photons: torch.Tensor, region: Region, noise: Any, seed: int) -> torch.Tensor:

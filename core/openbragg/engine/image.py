@@ -158,7 +158,9 @@ def _accumulated(total: torch.Tensor, intensity: torch.Tensor, factors: torch.Te
         return total + intensity.sum(dim=0, dtype=torch.float64)
     # ((t1) f1 + t2) f2 + ...: each term is multiplied by its own factor and by all that follow.
     following = factors.reshape(intensity.shape).flip(0).cumprod(dim=0).flip(0)
-    return total * following[0] + (intensity * following).sum(dim=0, dtype=torch.float64)
+    # What is 0 stays 0 even when the product grows beyond all numbers.
+    grown = torch.where(intensity == 0.0, 0.0, intensity * following).sum(dim=0, dtype=torch.float64)
+    return torch.where(total == 0.0, 0.0, total * following[0]) + grown
 
 
 def _with_first_evaluation(

@@ -16,7 +16,7 @@ from openbragg.model.scalars import plain
 from openbragg.model.sensor import Sensor, resolve_sensor
 from openbragg.model.vectors import rotation_about, scalar, vector
 from openbragg.roles import Lattice, LatticeShape, StructureFactors
-from openbragg.units import THOMSON_CROSS_SECTION
+from openbragg.units import ELECTRON_RADIUS_SQUARED
 
 #: Working precision of amplitudes for each ``--precision``; geometry, q and h k l are float64 in both.
 PRECISIONS = {"mixed": torch.float32, "double": torch.float64}
@@ -214,7 +214,7 @@ def make_plan(
         shape=shape,
         structure_factors=structure_factors,
         tables=structure_factors.prepare(experiment, device, dtype),
-        intensity_to_photons=(THOMSON_CROSS_SECTION * scalar(beam.photons_per_area) / steps).to(device),
+        intensity_to_photons=(ELECTRON_RADIUS_SQUARED * scalar(beam.photons_per_area) / steps).to(device),
     )
 
 

@@ -49,7 +49,7 @@ class Crystal:
         "-matrix",
         type=str,
         metavar="FILE",
-        help="MOSFLM orientation matrix: three rows of a*, b*, c*, times the wavelength.",
+        help="MOSFLM orientation matrix: columns a*, b*, c*, times the wavelength.",
     )
     misset: Vector | str | None = option(
         "-misset",

@@ -7,10 +7,13 @@ from typing import Any
 import attrs
 import torch
 
+from openbragg.errors import InputError
 from openbragg.model.detector import Detector, Panel
 from openbragg.model.scalars import Scalar
 from openbragg.model.vectors import matrix, rotation_about, rotation_xyz, scalar, unit, vector
 
+#: Unit vectors whose cross product is shorter than this are taken for parallel.
+_PARALLEL = 1e-6
 #: What a pole of the beam's slope is replaced by, where the beam runs parallel to the detector.
 _SMALLEST = 2.2250738585072014e-308
 
@@ -124,9 +127,19 @@ def place(
     -------
     Laboratory
         Source: nanoBragg.c, with its definition of the pivots and of the close distance.
+
+    Raises
+    ------
+    InputError
+        When two directions that span a plane are parallel.
     """
     beam = unit(vector(axes.beam))
+    polarization = unit(vector(axes.polarization))
+    if not bool(torch.linalg.cross(beam, polarization).detach().norm() > _PARALLEL):
+        raise InputError("the polarization is along the beam: it must lie across it")
     fast, slow = unit(vector(axes.fast)), unit(vector(axes.slow))
+    if not bool(torch.linalg.cross(fast, slow).detach().norm() > _PARALLEL):
+        raise InputError("the detector's fast and slow axes are parallel")
     normal = vector(axes.normal)
     if bool(normal.norm() != 1.0):
         normal = torch.linalg.cross(fast, slow)
@@ -161,7 +174,7 @@ def place(
     close_distance = origin @ turned_normal
     return Laboratory(
         beam=beam,
-        polarization=unit(vector(axes.polarization)),
+        polarization=polarization,
         spindle=unit(vector(axes.spindle)),
         panels=tuple(_panel_frame(panel, origin, frame) for panel in detector.panels()),
         distance=close_distance / slope,

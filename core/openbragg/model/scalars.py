@@ -21,10 +21,3 @@ def is_tensor(value: Any) -> bool:
 def plain(value: Scalar) -> float:
     """The number in a scalar, without its gradient."""
     return float(value) if isinstance(value, int | float) else float(value.detach())
-
-
-def known(value: Any) -> bool:
-    """Whether a value, or every element of a tuple, was given (is not None)."""
-    if isinstance(value, tuple):
-        return all(element is not None for element in value)
-    return value is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from openbragg.errors import InputError
 from openbragg.model.scalars import Scalar, plain
+from openbragg.orchestrator.textfile import read_lines
 
 #: More than any matrix file holds; a larger file is something else.
 _LARGEST_FILE = 1 << 20
@@ -40,12 +41,7 @@ def read_mosflm_matrix(path: Path, wavelength: Scalar) -> Rows:
         When the file is missing, its first nine numbers are not finite numbers in three lines, or the vectors have no
         volume.
     """
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{path}: too large for an orientation matrix")
-        lines = path.read_text(encoding="latin-1").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    lines = read_lines(path, _LARGEST_FILE, "an orientation matrix")
     filled = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
     rows = []
     for number, words in filled[:3]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from math import ceil
+from math import ceil, inf
 
 import attrs
 
@@ -21,6 +21,8 @@ _DEFAULT_RANGE = 1.0 / DEGREES
 #: Subpixels that make the transform of the whole crystal smooth across one, as the reference recommends them.
 _SUBPIXELS_PER_FRINGE = 3.0
 
+#: More subpixels than a default may choose.
+_MOST_SUBPIXELS = 1000
 #: Takes a rounding off a quotient, so that a crystal of exactly 20 cells has 20 and not 21.
 _WHOLE = 1.0 - 1e-12
 #: Orientations (rotation steps times mosaic domains) that are held at once, a GB of cell vectors.
@@ -136,14 +138,21 @@ def resolve_sampling(experiment: Experiment, laboratory: Laboratory, choices: Ch
     counts = [plain(count) for count in experiment.crystal.cells]
     largest = max(length * count for length, count in zip(lengths, counts, strict=True))
     pixel = plain(laboratory.panels[0].panel.pixel_size)
-    period = plain(experiment.beam.wavelength) * plain(laboratory.distance) / pixel
-    recommended = max(1, ceil(_SUBPIXELS_PER_FRINGE * largest / period))
+    period = abs(plain(experiment.beam.wavelength) * plain(laboratory.distance) / pixel)
+    fringes = largest / period if period > 0.0 else inf
+    recommended = max(1, ceil(min(_SUBPIXELS_PER_FRINGE * fringes, _MOST_SUBPIXELS + 1.0)))
+    if recommended > _MOST_SUBPIXELS and not sampling.oversample:
+        raise UsageError(
+            f"more than {_MOST_SUBPIXELS} subpixels a side would show every fringe of this crystal on this detector; "
+            "check the geometry, or say how many to take with -oversample"
+        )
     oversample = sampling.oversample or recommended
     if not sampling.oversample:
         choices.made["oversampling"] = f"{oversample} x {oversample} subpixels"
     elif oversample < recommended:
         choices.notices.append(
-            f"-oversample {oversample} may miss fringes of this crystal within a pixel; {recommended} would show them"
+            f"-oversample {oversample} may miss fringes of this crystal within a pixel; "
+            f"{'more than ' * (recommended > _MOST_SUBPIXELS)}{min(recommended, _MOST_SUBPIXELS)} would show them"
         )
     region = resolve_region(sampling.region, experiment.detector, choices)
     return attrs.evolve(sampling, oversample=oversample, region=region)

@@ -11,7 +11,7 @@ import torch
 from openbragg.engine.image import Region, render_panel
 from openbragg.engine.plan import PRECISIONS, Plan, carried_steps, make_plan, step_angles
 from openbragg.errors import UsageError
-from openbragg.model import Experiment
+from openbragg.model import Detector, Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import cell_angles, oriented_bases
 from openbragg.model.scalars import plain
@@ -28,6 +28,8 @@ from openbragg.orchestrator.resolve import (
 from openbragg.roles import ROLES, GeometryConvention, LatticeShape, StructureFactors
 from openbragg.units import DEGREES
 
+#: Two spots on a detector are one when they are closer than this part of a pixel.
+_SAME_SPOT = 1e-3
 #: Two cells built along different formulas are the same when they differ by rounding only.
 _SAME_CELL = 1e-12
 
@@ -187,9 +189,10 @@ def _place(
         # Protocols know no fields: only a convention that has this one can be given a first corner.
         deaf = attrs.evolve(convention, first_corner=None)  # type: ignore[misc]
         if "pix0-ignored" not in quirks:
-            return _heard_first_corner(convention.place(detector), deaf.place(detector), choices)
+            return _heard_first_corner(convention, detector, deaf.place(detector), choices)
         convention = deaf
     laboratory = convention.place(detector)
+    _notice_idle_beam_centre(detector, convention, laboratory, choices)
     if detector.pivot is None:
         return laboratory
     without = convention.place(attrs.evolve(detector, pivot=None))
@@ -200,13 +203,35 @@ def _place(
     return laboratory
 
 
-def _heard_first_corner(laboratory: Laboratory, without: Laboratory, choices: Choices) -> Laboratory:
-    """The laboratory with its first corner as given, and a notice where beam centre and distance say otherwise."""
+def _heard_first_corner(
+    convention: GeometryConvention, detector: Detector, without: Laboratory, choices: Choices
+) -> Laboratory:
+    """The laboratory with its first corner as given, and a notice where beam centre and distance say otherwise.
+
+    Headers get the beam centre that follows, in place of the one that was overruled.
+    """
+    laboratory = convention.place(detector)
+    centre = convention.beam_centre(detector, *laboratory.panels[0].beam_point(laboratory.beam))
+    laboratory = attrs.evolve(laboratory, beam_centre=centre)
     apart = _farthest_corner(laboratory, without) / float(without.panels[0].panel.pixel_size)
     if apart > 0.0:
         detail = f"{apart:.3g} pixels away" + (", so they disagree" if apart > 0.5 else "")
         choices.notices.append(notice("pix0-ignored", detail))
     return laboratory
+
+
+def _notice_idle_beam_centre(
+    detector: Detector, convention: GeometryConvention, laboratory: Laboratory, choices: Choices
+) -> None:
+    """Say when a beam centre was given and the beam is somewhere else, for the detector stands by its near point."""
+    if not any(value is not None for value in detector.beam_centre) or any(map(plain, detector.rotation)):
+        return
+    real = convention.beam_centre(detector, *laboratory.panels[0].beam_point(laboratory.beam))
+    asked = laboratory.beam_centre
+    apart = max(abs(plain(one) - plain(other)) for one, other in zip(real, asked, strict=True))
+    if apart > _SAME_SPOT * plain(detector.pixel_size) and plain(detector.twotheta) == 0.0:
+        spot = " ".join(f"{plain(value) * 1000.0:g}" for value in real)
+        choices.notices.append(f"the beam centre given does not place this detector: the beam is at {spot} mm")
 
 
 def _farthest_corner(one: Laboratory, other: Laboratory) -> float:

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from openbragg.errors import InputError
+from openbragg.orchestrator.textfile import read_lines
 
 #: Columns: x, y, z, weight, wavelength.
 _COLUMNS = 5
@@ -26,12 +27,7 @@ def read_sources(path: Path) -> list[Row]:
     InputError
         When the file is missing or empty, or a line has something else; the message names the line.
     """
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{path}: too large for a list of sources")
-        lines = path.read_text(encoding="latin-1").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    lines = read_lines(path, _LARGEST_FILE, "a list of sources")
     rows: list[Row] = []
     for number, line in enumerate(lines, start=1):
         words = line.translate(str.maketrans(",;:!", "    ")).split()

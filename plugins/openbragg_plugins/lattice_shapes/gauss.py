@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from openbragg import Lattice, LatticeShape, Miller
 
-#: Squared radius, in cells, at which the amplitude falls to 1/e; makes volume and width like the square shape's.
+#: Squared distance, in the measure of `Lattice.scaled_distance_squared`, at which the amplitude falls to 1/e.
 _WIDTH = 0.63
 
 
@@ -21,7 +21,8 @@ _WIDTH = 0.63
 class Gauss:
     """A Gaussian of the reciprocal-space distance to the nearest lattice point.
 
-    F_latt = Na Nb Nc exp(-fudge r^2 / 0.63), r the distance in 1/angstrom times Na Nb Nc.
+    F_latt = Na Nb Nc exp(-fudge r^2 / 0.63), r the distance in 1/angstrom times Na Nb Nc. That product makes the spots
+    of a crystal of many cells narrower than a pixel, and the image empty between them; -fudge widens them.
     Source: nanoBragg.c, ``-gauss_xtal``.
     """
 

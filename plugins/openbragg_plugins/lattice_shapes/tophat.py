@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from openbragg import Lattice, LatticeShape, Miller
 
-#: Squared radius, in cells, of the spot: as wide as the square shape's at half its height.
+#: Squared radius of the spot in the measure of `Lattice.scaled_distance_squared`.
 _EDGE = 0.3969
 
 
@@ -22,7 +22,8 @@ class Tophat:
     """Full height within a sphere around each lattice point, nothing outside.
 
     F_latt = Na Nb Nc where fudge r^2 < 0.3969, r the distance in 1/angstrom times Na Nb Nc; decided in float64, so that
-    a pixel on the edge falls on the same side in every precision. Source: nanoBragg.c, ``-tophat_spots``.
+    a pixel on the edge falls on the same side in every precision. The product of the cell numbers makes the spots of a
+    crystal of many cells narrower than a pixel; -fudge widens them. Source: nanoBragg.c, ``-tophat_spots``.
     """
 
     name: ClassVar[str] = "tophat"
