@@ -84,10 +84,10 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
     return rendering.images[0].numpy(), abs(reflection)
 
 
-def assert_equal(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> np.ndarray:
-    expected = np.array(oracle.simulate(flags, quirks))
-    # A running product of solid angles above 1, as point pixels have them, ends beyond any number.
-    assume("running-product" not in quirks or np.isfinite(expected).all())
+def assert_equal(
+    flags: Mapping[str, Any], quirks: tuple[str, ...] = (), expected: np.ndarray | None = None
+) -> np.ndarray:
+    expected = np.array(oracle.simulate(flags, quirks)) if expected is None else expected
     got, reflection = engine(flags, quirks)
     assert got.shape == expected.shape
     # An image of nothing but rounding, such as a hole of the table in the direct beam, has no digits to compare.
@@ -303,7 +303,10 @@ def experiments(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(flags=experiments(), quirks=st.sets(st.sampled_from(QUIRKS)))
 def test_engine_equals_the_scalar_oracle(flags: dict[str, Any], quirks: set[str]) -> None:
-    assert_equal(flags, tuple(sorted(quirks)))
+    expected = np.array(oracle.simulate(flags, quirks))
+    # A running product of solid angles above 1, as point pixels have them, ends beyond any number.
+    assume("running-product" not in quirks or np.isfinite(expected).all())
+    assert_equal(flags, tuple(sorted(quirks)), expected)
 
 
 PLAIN = {

@@ -213,7 +213,7 @@ def _heard_first_corner(
     laboratory = convention.place(detector)
     centre = convention.beam_centre(detector, *laboratory.panels[0].beam_point(laboratory.beam))
     laboratory = attrs.evolve(laboratory, beam_centre=centre)
-    apart = _farthest_corner(laboratory, without) / float(without.panels[0].panel.pixel_size)
+    apart = _farthest_corner(laboratory, without) / plain(without.panels[0].panel.pixel_size)
     if apart > 0.0:
         detail = f"{apart:.3g} pixels away" + (", so they disagree" if apart > 0.5 else "")
         choices.notices.append(notice("pix0-ignored", detail))
@@ -240,7 +240,7 @@ def _farthest_corner(one: Laboratory, other: Laboratory) -> float:
     for first, second in zip(one.panels, other.panels, strict=True):
         for slow, fast in ((0, 0), (0, first.panel.pixels[1]), (first.panel.pixels[0], 0)):
             corners = (
-                frame.origin + (fast * frame.fast + slow * frame.slow) * float(first.panel.pixel_size)
+                frame.origin + (fast * frame.fast + slow * frame.slow) * plain(first.panel.pixel_size)
                 for frame in (first, second)
             )
             here, there = corners
