@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -97,6 +98,8 @@ class OptionSpec:
         What a tuple must be as a whole.
     output
         For a field that names a file to write: ``photons`` or ``counts``, the image that goes into it.
+    input
+        Whether the field names a file that is read; a `pathlib.Path` without `output` does so anyway.
     metavar
         What help shows for the value, where the type and unit do not say it.
     negations
@@ -117,6 +120,7 @@ class OptionSpec:
     rule: Rule | None = None
     whole: Rule | None = None
     output: str = ""
+    input: bool = False
     metavar: str = ""
     negations: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
@@ -144,6 +148,7 @@ def option(
     rule: Rule | None = None,
     whole: Rule | None = None,
     output: str = "",
+    input: bool = False,  # noqa: A002
     metavar: str = "",
     negations: Sequence[str] = (),
     words: Sequence[str] = (),
@@ -172,6 +177,7 @@ def option(
         rule=rule,
         whole=whole,
         output=output,
+        input=input or (type is Path and not output),
         metavar=metavar,
         negations=tuple(negations),
         words=tuple(words),

@@ -109,6 +109,7 @@ class Beam:
     sources: Any = option(
         "-sourcefile",
         type=str,
+        input=True,
         metavar="FILE",
         help="Sources one by one, instead of divergence and dispersion: x y z, weight, wavelength (m).",
     )

@@ -48,6 +48,7 @@ class Crystal:
         "-mat",
         "-matrix",
         type=str,
+        input=True,
         metavar="FILE",
         help="MOSFLM orientation matrix: columns a*, b*, c*, times the wavelength.",
     )
