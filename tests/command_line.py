@@ -8,7 +8,7 @@ from functools import cache
 import attrs
 import click
 
-from openbragg.cli.compose import Flag, FlagOption, ModelCommand, given
+from openbragg.cli.compose import Flag, ModelCommand, assignments_of, given
 from openbragg.cli.main import main
 from openbragg.cli.registry import load_registry
 from openbragg.cli.selection import Selected, select
@@ -64,12 +64,12 @@ def parsed(*words: object) -> list[tuple[click.Option, list[str]]]:
 
 def assignments(*words: object) -> list[tuple[Flag, list[str]]]:
     """The flags among words that set an option."""
-    return [(option.flag, values) for option, values in parsed(*words) if isinstance(option, FlagOption)]
+    return assignments_of(parsed(*words))
 
 
 def experiment(*words: object) -> Experiment:
     """The experiment that words after those of a small crystal describe."""
-    return make_experiment(assignments(*CRYSTAL, *words))
+    return make_experiment(parsed(*CRYSTAL, *words))
 
 
 def selected(*words: object) -> Selected:

@@ -55,8 +55,10 @@ QUIRKS = frozenset(
         "water-over-steps",
         "pivot-ignored",
         "source-weights",
+        "water-fluence",
         "header-twotheta",
-        "fdump-cache",
+        "header-distance",
+        "header-keys",
     }
 )
 
@@ -472,7 +474,7 @@ def _pixel(run: _Run, state: _State, slow: int, fast: int) -> float:
     assert capture is not None
     if running:
         if not run.oversample_polar:
-            total *= polar if polar is not None else 0.0
+            total *= polar if polar is not None else float(run.nopolar)
         if not run.oversample_omega:
             total *= omega
     if one_capture:
@@ -492,6 +494,9 @@ def _background(run: _Run, slow: int, fast: int, pixel_polar: float | None, pixe
     everything_cut = pixel_polar is None and not run.nopolar
     if "water-over-steps" in run.quirks and everything_cut:
         return 0.0
+    if pixel_polar is None:
+        first, _ = _ray(run, slow, fast, 0, 0, 0)
+        pixel_polar = _polar(run, _scale(run.sources[0].direction, -1.0), first)
     one_capture = "last-layer" in run.quirks and not run.oversample_thick
     share = 0.0
     for layer in [run.layers - 1] if one_capture else range(run.layers):
@@ -504,8 +509,6 @@ def _background(run: _Run, slow: int, fast: int, pixel_polar: float | None, pixe
                     capture = _capture(run, layer, diffracted)
                 for source in run.sources:
                     polar = _polar(run, _scale(source.direction, -1.0), diffracted)
-                    if pixel_polar is None:
-                        pixel_polar = polar
                     if not run.oversample_polar:
                         polar = pixel_polar
                     share += source.weight * capture * polar * omega
@@ -516,8 +519,12 @@ def _background(run: _Run, slow: int, fast: int, pixel_polar: float | None, pixe
 
 
 def _water_intensity(run: _Run) -> float:
-    """Return the water's intensity in the units of F_cell^2 F_latt^2 as the reference has it (fluence included)."""
-    return WATER_F**2 * THOMSON_CROSS_SECTION * run.fluence * run.water**3 * 1e6 * AVOGADRO / 18.0
+    """Return the water's intensity in the units of F_cell^2 F_latt^2, squared electrons.
+
+    The reference has r_e^2 fluence in it, and multiplies by that again in the end.
+    """
+    intensity = WATER_F**2 * run.water**3 * 1e6 * AVOGADRO / 18.0
+    return intensity * THOMSON_CROSS_SECTION * run.fluence if "water-fluence" in run.quirks else intensity
 
 
 def _ray(run: _Run, slow: int, fast: int, layer: int, sub_slow: int, sub_fast: int) -> tuple[Vector, float]:
@@ -813,11 +820,19 @@ def _with_headers(given: dict[str, Any], quirks: frozenset[str]) -> tuple[dict[s
             continue
         data = Path(given[kind]).read_bytes()
         header = _smv_header(data)
+        if "header-keys" in quirks:
+            text = data[: int(header["HEADER_BYTES"])].decode("latin-1")
+            header |= {key: _after_last(text, key) for key in keys if key in text}
+        else:
+            header = {"ORGX": header.get("XDS_ORGX"), "ORGY": header.get("XDS_ORGY")} | header
+            header = {key: value for key, value in header.items() if value is not None}
         fast_pixels, slow_pixels = int(header["SIZE1"]), int(header["SIZE2"])
         from_headers |= {"detpixels_x": fast_pixels, "detpixels_y": slow_pixels}
         for key, name in keys.items():
             if key in header and not (key == "TWOTHETA" and "header-twotheta" in quirks):
                 from_headers[name] = float(header[key])
+        if "distance" in given and "header-distance" not in quirks:
+            from_headers.pop("close_distance", None)
         if kind == "mask":
             if "BEAM_CENTER_Y" in header:
                 height = from_headers.get("pixel", 0.1) * slow_pixels
@@ -830,8 +845,13 @@ def _with_headers(given: dict[str, Any], quirks: frozenset[str]) -> tuple[dict[s
     return {"header": frozenset(from_headers) - given.keys(), **from_headers, **given}, masked
 
 
+def _after_last(text: str, key: str) -> str:
+    """What stands after the last appearance of a key's name and the next equals sign."""
+    return text[text.rindex(key) :].split("=", 1)[1].split(";")[0].split("\n")[0]
+
+
 def _smv_header(data: bytes) -> dict[str, str]:
-    text = data[:512].decode("latin-1")
+    text = data[:1024].decode("latin-1")
     fields = (line.rstrip(";").split("=", 1) for line in text.split("}")[0].splitlines() if "=" in line)
     return {key.strip(): value.strip() for key, value in fields}
 

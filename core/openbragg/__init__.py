@@ -17,6 +17,7 @@ from openbragg.roles import (
     GeometryConvention,
     Image,
     ImageFormat,
+    InterpolatingStructureFactors,
     Lattice,
     LatticeShape,
     Miller,
@@ -27,7 +28,10 @@ from openbragg.roles import (
 
 if TYPE_CHECKING:
     from openbragg.engine.numerics import interference, sphere_transform
+    from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
+    from openbragg.orchestrator.outputs import write_file
+    from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
 
 _LATER = {
@@ -35,12 +39,16 @@ _LATER = {
     "Laboratory": "openbragg.model.geometry",
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
+    "PixelTrace": "openbragg.engine.trace",
     "interference": "openbragg.engine.numerics",
     "sphere_transform": "openbragg.engine.numerics",
     "Rendering": "openbragg.orchestrator.simulate",
+    "Run": "openbragg.orchestrator.run",
+    "load_run": "openbragg.orchestrator.run",
     "plugin": "openbragg.orchestrator.simulate",
     "render": "openbragg.orchestrator.simulate",
     "simulate": "openbragg.orchestrator.simulate",
+    "write_file": "openbragg.orchestrator.outputs",
 }
 
 __all__ = [
@@ -53,6 +61,7 @@ __all__ = [
     "Image",
     "ImageFormat",
     "InputError",
+    "InterpolatingStructureFactors",
     "Laboratory",
     "Lattice",
     "LatticeShape",
@@ -61,9 +70,11 @@ __all__ = [
     "OpenBraggError",
     "Panel",
     "PanelFrame",
+    "PixelTrace",
     "PluginError",
     "Rendering",
     "Rule",
+    "Run",
     "Sampling",
     "Scan",
     "StructureFactors",
@@ -71,12 +82,14 @@ __all__ = [
     "UsageError",
     "hookimpl",
     "interference",
+    "load_run",
     "option",
     "place",
     "plugin",
     "render",
     "simulate",
     "sphere_transform",
+    "write_file",
 ]
 
 

@@ -5,6 +5,14 @@ and what was expected. The command line prints the message and ends with the cla
 catches the class.
 """
 
+_LONGEST_QUOTE = 60
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it: on one line, without control characters, not too long."""
+    text = ascii(value) if isinstance(value, str | bytes) else repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
+
 
 class OpenBraggError(Exception):
     """Something the user can mend; the message is one line."""

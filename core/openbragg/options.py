@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from openbragg.errors import InputError
+from openbragg.errors import InputError, quoted
 
 _KEY = "openbragg"
 
@@ -30,17 +30,24 @@ class Rule:
         Ends the sentence "expected ...", for example ``a number above 0``.
     holds
         Tells whether one plain number or word obeys the rule.
+    words
+        All that obey it, where they are a few words.
     """
 
     text: str
     holds: Callable[[Any], bool]
+    words: tuple[str, ...] = ()
 
     def accepts(self, value: Any) -> bool:
         """Whether a value obeys the rule; one that cannot even be compared does not."""
         try:
             return bool(self.holds(value))
-        except TypeError:
+        except (TypeError, AttributeError, OverflowError):
             return False
+
+
+def _are_finite(values: list[Any], count: int) -> bool:
+    return len(values) == count and all(FINITE.accepts(value) for value in values)
 
 
 def _number(test: Callable[[float], bool]) -> Callable[[Any], bool]:
@@ -65,11 +72,17 @@ WHOLE = Rule("a whole number", _whole(lambda value: True))
 COUNT = Rule("a whole number above 0", _whole(lambda value: value > 0))
 SEED = Rule("a whole number of 64 bits", _whole(lambda value: -(1 << 63) <= value < 1 << 63))
 COUNT_OR_NONE = Rule("a whole number of 0 or more", _whole(lambda value: value >= 0))
+#: Of values as a whole.
+VECTOR = Rule("three finite numbers", lambda value: _are_finite(singles(value), 3))
+MATRIX = Rule(
+    "three rows of three finite numbers",
+    lambda value: len(value) == 3 and all(_are_finite(singles(row), 3) for row in value),
+)
 
 
 def one_of(*words: str) -> Rule:
     """A rule: the value is one of these words."""
-    return Rule("one of " + ", ".join(words), lambda value: value in words)
+    return Rule("one of " + ", ".join(words), lambda value: value in words, words)
 
 
 @attrs.frozen
@@ -153,11 +166,13 @@ def option(
     negations: Sequence[str] = (),
     words: Sequence[str] = (),
     parts: Sequence[str] = (),
+    eq: Any = None,
 ) -> Any:
     """Declare a field that is an option; see `OptionSpec` for the arguments.
 
     ``default`` is in SI. A field without flags can be set from Python only. A number without a rule must still be
-    finite: NaN and infinity are refused here, where they enter.
+    finite: NaN and infinity are refused here, where they enter. ``eq`` says how values are compared, as in
+    `attrs.field`.
 
     Raises
     ------
@@ -183,7 +198,7 @@ def option(
         words=tuple(words),
         parts=tuple(parts),
     )
-    return attrs.field(default=default, metadata={_KEY: spec}, validator=_check, kw_only=True)
+    return attrs.field(default=default, metadata={_KEY: spec}, validator=_check, kw_only=True, eq=eq)
 
 
 def option_spec(attribute: attrs.Attribute[Any]) -> OptionSpec | None:
@@ -201,23 +216,26 @@ def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
     spec = option_spec(attribute)
     if spec is None or value is None or (isinstance(value, str) and value in spec.words):
         return
+    where = f"{type(instance).__name__}.{attribute.name}"
     # Word options without a rule name files; from Python they hold what such a file holds.
     if spec.type is str and spec.rule is None:
+        if spec.whole is not None and not spec.whole.accepts(value):
+            raise InputError(f"{where}: expected {spec.whole.text}, got {quoted(value)}")
         return
-    where = f"{type(instance).__name__}.{attribute.name}"
-    for single in _singles(value):
+    for single in singles(value):
         if spec.rule is not None and not spec.rule.accepts(single):
             raise InputError(f"{where}: expected {spec.rule.text}, got {single!r}")
-    if spec.whole is not None and not spec.whole.accepts(_singles(value)):
+    if spec.whole is not None and not spec.whole.accepts(singles(value)):
         raise InputError(f"{where}: expected {spec.whole.text}, got {value!r}")
 
 
-def _singles(value: Any) -> list[Any]:
-    """The plain values inside a number, a tensor, a tuple or None."""
+def singles(value: Any) -> list[Any]:
+    """The plain values inside a number, a tensor, an array, a tuple or None."""
     if value is None or isinstance(value, str | bool):
         return [value] if isinstance(value, str) else []
-    if hasattr(value, "detach"):
-        return list(value.detach().reshape(-1).tolist())
+    if hasattr(value, "reshape"):
+        value = value.detach() if hasattr(value, "detach") else value
+        return list(value.reshape(-1).tolist())
     if isinstance(value, tuple | list):
-        return [single for element in value for single in _singles(element)]
+        return [single for element in value for single in singles(element)]
     return [value]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from openbragg.engine.evaluate import Terms
+    from openbragg.engine.trace import PixelTrace
     from openbragg.model import Detector, Experiment
     from openbragg.model.geometry import Laboratory
 
@@ -128,6 +128,20 @@ class StructureFactors(Plugin, Protocol):
 
 
 @runtime_checkable
+class InterpolatingStructureFactors(StructureFactors, Protocol):
+    """Structure factors that may interpolate between reflections; what the reference's interpolation-latch needs."""
+
+    def interpolates(self, tables: tuple[torch.Tensor, ...]) -> bool:
+        """Whether `amplitude` interpolates with these tables, where it can."""
+
+    def complete(self, index: Miller, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Where a fractional `index` has all the neighbours that interpolation needs: booleans of its shape."""
+
+    def without_interpolation(self, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """Tables with which `amplitude` takes the nearest reflection everywhere."""
+
+
+@runtime_checkable
 class LatticeShape(Plugin, Protocol):
     """The amplitude of the finite lattice's transform, F_latt, around a lattice point."""
 
@@ -162,10 +176,20 @@ class NoiseModel(Plugin, Protocol):
 
 @runtime_checkable
 class Tracer(Plugin, Protocol):
-    """A record of one pixel's calculation."""
+    """A record of one pixel's calculation: names for numbers that the trace holds.
 
-    def record(self, terms: Terms) -> Mapping[str, Any]:
-        """What to keep of the unreduced terms of one pixel."""
+    A tracer picks, names and combines what is in the trace; it computes no physics of its own. It returns tensors, with
+    their gradients; they become Python numbers only where they are written down.
+    """
+
+    def values(self, trace: PixelTrace) -> Mapping[str, torch.Tensor]:
+        """Numbers () and vectors (n,) of the whole pixel, in the order in which they are to be written."""
+
+    def steps(self, trace: PixelTrace) -> Mapping[str, torch.Tensor | None]:
+        """Numbers of each term: tensors that broadcast over the trace's seven axes; None for what there is not.
+
+        Names that several tracers give are written once.
+        """
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -182,6 +206,8 @@ class Image:
         The rendered part: first and last pixel along fast, then along slow, both included.
     experiment, laboratory
         The resolved experiment, and where the convention placed it.
+    quirks
+        Names of the reference program's quirks that the run reproduces.
     """
 
     pixels: np.ndarray[Any, np.dtype[Any]]
@@ -189,6 +215,7 @@ class Image:
     region: tuple[int, int, int, int]
     experiment: Experiment
     laboratory: Laboratory
+    quirks: frozenset[str] = frozenset()
 
     def rendered(self) -> tuple[slice, slice]:
         """The rendered part as slices (slow, fast)."""
@@ -202,6 +229,10 @@ class ImageFormat(Plugin, Protocol):
 
     A format names its files in option fields with ``output="photons"`` or ``output="counts"``; for each that is
     set, `write` is called with that content. `default_file` names a file for runs in which no output was asked for.
+
+    A format whose files have a quirk of the reference program may have a method ``reference_difference(image)``, which
+    gives the quirk's name and what would have been different in this file, or None where nothing would. One whose
+    pixels have a largest value may have a method ``overloads(image)``: the number of rendered pixels beyond it.
     """
 
     def write(self, stream: BinaryIO, image: Image) -> None:

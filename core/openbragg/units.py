@@ -12,6 +12,8 @@ import attrs
 
 #: Classical electron radius squared, in square metres, as the reference program has it.
 ELECTRON_RADIUS_SQUARED = 7.94079248018965e-30
+#: Molecules in a mole, as the reference program has it.
+AVOGADRO = 6.02214179e23
 #: hc, in electronvolt ångströms, as the reference program rounds it.
 HC_EV_ANGSTROM = 12398.42
 #: Degrees in a radian.

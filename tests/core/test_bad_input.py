@@ -642,3 +642,15 @@ def test_a_beam_centre_that_places_nothing_is_said() -> None:
     assert "the beam centre given does not place this detector" in said
     silent = run("simulate", *SMALL, "-xds", "-nonoise").err
     assert "the beam centre given" not in silent
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("-osc 1e300 -phistep 1e-300", "rotation steps"),
+        ("-xtalsize 1e308 -beamsize 1e308", "cells"),
+        ("-divergence 1e300 -hdivstep 1e-300", "sources"),
+    ],
+)
+def test_a_quotient_beyond_all_numbers_is_refused(refuse: Refuse, words: str, what: str) -> None:
+    assert refuse(*words.split(), status=1).endswith(f"{what}: more than can be counted")

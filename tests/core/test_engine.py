@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
-from openbragg.engine.evaluate import evaluate, photons, pixel_factors
+from openbragg.engine.evaluate import Part, background_share, evaluate, photons, pixel_factors
 from openbragg.engine.image import cut_into_blocks, render_panel
 from openbragg.errors import UsageError
 from openbragg.orchestrator.simulate import Rendering, render
@@ -45,8 +45,50 @@ def rendering(
 @settings(max_examples=40, deadline=None)
 def test_cutting_the_sum_into_blocks_does_not_change_it(block_terms: int) -> None:
     whole = rendering()
-    cut = render_panel(whole.plan, whole.plan.panels[0], dtype=torch.float64, block_terms=block_terms)
+    cut = render_panel(whole.plan, whole.plan.panels[0], dtype=torch.float64, block_terms=block_terms).image
     torch.testing.assert_close(cut, whole.images[0], **REORDERED)
+
+
+def everything(**options: Any) -> Rendering:
+    """Sources, layers, water, a resolution limit, and factors that belong to single terms."""
+    experiment = Experiment(
+        crystal=Crystal(cell=(30 * A, 40 * A, 50 * A, 1.4, 1.6, 1.7), cells=(2, 4, 3), water=2e-8),
+        beam=Beam(wavelength=1.2 * A, dispersion=0.01, dispersion_steps=3),
+        detector=Detector(
+            pixels=(6, 8), pixel_size=8 * PIXEL, sensor_thickness=3e-4, sensor_layers=3, attenuation_length=2e-4
+        ),
+        scan=Scan(start=-0.02, range=0.04, steps=2),
+        sampling=Sampling(oversample=2, oversample_solid_angle=True, resolution_limit=4 * A),
+    )
+    index = torch.cartesian_prod(*[torch.arange(-3, 4)] * 3)
+    table = openbragg.plugin("structure_factors", "hkl", reflections=(index, 50.0 + index.sum(dim=1).double()))
+    return render(experiment, structure_factors=table, **{"precision": "double"} | options)
+
+
+@given(block_terms=st.integers(1, 5000), quirks=st.sampled_from([(), ("last-layer",), "nanobragg"]))
+@settings(max_examples=40, deadline=None)
+def test_cutting_a_sum_of_everything_into_blocks_does_not_change_it(block_terms: int, quirks: Any) -> None:
+    whole = everything(compat=quirks)
+    cut = render_panel(whole.plan, whole.plan.panels[0], dtype=torch.float64, block_terms=block_terms).image
+    torch.testing.assert_close(cut, whole.images[0], rtol=1e-11, atol=0.0)
+
+
+def test_a_mask_leaves_the_other_pixels_as_they_are() -> None:
+    whole = everything()
+    mask = torch.rand(6, 8, generator=torch.Generator().manual_seed(1)) > 0.4
+    part = render_panel(
+        whole.plan, whole.plan.panels[0], dtype=torch.float64, region=(1, 6, 2, 5), mask=mask, block_terms=100
+    ).image
+    kept = torch.zeros_like(mask)
+    kept[2:6, 1:7] = mask[2:6, 1:7]
+    assert 0 < int(kept.sum()) < int(mask.sum())
+    torch.testing.assert_close(part, whole.images[0] * kept, **REORDERED)
+
+
+def test_a_mask_that_hides_everything_leaves_an_empty_image() -> None:
+    whole = everything(compat="nanobragg")
+    mask = torch.zeros(6, 8, dtype=torch.bool)
+    assert not render_panel(whole.plan, whole.plan.panels[0], dtype=torch.float64, mask=mask).image.any()
 
 
 @given(pixels=st.integers(1, 10_000_000), terms=st.integers(1, 1 << 22))
@@ -76,6 +118,18 @@ def test_a_pixel_is_its_unreduced_terms_summed() -> None:
     assert terms.intensity.shape == (1, 2, 2, 1, 2, 3, 1)
     total = photons(whole.plan, terms.intensity.sum().reshape(1), pixel_factors(whole.plan, panel, slow, fast))
     torch.testing.assert_close(total[0], whole.images[0][3, 5], **REORDERED)
+
+
+def test_a_pixel_of_everything_is_its_unreduced_terms_and_its_background() -> None:
+    whole = everything()
+    panel = whole.plan.panels[0]
+    slow, fast = torch.tensor([2.0], dtype=torch.float64), torch.tensor([5.0], dtype=torch.float64)
+    terms = evaluate(whole.plan, panel, slow, fast)
+    share = background_share(whole.plan, panel, slow, fast, Part())
+    factors = pixel_factors(whole.plan, panel, slow, fast)
+    total = photons(whole.plan, terms.intensity.sum().reshape(1), factors, share)
+    assert float(photons(whole.plan, torch.zeros(1, dtype=torch.float64), factors, share)) > 0.01 * float(total)
+    torch.testing.assert_close(total[0], whole.images[0][2, 5], **REORDERED)
 
 
 def test_threads_give_the_image_of_one_thread() -> None:

@@ -136,6 +136,10 @@ OTHER_FLAGS = {
     "-structure_factors",
     "-lattice_shape",
     "-noise",
+    # In test_record.py.
+    "-record",
+    "-from",
+    "-force",
 }
 
 

@@ -44,6 +44,7 @@ PARAMETERS = {
     "cells_b": (2.0, 0.1),
     "cells_c": (4.0, 0.1),
     "default_F": (100.0, 10.0),
+    "water": (1.6e-8, 1e-9),
 }
 
 
@@ -58,6 +59,7 @@ def photons(shape: str, pivot: str = "beam", **changed: object) -> torch.Tensor:
             fudge=value["fudge"],
             mosaic_spread=value["mosaic_spread"],
             mosaic_domains=3,
+            water=value["water"],
         ),
         beam=Beam(wavelength=value["wavelength"], fluence=value["fluence"], polarization=value["polarization"]),
         detector=Detector(

@@ -11,7 +11,10 @@ from openbragg.cli.registry import CORE_SECTIONS, load_registry
 from openbragg.options import OptionSpec, options_of
 from openbragg.orchestrator.registry import Registry
 
-CORE_GROUPS = ["detector", "beam", "crystal", "sampling", "output"]
+CORE_GROUPS = [
+    *("detector", "beam", "crystal", "sampling", "output", "provenance"),
+    "without effect, as in the reference",
+]
 WRITTEN_OUT = {"deg": "degrees", "m": "metres", "A": "angstroms"}
 
 #: For each group its rows; a row is its spellings and its whole text.

@@ -32,6 +32,9 @@ QUIRKS = (
     "running-product",
     "last-layer",
     "source-weights",
+    "interpolation-latch",
+    "water-over-steps",
+    "water-fluence",
 )
 _LARGEST_AMPLITUDE = 100.0
 SHAPE_FLAGS = {"square": "square_xtal", "round": "round_xtal", "gauss": "gauss_xtal", "tophat": "tophat_spots"}
@@ -65,7 +68,7 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
         factors = attrs.evolve(
             factors, reflections=(index, torch.tensor(list(flags["hkl"].values()), dtype=torch.float64))
         )
-    experiment = make_experiment(command_line.assignments(*line))
+    experiment = make_experiment(command_line.parsed(*line), frozenset(quirks))
     if "sourcefile" in flags:
         rows = [(*row, None, None, None, None, None)[:5] for row in flags["sourcefile"]]
         experiment = attrs.evolve(experiment, beam=attrs.evolve(experiment.beam, sources=rows))
@@ -126,6 +129,10 @@ def crystals(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         flags["hkl"] = table(draw(st.integers(0, 1000)))
         flags["default_F"] = draw(st.sampled_from([0.0, 7.5]))
+        if draw(st.booleans()):
+            flags[draw(st.sampled_from(["interpolate", "nointerpolate"]))] = True
+        if draw(st.booleans()):
+            flags["xtal_y"] = draw(number(1e-6, 2e-5))
     else:
         flags["default_F"] = draw(number(1.0, 100.0))
     return flags
@@ -235,6 +242,9 @@ def exposures(draw: st.DrawFn) -> dict[str, Any]:
     flags["oversample"] = draw(st.integers(1, 2))
     if draw(st.booleans()):
         flags["dmin"] = draw(number(1.0, 8.0))
+    if draw(st.booleans()):
+        # As bright as reflections, so that the sum and the background both have digits to compare.
+        flags["water"] = draw(number(0.001, 1.0))
     return flags
 
 
@@ -273,7 +283,8 @@ def optics(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def source_rows(draw: st.DrawFn) -> tuple[float, ...]:
-    row = (draw(number(-12.0, -8.0)), draw(number(-0.5, 0.5)), draw(number(-0.5, 0.5)))
+    # Never along the polarization, as which xds has x: there the factor is not defined.
+    row = (draw(number(-12.0, -8.0)), draw(number(0.01, 0.5)), draw(number(-0.5, 0.5)))
     match draw(st.sampled_from(["place", "weight", "wavelength"])):
         case "weight":
             return (*row, draw(number(0.1, 3.0)))
@@ -303,6 +314,9 @@ def experiments(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(flags=experiments(), quirks=st.sets(st.sampled_from(QUIRKS)))
 def test_engine_equals_the_scalar_oracle(flags: dict[str, Any], quirks: set[str]) -> None:
+    # With these together the oracle does not say which layer the water is in.
+    layers = "last-layer" in quirks or "oversample_thick" in flags or "detector_thick" not in flags
+    assume("water" not in flags or layers or not {"running-product", "water-over-steps"} <= quirks)
     expected = np.array(oracle.simulate(flags, quirks))
     # A running product of solid angles above 1, as point pixels have them, ends beyond any number.
     assume("running-product" not in quirks or np.isfinite(expected).all())

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "numpy", "gemmi", "PIL", "rich")
+HEAVY = ("torch", "numpy", "gemmi", "PIL", "rich", "cattrs")
 
 
 def loaded_after(statement: str) -> list[str]:
@@ -17,7 +17,15 @@ def loaded_after(statement: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "words",
-    [("--help",), ("--version",), ("plugins",), ("plugins", "--json"), ("simulate", "--help"), ("wilson", "--help")],
+    [
+        ("--help",),
+        ("--version",),
+        ("plugins",),
+        ("plugins", "--json"),
+        ("simulate", "--help"),
+        ("wilson", "--help"),
+        ("noise", "--help"),
+    ],
     ids=" ".join,
 )
 def test_overviews_leave_the_heavy_libraries_unloaded(words: tuple[str, ...]) -> None:

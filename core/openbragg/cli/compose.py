@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from openbragg.units import unit
 _TYPE_WORDS = {float: "number", int: "whole number", str: "word", Path: "file"}
 _NAME_WIDTH = 38
 _HELP = ("--help", "-h")
+_GIVEN = "openbragg.given"
+_READ_AS = "openbragg.read_as"
 
 
 @attrs.frozen(eq=False)
@@ -148,18 +150,36 @@ class ModelCommand(click.Command):
     ----------
     sections
         The groups of help, in order.
+    beginnings
+        Beginnings of words that are taken for a flag where no flag is spelled like the word, each with that flag.
+    arguments
+        What is given without a flag, one word each, anywhere on the command line.
+    elsewhere
+        Flags of other commands that a user may expect here, each with what is to be said of it.
     """
 
-    def __init__(self, name: str, sections: Sequence[Section], **rest: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        sections: Sequence[Section],
+        beginnings: Mapping[str, str] | None = None,
+        arguments: Sequence[click.Argument] = (),
+        elsewhere: Mapping[str, str] | None = None,
+        **rest: Any,
+    ) -> None:
         self.sections = tuple(sections)
+        self.beginnings = dict(beginnings or {})
+        self.arguments = tuple(arguments)
+        self.elsewhere = dict(elsewhere or {})
         options = [option for section in sections for option in section.options]
-        super().__init__(name, params=list(options), context_settings={"help_option_names": list(_HELP)}, **rest)
+        super().__init__(
+            name, params=[*arguments, *options], context_settings={"help_option_names": list(_HELP)}, **rest
+        )
         self._by_name = {name: option for option in options for name in option.opts}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the flags; `given` then returns them in order."""
-        words, given = self._scan(args)
-        ctx.meta["openbragg.given"] = given
+        words, ctx.meta[_GIVEN], ctx.meta[_READ_AS] = self.scan(args, _HELP)
         return super().parse_args(ctx, words)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -172,18 +192,39 @@ class ModelCommand(click.Command):
         with formatter.section("help"):
             formatter.write_dl([("-h, --help", "Show this text.")], col_max=_NAME_WIDTH)
 
-    def _scan(self, args: list[str]) -> tuple[list[str], list[tuple[click.Option, list[str]]]]:
-        """The words with each varying list of values joined into one, and each known flag with its values."""
+    def scan(
+        self, args: Sequence[str], passing: Collection[str] = ()
+    ) -> tuple[list[str], list[tuple[click.Option, list[str]]], dict[str, str]]:
+        """The words with each varying list of values joined into one, each known flag with its values, and what was
+        read as a flag that it only begins like.
+
+        Words in `passing` are let through, and as many as there are arguments; any other that is neither a flag nor its
+        value is refused here, for click would take ``-N5`` for ``-N 5``.
+
+        Raises
+        ------
+        click.UsageError
+            For a word that is no flag, and a value that is empty or more than a flag takes.
+        """
         words: list[str] = []
         given: list[tuple[click.Option, list[str]]] = []
+        read_as: dict[str, str] = {}
+        expected = len(self.arguments)
         position = 0
         while position < len(args):
             word = args[position]
             position += 1
             name, equals, inline = word.partition("=") if word.startswith("--") else (word, "", "")
+            if name not in self._by_name and (meant := self._beginning(name)) is not None:
+                read_as[name] = meant
+                name = meant
             option = self._by_name.get(name)
             if option is None:
-                words.append(self._unknown(word))
+                if expected and word and not word.startswith("-"):
+                    expected -= 1
+                elif word not in passing:
+                    self._refuse(word)
+                words.append(word)
                 continue
             fewest, most = option.flag.length if isinstance(option, FlagOption) else (0, 0)
             if equals:
@@ -191,30 +232,51 @@ class ModelCommand(click.Command):
                     raise click.UsageError(f"{name} takes no value, got {inline!r}")
                 values = [inline]
             else:
-                values = args[position : position + fewest]
+                values = list(args[position : position + fewest])
                 position += len(values)
                 while len(values) < most and position < len(args) and _is_number(args[position]):
                     values.append(args[position])
                     position += 1
             if "" in values:
                 raise click.UsageError(f"{name}: expected a value, got ''")
-            given.append((option, [part for value in values for part in value.split()] if fewest != most else values))
+            parts = [part for value in values for part in value.split()] if fewest != most else values
+            given.append((option, parts))
             words += [name, " ".join(values)] if fewest != most and values else [name, *values]
-        return words, given
+        return words, given, read_as
 
-    def _unknown(self, word: str) -> str:
-        """Help passes; anything else unknown is refused here, for click would take ``-N5`` for ``-N 5``."""
-        if word in _HELP:
-            return word
+    def _beginning(self, name: str) -> str | None:
+        """The flag that a word begins like, the longest if there are several."""
+        found = [beginning for beginning in self.beginnings if name.startswith(beginning)]
+        meant = self.beginnings[max(found, key=len)] if found else None
+        return meant if meant in self._by_name else None
+
+    def _refuse(self, word: str) -> None:
         if not word.startswith("-") or _is_number(word):
             raise click.UsageError(f"unexpected argument {word!r}")
+        if (flag := word.partition("=")[0]) in self.elsewhere:
+            raise click.UsageError(f"{flag}: {self.elsewhere[flag]}")
         close = get_close_matches(word, self._by_name, n=3, cutoff=0.6)
         raise click.UsageError(f"no such flag: {word}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
 
 
 def given(ctx: click.Context) -> list[tuple[click.Option, list[str]]]:
     """The options of a parsed `ModelCommand`, in the order of the command line, with the words that followed."""
-    return list(ctx.meta["openbragg.given"])
+    return list(ctx.meta[_GIVEN])
+
+
+def set_given(ctx: click.Context, given: Sequence[tuple[click.Option, list[str]]]) -> None:
+    """Put other options in the place of those that were parsed."""
+    ctx.meta[_GIVEN] = list(given)
+
+
+def read_as(ctx: click.Context) -> dict[str, str]:
+    """Words of a parsed `ModelCommand` that no flag is spelled like, and the flags they were taken for."""
+    return dict(ctx.meta[_READ_AS])
+
+
+def assignments_of(given: Iterable[tuple[click.Option, list[str]]]) -> list[tuple[Flag, list[str]]]:
+    """Those of the options given that set a field, in order, each with its words."""
+    return [(option.flag, words) for option, words in given if isinstance(option, FlagOption)]
 
 
 def flags_of(cls: type) -> list[Flag]:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from openbragg.cli.compose import Flag, construct
+import click
+
+from openbragg.cli.compose import Flag, FlagOption, assignments_of, construct
+from openbragg.cli.settings import CameraFile
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.options import ANGLE_OF_CELL, COUNT, POSITIVE
+from openbragg.orchestrator.headers import Settings, camera_settings
 from openbragg.orchestrator.matrix import read_mosflm_matrix
+from openbragg.orchestrator.quirks import notice
+from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.sources import read_sources
 from openbragg.units import unit
 
@@ -22,44 +28,88 @@ _PIVOT_IMPLIED = {
     "near_pixel": "sample",
     "twotheta": "sample",
 }
+#: Of -polar and -nopolar the last counts.
+_POLARIZATION = ("polarization", "no_polarization_factor")
+#: What the flag of a named convention does to it; later flags may still make the convention custom.
+_PIVOT_OF_CONVENTION = {"-mosflm": "beam", "-adxv": "beam", "-denzo": "beam", "-dials": "beam", "-xds": "sample"}
 _RIGHT_ANGLE = unit("deg").to_si(90.0)
 
+Given = list[tuple[click.Option, list[str]]]
 Assignments = list[tuple[Flag, list[str]]]
 
 
-def make_experiment(assignments: Assignments) -> Experiment:
-    """The experiment that flags describe, in their order, its files read.
+def make_experiment(
+    given: Given,
+    quirks: frozenset[str] = frozenset(),
+    notices: list[str] | None = None,
+    crystal: Crystal | None = None,
+) -> Experiment:
+    """The experiment that flags describe, in their order, its files read; its crystal may be given instead.
+
+    Headers of images given with -img and -mask come before every flag. `notices` gets a line for each quirk of the
+    reference among those concerned with flags and files that is not in `quirks` and would have changed the experiment.
 
     Raises
     ------
     OpenBraggError
         When a value or a file cannot be used, or there is no crystal.
     """
-    beam = _make_beam(assignments)
+    notices = notices if notices is not None else []
+    assignments = assignments_of(given)
+    camera = _camera(assignments, quirks, notices)
+    beam = _make_beam(assignments, camera.get(Beam, {}))
+    others = [(flag, words) for flag, words in assignments if flag.field != "mask"]
     return Experiment(
         beam=beam,
-        detector=construct(Detector, assignments, implied_pivot=_implied_pivot(assignments)),
-        crystal=_make_crystal(assignments, beam),
-        scan=construct(Scan, assignments),
+        detector=construct(Detector, others, implied_pivot=_implied_pivot(given), **camera.get(Detector, {})),
+        crystal=_make_crystal(assignments, beam) if crystal is None else crystal,
+        scan=construct(Scan, assignments, **camera.get(Scan, {})),
         sampling=construct(Sampling, assignments),
     )
 
 
-def _make_beam(assignments: Assignments) -> Beam:
+def _camera(assignments: Assignments, quirks: frozenset[str], notices: list[str]) -> Settings:
+    """What the headers of -mask and -img say, the latter above the former, and the mask itself."""
+    settings: Settings = {}
+    for owner, field in ((Detector, "mask"), (CameraFile, "image")):
+        files = [words[0] for flag, words in assignments if flag.owner is owner and flag.field == field]
+        if not files:
+            continue
+        image = read_smv(Path(files[-1]))
+        found = camera_settings(image, is_mask=field == "mask", quirks=quirks, notices=notices)
+        for cls, values in found.items():
+            settings.setdefault(cls, {}).update(values)
+        if field == "mask":
+            settings[Detector]["mask"] = image.pixels != 0
+    detector = settings.get(Detector, {})
+    flagged = {flag.field for flag, _ in assignments if flag.owner is Detector}
+    if "close_distance" in detector and "distance" in flagged and "header-distance" not in quirks:
+        del detector["close_distance"]
+        if "close_distance" not in flagged:
+            notices.append(notice("header-distance"))
+    return settings
+
+
+def _make_beam(assignments: Assignments, camera: dict[str, Any]) -> Beam:
     """The beam, its file of sources read."""
     files = [words[0] for flag, words in assignments if flag.owner is Beam and flag.field == "sources"]
+    polarizing = [flag.field for flag, _ in assignments if flag.owner is Beam and flag.field in _POLARIZATION]
     others = [(flag, words) for flag, words in assignments if flag.field != "sources"]
-    beam: Beam = construct(Beam, others, sources=read_sources(Path(files[-1])) if files else None)
+    if polarizing[-1:] == ["polarization"]:
+        others = [(flag, words) for flag, words in others if flag.field != "no_polarization_factor"]
+    beam: Beam = construct(Beam, others, sources=read_sources(Path(files[-1])) if files else None, **camera)
     return beam
 
 
-def _implied_pivot(assignments: Assignments) -> str | None:
+def _implied_pivot(given: Given) -> str | None:
     implied = None
-    for flag, words in assignments:
-        if flag.owner is Detector and flag.field == "pivot":
+    for option, words in given:
+        if not isinstance(option, FlagOption):
+            implied = _PIVOT_OF_CONVENTION.get(option.opts[0], implied)
+        elif option.flag.owner is Detector and option.flag.field == "pivot":
             implied = words[0]
-        elif flag.owner is Detector:
-            implied = _PIVOT_IMPLIED.get(flag.field, implied)
+        elif option.flag.owner is Detector:
+            implied = _PIVOT_IMPLIED.get(option.flag.field, implied)
     return implied
 
 

@@ -14,8 +14,10 @@ from openbragg.errors import OpenBraggError
 #: imports nothing.
 _COMMANDS = {
     "simulate": ("openbragg.cli.simulate", "Render a diffraction image."),
+    "noise": ("openbragg.cli.noise", "Apply a noise model to an image."),
     "plugins": ("openbragg.cli.plugins", "List the installed plugins."),
     "wilson": ("openbragg.cli.wilson", "Make structure factors for a cell from Wilson statistics."),
+    "compare": ("openbragg.cli.compare", "Compare two images, or two simulators run with the same flags."),
 }
 _BLOCKED_KEY = "openbragg.blocked"
 _DEBUG_FLAG = "--debug"

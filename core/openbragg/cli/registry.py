@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from openbragg.cli.compose import flags_of
+from openbragg.cli.compose import FlagOption, Section, SwitchOption, flags_of, section
 from openbragg.cli.main import warn
-from openbragg.cli.settings import Computation, ConventionChoice, CrystalChoices, NoiseChoice, Output
+from openbragg.cli.settings import (
+    CameraFile,
+    Computation,
+    ConventionChoice,
+    CrystalChoices,
+    InputCounts,
+    NoiseChoice,
+    Output,
+    Printout,
+    Provenance,
+    WithoutEffect,
+)
 from openbragg.model import Beam, Crystal, Detector, Sampling, Scan
-from openbragg.orchestrator.registry import Registry, load
+from openbragg.orchestrator.registry import Found, Registry, load
 
 #: Classes whose options every simulation has, by the group of help they stand in.
 CORE_SECTIONS: dict[str, tuple[type, ...]] = {
-    "detector": (ConventionChoice, Detector),
+    "detector": (ConventionChoice, CameraFile, Detector),
     "beam": (Beam,),
     "crystal": (CrystalChoices, Crystal),
     "sampling": (Scan, Sampling, Computation),
-    "output": (NoiseChoice, Output),
+    "output": (NoiseChoice, Output, Printout),
+    "provenance": (Provenance,),
+    "without effect, as in the reference": (WithoutEffect,),
 }
+
+
+#: Classes with options of other commands that have the flags of plugins.
+_OTHERS = (InputCounts,)
 
 
 def load_registry(blocked: tuple[str, ...]) -> Registry:
     """Load the plugins; each that cannot be loaded is one line on stderr."""
     core = [
         spelling
-        for classes in CORE_SECTIONS.values()
+        for classes in (*CORE_SECTIONS.values(), _OTHERS)
         for cls in classes
         for flag in flags_of(cls)
         for spelling in flag.spellings
@@ -31,3 +48,18 @@ def load_registry(blocked: tuple[str, ...]) -> Registry:
     for _, fault in registry.faults:
         warn(f"plugin skipped: {fault}")
     return registry
+
+
+def simulation_sections(registry: Registry) -> list[Section]:
+    """The flags of a simulation: the core's and those of every plugin."""
+    core = [section(title, *classes) for title, classes in CORE_SECTIONS.items()]
+    return core + [plugin_section(found) for found in registry.found]
+
+
+def plugin_section(found: Found) -> Section:
+    """The bare flags and the options of a plugin."""
+    switches = (
+        [SwitchOption(found.cls.flags[0], found.cls.flags[1:], str(found.cls.summary))] if found.cls.flags else []
+    )
+    options = [FlagOption(flag) for flag in flags_of(found.cls)]
+    return Section(f"{found.role.title}: {found.name}", (*switches, *options))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import attrs
 import click
 
-from openbragg.cli.compose import Flag, FlagOption, SwitchOption, construct
+from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
 from openbragg.errors import UsageError
+from openbragg.orchestrator import outputs
 from openbragg.orchestrator.registry import Found, Registry
 from openbragg.roles import ROLES
 
 #: Role whose last flag wins, as in the reference program; elsewhere two different choices are a mistake.
 _LAST_WINS = "geometry_conventions"
+
+#: The role that -nonoise is about.
+_NOISE = "noise_models"
+_SILENCE = "-nonoise"
 
 Given = list[tuple[click.Option, list[str]]]
 
@@ -37,8 +43,8 @@ class Selected:
     notices: list[str]
 
 
-def select(registry: Registry, given: Given) -> Selected:
-    """Choose and make the plugins.
+def select(registry: Registry, given: Given, hooks: Collection[str] | None = None) -> Selected:
+    """Choose and make the plugins of all roles, or of those with these hooks.
 
     Raises
     ------
@@ -47,13 +53,13 @@ def select(registry: Registry, given: Given) -> Selected:
     PluginError
         When a plugin was asked for that is not there.
     """
-    assignments = [(option.flag, words) for option, words in given if isinstance(option, FlagOption)]
+    assignments = assignments_of(given)
     roles: dict[str, Any] = {}
     notices: list[str] = []
     for role in ROLES:
-        if not role.default:
+        if not role.default or (hooks is not None and role.hook not in hooks):
             continue
-        wishes = _wishes(registry, role.hook, role.flag, given)
+        wishes = _wishes(registry, role.hook, role.flag, _after_silence(given) if role.hook == _NOISE else given)
         chosen = _chosen(wishes, role.hook, role.title, notices)
         found = registry.get(role.hook, chosen or role.default)
         _refuse_idle_options(registry, role.hook, found, assignments)
@@ -62,8 +68,41 @@ def select(registry: Registry, given: Given) -> Selected:
     return Selected(roles, formats, notices)
 
 
+def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs.Output]:
+    """The files that were asked for, or else the formats' defaults for these contents.
+
+    Where the noise model is the absence of noise, there are none of counts, and `selected` gets a notice for each that
+    was asked for.
+    """
+    noise = selected.roles[_NOISE]
+    silent = noise.name == _SILENCE.removeprefix("-")
+    asked = outputs.requested(selected.formats)
+    if not asked:
+        return outputs.defaults(selected.formats, [word for word in contents if not (silent and word == "counts")])
+    for output in asked:
+        if silent and output.content == "counts":
+            line = f"{output.flag} {output.path} is not written: the noise model is {noise.name}"
+            selected.notices.append(line)
+    return [output for output in asked if not (silent and output.content == "counts")]
+
+
+def overrule(registry: Registry, earlier: Given, later: Given) -> Given:
+    """The flags of `earlier` without those that ask for another plugin in a role for which `later` asks for one."""
+    for role in ROLES:
+        wishes = _wishes(registry, role.hook, role.flag, later)
+        if wishes:
+            earlier = [
+                (option, words)
+                for option, words in earlier
+                if all(name == wishes[-1][0] for name, _ in _wishes(registry, role.hook, role.flag, [(option, words)]))
+            ]
+    return earlier
+
+
 def _wishes(registry: Registry, hook: str, flag: str, given: Given) -> list[tuple[str, str]]:
-    """(plugin name, flag that asks for it), in the order of the command line."""
+    """(plugin name, flag that asks for it), in the order of the command line; none in a role of many at once."""
+    if not flag:
+        return []
     switches = {spelling: plugin.name for plugin in registry.of_role(hook) for spelling in plugin.cls.flags}
     owners = {plugin.cls: plugin.name for plugin in registry.of_role(hook)}
     explicit: list[tuple[str, str]] = []
@@ -78,6 +117,17 @@ def _wishes(registry: Registry, hook: str, flag: str, given: Given) -> list[tupl
             wish = (owners[option.flag.owner], spelling)
             (explicit if hook == _LAST_WINS else implied).append(wish)
     return explicit or implied
+
+
+def _after_silence(given: Given) -> Given:
+    """Without a bare -nonoise that a later file of counts takes back, as in the reference."""
+    counts = [
+        number
+        for number, (option, _) in enumerate(given)
+        if isinstance(option, FlagOption) and option.flag.spec.output == "counts"
+    ]
+    last = counts[-1] if counts else -1
+    return [pair for number, pair in enumerate(given) if number > last or pair[0].opts[0] != _SILENCE]
 
 
 def _chosen(wishes: list[tuple[str, str]], hook: str, title: str, notices: list[str]) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 
-from openbragg.options import one_of, option
+from openbragg.options import COUNT_OR_NONE, POSITIVE, one_of, option
 
 
 @attrs.frozen
@@ -38,6 +40,94 @@ class Output:
         negations=("-noprogress",),
         type=bool,
         help="Show a progress bar. Default: on a terminal.",
+    )
+
+
+@attrs.frozen
+class Provenance:
+    """Where a run is written down, and which one is repeated."""
+
+    # Words and not paths: neither is an input or an output of the simulation.
+    record: str | None = option(
+        "-record", type=str, metavar="FILE", help="Write down the whole run as JSON: what went in, and what came out."
+    )
+    repeat: str | None = option(
+        "-from",
+        type=str,
+        metavar="FILE",
+        help="Repeat a recorded run: its flags stand here, so that later ones override them.",
+    )
+    force: bool = option(
+        "-force", default=False, type=bool, help="Repeat the run even if an input is not the file it was."
+    )
+
+
+@attrs.frozen
+class Printout:
+    """What is printed of single pixels."""
+
+    every: bool = option(
+        "-printout", default=False, type=bool, help="Print what each pixel is made of, as the reference does."
+    )
+    pixel: tuple[int, int] | None = option(
+        "-printout_pixel",
+        type=int,
+        length=2,
+        rule=COUNT_OR_NONE,
+        unit="pixels",
+        metavar="fast slow",
+        help="Print it of this pixel alone.",
+    )
+
+
+@attrs.frozen
+class WithoutEffect:
+    """Flags that the reference program reads and does nothing with."""
+
+    amplitudes: Path | None = option(
+        "-stol",
+        type=Path,
+        metavar="FILE",
+        help="Amplitudes of amorphous matter by sin(theta)/lambda in 1/A; read, but without effect.",
+    )
+    amplitudes_4stol: Path | None = option(
+        "-4stol", type=Path, metavar="FILE", help="The same by 4 sin(theta)/lambda; without effect."
+    )
+    amplitudes_q: Path | None = option(
+        "-Q", type=Path, metavar="FILE", help="The same by 4 pi sin(theta)/lambda; without effect."
+    )
+    stolout: str | None = option("-stolout", type=str, metavar="FILE", help="Without effect.")
+    coherent: bool = option("-coherent", default=False, type=bool, help="Without effect.")
+    density: float | None = option("-density", "-sample_density", unit="g/cm^3", help="Without effect.")
+    molecular_weight: float | None = option("-MW", "-molecular_weight", unit="g/mol", help="Without effect.")
+
+
+@attrs.frozen
+class CameraFile:
+    """An image whose header describes the camera; flags come after it."""
+
+    image: Path | None = option(
+        "-img",
+        type=Path,
+        metavar="FILE",
+        help="SMV image whose header gives pixels, distances, wavelength, beam centre, phi; flags override it.",
+    )
+
+
+@attrs.frozen
+class InputCounts:
+    """How the pixels of an image that is read stand for photons."""
+
+    offset: float | None = option(
+        "-input_offset",
+        unit="counts",
+        help="Taken off every pixel of IMAGE. Default: ADC_OFFSET in an SMV header, else 0.",
+    )
+    scale: float | None = option(
+        "-input_scale",
+        unit="counts/photon",
+        rule=POSITIVE,
+        help="Pixels are then divided by it. Default: COUNTS_PER_PHOTON in an SMV header, else 1.",
     )
 
 

@@ -5,85 +5,90 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from openbragg.cli.compose import (
-    FlagOption,
-    ModelCommand,
-    Section,
-    SwitchOption,
-    construct,
-    flags_of,
-    given,
-    section,
-)
+from openbragg.cli.compose import Flag, assignments_of, construct, given, read_as
 from openbragg.cli.experiment import make_experiment
 from openbragg.cli.main import warn
-from openbragg.cli.registry import CORE_SECTIONS, load_registry
-from openbragg.cli.selection import Selected, select
-from openbragg.cli.settings import Computation, Output
+from openbragg.cli.recording import prepare
+from openbragg.cli.reference_flags import BEGINNINGS, Given, as_the_reference_reads
+from openbragg.cli.registry import load_registry, simulation_sections
+from openbragg.cli.replay import Replay, ReplayingCommand, provenance
+from openbragg.cli.selection import Selected, images_to_write, select
+from openbragg.cli.settings import Computation, Output, Printout, Provenance, WithoutEffect
 from openbragg.errors import InputError
 from openbragg.orchestrator import outputs
-from openbragg.orchestrator.quirks import parse_compat
-from openbragg.orchestrator.registry import Found, Registry
+from openbragg.orchestrator.amplitudes import read_amplitudes
+from openbragg.orchestrator.quirks import notice, parse_compat
+from openbragg.orchestrator.reflections import with_cache
+from openbragg.orchestrator.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    import torch
-
-    from openbragg.engine.image import Region
     from openbragg.orchestrator.simulate import Rendering
 
 
 def command(blocked: tuple[str, ...]) -> click.Command:
     """Make the command from the core's options and those of every plugin."""
     registry = load_registry(blocked)
-    sections = [section(title, *classes) for title, classes in CORE_SECTIONS.items()]
-    sections += [_plugin_section(found) for found in registry.found]
 
     def run() -> None:
-        simulate(registry, given(click.get_current_context()))
+        context = click.get_current_context()
+        simulate(registry, given(context), read_as(context), provenance(context))
 
-    return ModelCommand(
+    return ReplayingCommand(
         "simulate",
-        sections,
+        simulation_sections(registry),
+        registry,
+        beginnings=BEGINNINGS,
         callback=run,
         help="Render the diffraction image of a small crystal on an absolute scale.\n\n"
         "Flags are those of nanoBragg.c; later ones win. Each has a double-dash alias.",
     )
 
 
-def simulate(registry: Registry, words: list[tuple[click.Option, list[str]]]) -> None:
-    """Run a simulation from flags in their order, and write its files."""
-    assignments = [(option.flag, values) for option, values in words if isinstance(option, FlagOption)]
-    computation = construct(Computation, assignments)
+def simulate(
+    registry: Registry, words: Given, spellings: dict[str, str], recorded: tuple[Provenance, Replay | None]
+) -> None:
+    """Run a simulation from flags in their order, and write its files.
+
+    `spellings` are words that were taken for flags which they only begin like. `recorded` says where the run is written
+    down, and which one it repeats.
+    """
+    replay = recorded[1]
+    computation = construct(Computation, assignments_of(words))
     compat = parse_compat(computation.compat)
+    misread = as_the_reference_reads(words, replay.flags if replay is not None else ())
+    words = misread.given if "flag-matching" in compat else words
+    assignments = assignments_of(words)
     selected = select(registry, words)
-    experiment = make_experiment(assignments)
+    selected.notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
+    experiment = make_experiment(words, compat, selected.notices)
+    if misread.changes and words is not misread.given and make_experiment(misread.given, compat) != experiment:
+        selected.notices.append(notice("flag-matching", "; ".join(misread.changes)))
+    _notice_without_effect(assignments, selected.notices)
+    printout = construct(Printout, assignments)
     noise = selected.roles["noise_models"]
-    wanted = outputs.requested(selected.formats)
-    silent = noise.name == "nonoise"
-    if not wanted:
-        wanted = outputs.defaults(selected.formats, ["photons"] if silent else ["photons", "counts"])
-    if silent:
-        for output in wanted:
-            if output.content == "counts":
-                warn(f"notice: {output.flag} {output.path} is not written: the noise model is {noise.name}")
-        wanted = [output for output in wanted if output.content != "counts"]
-    outputs.check(wanted)
+    wanted = images_to_write(selected, ["photons", "counts"])
+    plugins = {**selected.roles}
+    plugins["structure_factors"] = with_cache(plugins["structure_factors"], compat, selected.notices)
+    recording = prepare(registry, words, recorded, experiment, plugins, wanted)
+    selected.notices[:0] = replay.notices() if replay is not None else []
+    outputs.check([*wanted, *(recording.outputs() if recording is not None else ())])
 
     from openbragg.orchestrator.simulate import render
+    from openbragg.orchestrator.writing import make_pictures, reference_differences, write_pictures
 
-    with _progress(construct(Output, assignments).progress) as progress:
+    printing = printout.every or printout.pixel is not None
+    with _progress(False if printing else construct(Output, assignments).progress) as progress:
         rendering = render(
             experiment,
             convention=selected.roles["geometry_conventions"],
-            structure_factors=selected.roles["structure_factors"],
+            structure_factors=plugins["structure_factors"],
             lattice_shape=selected.roles["lattice_shapes"],
             device=computation.device,
             precision=computation.precision,
@@ -91,18 +96,38 @@ def simulate(registry: Registry, words: list[tuple[click.Option, list[str]]]) ->
             progress=progress,
         )
     _refuse_impossible(rendering)
-    for notice in (*selected.notices, *rendering.choices.notices):
-        warn(f"notice: {notice}")
-    _write(rendering, noise, wanted)
+    pictures = make_pictures(rendering.images[0], rendering.experiment, rendering.laboratory, noise, wanted, compat)
+    if pictures.seed is not None and rendering.experiment.sampling.seed is None:
+        rendering.choices.made["noise seed"] = str(pictures.seed)
+    rendering.choices.notices.extend(reference_differences(pictures))
+    for line in (*selected.notices, *rendering.choices.notices):
+        warn(f"notice: {line}")
+    if printing:
+        _print_pixels(rendering, printout.pixel)
+    write_pictures(pictures)
+    if recording is not None:
+        for line in recording.finish(rendering, pictures.seed, [*selected.notices, *rendering.choices.notices]):
+            warn(f"notice: {line}")
     _report(rendering, selected, wanted)
+    if recording is not None and recording.file is not None:
+        click.echo(f"{'wrote':<16}{recording.file} (record)")
 
 
-def _plugin_section(found: Found) -> Section:
-    switches = (
-        [SwitchOption(found.cls.flags[0], found.cls.flags[1:], str(found.cls.summary))] if found.cls.flags else []
-    )
-    options = [FlagOption(flag) for flag in flags_of(found.cls)]
-    return Section(f"{found.role.title}: {found.name}", (*switches, *options))
+def _notice_without_effect(assignments: list[tuple[Flag, list[str]]], notices: list[str]) -> None:
+    """Say which flags have no effect; files that they name must still be what they should be."""
+    for flag, words in assignments:
+        if flag.owner is WithoutEffect:
+            if flag.spec.type is Path:
+                read_amplitudes(Path(words[0]))
+            notices.append(f"{flag.spellings[0]} has no effect, in the reference program as here")
+
+
+def _print_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> None:
+    """What pixels are made of, on stdout."""
+    from openbragg.orchestrator.printout import printed_pixels
+
+    for text in printed_pixels(rendering, chosen):
+        click.echo(text)
 
 
 @contextmanager
@@ -122,30 +147,6 @@ def _progress(wanted: bool | None) -> Iterator[Callable[[int, int], None] | None
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _write(rendering: Rendering, noise: Any, wanted: list[outputs.Output]) -> None:
-    """Write every file, drawing the noise once when one of them wants it."""
-    from openbragg.orchestrator.resolve import clock_seed
-    from openbragg.roles import Image
-
-    sampling = rendering.experiment.sampling
-    assert sampling.region is not None  # resolved
-    pictures: dict[str, np.ndarray[Any, Any]] = {"photons": rendering.images[0].detach().cpu().numpy()}
-    if any(output.content == "counts" for output in wanted):
-        seed = sampling.seed if sampling.seed is not None else clock_seed()
-        if sampling.seed is None:
-            rendering.choices.made["noise seed"] = str(seed)
-        pictures["counts"] = _noisy(rendering.images[0], sampling.region, noise, seed).cpu().numpy()
-    for output in wanted:
-        image = Image(
-            pixels=pictures[output.content],
-            content=output.content,
-            region=sampling.region,
-            experiment=rendering.experiment,
-            laboratory=rendering.laboratory,
-        )
-        outputs.write_file(output.path, partial(output.format.write, image=image))
-
-
 def _refuse_impossible(rendering: Rendering) -> None:
     """No file is written of photons that cannot be; of an image without any, a word is said."""
     image = rendering.images[0]
@@ -154,17 +155,7 @@ def _refuse_impossible(rendering: Rendering) -> None:
     if float(image.min()) < 0.0:
         raise InputError("the detector stands with its back to the crystal: its solid angle is negative")
     if float(image.max()) == 0.0:
-        warn("notice: the image is empty: no pixel has a photon to expect")
-
-
-def _noisy(photons: torch.Tensor, region: Region, noise: Any, seed: int) -> torch.Tensor:
-    """Counts of the rendered part, 0 elsewhere: a model that draws its pixels in turn must not draw for the rest."""
-    first_fast, last_fast, first_slow, last_slow = region
-    part = (slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1))
-    drawn: torch.Tensor = noise.counts(photons[part], seed)
-    counts = drawn.new_zeros(photons.shape)
-    counts[part] = drawn
-    return counts
+        rendering.choices.notices.append("the image is empty: no pixel has a photon to expect")
 
 
 def _report(rendering: Rendering, selected: Selected, wanted: list[outputs.Output]) -> None:
@@ -179,7 +170,7 @@ def _report(rendering: Rendering, selected: Selected, wanted: list[outputs.Outpu
     for word, value in made.items():
         click.echo(f"{word:<16}{value}")
     assert sampling.region is not None  # resolved
-    numbers = statistics(rendering.images[0], sampling.region)
+    numbers = statistics(rendering.images[0], sampling.region, rendering.mask())
     click.echo(f"{'largest':<16}{numbers.largest:.6g} photons at slow {numbers.slow}, fast {numbers.fast}")
     click.echo(f"{'mean':<16}{numbers.mean:.6g}")
     click.echo(f"{'rms':<16}{numbers.rms:.6g}, rmsd {numbers.rmsd:.6g}")

@@ -122,14 +122,8 @@ def evaluate(
     intensity = amplitude * amplitude
     if plan.resolution_limit is not None:
         intensity = intensity * resolved(scattering, plan.resolution_limit).to(intensity.dtype)
-    if plan.wavelengths.numel() > 1:
-        intensity = intensity * _on_axis(plan.source_weights[part.source], "source").to(intensity.dtype)
-    if panel.absorbs and not plan.oversample_capture and not plan.last_layer:
-        first = slice(0, 1)
-        layers, _ = unit_components(
-            positions(plan, panel, slow, fast, Part(layer=part.layer, slow_subpixel=first, fast_subpixel=first))
-        )
-        intensity = intensity * captured(panel, layers, part.layer).to(intensity.dtype)
+    for factor in _shared_factors(plan, panel, slow, fast, part):
+        intensity = intensity * factor.to(intensity.dtype)
     own = _own_factors(plan, panel, direction, distance, incident, part)
     if not plan.running_product:
         for factor in own:
@@ -170,13 +164,42 @@ def pixel_factors(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.
     incident = _on_sources(plan.incident[:1])
     if plan.resolution_limit is not None:
         direction, incident = _first_resolved(plan, panel, slow, fast, plan.resolution_limit)
-    polarization = polarization_factor(direction, incident, plan.electric_axis, plan.kahn)
-    return PixelFactors(polarization=polarization.reshape(-1), solid_angle=omega, capture=capture)
+    polarization = polarization_factor(direction, incident, plan.electric_axis, plan.kahn).reshape(-1)
+    return PixelFactors(polarization=polarization, solid_angle=omega, capture=capture)
 
 
-def photons(plan: Plan, intensity: torch.Tensor, factors: PixelFactors) -> torch.Tensor:
-    """Photons per pixel from the summed intensity; float64, (pixel,)."""
-    return plan.intensity_to_photons * intensity * factors.capture * factors.polarization * factors.solid_angle
+def photons(
+    plan: Plan, intensity: torch.Tensor, factors: PixelFactors, background: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Photons per pixel from the summed intensity and the share of the background; float64, (pixel,)."""
+    scattered = plan.intensity_to_photons * intensity
+    if plan.water is not None and background is not None:
+        scattered = scattered + plan.water.photons * background
+    return scattered * factors.capture * factors.polarization * factors.solid_angle
+
+
+def background_share(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, part: Part) -> torch.Tensor:
+    """What a part of the sum adds to the share of an isotropic background that pixels see: float64, (pixel,).
+
+    Over the whole sum it is the mean over subpixels and sources of the factors that belong to single terms, added up
+    over the sensor's layers. Rotation steps and mosaic domains do not matter to it: a part counts when it holds the
+    first of them.
+    """
+    layers = range(panel.layer_depths.numel())[part.layer]
+    if (part.phi.start or 0) > 0 or (part.mosaic.start or 0) > 0:
+        return torch.zeros_like(slow)
+    if plan.last_layer and panel.absorbs:
+        if panel.layer_depths.numel() - 1 not in layers:
+            return torch.zeros_like(slow)
+        part = attrs.evolve(part, layer=slice(layers[-1], layers[-1] + 1))
+    direction, distance = unit_components(positions(plan, panel, slow, fast, part))
+    incident = plan.incident[part.source]
+    share = torch.ones_like(distance).expand(*distance.shape[:3], len(incident), *distance.shape[4:])
+    for factor in _shared_factors(plan, panel, slow, fast, part):
+        share = share * factor
+    for factor in _own_factors(plan, panel, direction, distance, incident, part):
+        share = share * factor
+    return share.sum(dim=(0, 1, 2, 3, 4, 5)) / (plan.oversample**2 * plan.wavelengths.numel())
 
 
 def positions(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, part: Part) -> Components:
@@ -235,6 +258,22 @@ def solid_angle(plan: Plan, panel: PanelPlan, distance: torch.Tensor) -> torch.T
     return panel.pixel_size * panel.pixel_size * inverse_square * panel.close_distance / distance
 
 
+def _shared_factors(
+    plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, part: Part
+) -> list[torch.Tensor]:
+    """The factors that several terms of a pixel share: the weight of a source, and what a layer absorbs."""
+    factors = []
+    if plan.wavelengths.numel() > 1:
+        factors.append(_on_axis(plan.source_weights[part.source], "source"))
+    if panel.absorbs and not plan.oversample_capture and not plan.last_layer:
+        first = slice(0, 1)
+        layers, _ = unit_components(
+            positions(plan, panel, slow, fast, Part(layer=part.layer, slow_subpixel=first, fast_subpixel=first))
+        )
+        factors.append(captured(panel, layers, part.layer))
+    return factors
+
+
 def _own_factors(
     plan: Plan, panel: PanelPlan, direction: Components, distance: torch.Tensor, incident: torch.Tensor, part: Part
 ) -> list[torch.Tensor]:
@@ -256,10 +295,15 @@ def _running_factor(
 ) -> torch.Tensor:
     """Product of a term's factors; 1 for terms that the reference leaves out before it comes to multiply."""
     product = reduce(mul, own).to(torch.float64)
-    done = lattice_amplitude != 0.0
+    return torch.where(not_skipped(plan, scattering, lattice_amplitude), product, torch.ones_like(product))
+
+
+def not_skipped(plan: Plan, scattering: Components, lattice_amplitude: torch.Tensor) -> torch.Tensor:
+    """Which terms the reference program does not leave out before it comes to the structure factor."""
+    done = torch.ones_like(lattice_amplitude, dtype=torch.bool) if plan.water is not None else lattice_amplitude != 0.0
     if plan.resolution_limit is not None:
         done = done & resolved(scattering, plan.resolution_limit)
-    return torch.where(done, product, torch.ones_like(product))
+    return done
 
 
 def _curved(
@@ -290,9 +334,7 @@ def _first_resolved(
 
     Pixels of which nothing is left get their very first; their sum is zero.
     """
-    direction, _ = unit_components(positions(plan, panel, slow, fast, Part()))
-    scattering = scattering_vector(direction, plan.incident, _on_axis(plan.wavelengths, "source"))
-    kept = resolved(scattering, limit)
+    direction, kept = _resolved_evaluations(plan, panel, slow, fast, limit)
     choice = kept.reshape(-1, slow.numel()).to(torch.int8).argmax(dim=0)
     source = choice % plan.wavelengths.numel()
     subpixel = torch.div(choice, plan.wavelengths.numel(), rounding_mode="floor")
@@ -301,6 +343,22 @@ def _first_resolved(
         for component in direction
     )
     return (x, y, z), plan.incident[source].reshape(1, 1, 1, 1, 1, 1, -1, 3)
+
+
+def any_resolved(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
+    """Whether the resolution limit leaves anything of a pixel, (pixel,)."""
+    if plan.resolution_limit is None:
+        return torch.ones_like(slow, dtype=torch.bool)
+    _, kept = _resolved_evaluations(plan, panel, slow, fast, plan.resolution_limit)
+    return kept.reshape(-1, slow.numel()).any(dim=0)
+
+
+def _resolved_evaluations(
+    plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, limit: torch.Tensor
+) -> tuple[Components, torch.Tensor]:
+    """Directions of all subpixels, and which of them and of the sources the resolution limit leaves."""
+    direction, _ = unit_components(positions(plan, panel, slow, fast, Part()))
+    return direction, resolved(scattering_vector(direction, plan.incident, _on_axis(plan.wavelengths, "source")), limit)
 
 
 def _dot(components: Components, vectors: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,9 @@ from functools import reduce
 
 import torch
 
+#: Keeps a beam along its own polarization, which has no direction across it, from becoming no number.
+_SMALLEST = 1e-300
+
 #: Below this argument (in turns of the fast wave) a power series replaces sin(N u)/sin(u); the error is below 1e-13.
 _SERIES_TURNS = 0.01
 #: Coefficients of x^0, x^2, ... of 3 (sin x / x - cos x) / x^2: 3 (-1)^n (2n + 2) / (2n + 3)!.
@@ -91,9 +94,9 @@ def polarization_factor(
     """
     x, y, z = direction
     magnetic = torch.nn.functional.normalize(
-        torch.linalg.cross(electric_axis.expand_as(incident), incident), dim=-1, eps=0.0
+        torch.linalg.cross(electric_axis.expand_as(incident), incident), dim=-1, eps=_SMALLEST
     )
-    electric = torch.nn.functional.normalize(torch.linalg.cross(incident, magnetic), dim=-1, eps=0.0)
+    electric = torch.nn.functional.normalize(torch.linalg.cross(incident, magnetic), dim=-1, eps=_SMALLEST)
 
     def along(axis: torch.Tensor) -> torch.Tensor:
         first, second, third = axis.unbind(-1)

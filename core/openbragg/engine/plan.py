@@ -12,11 +12,17 @@ from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory, PanelFrame
 from openbragg.model.lattice import oriented_bases
 from openbragg.model.reference_random import draw_mosaic_domains
-from openbragg.model.scalars import plain
+from openbragg.model.scalars import is_tensor, plain
 from openbragg.model.sensor import Sensor, resolve_sensor
 from openbragg.model.vectors import rotation_about, scalar, vector
-from openbragg.roles import Lattice, LatticeShape, StructureFactors
-from openbragg.units import ELECTRON_RADIUS_SQUARED
+from openbragg.roles import InterpolatingStructureFactors, Lattice, LatticeShape, StructureFactors
+from openbragg.units import AVOGADRO, ELECTRON_RADIUS_SQUARED
+
+#: Amplitude of a water molecule in the forward direction, electrons.
+_WATER_AMPLITUDE = 2.57
+#: Grams in a cubic metre of water, and in a mole.
+_WATER_DENSITY = 1e6
+_WATER_MOLAR_MASS = 18.0
 
 #: Working precision of amplitudes for each ``--precision``; geometry, q and h k l are float64 in both.
 PRECISIONS = {"mixed": torch.float32, "double": torch.float64}
@@ -43,6 +49,26 @@ class PanelPlan:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class Water:
+    """The background that water around the crystal adds, as far as it is the same everywhere; float64, ().
+
+    Attributes
+    ----------
+    photons
+        Photons per steradian that it scatters.
+    in_sum
+        With the reference's running-product and water-over-steps, the intensity in squared electrons that every
+        pixel's sum starts from, in place of `photons`; else None.
+    cut
+        Whether a pixel of which the resolution limit leaves nothing has none, as in the reference.
+    """
+
+    photons: torch.Tensor
+    in_sum: torch.Tensor | None
+    cut: bool
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Plan:
     """The sum, axis by axis. All tensors are float64 on one device unless said otherwise.
 
@@ -58,8 +84,10 @@ class Plan:
         Spindle angle of each step, radians, (phi,).
     cell_vectors
         Rows a, b, c in metres of every step and mosaic domain, (phi, mosaic, 3, 3).
+    reciprocal_vectors
+        Rows a*, b*, c* in 1/metres of the crystal as it is mounted, (3, 3).
     first_cell_vectors
-        The same for the very first evaluation of a run, where the reference's phi-carryover has nothing to carry yet;
+        The cell vectors of the very first evaluation of a run, where the reference's phi-carryover has nothing to carry yet;
         None where it is no different.
     electric_axis, kahn, polarized
         The polarization; `polarized` False makes its factor 1.
@@ -69,10 +97,18 @@ class Plan:
         Of a curved detector, the distance () that all pixels share and the beam's direction (3,); else None.
     oversample_capture, oversample_polarization, oversample_solid_angle
         Factors that each term has of its own; the others are a pixel's.
-    last_layer, running_product
+    last_layer, running_product, interpolation_latch
         Quirks of the reference that concern the sum.
+    water
+        The background of water, or None.
     lattice, shape, structure_factors, tables
         The plugins that give amplitudes, and what they need.
+    interpolates
+        Whether the structure factors interpolate between reflections where they can, and can tell where that is.
+    reference_interpolates
+        Whether the reference program would begin to.
+    fluence
+        Photons per square metre, ().
     intensity_to_photons
         r_e^2 x fluence / steps, in photons x steradian^-1 per squared electron, shape ().
     resolution_limit
@@ -86,6 +122,7 @@ class Plan:
     source_weights: torch.Tensor
     angles: torch.Tensor
     cell_vectors: torch.Tensor
+    reciprocal_vectors: torch.Tensor
     first_cell_vectors: torch.Tensor | None
     electric_axis: torch.Tensor
     kahn: torch.Tensor
@@ -97,12 +134,22 @@ class Plan:
     oversample_solid_angle: bool
     last_layer: bool
     running_product: bool
+    interpolation_latch: bool
+    water: Water | None
     resolution_limit: torch.Tensor | None
     lattice: Lattice
     shape: LatticeShape
     structure_factors: StructureFactors
     tables: tuple[torch.Tensor, ...]
+    interpolates: bool
+    reference_interpolates: bool
+    fluence: torch.Tensor
     intensity_to_photons: torch.Tensor
+
+    @property
+    def electron_radius_squared(self) -> float:
+        """r_e^2, in square metres."""
+        return ELECTRON_RADIUS_SQUARED
 
     @property
     def device(self) -> torch.device:
@@ -127,6 +174,8 @@ class Plan:
         yield from (self.incident, self.wavelengths, self.cell_vectors, self.electric_axis, self.kahn)
         yield from (self.lattice.cells, self.lattice.reciprocal_metric, self.lattice.fudge)
         yield from (self.intensity_to_photons, *self.tables)
+        if self.water is not None:
+            yield self.water.photons
         for panel in self.panels:
             yield from (panel.origin, panel.fast, panel.slow, panel.normal, panel.pixel_size)
             yield from (panel.layer_depths, panel.absorption)
@@ -141,6 +190,7 @@ def make_plan(
     device: torch.device,
     precision: str,
     quirks: Collection[str] = (),
+    reference_interpolates: bool | None = None,
 ) -> Plan:
     """Lay the sum out.
 
@@ -156,6 +206,8 @@ def make_plan(
         Where and how to compute; `precision` is a key of `PRECISIONS`.
     quirks
         Names of reference quirks to reproduce; those that concern detector settings alone are the laboratory's.
+    reference_interpolates
+        Whether the reference program would begin to interpolate between reflections; as the plugin does by default.
 
     Raises
     ------
@@ -176,6 +228,11 @@ def make_plan(
         rotations = mosaic.unsqueeze(0) @ turned[steps].unsqueeze(1)
         return (vectors @ rotations.transpose(-1, -2)).to(device)
 
+    fluence = scalar(beam.photons_per_area)
+    tables = structure_factors.prepare(experiment, device, dtype)
+    interpolates = isinstance(structure_factors, InterpolatingStructureFactors) and structure_factors.interpolates(
+        tables
+    )
     oversample = sampling.oversample or 1
     sources = make_sources(beam, laboratory, weighted="source-weights" not in quirks)
     sensor = resolve_sensor(experiment.detector)
@@ -193,6 +250,7 @@ def make_plan(
         source_weights=sources.weights.to(device),
         angles=angles.to(device),
         cell_vectors=oriented(following),
+        reciprocal_vectors=reciprocal.to(device),
         first_cell_vectors=oriented(first) if first != following else None,
         electric_axis=laboratory.polarization.to(device),
         kahn=scalar(beam.polarization).to(device),
@@ -204,6 +262,8 @@ def make_plan(
         oversample_solid_angle=sampling.oversample_solid_angle,
         last_layer="last-layer" in quirks and not sampling.oversample_capture,
         running_product=running_product,
+        interpolation_latch="interpolation-latch" in quirks,
+        water=_water(experiment, quirks, steps, running_product, device),
         resolution_limit=scalar(limit).to(device) if plain(limit) > 0.0 else None,
         lattice=Lattice(
             cells=vector(crystal.cells).to(device),
@@ -213,8 +273,11 @@ def make_plan(
         ),
         shape=shape,
         structure_factors=structure_factors,
-        tables=structure_factors.prepare(experiment, device, dtype),
-        intensity_to_photons=(ELECTRON_RADIUS_SQUARED * scalar(beam.photons_per_area) / steps).to(device),
+        tables=tables,
+        interpolates=interpolates,
+        reference_interpolates=interpolates if reference_interpolates is None else reference_interpolates,
+        fluence=fluence.to(device),
+        intensity_to_photons=(ELECTRON_RADIUS_SQUARED * fluence / steps).to(device),
     )
 
 
@@ -244,6 +307,31 @@ def carried_steps(angles: list[float]) -> tuple[list[int], list[int]]:
     zero = next((step for step, angle in enumerate(angles) if angle == 0.0), 0)
     first = carried(zero)
     return carried(first[-1]) if angles else [], first
+
+
+def _water(
+    experiment: Experiment, quirks: Collection[str], steps: int, running_product: bool, device: torch.device
+) -> Water | None:
+    """The water's background: as many molecules as a cube of that width holds, each scattering as in the forward beam.
+
+    Source: nanoBragg.c, without its second factor of r_e^2 fluence unless it is asked for.
+    """
+    width = experiment.crystal.water
+    if not is_tensor(width) and width == 0.0:
+        return None
+    per_intensity = ELECTRON_RADIUS_SQUARED * scalar(experiment.beam.photons_per_area)
+    molecules = scalar(width) ** 3 * _WATER_DENSITY * AVOGADRO / _WATER_MOLAR_MASS
+    intensity = _WATER_AMPLITUDE**2 * molecules
+    if "water-fluence" in quirks:
+        intensity = intensity * per_intensity
+    over_steps = "water-over-steps" in quirks
+    in_sum = over_steps and running_product
+    photons = per_intensity * intensity / steps if over_steps else per_intensity * intensity
+    return Water(
+        photons=(torch.zeros_like(photons) if in_sum else photons).to(device),
+        in_sum=intensity.to(device) if in_sum else None,
+        cut=over_steps and not experiment.beam.no_polarization_factor,
+    )
 
 
 def _mosaic_rotations(experiment: Experiment) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import torch
 
@@ -9,7 +11,7 @@ from openbragg.errors import InputError
 from openbragg.model import Beam
 from openbragg.model.geometry import Laboratory
 from openbragg.model.intervals import Interval, resolve_interval
-from openbragg.model.scalars import plain
+from openbragg.model.scalars import Scalar, is_tensor, plain
 from openbragg.model.vectors import rotation_about, scalar, unit
 
 #: Where a source stands of which the place is not given, in metres upstream; only its direction matters.
@@ -92,25 +94,31 @@ def _outside(h: torch.Tensor, horizontal: Interval, v: torch.Tensor, vertical: I
 
 
 def _listed(beam: Beam, laboratory: Laboratory, weighted: bool) -> Sources:
-    upstream = -_SOURCE_DISTANCE * laboratory.beam
-    incident, wavelengths, weights = [], [], []
-    for row in beam.sources:
-        x, y, z, weight, wavelength = (*row, None, None, None, None, None)[:5]
-        place = torch.stack(
-            [scalar(value) if value is not None else upstream[axis] for axis, value in enumerate((x, y, z))]
-        )
-        if not plain(place.norm()) > 0.0:
-            raise InputError("a source stands where the crystal is")
-        incident.append(-unit(place))
-        wavelengths.append(scalar(wavelength if wavelength is not None else beam.wavelength))
-        weights.append(scalar(1.0 if weight is None else weight))
-    if not incident:
+    if not len(beam.sources):
         raise InputError("the list of sources is empty")
-    lengths, strengths = torch.stack(wavelengths), torch.stack(weights)
+    upstream = -_SOURCE_DISTANCE * laboratory.beam
+    x, y, z, strengths, lengths = (
+        _column(beam.sources, place, default) for place, default in enumerate((*upstream, 1.0, beam.wavelength))
+    )
+    places = torch.stack([x, y, z], dim=-1)
+    distances = places.norm(dim=-1, keepdim=True)
+    if not bool((distances > 0.0).all()):
+        raise InputError(f"source {int(distances.argmin()) + 1} of the list stands where the crystal is")
     if not (bool((lengths > 0.0).all()) and bool((strengths >= 0.0).all()) and plain(strengths.sum()) > 0.0):
         raise InputError("sources need wavelengths above 0 and weights of 0 or more, not all of them 0")
     return Sources(
-        incident=torch.stack(incident),
+        incident=-places / distances,
         wavelengths=lengths,
         weights=strengths / strengths.mean() if weighted else torch.ones_like(strengths),
     )
+
+
+def _column(rows: Any, place: int, default: Scalar) -> torch.Tensor:
+    """The numbers at one place in all rows, (rows,); where a row has none, the default."""
+    values = [row[place] if place < len(row) else None for row in rows]
+    numbers = [0.0 if value is None else value for value in values]
+    if any(is_tensor(value) for value in numbers):
+        column = torch.stack([scalar(value) for value in numbers])
+    else:
+        column = torch.tensor(numbers, dtype=torch.float64)
+    return column.where(torch.tensor([value is not None for value in values]), scalar(default))

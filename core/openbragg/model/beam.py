@@ -7,10 +7,22 @@ from typing import Any
 import attrs
 
 from openbragg.model.scalars import Scalar
-from openbragg.options import COUNT_OR_NONE, FRACTION, NOT_NEGATIVE, POSITIVE, option
+from openbragg.options import COUNT_OR_NONE, FINITE, FRACTION, NOT_NEGATIVE, POSITIVE, Rule, option, singles
 
 #: Photons per square metre when nothing else is said: the reference program's value.
 DEFAULT_FLUENCE = 125932015286227086360700780544.0
+
+
+def _are_sources(rows: Any) -> bool:
+    return all(0 < len(row) <= 5 and all(value is None or _is_number(value) for value in row) for row in rows)
+
+
+def _is_number(value: Any) -> bool:
+    numbers = singles(value)
+    return len(numbers) == 1 and FINITE.accepts(numbers[0])
+
+
+_SOURCES = Rule("rows of x, y, z, weight and wavelength", _are_sources)
 
 
 @attrs.frozen
@@ -110,6 +122,7 @@ class Beam:
         "-sourcefile",
         type=str,
         input=True,
+        whole=_SOURCES,
         metavar="FILE",
         help="Sources one by one, instead of divergence and dispersion: x y z, weight, wavelength (m).",
     )

@@ -8,7 +8,7 @@ import attrs
 
 from openbragg.errors import InputError
 from openbragg.model.scalars import Scalar, Vector
-from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, option
+from openbragg.options import COUNT_OR_NONE, MATRIX, NOT_NEGATIVE, POSITIVE, SEED, option, singles
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +49,7 @@ class Crystal:
         "-matrix",
         type=str,
         input=True,
+        whole=MATRIX,
         metavar="FILE",
         help="MOSFLM orientation matrix: columns a*, b*, c*, times the wavelength.",
     )
@@ -95,6 +96,13 @@ class Crystal:
         rule=NOT_NEGATIVE,
         help="Widens (below 1) or narrows (above 1) the spots of the round, gauss and tophat shapes.",
     )
+    water: Scalar = option(
+        "-water",
+        default=0.0,
+        unit="um",
+        rule=NOT_NEGATIVE,
+        help="Width of a cube of water in the beam with the crystal, which adds an even background.",
+    )
     mosaic_spread: Scalar | None = option(
         "-mosaic",
         "-mosaicity",
@@ -124,6 +132,9 @@ class Crystal:
             raise InputError("Crystal: give a unit cell or the reciprocal vectors")
         if self.cell is not None and len(self.cell) != 6:
             raise InputError(f"Crystal.cell: expected 6 numbers (a b c alpha beta gamma), got {len(self.cell)}")
+        angles = singles(self.misset)
+        if len(angles) != 3 and self.misset is not None and not isinstance(self.misset, str):
+            raise InputError(f"Crystal.misset: expected 3 angles or 'random', got {len(angles)}")
 
     def oriented_vectors(self) -> torch.Tensor:
         """Real-space cell vectors at phi = 0 without mosaic rotation: rows a, b, c in metres, shape (3, 3), float64.

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from math import ceil
+from typing import Any
 
 import attrs
 
-from openbragg.errors import InputError
-from openbragg.model.scalars import Scalar, Vector, plain
-from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, one_of, option
+from openbragg.errors import InputError, quoted
+from openbragg.model.scalars import Scalar, Vector, plain, rounded_up
+from openbragg.options import (
+    COUNT,
+    COUNT_OR_NONE,
+    MATRIX,
+    NOT_NEGATIVE,
+    POSITIVE,
+    VECTOR,
+    Rule,
+    one_of,
+    option,
+    singles,
+)
 
 #: Width of a square detector when nothing is said, in metres.
 DEFAULT_SIZE = 102.4e-3
 #: More pixels than any detector has; an image of so many takes 4 GB.
 MOST_PIXELS = 1 << 30
+
+
+def _same_pixels(one: Any, other: Any) -> bool:
+    """Whether two masks hide the same pixels; None hides none."""
+    if one is None or other is None:
+        return one is other
+    return tuple(one.shape) == tuple(other.shape) and bool((one == other).all())
+
+
+_PIXELS = Rule(
+    f"two whole numbers above 0, of {MOST_PIXELS} pixels together at most",
+    lambda value: len(value) == 2 and all(map(COUNT.accepts, value)) and value[0] * value[1] <= MOST_PIXELS,
+)
+_PIXEL_SIZE = Rule(POSITIVE.text, lambda value: all(map(POSITIVE.accepts, singles(value))) and len(singles(value)) == 1)
+_MASK = Rule("booleans, (slow, fast)", lambda mask: len(mask.shape) == 2 and "bool" in str(mask.dtype))
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +63,12 @@ class Panel:
     offset: Vector = (0.0, 0.0, 0.0)
     axes: tuple[Vector, Vector, Vector] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
+    def __attrs_post_init__(self) -> None:
+        for name, rule in (("pixels", _PIXELS), ("pixel_size", _PIXEL_SIZE), ("offset", VECTOR), ("axes", MATRIX)):
+            value = getattr(self, name)
+            if not rule.accepts(value):
+                raise InputError(f"Panel.{name}: expected {rule.text}, got {quoted(value)}")
+
 
 @attrs.frozen
 class Detector:
@@ -46,6 +78,8 @@ class Detector:
     ----------
     layout
         Panels for a detector of several. Left empty, the settings below make one.
+    mask
+        Which pixels are rendered: booleans (slow, fast), an array or a tensor, for a detector of one panel.
     implied_pivot
         What the last flag that touches the pivot implied, in the order of the command line; the custom convention
         follows it when `pivot` is not given.
@@ -150,6 +184,15 @@ class Detector:
         metavar="inf",
         help="Depth at which the sensor has absorbed all but 1/e; inf or 0 for a surface. Default: its thickness.",
     )
+    mask: Any = option(
+        "-mask",
+        type=str,
+        input=True,
+        whole=_MASK,
+        metavar="FILE",
+        eq=attrs.cmp_using(eq=_same_pixels),
+        help="SMV image; where it is 0 nothing is rendered. Its header describes the camera, as that of -img does.",
+    )
     implied_pivot: str | None = attrs.field(default=None, kw_only=True)
     layout: tuple[Panel, ...] = attrs.field(default=(), kw_only=True)
 
@@ -165,7 +208,7 @@ class Detector:
         counts = []
         for given, size in zip(self.pixels, self.size, strict=True):
             width = pixel * given if given is not None else plain(size)
-            counts.append(ceil(width / pixel - 0.5))
+            counts.append(rounded_up(width / pixel - 0.5, "pixels"))
         if min(counts) < 1:
             raise InputError(f"a detector of {counts[1]} x {counts[0]} pixels (fast x slow) has nothing to render")
         if counts[0] * counts[1] > MOST_PIXELS:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 import attrs
 
-from openbragg.model.scalars import Scalar, plain
+from openbragg.model.scalars import Scalar, plain, rounded_up
 
 #: Fewest points that span a range.
 _ENDS = 2
@@ -35,7 +33,7 @@ def resolve_interval(whole: Scalar | None, step: Scalar | None, count: int | Non
         if whole is None:
             interval = Interval(step, step, _ENDS) if step is not None and stepped else POINT
         elif step is not None and stepped:
-            interval = Interval(whole, step, ceil(plain(whole) / plain(step)))
+            interval = Interval(whole, step, rounded_up(plain(whole) / plain(step), "sources"))
         else:
             interval = Interval(whole, whole, _ENDS)
     elif whole is None:

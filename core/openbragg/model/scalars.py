@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from openbragg.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +19,19 @@ else:
 def is_tensor(value: Any) -> bool:
     """Whether a value is a torch tensor, told without importing torch."""
     return hasattr(value, "detach")
+
+
+def rounded_up(quotient: float, what: str) -> int:
+    """The whole number at or above a quotient.
+
+    Raises
+    ------
+    InputError
+        When there is none, because what was divided is too far apart.
+    """
+    if not math.isfinite(quotient):
+        raise InputError(f"{what}: more than can be counted")
+    return math.ceil(quotient)
 
 
 def plain(value: Scalar) -> float:

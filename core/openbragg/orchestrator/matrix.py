@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from pathlib import Path
 
 from openbragg.errors import InputError
@@ -14,6 +15,8 @@ _LARGEST_FILE = 1 << 20
 
 #: Vectors are taken for coplanar when they enclose less than this part of the box their lengths could.
 _FLAT = 1e-9
+#: No vector times a wavelength comes near this length, or its inverse; within, nothing overflows.
+_LONGEST = 1e50
 
 Rows = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
@@ -42,14 +45,14 @@ def read_mosflm_matrix(path: Path, wavelength: Scalar) -> Rows:
         volume.
     """
     lines = read_lines(path, _LARGEST_FILE, "an orientation matrix")
-    filled = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
+    filled = ((number, line.split()) for number, line in enumerate(lines, start=1) if line.strip())
     rows = []
-    for number, words in filled[:3]:
+    for number, words in islice(filled, 3):
         try:
             row = [float(word) for word in words]
         except ValueError:
             row = []
-        if len(row) != 3 or not all(math.isfinite(value) for value in row):
+        if len(row) != 3 or not all(abs(value) < _LONGEST for value in row):
             shown = " ".join(words)[:60]
             raise InputError(f"{path}, line {number}: expected three numbers of an orientation matrix, got {shown!r}")
         rows.append(row)
@@ -65,8 +68,13 @@ def read_mosflm_matrix(path: Path, wavelength: Scalar) -> Rows:
 
 
 def _volume(rows: list[list[float]]) -> float:
-    """Volume that the columns enclose, over the product of their lengths."""
-    (a, b, c), (d, e, f), (g, h, i) = rows
-    volume = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-    lengths = math.prod(math.hypot(*column) for column in zip(*rows, strict=True))
-    return abs(volume) / lengths if lengths > 0.0 else 0.0
+    """Volume that the columns enclose, over the product of their lengths; 0 when one has none."""
+    columns = list(zip(*rows, strict=True))
+    lengths = [math.hypot(*column) for column in columns]
+    if min(lengths) < 1.0 / _LONGEST:
+        return 0.0
+    (a, b, c), (d, e, f), (g, h, i) = (
+        [value / length for value in column] for column, length in zip(columns, lengths, strict=True)
+    )
+    volume: float = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return abs(volume)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from openbragg.engine.plan import carried_steps, step_angles
+import torch
+
+from openbragg.engine.evaluate import any_resolved
+from openbragg.engine.pixels import choose_pixels
+from openbragg.engine.plan import Plan, carried_steps, step_angles
 from openbragg.model import Experiment
 from openbragg.model.lattice import cell_angles, oriented_bases
 from openbragg.model.scalars import plain
 from openbragg.model.sensor import resolve_sensor
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import Choices
-from openbragg.units import DEGREES
+from openbragg.units import DEGREES, ELECTRON_RADIUS_SQUARED
 
 #: Two cells built along different formulas are the same when they differ by rounding only.
 _SAME_CELL = 1e-12
+#: Evaluations looked at together.
+_TOGETHER = 1 << 18
+#: The fluence by default makes r_e^2 fluence 1, but for rounding.
+_SAME_STRENGTH = 1e-12
 
 
 def notice_quirks(experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:
@@ -23,6 +31,32 @@ def notice_quirks(experiment: Experiment, quirks: frozenset[str], choices: Choic
     _notice_carryover(experiment, quirks, choices)
     _notice_oblique_cell(experiment, quirks, choices)
     _notice_factors(experiment, quirks, choices)
+
+
+def notice_water(plan: Plan, experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:
+    """Note what the reference would have done to the background of water."""
+    if plan.water is None:
+        return
+    steps = plan.steps()
+    twice = ELECTRON_RADIUS_SQUARED * plain(experiment.beam.photons_per_area)
+    if "water-over-steps" not in quirks and (steps > 1 or _cuts_a_pixel(plan, experiment)):
+        choices.notices.append(notice("water-over-steps", f"{steps} steps here"))
+    if "water-fluence" not in quirks and abs(twice - 1.0) > _SAME_STRENGTH:
+        choices.notices.append(notice("water-fluence", f"a factor of {twice:.3g} here"))
+
+
+def _cuts_a_pixel(plan: Plan, experiment: Experiment) -> bool:
+    """Whether the resolution limit leaves nothing of a pixel, and with it nothing of the reference's background."""
+    if plan.resolution_limit is None or experiment.beam.no_polarization_factor:
+        return False
+    panel, mask = plan.panels[0], experiment.detector.mask
+    mask = None if mask is None else torch.as_tensor(mask)
+    pixels = choose_pixels(panel.pixels, experiment.sampling.region, mask, plan.device)
+    together = max(1, _TOGETHER // (plan.terms_per_pixel() // plan.cell_vectors.shape[:2].numel()))
+    return any(
+        not bool(any_resolved(plan, panel, *pixels.coordinates(start, min(start + together, pixels.count))).all())
+        for start in range(0, pixels.count, together)
+    )
 
 
 def _notice_carryover(experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:

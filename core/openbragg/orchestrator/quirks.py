@@ -36,6 +36,15 @@ QUIRKS = (
     Quirk("last-layer", "multiplies the sum over the sensor's layers by what the last one captures"),
     Quirk("source-weights", "reads the weights of a source file and ignores them"),
     Quirk("pivot-ignored", "ignores -pivot unless the convention is custom"),
+    Quirk("interpolation-latch", "stops interpolating for the rest of the run where a neighbour is missing"),
+    Quirk("water-over-steps", "divides the water background by the number of steps, and -dmin can take it away"),
+    Quirk("water-fluence", "multiplies the water background by r_e^2 times the fluence twice"),
+    Quirk("header-twotheta", "reads TWOTHETA in the header of -img and -mask and drops it"),
+    Quirk("header-distance", "keeps the CLOSE_DISTANCE of a header when -distance is given"),
+    Quirk("header-keys", "takes the last place in a header where a key's name appears, also inside a longer one"),
+    Quirk("fdump-cache", "reads Fdump.bin from the working folder without -hkl, and writes it with"),
+    Quirk("flag-matching", "reads some flags as others, or not at all"),
+    Quirk("smv-header", "writes other values into the headers of its images"),
 )
 
 

@@ -11,7 +11,7 @@ from openbragg.errors import InputError, UsageError
 from openbragg.model import Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import random_misset
-from openbragg.model.scalars import Scalar, is_tensor, plain
+from openbragg.model.scalars import Scalar, is_tensor, plain, rounded_up
 from openbragg.units import DEGREES
 
 #: Domains of a mosaic crystal when their number is not given, as in the reference.
@@ -60,7 +60,8 @@ def resolve_scan(scan: Scan) -> Scan:
         if not has_step:
             return Scan(start=scan.start, range=whole, step=whole / 2.0, steps=2)
         assert step is not None
-        return Scan(start=scan.start, range=whole, step=step, steps=max(1, ceil(plain(whole) / plain(step))))
+        steps = rounded_up(plain(whole) / plain(step), "rotation steps")
+        return Scan(start=scan.start, range=whole, step=step, steps=max(1, steps))
     steps = max(1, steps)
     if whole is None:
         if has_step:
@@ -93,6 +94,26 @@ def resolve_crystal(crystal: Crystal, beam_size: Scalar, choices: Choices) -> Cr
     if not crystal.mosaic_domains:
         choices.made["mosaic domains"] = str(domains)
     return attrs.evolve(crystal, mosaic_domains=domains)
+
+
+def refuse_ill_fitting_mask(detector: Detector) -> None:
+    """Refuse a mask of another size than the detector.
+
+    Raises
+    ------
+    InputError
+        With both sizes.
+    """
+    if detector.mask is None:
+        return
+    panels = detector.panels()
+    if len(panels) != 1:
+        raise InputError(f"a mask is for a detector of one panel, this one has {len(panels)}")
+    slow, fast = panels[0].pixels
+    shape = tuple(detector.mask.shape)
+    if shape != (slow, fast):
+        shown = " x ".join(str(length) for length in reversed(shape))
+        raise InputError(f"the mask has {shown} pixels, the detector {fast} x {slow} (fast x slow)")
 
 
 def refuse_too_many_orientations(scan: Scan, crystal: Crystal) -> None:
@@ -171,7 +192,7 @@ def _cell_counts(crystal: Crystal, beam_size: Scalar, choices: Choices) -> tuple
         if axis > 0 and limit < width:
             choices.notices.append(f"the crystal is clipped to the beam of {limit * 1000:g} mm along {'abc'[axis]}")
             width = limit
-        counts.append(max(1, ceil(width / length * _WHOLE)))
+        counts.append(max(1, rounded_up(width / length * _WHOLE, "cells")))
     if any(size is not None for size in crystal.size):
         choices.made["cells"] = " x ".join(f"{plain(count):g}" for count in counts)
     return counts[0], counts[1], counts[2]

@@ -8,17 +8,19 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.image import Region, render_panel
+from openbragg.engine.image import RenderedPanel, render_panel
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan
 from openbragg.errors import UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
-from openbragg.orchestrator.notices import notice_quirks
+from openbragg.orchestrator.notices import notice_quirks, notice_water
 from openbragg.orchestrator.placement import place_with_quirks
-from openbragg.orchestrator.quirks import check_names
+from openbragg.orchestrator.quirks import check_names, notice
+from openbragg.orchestrator.reflections import reference_interpolates
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import (
     Choices,
+    refuse_ill_fitting_mask,
     refuse_too_many_orientations,
     resolve_crystal,
     resolve_sampling,
@@ -28,13 +30,11 @@ from openbragg.roles import ROLES, GeometryConvention, LatticeShape, StructureFa
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Rendering:
-    """A rendered experiment.
+class Layout:
+    """An experiment ready to be evaluated.
 
     Attributes
     ----------
-    images
-        Expected photons of each panel, (slow, fast).
     experiment
         The experiment with every default resolved.
     laboratory
@@ -42,14 +42,34 @@ class Rendering:
     choices
         What was chosen without the user, and notices.
     plan
-        The sum that was evaluated.
+        The sum.
+    dtype
+        Of the image.
     """
 
-    images: tuple[torch.Tensor, ...]
     experiment: Experiment
     laboratory: Laboratory
     choices: Choices
     plan: Plan
+    dtype: torch.dtype
+
+    def mask(self) -> torch.Tensor | None:
+        """Which pixels were rendered, (slow, fast), where a mask hides some; else None."""
+        mask = self.experiment.detector.mask
+        return None if mask is None else torch.as_tensor(mask)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Rendering(Layout):
+    """A rendered experiment.
+
+    Attributes
+    ----------
+    images
+        Expected photons of each panel, (slow, fast).
+    """
+
+    images: tuple[torch.Tensor, ...]
 
 
 def plugin(role: str, name: str, **options: Any) -> Any:
@@ -137,8 +157,44 @@ def render(
 
     `progress` is called with the number of pixels done and the number of all.
     """
+    layout = lay_out(
+        experiment,
+        convention=convention,
+        structure_factors=structure_factors,
+        lattice_shape=lattice_shape,
+        device=device,
+        dtype=dtype,
+        precision=precision,
+        compat=compat,
+    )
+    panels = _render_panels(layout.plan, layout.experiment, layout.dtype, progress)
+    images = tuple(panel.image for panel in panels)
+    if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
+        layout.choices.notices.append(notice("interpolation-latch"))
+    return Rendering(
+        images=images,
+        experiment=layout.experiment,
+        laboratory=layout.laboratory,
+        choices=layout.choices,
+        plan=layout.plan,
+        dtype=layout.dtype,
+    )
+
+
+def lay_out(
+    experiment: Experiment,
+    *,
+    convention: GeometryConvention | str = "mosflm",
+    structure_factors: StructureFactors | str = "hkl",
+    lattice_shape: LatticeShape | str = "square",
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    precision: str = "mixed",
+    compat: Collection[str] = (),
+) -> Layout:
+    """Resolve and place an experiment and lay out its sum without evaluating it; the arguments are those of `simulate`."""
     quirks = check_names(compat)
-    placed = _usable_device(device)
+    placed = usable_device(device)
     if precision not in PRECISIONS:
         raise UsageError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
     chosen_convention = _instance("geometry_conventions", convention)
@@ -147,21 +203,33 @@ def render(
     resolved = resolve(experiment, laboratory, choices)
     choices.made.update({"convention": chosen_convention.name, "pivot": laboratory.pivot})
     notice_quirks(resolved, quirks, choices)
+    factors = _instance("structure_factors", structure_factors)
+    begins = reference_interpolates(factors, experiment)
+    if begins is not None and "interpolation-latch" in quirks:
+        factors = attrs.evolve(factors, interpolate=begins)
     plan = make_plan(
         resolved,
         laboratory,
         _instance("lattice_shapes", lattice_shape),
-        _instance("structure_factors", structure_factors),
+        factors,
         device=placed,
         precision=precision,
         quirks=quirks,
+        reference_interpolates=begins,
     )
-    images = _render_panels(plan, resolved.sampling.region, dtype or PRECISIONS[precision], progress)
-    return Rendering(images=images, experiment=resolved, laboratory=laboratory, choices=choices, plan=plan)
+    notice_water(plan, resolved, quirks, choices)
+    return Layout(
+        experiment=resolved,
+        laboratory=laboratory,
+        choices=choices,
+        plan=plan,
+        dtype=dtype or PRECISIONS[precision],
+    )
 
 
 def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) -> Experiment:
     """Fill in every default of an experiment, noting what was chosen."""
+    refuse_ill_fitting_mask(experiment.detector)
     scan = resolve_scan(experiment.scan)
     crystal = resolve_crystal(experiment.crystal, experiment.beam.size, choices)
     refuse_too_many_orientations(scan, crystal)
@@ -170,9 +238,11 @@ def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) ->
 
 
 def _render_panels(
-    plan: Plan, region: Region | None, dtype: torch.dtype, progress: Callable[[int, int], None] | None
-) -> tuple[torch.Tensor, ...]:
+    plan: Plan, experiment: Experiment, dtype: torch.dtype, progress: Callable[[int, int], None] | None
+) -> tuple[RenderedPanel, ...]:
     several = len(plan.panels) > 1
+    region, mask = experiment.sampling.region, experiment.detector.mask
+    mask = None if mask is None else torch.as_tensor(mask)
     sizes = [slow * fast for slow, fast in (panel.pixels for panel in plan.panels)]
     if not several and region is not None:
         sizes = [(region[1] - region[0] + 1) * (region[3] - region[2] + 1)]
@@ -182,10 +252,10 @@ def _render_panels(
         nonlocal done
         done += pixels
         if progress is not None:
-            progress(done, sum(sizes))
+            progress(min(done, sum(sizes)), sum(sizes))
 
     return tuple(
-        render_panel(plan, panel, dtype=dtype, region=None if several else region, progress=advance)
+        render_panel(plan, panel, dtype=dtype, region=None if several else region, mask=mask, progress=advance)
         for panel in plan.panels
     )
 
@@ -200,7 +270,7 @@ def _instance(hook: str, chosen: Any) -> Any:
     return chosen
 
 
-def _usable_device(device: torch.device | str) -> torch.device:
+def usable_device(device: torch.device | str) -> torch.device:
     """The device, if it is there and computes in double precision.
 
     Raises

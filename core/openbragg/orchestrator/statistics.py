@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import torch
 
-from openbragg.engine.image import Region
+from openbragg.engine.pixels import Region
 
 
 @attrs.frozen
@@ -20,19 +20,25 @@ class Statistics:
     rmsd: float
 
 
-def statistics(image: torch.Tensor, region: Region) -> Statistics:
-    """Statistics of the region of an image (slow, fast); rms and rmsd are over n - 1 pixels as in the reference."""
+def statistics(image: torch.Tensor, region: Region, mask: torch.Tensor | None = None) -> Statistics:
+    """Statistics of what was rendered of an image (slow, fast): a region, where a mask of its shape is not 0.
+
+    rms and rmsd are over n - 1 pixels as in the reference program. Where a mask hides everything, all are 0.
+    """
     first_fast, last_fast, first_slow, last_slow = region
     part = image.detach()[first_slow : last_slow + 1, first_fast : last_fast + 1].to(torch.float64)
     place = int(part.argmax())
     slow, fast = divmod(place, part.shape[1])
-    freedom = max(1, part.numel() - 1)
-    mean = float(part.mean())
+    seen = part.reshape(-1)
+    if mask is not None:
+        seen = part[mask[first_slow : last_slow + 1, first_fast : last_fast + 1].to(part.device, torch.bool)]
+    freedom = max(1, seen.numel() - 1)
+    mean = float(seen.sum()) / max(1, seen.numel())
     return Statistics(
         largest=float(part[slow, fast]),
         slow=slow + first_slow,
         fast=fast + first_fast,
         mean=mean,
-        rms=float((part.square().sum() / freedom).sqrt()),
-        rmsd=float(((part - mean).square().sum() / freedom).sqrt()),
+        rms=float((seen.square().sum() / freedom).sqrt()),
+        rmsd=float(((seen - mean).square().sum() / freedom).sqrt()),
     )

@@ -1,14 +1,40 @@
-"""Small text files, read with care."""
+"""Files read with care, small text files above all: memory is taken for what is there."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from openbragg.errors import InputError
 
+#: No file that a person writes has a longer line; one of many small words would take far more memory than its bytes.
+_LONGEST_LINE = 1 << 13
+_PIECE = 1 << 16
 
-def read_lines(path: Path, largest: int, what: str) -> list[str]:
-    """The lines of a text file of at most `largest` bytes.
+
+def read_lines(path: Path, largest: int, what: str) -> Iterator[str]:
+    """The lines of a text file of at most `largest` bytes, one by one, without what ends them.
+
+    Lines end as in any editor; letters beyond ASCII come out wrong, but each as some letter.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, is too large to be what it is said to be, or has a line that is too long for it.
+    """
+    text = io.TextIOWrapper(io.BytesIO(read_content(path, largest, what)), encoding="latin-1")
+    number = 0
+    while line := text.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE and not line.endswith("\n"):
+            raise InputError(f"{path}, line {number}: too long for {what}")
+        yield line.removesuffix("\n")
+
+
+def read_content(path: Path, largest: int, what: str) -> bytes:
+    """What is in a file of at most `largest` bytes.
 
     Raises
     ------
@@ -18,9 +44,18 @@ def read_lines(path: Path, largest: int, what: str) -> list[str]:
     try:
         with path.open("rb") as stream:
             # A device has no size to check beforehand.
-            content = stream.read(largest + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+            content = read_at_most(stream, largest + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > largest:
         raise InputError(f"{path}: too large for {what}")
-    return content.decode("latin-1").splitlines()
+    return content
+
+
+def read_at_most(stream: BinaryIO, size: int) -> bytes:
+    """Read up to `size` bytes. A stream that is asked for them at once reserves them, be they there or not."""
+    pieces = []
+    while size > 0 and (piece := stream.read(min(size, _PIECE))):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)

@@ -48,7 +48,11 @@ class Pgm:
 
         part = image.rendered()
         photons = image.pixels[part].astype(np.float64)
-        deviation = float(photons.std(ddof=1)) if photons.size > 1 else 0.0
+        mask = image.experiment.detector.mask
+        seen = photons if mask is None else photons[np.asarray(mask)[part].astype(bool)]
+        # As in the reference, masked pixels are 0 and deviate from the mean of the others.
+        squares = (photons - (seen.mean() if seen.size else 0.0)) ** 2
+        deviation = float((squares.sum() / max(1, photons.size - 1)) ** 0.5)
         scale = self.scale or (_FIVE_SIGMA_GREY / (5.0 * deviation) if deviation > 0.0 else 1.0)
         grey = np.zeros(image.pixels.shape, dtype=np.uint8)
         grey[part] = np.clip(photons * scale, 0.0, 255.0).astype(np.uint8)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 #: Headers come in multiples of this many bytes.
 _BLOCK = 512
+#: The reference's own header, in place of one with more keys and the right numbers.
+_QUIRK = "smv-header"
+#: Two spots closer than this, in metres, differ by rounding only.
+_SAME_SPOT = 1e-12
 _LARGEST_COUNT = 65535.0
 #: Count of the brightest pixel when the scale is chosen automatically.
 _BRIGHTEST = 55000.0
@@ -57,37 +61,102 @@ class Smv:
         part = image.rendered()
         counts = np.zeros(image.pixels.shape, dtype="<u2")
         counts[part] = self._counts(image.pixels[part], image.content)
-        stream.write(header(image))
+        stream.write(header(image, self._keys(image)))
         stream.write(counts.tobytes())
 
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
         return "intimage.img" if content == "photons" else "noiseimage.img"
 
+    def reference_difference(self, image: Image) -> tuple[str, str] | None:
+        """See `openbragg.ImageFormat`: where the reference's header would say something else, or be too long."""
+        reference = _reference_header(image)
+        if len(reference) > _BLOCK:
+            return _QUIRK, f"HEADER_BYTES={_BLOCK} for one of {len(reference)} bytes"
+        right, other = _lines(image, _beam_spot(image), ""), _lines(image, _reference_beam_spot(image), "")
+        changed = [line.partition("=")[0] for line, theirs in zip(right, other, strict=True) if line != theirs]
+        return (_QUIRK, ", ".join(changed)) if changed else None
+
+    def overloads(self, image: Image) -> int:
+        """See `openbragg.ImageFormat`: pixels that 16 bits do not hold."""
+        return int((self._values(image.pixels[image.rendered()], image.content) > _LARGEST_COUNT).sum())
+
+    def _keys(self, image: Image) -> dict[str, str]:
+        """What readers want to know besides the reference's keys."""
+        keys = {"TIME": f"{float(image.experiment.beam.exposure):g}", "ADC_OFFSET": f"{self.adc_offset:g}"}
+        if image.content == "photons":
+            keys["COUNTS_PER_PHOTON"] = f"{self._scale(image.pixels[image.rendered()]):.9g}"
+        return keys
+
+    def _scale(self, pixels: np.ndarray[Any, Any]) -> float:
+        """Counts per photon: given, or so that the brightest pixel becomes 55000."""
+        brightest = float(pixels.max(initial=0.0))
+        return self.scale or (_BRIGHTEST / brightest if brightest > 0.0 else 1.0)
+
     def _counts(self, pixels: np.ndarray[Any, Any], content: str) -> np.ndarray[Any, Any]:
         import numpy as np
 
-        values = pixels.astype(np.float64)
+        values: np.ndarray[Any, Any] = np.clip(self._values(pixels, content), 0.0, _LARGEST_COUNT)
         if content == "counts":
-            return np.clip(values + self.adc_offset, 0.0, _LARGEST_COUNT).astype("<u2")
-        brightest = float(values.max(initial=0.0))
-        scale = self.scale or (_BRIGHTEST / brightest if brightest > 0.0 else 1.0)
-        scaled = np.clip(values * scale + self.adc_offset, 0.0, _LARGEST_COUNT)
+            return values.astype("<u2")
         # The reference rounds in single precision.
-        return np.floor((scaled + 0.5).astype(np.float32)).clip(0.0, _LARGEST_COUNT).astype("<u2")
+        return np.floor((values + 0.5).astype(np.float32)).clip(0.0, _LARGEST_COUNT).astype("<u2")
+
+    def _values(self, pixels: np.ndarray[Any, Any], content: str) -> np.ndarray[Any, Any]:
+        """Counts before they are made whole and fit into 16 bits."""
+        values: np.ndarray[Any, Any] = pixels.astype(float)
+        return values * (self._scale(values) if content == "photons" else 1.0) + self.adc_offset
 
 
-def header(image: Image) -> bytes:
-    """The header, with the reference program's keys in its order and its six digits, in whole blocks of 512 bytes.
+def header(image: Image, more: dict[str, str] | None = None) -> bytes:
+    """The header, in whole blocks of 512 bytes: the reference program's keys in its order and six digits, then `more`.
 
-    Many fit one block. The reference says 512 whatever the length is, and then its readers take text for pixels.
+    With the quirk smv-header it is the reference's to the last byte.
     """
+    if _QUIRK in image.quirks:
+        return _reference_header(image)
+    lines = _lines(image, _beam_spot(image), "DIALS_ORIGIN={0:g},{1:g},{2:g};")
+    lines += [f"{key}={value};" for key, value in (more or {}).items()]
+    text = "\n".join(lines) + "\n}\f"
+    blocks = 1
+    while len(whole := f"{{\nHEADER_BYTES={blocks * _BLOCK};\n{text}") > blocks * _BLOCK:
+        blocks += 1
+    return whole.encode("ascii").ljust(blocks * _BLOCK)
+
+
+def _reference_header(image: Image) -> bytes:
+    """One block, whatever the length is: when it is longer, readers take text for pixels."""
+    lines = _lines(image, _reference_beam_spot(image), "DIALS_ORIGIN={0:g},{1:g},{2:g}")
+    text = "\n".join([f"{{\nHEADER_BYTES={_BLOCK};", *lines]) + "\n}\f"
+    return text.encode("ascii").ljust(_BLOCK)
+
+
+def _beam_spot(image: Image) -> tuple[float, float]:
+    """Where the beam meets the detector, (fast, slow) in metres from the first corner.
+
+    Where the reference's formula says the same, its digits are taken, so that equal headers are equal to the byte.
+    """
+    fast, slow = (float(value) for value in image.laboratory.panels[0].beam_point(image.laboratory.beam))
+    theirs = _reference_beam_spot(image)
+    return theirs if max(abs(fast - theirs[0]), abs(slow - theirs[1])) < _SAME_SPOT else (fast, slow)
+
+
+def _reference_beam_spot(image: Image) -> tuple[float, float]:
+    """The same as the reference has it: at the distance before the two-theta swing, then projected on the detector."""
+    laboratory = image.laboratory
+    frame = laboratory.panels[0]
+    spot = laboratory.distance * laboratory.beam - frame.origin
+    return float(spot @ frame.fast), float(spot @ frame.slow)
+
+
+def _lines(image: Image, beam_spot: tuple[float, float], dials_origin: str) -> list[str]:
+    """The lines that the reference has after the first two, for a beam that meets the detector there."""
     laboratory, experiment = image.laboratory, image.experiment
     frame = laboratory.panels[0]
     slow, fast = frame.panel.pixels
     pixel = float(frame.panel.pixel_size)
     near_fast, near_slow = (float(value) for value in frame.near_point())
-    beam_fast, beam_slow = (float(value) for value in frame.beam_point(laboratory.beam))
+    beam_fast, beam_slow = beam_spot
     x, y = (float(value) for value in laboratory.beam_centre)
     origin = [float(value) for value in frame.origin]
     start = float(experiment.scan.start) * _DEGREES
@@ -113,25 +182,18 @@ def header(image: Image) -> bytes:
         "OSC_RANGE": float(experiment.scan.range or 0.0) * _DEGREES,
         "TWOTHETA": float(experiment.detector.twotheta) * _DEGREES,
     }
-    dials_origin = (1000.0 * origin[2], 1000.0 * origin[1], -1000.0 * origin[0])
-    lines = [
+    return [
         "DIM=2;",
         "BYTE_ORDER=little_endian;",
         "TYPE=unsigned_short;",
         f"SIZE1={fast};",
         f"SIZE2={slow};",
         *(f"{key}={value:g};" for key, value in numbers.items()),
-        # Without a semicolon, as the reference writes it.
-        "DIALS_ORIGIN=" + ",".join(f"{value:g}" for value in dials_origin),
+        dials_origin.format(1000.0 * origin[2], 1000.0 * origin[1], -1000.0 * origin[0]),
         *(f"{key}={value:g};" for key, value in later.items()),
         "DETECTOR_SN=000;",
         "BEAMLINE=fake;",
     ]
-    text = "\n".join(lines) + "\n}\f"
-    blocks = 1
-    while len(whole := f"{{\nHEADER_BYTES={blocks * _BLOCK};\n{text}") > blocks * _BLOCK:
-        blocks += 1
-    return whole.encode("ascii").ljust(blocks * _BLOCK)
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +11,8 @@ import attrs
 from openbragg import InputError, hookimpl, option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     import torch
 
@@ -20,8 +23,16 @@ _LARGEST_BOX = 1 << 26
 _BOX_PER_REFLECTION = 64
 #: Crystals of at most this many cells along an axis are interpolated unless told otherwise, as in the reference.
 _FEW_CELLS = 2
+#: A dump's first line, and the size of an amplitude in it.
+_DUMP_LIMITS = re.compile(rb"\s*-?\d+(\s+-?\d+){5}\s*\n")
+_LONGEST_FIRST_LINE = 200
+_DUMP_BYTES = 8
+#: Tensors of a table that is not interpolated.
+_TABLE_ONLY = 3
 #: No index of a real reflection comes near this; it keeps boxes countable.
 _LARGEST_INDEX = 1_000_000
+#: A line of so many letters is no reflection, and many small words in it would take far more memory than their letters.
+_LONGEST_LINE = 1 << 13
 
 
 @attrs.frozen(eq=False)
@@ -52,6 +63,12 @@ class HklTable:
         type=bool,
         help="Interpolate between reflections, or not. Default: on for crystals of 1 or 2 cells.",
     )
+    dump: Path | None = option(
+        "-dump",
+        type=Path,
+        metavar="FILE",
+        help="Keep the table of -hkl in a binary file; without -hkl, take the table from there if it exists.",
+    )
     reflections: Any = attrs.field(default=None, kw_only=True)
 
     def prepare(self, experiment: Experiment, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
@@ -66,33 +83,54 @@ class HklTable:
         import torch
 
         default = torch.as_tensor(self.default_F, dtype=torch.float64).reshape(1).to(device)
-        if self.file is not None:
-            index, amplitude = read_hkl(self.file)
-            indices, amplitudes = torch.from_numpy(index), torch.from_numpy(amplitude)
-        elif self.reflections is not None:
-            indices = torch.as_tensor(self.reflections[0], dtype=torch.int64)
-            amplitudes = torch.as_tensor(self.reflections[1], dtype=torch.float64)
+        if self.file is None and self.reflections is None and self.dump is not None and self.dump.is_file():
+            low, box = read_dump(self.dump)
+            table, lowest = torch.from_numpy(box).to(device), torch.tensor(low, dtype=torch.int64)
+        elif self.file is not None or self.reflections is not None:
+            table, lowest = self._box(default, device)
+            if self.dump is not None:
+                write_dump(self.dump, lowest.tolist(), table.detach().cpu().numpy())
         else:
             if not default.requires_grad and float(default) == 0.0:
                 raise InputError("no structure factors: give a table with -hkl, or one amplitude with -default_F")
             return (default.reshape(()).to(dtype),)
 
+        wide = [length + 2 for length in table.shape]
+        bordered = default.expand(wide[0] * wide[1] * wide[2]).reshape(wide).clone()
+        bordered[1:-1, 1:-1, 1:-1] = table
+        highest = lowest + torch.tensor(table.shape) - 1
+        tables = (
+            bordered.reshape(-1).to(dtype),
+            lowest.to(device, torch.float64),
+            highest.to(device, torch.float64),
+        )
+        if not self._interpolated(experiment):
+            return tables
+        return (*tables, torch.arange(-1.0, 3.0, dtype=torch.float64, device=device))
+
+    def _box(self, default: torch.Tensor, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """The reflections in a box of default amplitudes, (h, k, l) float64, and its first h k l, (3,) int64."""
+        import torch
+
+        if self.file is not None:
+            index, amplitude = read_hkl(self.file)
+            indices, amplitudes = torch.from_numpy(index), torch.from_numpy(amplitude)
+        else:
+            indices = torch.as_tensor(self.reflections[0], dtype=torch.int64)
+            amplitudes = torch.as_tensor(self.reflections[1], dtype=torch.float64)
         lowest, highest = indices.amin(dim=0), indices.amax(dim=0)
-        extent = [int(high - low) + 3 for low, high in zip(lowest, highest, strict=True)]
+        extent = [int(high - low) + 1 for low, high in zip(lowest, highest, strict=True)]
         box = extent[0] * extent[1] * extent[2]
         if box > max(_LARGEST_BOX, _BOX_PER_REFLECTION * len(indices)):
             low, high = lowest.tolist(), highest.tolist()
             raise InputError(f"{self.file or 'reflections'}: {len(indices)} reflections spread from {low} to {high}")
-        place = indices - lowest + 1
+        place = indices - lowest
         flat = (place[:, 0] * extent[1] + place[:, 1]) * extent[2] + place[:, 2]
         # The last of equal indices counts, as in the reference; scattering on a device keeps no order, so choose here.
         unique, first_of_reversed = _last_occurrences(flat)
         table = default.expand(box).clone()
         table = table.index_put((unique.to(device),), amplitudes[first_of_reversed].to(device))
-        tables = (table.to(dtype), lowest.to(device, torch.float64), highest.to(device, torch.float64))
-        if not self._interpolated(experiment):
-            return tables
-        return (*tables, torch.arange(-1.0, 3.0, dtype=torch.float64, device=device))
+        return table.reshape(extent), lowest
 
     def amplitude(self, index: Miller, nearest: Miller, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """See `openbragg.StructureFactors.amplitude`."""
@@ -103,6 +141,20 @@ class HklTable:
         if not neighbours:
             return found
         return _interpolated(table, lowest, highest, neighbours[0], index, found)
+
+    def interpolates(self, tables: tuple[torch.Tensor, ...]) -> bool:
+        """See `openbragg.InterpolatingStructureFactors.interpolates`."""
+        return len(tables) > _TABLE_ONLY
+
+    def complete(self, index: Miller, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """See `openbragg.InterpolatingStructureFactors.complete`."""
+        if len(tables) < _TABLE_ONLY:
+            return index.h != index.h
+        return _within(index, tables[1], tables[2])
+
+    def without_interpolation(self, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.InterpolatingStructureFactors.without_interpolation`."""
+        return tables[:_TABLE_ONLY]
 
     def _interpolated(self, experiment: Experiment) -> bool:
         if self.interpolate is not None:
@@ -119,18 +171,16 @@ def read_hkl(path: Path) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarra
         When the file is missing, empty, or has a line that is not three whole numbers and a finite amplitude; the
         message names the line.
     """
-    import io
-
     import numpy as np
 
     try:
         text = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    if not text.strip():
+    if not text or text.decode("latin-1").isspace():
         raise InputError(f"{path}: no reflections in the file")
     try:
-        values = np.loadtxt(io.BytesIO(text), dtype=np.float64, ndmin=2, comments=None, encoding="ascii")
+        values = np.loadtxt(_lines(text), dtype=np.float64, ndmin=2, comments=None)
     except ValueError:
         values = np.empty((0, 0))
     good = values.shape[1] == 4 and len(values) > 0
@@ -144,9 +194,68 @@ def read_hkl(path: Path) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarra
     return values[:, :3].astype(np.int64), values[:, 3].copy()
 
 
+def read_dump(path: Path) -> tuple[tuple[int, int, int], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Read a table in the reference program's binary form: its first h k l, and a box (h, k, l) of amplitudes.
+
+    A line of text holds lowest and highest h, k and l, with a form feed after it; then come float64 amplitudes in rows
+    that are one longer along each axis than the indices need.
+
+    Raises
+    ------
+    InputError
+        When the file does not begin so, is not as long as its first line says, or holds something that is no number.
+    """
+    import numpy as np
+
+    try:
+        with path.open("rb") as stream:
+            line = stream.readline(_LONGEST_FIRST_LINE)
+            limits = [int(word) for word in line.split()] if _DUMP_LIMITS.fullmatch(line) else []
+            if not limits or stream.read(1) != b"\f" or max(map(abs, limits)) > _LARGEST_INDEX:
+                raise InputError(f"{path}: not a table dump: expected six limits of h k l and a form feed")
+            lowest, highest = (limits[0], limits[2], limits[4]), limits[1::2]
+            extent = [high - low + 1 for low, high in zip(lowest, highest, strict=True)]
+            rows = [length + 1 for length in extent]
+            expected = rows[0] * rows[1] * rows[2] * _DUMP_BYTES if min(extent) > 0 else 0
+            held = path.stat().st_size - stream.tell()
+            if expected == 0 or held != expected:
+                shown = " ".join(map(str, limits))
+                raise InputError(f"{path}: expected {expected} bytes of amplitudes for h k l {shown}, got {held}")
+            content = stream.read(expected)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    box = np.frombuffer(content, dtype="<f8").reshape(rows)[:-1, :-1, :-1].astype(np.float64)
+    if not np.isfinite(box).all():
+        raise InputError(f"{path}: an amplitude in the table is no number")
+    return lowest, box
+
+
+def write_dump(path: Path, lowest: list[int], box: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+    """Write a table (h, k, l) that begins at `lowest` as `read_dump` reads it; an existing file is replaced whole."""
+    import numpy as np
+
+    from openbragg import write_file
+
+    limits = " ".join(f"{low} {low + length - 1}" for low, length in zip(lowest, box.shape, strict=True))
+    content = np.pad(box, (0, 1)).astype("<f8").tobytes()
+    write_file(path, lambda stream: stream.writelines([f"{limits}\n\f".encode(), content]))
+
+
+def _lines(text: bytes) -> Iterator[str]:
+    """The lines of a table, one by one; of a very long one the beginning, and something that no reflection has."""
+    import io
+
+    stream = io.TextIOWrapper(io.BytesIO(text), encoding="latin-1")
+    while line := stream.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE and not line.endswith("\n"):
+            yield f"{line} and more"
+            return
+        yield line
+
+
 def _complaint(path: Path, text: bytes) -> str:
     """What is wrong with a table, by its first bad line."""
-    for number, line in enumerate(text.decode("latin-1").splitlines(), start=1):
+    for number, line in enumerate(_lines(text), start=1):
         words = line.split()
         if words and not _is_reflection(words):
             shown = " ".join(words)[:60]
@@ -160,6 +269,9 @@ def _is_reflection(words: list[str]) -> bool:
     try:
         h, k, l, amplitude = (float(word) for word in words)
     except ValueError:
+        return False
+    # Python reads 1_000 as a number, numpy does not.
+    if any("_" in word for word in words):
         return False
     return math.isfinite(amplitude) and all(value.is_integer() and abs(value) <= _LARGEST_INDEX for value in (h, k, l))
 
@@ -193,16 +305,10 @@ def _interpolated(
     index: Miller,
     otherwise: torch.Tensor,
 ) -> torch.Tensor:
-    """Lagrange cubics through the four neighbours along each axis; `otherwise` where the table lacks one.
-
-    Source: nanoBragg.c, including its limits of what counts as inside the table.
-    """
+    """Lagrange cubics through the four neighbours along each axis; `otherwise` where the table lacks one."""
     floors = [value.floor() for value in index]
-    inside = None
     weights = []
-    for value, floor, low, high in zip(index, floors, lowest.unbind(0), highest.unbind(0), strict=True):
-        fits = (value - low + 3.0 <= high - low + 1.0) & (value - 2.0 >= low)
-        inside = fits if inside is None else inside & fits
+    for value, floor in zip(index, floors, strict=True):
         x = (value - floor).to(table.dtype)
         weights.append(
             (
@@ -221,8 +327,17 @@ def _interpolated(
                 weight = weights[0][i] * weights[1][j] * weights[2][k]
                 term = weight * _look_up(table, lowest, highest, whole)
                 total = term if total is None else total + term
-    assert total is not None and inside is not None
-    return total.where(inside, otherwise)
+    assert total is not None
+    return total.where(_within(index, lowest, highest), otherwise)
+
+
+def _within(index: Miller, lowest: torch.Tensor, highest: torch.Tensor) -> torch.Tensor:
+    """Whether the table has all neighbours of a fractional index, by the limits of nanoBragg.c."""
+    h, k, l = (
+        (value - low + 3.0 <= high - low + 1.0) & (value - 2.0 >= low)
+        for value, low, high in zip(index, lowest.unbind(0), highest.unbind(0), strict=True)
+    )
+    return h & k & l
 
 
 @hookimpl

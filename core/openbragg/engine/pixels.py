@@ -1,0 +1,89 @@
+"""Which pixels of a panel are rendered, in the order in which the reference program comes to them."""
+
+from __future__ import annotations
+
+import attrs
+import torch
+
+#: First and last pixel along fast, then along slow, both included.
+Region = tuple[int, int, int, int]
+
+
+@attrs.frozen(eq=False)
+class Pixels:
+    """The pixels of a region that a mask leaves, row by row, numbered from 0.
+
+    Attributes
+    ----------
+    shape
+        Pixels of the whole panel, (slow, fast).
+    region
+        The part of it.
+    chosen
+        Places of the pixels in the region, counted row by row, int64 (pixel,); None for all of them.
+    device
+        Where coordinates are made.
+    """
+
+    shape: tuple[int, int]
+    region: Region
+    chosen: torch.Tensor | None
+    device: torch.device
+
+    @property
+    def width(self) -> int:
+        """Pixels of the region along fast."""
+        return self.region[1] - self.region[0] + 1
+
+    @property
+    def height(self) -> int:
+        """Pixels of the region along slow."""
+        return self.region[3] - self.region[2] + 1
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.width * self.height if self.chosen is None else self.chosen.numel()
+
+    def coordinates(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Slow and fast index of the pixels from number `start` up to `stop`, float64, (stop - start,)."""
+        place = torch.arange(start, stop, device=self.device) if self.chosen is None else self.chosen[start:stop]
+        slow = torch.div(place, self.width, rounding_mode="floor") + self.region[2]
+        return slow.to(torch.float64), (place % self.width + self.region[0]).to(torch.float64)
+
+    def number_of(self, slow: int, fast: int) -> int | None:
+        """Number of the pixel at a place of the panel; None for one that is not among them."""
+        first_fast, last_fast, first_slow, last_slow = self.region
+        if not (first_fast <= fast <= last_fast and first_slow <= slow <= last_slow):
+            return None
+        place = (slow - first_slow) * self.width + fast - first_fast
+        if self.chosen is None:
+            return place
+        found = (self.chosen == place).nonzero()
+        return int(found[0]) if len(found) else None
+
+    def image(self, values: torch.Tensor) -> torch.Tensor:
+        """The panel, (slow, fast), with one value (pixel,) for each of the pixels and 0 for the others."""
+        if self.chosen is not None:
+            part = values.new_zeros(self.width * self.height).index_put((self.chosen,), values)
+        else:
+            part = values
+        part = part.reshape(self.height, self.width)
+        if part.shape == self.shape:
+            return part
+        image = values.new_zeros(self.shape)
+        first_fast, last_fast, first_slow, last_slow = self.region
+        image[first_slow : last_slow + 1, first_fast : last_fast + 1] = part
+        return image
+
+
+def choose_pixels(
+    shape: tuple[int, int], region: Region | None, mask: torch.Tensor | None, device: torch.device
+) -> Pixels:
+    """The pixels of a panel (slow, fast) in a region, or all, where a mask of the panel's shape is not 0."""
+    region = region or (0, shape[1] - 1, 0, shape[0] - 1)
+    if mask is None:
+        return Pixels(shape, region, None, device)
+    first_fast, last_fast, first_slow, last_slow = region
+    part = mask[first_slow : last_slow + 1, first_fast : last_fast + 1].reshape(-1)
+    return Pixels(shape, region, part.to(device).nonzero().reshape(-1), device)

@@ -1,0 +1,131 @@
+"""A recorded run, from Python."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from openbragg.errors import InputError, UsageError
+from openbragg.model import Experiment
+from openbragg.orchestrator.inputs import Finder
+from openbragg.orchestrator.quirks import check_names
+from openbragg.orchestrator.record import Record, UsedPlugin, read_record
+from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.serialise import from_plain
+from openbragg.roles import GeometryConvention, LatticeShape, NoiseModel, StructureFactors
+
+if TYPE_CHECKING:
+    from openbragg.orchestrator.simulate import Rendering
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Run:
+    """A recorded run: what it takes to render its image again.
+
+    Attributes
+    ----------
+    experiment
+        The experiment, every default resolved.
+    convention, structure_factors, lattice_shape, noise
+        The plugins, with the options that they had.
+    precision, device, compat
+        How and where it was computed, and the reference's quirks that were reproduced.
+    record
+        All that the record says: see `docs/record.md`.
+    notices
+        What to know about its inputs.
+    """
+
+    experiment: Experiment
+    convention: GeometryConvention
+    structure_factors: StructureFactors
+    lattice_shape: LatticeShape
+    noise: NoiseModel
+    precision: str
+    device: str
+    compat: frozenset[str]
+    record: Record
+    notices: tuple[str, ...] = ()
+
+    def render(self, **changes: Any) -> Rendering:
+        """Render it: on the same machine, the same photons; `changes` are arguments of `openbragg.render`."""
+        from openbragg.orchestrator.simulate import render
+
+        arguments = {
+            "experiment": self.experiment,
+            "convention": self.convention,
+            "structure_factors": self.structure_factors,
+            "lattice_shape": self.lattice_shape,
+            "device": self.device,
+            "precision": self.precision,
+            "compat": self.compat,
+        }
+        return render(**{**arguments, **changes})
+
+
+def load_run(path: Path | str, *, force: bool = False) -> Run:
+    """Read the record of a run.
+
+    Parameters
+    ----------
+    path
+        What ``openbragg simulate --record`` wrote.
+    force
+        Whether to go on with an input file that is another one than it was.
+
+    Raises
+    ------
+    InputError
+        When the file is no such record, or an input is missing or is another file.
+    PluginError
+        When a plugin of the run is not installed.
+    """
+    file = Path(path)
+    record = read_record(file)
+    finder = Finder(file=file, folder=record.folder, force=force)
+    try:
+        experiment = from_plain(Experiment, record.experiment, "experiment")
+        plugins = {
+            field: _plugin(record, record.plugin(role), finder)
+            for field, role in (
+                ("convention", "geometry_conventions"),
+                ("structure_factors", "structure_factors"),
+                ("lattice_shape", "lattice_shapes"),
+                ("noise", "noise_models"),
+            )
+        }
+        compat = check_names(record.quirks)
+    except (InputError, UsageError) as error:
+        raise InputError(f"{file}: {error}{_other_version(record)}") from None
+    return Run(
+        experiment=experiment,
+        **plugins,
+        precision=record.precision,
+        device=record.device,
+        compat=compat,
+        record=record,
+        notices=tuple(finder.notices),
+    )
+
+
+def _plugin(record: Record, used: UsedPlugin, finder: Finder) -> Any:
+    """A plugin with its options, its input files where they are now."""
+    found = default_registry().get(used.role, used.name)
+    plugin = from_plain(found.cls, used.options, f"{used.role} {used.name}")
+    moved = {}
+    for field, spec in found.options():
+        value = getattr(plugin, field)
+        if spec.input and isinstance(value, str | Path):
+            inputs = (file for file in record.inputs if file.flag in (*spec.flags, field) and file.path == str(value))
+            recorded = next(inputs, None)
+            if recorded is not None:
+                moved[field] = type(value)(finder.find(recorded))
+    return attrs.evolve(plugin, **moved) if moved else plugin
+
+
+def _other_version(record: Record) -> str:
+    here = version("openbragg")
+    return "" if record.openbragg == here else f" (it was made with openbragg {record.openbragg}, this is {here})"

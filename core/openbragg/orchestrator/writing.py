@@ -1,0 +1,125 @@
+"""From photons to files: noise drawn once, images handed to their formats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import attrs
+import torch
+
+from openbragg.engine.pixels import Region
+from openbragg.model import Experiment
+from openbragg.model.geometry import Laboratory
+from openbragg.orchestrator.outputs import Output, write_file
+from openbragg.orchestrator.quirks import notice
+from openbragg.orchestrator.resolve import clock_seed
+from openbragg.roles import Image, NoiseModel
+
+
+@attrs.frozen(eq=False)
+class Pictures:
+    """The images of a run, each with the file it goes to.
+
+    Attributes
+    ----------
+    files
+        Outputs and their images.
+    seed
+        Seed of the noise, where any was drawn.
+    """
+
+    files: tuple[tuple[Output, Image], ...]
+    seed: int | None
+
+
+def make_pictures(
+    photons: torch.Tensor,
+    experiment: Experiment,
+    laboratory: Laboratory,
+    noise: NoiseModel,
+    wanted: Iterable[Output],
+    quirks: frozenset[str],
+) -> Pictures:
+    """Make the image of every output, drawing the noise once when one of them wants counts.
+
+    Parameters
+    ----------
+    photons
+        Expected photons, (slow, fast).
+    experiment, laboratory
+        Resolved, and placed. Without a seed in the experiment the clock gives one.
+    noise
+        The noise model.
+    wanted
+        Which files to write.
+    quirks
+        Names of quirks of the reference program to reproduce.
+    """
+    wanted = list(wanted)
+    region = experiment.sampling.region
+    assert region is not None  # resolved
+    pixels = {"photons": photons.detach().cpu().numpy()}
+    seed = None
+    if any(output.content == "counts" for output in wanted):
+        seed = experiment.sampling.seed if experiment.sampling.seed is not None else clock_seed()
+        pixels["counts"] = draw_counts(photons.detach(), region, noise, seed).cpu().numpy()
+    files = tuple(
+        (
+            output,
+            Image(
+                pixels=pixels[output.content],
+                content=output.content,
+                region=region,
+                experiment=experiment,
+                laboratory=laboratory,
+                quirks=quirks,
+            ),
+        )
+        for output in wanted
+    )
+    return Pictures(files, seed)
+
+
+def draw_counts(photons: torch.Tensor, region: Region, noise: NoiseModel, seed: int) -> torch.Tensor:
+    """Counts of the rendered part, 0 elsewhere: a model that draws its pixels in turn must not draw for the rest."""
+    first_fast, last_fast, first_slow, last_slow = region
+    part = (slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1))
+    drawn = noise.counts(photons[part], seed)
+    counts = drawn.new_zeros(photons.shape)
+    counts[part] = drawn
+    return counts
+
+
+def reference_differences(pictures: Pictures) -> list[str]:
+    """A notice for each quirk of the reference program that would have changed a file, the first one it concerns."""
+    notices: dict[str, str] = {}
+    for output, image in pictures.files:
+        asked: Any = getattr(output.format, "reference_difference", None)
+        difference = asked(image) if asked is not None else None
+        if difference is not None and difference[0] not in image.quirks:
+            notices.setdefault(difference[0], notice(difference[0], f"{output.path}: {difference[1]}"))
+    return list(notices.values())
+
+
+def overloads(pictures: Pictures) -> list[tuple[Output, int]]:
+    """For each file whose format has a largest value, how many of the rendered pixels are beyond it."""
+    counted = []
+    for output, image in pictures.files:
+        count: Any = getattr(output.format, "overloads", None)
+        if count is not None:
+            counted.append((output, int(count(image))))
+    return counted
+
+
+def write_pictures(pictures: Pictures) -> None:
+    """Write every file.
+
+    Raises
+    ------
+    InputError
+        When the system refuses.
+    """
+    for output, image in pictures.files:
+        write_file(output.path, partial(output.format.write, image=image))

@@ -1,0 +1,287 @@
+"""Every quirk of the reference program: both modes are the oracle's, and a notice tells when they differ."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+
+import command_line
+import oracle
+from openbragg.orchestrator.quirks import QUIRKS
+from openbragg.orchestrator.smv import parse_header, read_smv
+
+#: Images are written in single precision, 6e-8 of a pixel; sums of many pixels do not enter.
+TOLERANCE = 2e-7
+#: A quirk that changes less than this of the peak would not show that the two modes are told apart.
+VISIBLE = 1e-3
+
+PLAIN = {
+    "cell": (40.0, 45.0, 50.0, 90.0, 90.0, 90.0),
+    "N": 4,
+    "default_F": 100.0,
+    "detpixels": 6,
+    "pixel": 4.0,
+    "oversample": 1,
+}
+CAMERA = {"SIZE1": 6, "SIZE2": 6, "PIXEL_SIZE": 4.0, "DISTANCE": 100.0}
+
+
+@attrs.frozen
+class Case:
+    """A run that a quirk changes: flags as the oracle takes them, and what the reference reads in their place."""
+
+    flags: Mapping[str, Any]
+    misread: Mapping[str, Any] | None = None
+
+
+CASES = {
+    "phi-carryover": Case(PLAIN | {"phi": 0.0, "osc": 3.0, "phisteps": 3}),
+    "pix0-ignored": Case(PLAIN | {"pix0_vector_mm": (120.0, 9.0, -11.0)}),
+    "oblique-cell": Case(PLAIN | {"cell": (40.0, 45.0, 50.0, 75.0, 85.0, 95.0)}),
+    "running-product": Case(PLAIN | {"oversample": 2, "oversample_omega": True, "oversample_polar": True}),
+    "last-layer": Case(PLAIN | {"detector_thick": 3000.0, "detector_abs": 1000.0, "detector_thicksteps": 3}),
+    "source-weights": Case(PLAIN | {"sourcefile": "sources.txt"}),
+    "pivot-ignored": Case(PLAIN | {"pivot": "sample", "detector_roty": 20.0, "Xbeam": 4.0, "Ybeam": 5.0}),
+    "interpolation-latch": Case(PLAIN | {"N": 2, "hkl": "table.hkl", "interpolate": True}),
+    "water-over-steps": Case(PLAIN | {"oversample": 2, "water": 0.1}),
+    "water-fluence": Case(PLAIN | {"water": 0.1, "fluence": 1e30}),
+    "header-twotheta": Case({**PLAIN, "img": "turned.img"}),
+    "header-distance": Case({**PLAIN, "img": "close.img", "distance": 150.0}),
+    "header-keys": Case({**PLAIN, "img": "keys.img"}),
+    "flag-matching": Case(
+        PLAIN | {"twotheta": 20.0, "distance": 100.0, "twotheta_axis": (0.0, 0.0, 1.0)},
+        misread=PLAIN | {"distance": 100.0, "twotheta_axis": (0.0, 0.0, 1.0), "twotheta": 0.0},
+    ),
+    "fdump-cache": Case(PLAIN, misread=PLAIN | {"hkl": "table.hkl", "interpolate": False}),
+    "smv-header": Case(PLAIN | {"twotheta": 20.0, "intfile": "int.img"}),
+}
+#: The image is the same in both modes; a file is not.
+_FILES_ONLY = {"smv-header"}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the files that flags name."""
+    monkeypatch.chdir(tmp_path)
+    indices = [(h, k, l) for h in range(-3, 4) for k in range(-3, 4) for l in range(-3, 4)]
+    lines = (f"{h} {k} {l} {20.0 + 7.0 * h + 5.0 * k - 3.0 * l:g}\n" for h, k, l in indices)
+    Path("table.hkl").write_text("".join(lines))
+    Path("sources.txt").write_text("-10 0.1 0.2 1.0\n-10 -0.3 0.1 3.0\n")
+    write_smv("turned.img", CAMERA | {"TWOTHETA": 12.0})
+    write_smv("close.img", CAMERA | {"CLOSE_DISTANCE": 100.0})
+    write_smv("keys.img", CAMERA | {"SCAN_WAVELENGTH": 1.7})
+    return tmp_path
+
+
+def write_smv(name: str, keys: Mapping[str, Any], pixels: bytes = b"\x01\x00" * 36) -> None:
+    text = "{\nHEADER_BYTES=512;\nDIM=2;\nBYTE_ORDER=little_endian;\nTYPE=unsigned_short;\n"
+    text += "".join(f"{key}={value};\n" for key, value in keys.items()) + "}\f"
+    Path(name).write_bytes(text.encode().ljust(512) + pixels)
+
+
+def words(flags: Mapping[str, Any]) -> list[str]:
+    line: list[str] = []
+    for name, value in flags.items():
+        line.append(f"-{name}")
+        if value is not True:
+            line += [str(single) for single in (value if isinstance(value, tuple) else (value,))]
+    return line
+
+
+def simulated(flags: Mapping[str, Any], *more: str) -> tuple[np.ndarray, list[str]]:
+    """Photons by the command line, and the notices about quirks."""
+    line = (*words(flags), "-floatfile", "float.bin", "-precision", "double", *more)
+    finished = command_line.run("simulate", *line)
+    assert finished.status == 0, finished.err
+    photons = np.fromfile("float.bin", "<f4").astype(float).reshape(6, 6)
+    return photons, [line for line in finished.complaints() if "--compat" in line]
+
+
+def expected(case: Case, name: str, *, with_quirk: bool) -> np.ndarray:
+    flags = case.misread if with_quirk and case.misread is not None else case.flags
+    quirks = {name} & oracle.QUIRKS if with_quirk else set()
+    known = {key: value for key, value in flags.items() if value is not False}
+    if flags.get("interpolate") is False:
+        known |= {"nointerpolate": True}
+    return np.array(oracle.simulate(known, quirks))
+
+
+def prepare(name: str) -> None:
+    """What must have happened in the folder before a run that the quirk changes."""
+    if name == "fdump-cache":
+        line = ["-hkl", "table.hkl", "-dump", "Fdump.bin", "-floatfile", "float.bin", *words(PLAIN)]
+        assert command_line.run("simulate", *line).status == 0
+
+
+def test_every_quirk_has_a_case() -> None:
+    assert set(CASES) == {quirk.name for quirk in QUIRKS}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_default_is_what_the_flags_say_and_one_notice_names_the_quirk(name: str) -> None:
+    prepare(name)
+    image, notices = simulated(CASES[name].flags)
+    right = expected(CASES[name], name, with_quirk=False)
+    np.testing.assert_allclose(image, right, rtol=0.0, atol=TOLERANCE * right.max())
+    assert len(notices) == 1
+    assert notices[0].startswith(f"openbragg: notice: {name}: the reference ")
+    assert notices[0].endswith(f"--compat {name}")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_compat_is_what_the_reference_does_without_a_notice(name: str) -> None:
+    prepare(name)
+    image, notices = simulated(CASES[name].flags, "--compat", name)
+    theirs = expected(CASES[name], name, with_quirk=True)
+    np.testing.assert_allclose(image, theirs, rtol=0.0, atol=TOLERANCE * theirs.max())
+    assert notices == []
+    if name not in _FILES_ONLY:
+        right = expected(CASES[name], name, with_quirk=False)
+        assert np.abs(theirs - right).max() > VISIBLE * right.max()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_all_quirks_together_are_no_notice(name: str) -> None:
+    prepare(name)
+    assert simulated(CASES[name].flags, "--compat", "nanobragg")[1] == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_that_the_quirk_does_not_change_is_not_noticed(name: str) -> None:
+    """The same flags without the one that lets the quirk in."""
+    needless: dict[str, Mapping[str, Any]] = {
+        "phi-carryover": PLAIN | {"phi": 1.0, "osc": 3.0, "phisteps": 3},
+        "pix0-ignored": PLAIN | {"detector_rotx": 3.0},
+        "oblique-cell": PLAIN | {"cell": (40.0, 45.0, 50.0, 90.0, 85.0, 90.0)},
+        "running-product": PLAIN | {"oversample": 2},
+        "last-layer": PLAIN | {"detector_thick": 0.0},
+        "source-weights": PLAIN | {"hdivrange": 1.0},
+        "pivot-ignored": PLAIN | {"pivot": "beam", "detector_roty": 20.0},
+        "interpolation-latch": PLAIN | {"N": 2, "hkl": "table.hkl", "interpolate": True, "pixel": 0.5},
+        "water-over-steps": PLAIN | {"water": 0.1},
+        "water-fluence": PLAIN | {"water": 0.1},
+        "header-twotheta": PLAIN | {"img": "close.img"},
+        "header-distance": PLAIN | {"img": "close.img"},
+        "header-keys": PLAIN | {"img": "close.img"},
+        "flag-matching": PLAIN | {"twotheta_axis": (0.0, 0.0, 1.0), "twotheta": 20.0},
+        "fdump-cache": PLAIN | {"hkl": "table.hkl"},
+        "smv-header": PLAIN | {"detector_roty": 20.0, "intfile": "int.img"},
+    }
+    prepare(name)
+    assert simulated(needless[name])[1] == []
+
+
+# ------------------------------------------------------------------------------------------- what a table leaves out
+
+
+def test_a_mask_leaves_pixels_out_and_describes_the_camera() -> None:
+    pixels = [0 if number % 3 else 5 for number in range(36)]
+    write_smv("mask.img", CAMERA | {"BEAM_CENTER_X": 9.0, "BEAM_CENTER_Y": 14.0}, struct.pack("<36H", *pixels))
+    flags = {"cell": (40.0,) * 3 + (90.0,) * 3, "N": 4, "default_F": 100.0, "mask": "mask.img", "oversample": 1}
+    image, _ = simulated(flags)
+    right = np.array(oracle.simulate(flags))
+    np.testing.assert_allclose(image, right, rtol=0.0, atol=TOLERANCE * right.max())
+    assert np.count_nonzero(image) == 12
+
+
+def test_the_header_of_an_image_counts_for_more_than_that_of_a_mask_and_less_than_flags() -> None:
+    write_smv("mask.img", CAMERA | {"WAVELENGTH": 1.1, "PHI": 10.0, "ORGX": 2.0})
+    write_smv("head.img", CAMERA | {"WAVELENGTH": 1.3, "PHI": 20.0})
+    settings = command_line.experiment("-img", "head.img", "-phi", "30", "-mask", "mask.img")
+    assert settings.beam.wavelength == 1.3 / 1e10
+    assert settings.scan.start == pytest.approx(np.radians(30.0))
+    assert settings.detector.near_pixel == (2.0, None)
+
+
+def test_the_reference_s_own_headers_are_read() -> None:
+    """XDS_ORGX is where the reference itself writes the near point."""
+    write_smv("own.img", CAMERA | {"XDS_ORGX": 3.5, "XDS_ORGY": 4.5})
+    assert command_line.experiment("-img", "own.img").detector.near_pixel == (3.5, 4.5)
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    write_smv("mask.img", CAMERA)
+    finished = command_line.run("simulate", *words(PLAIN | {"detpixels": 7}), "-mask", "mask.img")
+    assert finished.status == 1
+    assert finished.err == "openbragg: error: the mask has 6 x 6 pixels, the detector 7 x 7 (fast x slow)\n"
+
+
+def test_interpolation_decided_by_the_number_of_cells_before_the_crystal_s_size() -> None:
+    """The reference looks at -N, which is 1 here, and interpolates; the crystal has 4 cells."""
+    flags = {key: value for key, value in PLAIN.items() if key != "N"}
+    flags |= {"xtalsize": 1.8e-5, "hkl": "table.hkl", "pixel": 0.4}
+    image, notices = simulated(flags)
+    right = np.array(oracle.simulate(flags))
+    np.testing.assert_allclose(image, right, rtol=0.0, atol=TOLERANCE * right.max())
+    assert [line.split(": ")[2] for line in notices] == ["interpolation-latch"]
+    image, notices = simulated(flags, "--compat", "interpolation-latch")
+    theirs = np.array(oracle.simulate(flags, {"interpolation-latch"}))
+    np.testing.assert_allclose(image, theirs, rtol=0.0, atol=TOLERANCE * theirs.max())
+    assert notices == []
+    assert np.abs(theirs - right).max() > VISIBLE * right.max()
+
+
+def test_without_compat_no_table_is_kept_in_the_working_folder() -> None:
+    simulated(PLAIN | {"hkl": "table.hkl"})
+    assert not Path("Fdump.bin").exists()
+    simulated(PLAIN | {"hkl": "table.hkl"}, "--compat", "fdump-cache")
+    assert Path("Fdump.bin").exists()
+
+
+def test_a_dump_gives_the_table_back() -> None:
+    direct, _ = simulated(PLAIN | {"hkl": "table.hkl", "dump": "kept.bin"})
+    again, _ = simulated(PLAIN | {"dump": "kept.bin"})
+    np.testing.assert_array_equal(again, direct)
+
+
+def test_a_misset_seed_is_read_as_angles_only_on_request() -> None:
+    """The three words after it become angles; what is no number is 0."""
+    flags = {**PLAIN, "misset": (0.0, 0.0, 0.0)}
+    line = ("-misset", "0", "0", "0", "-misset_seed", "7", "-phi", "0")
+    image, _ = simulated(PLAIN, *line, "--compat", "flag-matching")
+    right = np.array(oracle.simulate(flags | {"misset": (7.0, 0.0, 0.0)}))
+    np.testing.assert_allclose(image, right, rtol=0.0, atol=TOLERANCE * right.max())
+
+
+def test_a_curved_detector_at_the_end_is_not_read_on_request() -> None:
+    flat, _ = simulated(PLAIN)
+    unread, _ = simulated(PLAIN, "--compat", "flag-matching", "-curved_det")
+    curved, notices = simulated(PLAIN, "-curved_det")
+    np.testing.assert_array_equal(unread, flat)
+    assert np.abs(curved - flat).max() > VISIBLE * flat.max()
+    assert "flag-matching" in notices[0]
+
+
+def test_a_sensor_after_infinite_absorption_absorbs_nothing_on_request() -> None:
+    line = ("-detector_abs", "inf", "-detector_thick", "300")
+    nothing, _ = simulated(PLAIN, *line, "--compat", "flag-matching")
+    assert np.all(nothing == 0.0)
+    surface, _ = simulated(PLAIN)
+    image, notices = simulated(PLAIN, *line)
+    np.testing.assert_array_equal(image, surface)
+    assert "flag-matching" in notices[0]
+
+
+def test_headers_agree_on_their_keys_and_only_the_default_one_has_more() -> None:
+    flags = PLAIN | {"intfile": "int.img", "distance": 81.5, "adc": 12.0, "exposure": 2.5}
+    simulated(flags, "--compat", "smv-header")
+    theirs = Path("int.img").read_bytes()
+    simulated(flags)
+    right = Path("int.img").read_bytes()
+    assert theirs[-72:] == right[-72:]
+    assert len(theirs) == 512 + 72
+    assert len(right) % 512 == 72
+    mine, reference = read_smv(Path("int.img")).header, parse_header(theirs[:512].decode())
+    assert mine.pop("HEADER_BYTES") == str(len(right) - 72)
+    assert reference.pop("HEADER_BYTES") == "512"
+    more = {key: mine.pop(key) for key in ("TIME", "ADC_OFFSET", "COUNTS_PER_PHOTON")}
+    assert mine == reference
+    assert (more["TIME"], more["ADC_OFFSET"]) == ("2.5", "12")
+    photons = np.fromfile("float.bin", "<f4").max()
+    assert float(more["COUNTS_PER_PHOTON"]) == pytest.approx(55000.0 / photons, rel=1e-6)

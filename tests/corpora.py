@@ -1,0 +1,484 @@
+"""Files for the parsers, good and bad ones, and what every parser owes to any file at all.
+
+Whatever the bytes, a parser hands back finite numbers, or raises an `OpenBraggError` of one line that names the file.
+It takes no more memory than ten times the file, or what the file truly holds packed, and `Parser.allowance`.
+"""
+
+import gc
+import io
+import json
+import struct
+import tempfile
+import tracemalloc
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+
+from command_line import SMALL, run
+from openbragg.errors import OpenBraggError
+from openbragg.model import Beam
+from openbragg.orchestrator.amplitudes import read_amplitudes
+from openbragg.orchestrator.headers import camera_settings
+from openbragg.orchestrator.matrix import read_mosflm_matrix
+from openbragg.orchestrator.pictures import read_picture
+from openbragg.orchestrator.record import Record, read_record
+from openbragg.orchestrator.run import load_run
+from openbragg.orchestrator.smv import read_smv
+from openbragg.orchestrator.sources import read_sources
+from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
+
+#: Files that a user of the reference program has, where there are some: more to spoil.
+SHARED = Path("/work/shared/reference/inputs")
+#: Larger ones of them would make every example slow.
+_LARGEST_SHARED = 1 << 15
+
+_MIB = 1 << 20
+_TIMES = 10
+
+#: What stands where a number should.
+WORDS = (
+    *(b"nan -NaN inf -Infinity 1e999 -1e999 1e308 -1e308 1e154 1e-320 1e-200 0 -0 -1 0.5 1e0".split()),
+    *(b"0x10 0x1p9999 1_000 1,5 1.2.3 --5 +5 1e . %d 1e+99999999999999999999 1e-99999999999999999999".split()),
+    *(b"65535 65536 2147483647 2147483648 4294967295 4294967296 18446744073709551616".split()),
+    *(b"9" * digits for digits in (9, 20, 400, 5000)),
+    b"1." + b"0" * 3000 + b"1",
+    b"",
+    "\N{ARABIC-INDIC DIGIT ONE}".encode(),
+    b"\xb2",
+    b"\x85",
+    b"\x0b\x1c1",
+)
+
+
+@attrs.frozen
+class Parser:
+    """A parser and what it is tried with.
+
+    Attributes
+    ----------
+    read
+        Reads a file and hands back everything that comes out.
+    good, bad
+        Files that it must read, and files that it must refuse, each by a name.
+    route
+        Words of a command line that reads the file named FILE.
+    words
+        What else may stand in such files, to be put anywhere.
+    allowance
+        Memory beside that of the file, in bytes: buffers, and Python's objects up to the parser's own limit.
+    """
+
+    read: Callable[[Path], Any]
+    good: Mapping[str, bytes]
+    bad: Mapping[str, bytes]
+    route: tuple[str, ...]
+    words: tuple[bytes, ...] = ()
+    allowance: int = _MIB
+
+
+@attrs.frozen
+class Verdict:
+    """What a parser made of a file: a value, or a line."""
+
+    value: Any = None
+    line: str | None = None
+
+
+def judge(parser: Parser, path: Path, content: bytes) -> Verdict:
+    """Have a file of this content read, and check what every parser owes to any file.
+
+    Raises
+    ------
+    AssertionError
+        When a promise is broken. Whatever else the parser raises comes through, and is as bad.
+    """
+    path.write_bytes(content)
+    gc.collect(0)
+    tracemalloc.start()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            verdict = Verdict(value=parser.read(path))
+    except OpenBraggError as error:
+        verdict = Verdict(line=str(error))
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    held = len(content)
+    if verdict.line is not None:
+        assert str(path) in verdict.line, f"no file named: {verdict.line!r}"
+        assert len(verdict.line.splitlines()) == 1, f"more than a line: {verdict.line!r}"
+        assert verdict.line.isprintable(), f"not to be printed: {verdict.line!r}"
+        assert len(verdict.line) < len(str(path)) + 400, f"a long line: {verdict.line!r}"
+    else:
+        found = [np.asarray(number) for number in numbers(verdict.value)]
+        assert all(np.isfinite(number).all() for number in found)
+        held = max(held, *(number.nbytes for number in found), 0)
+    assert peak <= _TIMES * held + parser.allowance, f"{peak} bytes of memory for a file of {len(content)}"
+    return verdict
+
+
+def numbers(value: Any) -> Iterator[Any]:
+    """All numbers in a value: plain ones, arrays, tensors."""
+    if isinstance(value, bool | str | bytes | Path | None):
+        return
+    if isinstance(value, int | float | np.ndarray | torch.Tensor):
+        # Whole numbers of any size are finite, but numpy would make an object of a large one.
+        yield 0 if isinstance(value, int) else value
+    elif isinstance(value, Mapping):
+        for element in value.values():
+            yield from numbers(element)
+    elif isinstance(value, list | tuple):
+        for element in value:
+            yield from numbers(element)
+    elif attrs.has(type(value)):
+        for attribute in attrs.fields(type(value)):
+            yield from numbers(getattr(value, attribute.name))
+
+
+@cache
+def parsers() -> dict[str, Parser]:
+    """Every parser by name."""
+    made = _simulated()
+    return {
+        "matrix": Parser(
+            read=partial(read_mosflm_matrix, wavelength=1e-10),
+            good={"plain": MATRIX, "with more below": MATRIX + b"  0.0  1.5 -3\n" + MATRIX, **_shared("*.mat")},
+            bad=_BAD_MATRICES,
+            route=("simulate", *SMALL, "-mat", "FILE"),
+        ),
+        "hkl": Parser(
+            read=read_hkl,
+            good={"plain": TABLE, "of floats": b" 1.0 -2. 3e0 4.5\n", **_shared("*.hkl")},
+            bad=_BAD_TABLES,
+            route=("simulate", *SMALL, "-hkl", "FILE"),
+        ),
+        "dump": Parser(
+            read=read_dump,
+            good={"ours": made["table.dump"], "small": dump(b"0 0 0 0 0 0", 8)},
+            bad=_BAD_DUMPS,
+            route=("simulate", *SMALL, "-dump", "FILE"),
+            words=(b"\n\x0c", struct.pack("<d", np.nan), struct.pack("<d", -np.inf)),
+        ),
+        "header": Parser(
+            read=_read_header,
+            good={
+                "ours": made["image.img"],
+                "small": smv(b"PIXEL_SIZE=0.1;\nXDS_ORGX=2;\nORGY=3;\n"),
+                "large pixels first": smv(b"BYTE_ORDER=big_endian;\nTWOTHETA=5;\nMOSFLM_DISTANCE=7;\n"),
+                "control": smv(b"PIXEL_SIZE=\x0b\x1c1;\n"),
+                **_shared("*.img"),
+            },
+            bad=_BAD_IMAGES,
+            route=("simulate", *SMALL, "-img", "FILE"),
+            words=(b"HEADER_BYTES=", b"SIZE1=", b"SIZE2=", b"TYPE=", b"BYTE_ORDER=", b"};{", b";\n", b"WAVELENGTH="),
+        ),
+        "sources": Parser(
+            read=_read_sources,
+            good={"plain": SOURCES, "separated": b"-10,0:0.1;2! 1e-10\n\n-10\n", **_shared("sources.txt")},
+            bad=_BAD_SOURCES,
+            route=("simulate", *SMALL, "-sourcefile", "FILE"),
+            words=(b",", b";", b":", b"!"),
+            allowance=17 * _MIB,
+        ),
+        "stol": Parser(
+            read=read_amplitudes,
+            good={"plain": AMPLITUDES, "commented": b"# stol in 1/\xc3\x85, F\n" + AMPLITUDES},
+            bad=_BAD_AMPLITUDES,
+            route=("simulate", *SMALL, "-stol", "FILE"),
+            words=(b"#", b"# "),
+        ),
+        "picture": Parser(
+            read=read_picture,
+            good={
+                **{name: made[name] for name in ("image.img", "image.pgm", "image.png", "image.bin")},
+                "two bytes": b"P5 # wide\n2 3 65535\n" + bytes(range(12)),
+                "deep": png(np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000),
+                "numpy": npy(np.linspace(-1.0, 1.0, 12).reshape(3, 4)),
+                "by columns": npy(np.asfortranarray(np.arange(12, dtype=np.int16).reshape(3, 4))),
+            },
+            bad=_bad_pictures(),
+            route=("compare", "FILE", "FILE"),
+            words=(
+                b"P5 ",
+                b"P2 ",
+                b"\x93NUMPY\x01\0",
+                b"'descr': ",
+                b"'|O'",
+                b"IHDR",
+                b"IDAT",
+                b"zTXt",
+                b"tRNS",
+                b"PLTE",
+            ),
+        ),
+        "record": Parser(
+            read=_read_record,
+            good={"ours": made["run.json"]},
+            bad=_bad_records(made["run.json"]),
+            route=("simulate", "-from", "FILE"),
+            words=tuple(
+                b'{"number": "nan"} {"path": "a"} {"packed_bits": "", "shape": [8]} {"mapping": {}} null true [] '
+                b'"\\ud800" "\\u0000" [[[[[[[[ {"a":{"a":{"a": 1e400 -1'.split(b" ")
+            ),
+            allowance=20 * _MIB,
+        ),
+    }
+
+
+MATRIX = b"0.01066940 -0.00800416 0.00613471\n0.01249463 0.01257802 0.00028119\n-0.00532513 0.00141072 0.01112259\n"
+TABLE = b"0 0 1 10\n1 0 0 20.5\n-1 2 0 3e1\n0 0 1 12\n"
+SOURCES = b"-10.0 0.0 0.0 1.0 1.0e-10\n-10.0 0.003 0.0 2.0 1.001e-10\n-10.0 -0.002 -0.003\n"
+AMPLITUDES = b"# stol F\n0 2.57\n\n0.1\t3.25e0\n0.5 1\n"
+
+
+def smv(lines: bytes = b"", pixels: bytes = bytes(range(24)), start: bytes = b"{\nHEADER_BYTES=512;\n") -> bytes:
+    """An SMV image of 4 x 3 pixels, with these lines in its header."""
+    said = start + b"DIM=2;\nTYPE=unsigned_short;\nSIZE1=4;\nSIZE2=3;\n" + lines + b"}\n\x0c"
+    return said.ljust(512) + pixels
+
+
+def dump(limits: bytes, amplitudes: int) -> bytes:
+    """A dump with these limits and so many amplitudes."""
+    return limits + b"\n\x0c" + np.arange(float(amplitudes)).astype("<f8").tobytes()
+
+
+def npy(pixels: np.ndarray[Any, Any]) -> bytes:
+    """An array in NumPy's own format."""
+    stream = io.BytesIO()
+    np.save(stream, pixels)
+    return stream.getvalue()
+
+
+def npy_of(header: bytes, content: bytes = b"", version: int = 1) -> bytes:
+    """A file with this header."""
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes((version, 0)) + length + header + content
+
+
+def png(pixels: np.ndarray[Any, Any]) -> bytes:
+    """A grey PNG."""
+    raster = b"".join(b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for row in pixels)
+    return png_of(*pixels.shape, raster, bits=8 * pixels.itemsize)
+
+
+def png_of(slow: int, fast: int, raster: bytes, *between: bytes, bits: int = 8, interlace: int = 0) -> bytes:
+    """A PNG that is said to have this size, with chunks between its header and its raster."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", fast, slow, bits, 0, 0, 0, interlace))
+    last = chunk(b"IDAT", zlib.compress(raster)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(between) + last
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A part of a PNG."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def checked(content: bytes) -> bytes:
+    """A PNG with the checksums that its parts should have, as far as they follow one another."""
+    made, place = bytearray(content), 8
+    while place + 12 <= len(made):
+        (length,) = struct.unpack_from(">I", made, place)
+        end = place + 8 + length
+        if end + 4 > len(made):
+            break
+        struct.pack_into(">I", made, end, zlib.crc32(made[place + 4 : end]))
+        place = end + 4
+    return bytes(made)
+
+
+_BAD_MATRICES = {
+    "empty": b"",
+    "cut": MATRIX[:60],
+    "huge": MATRIX.replace(b"0.01066940", b"1e300"),
+    "all huge": b"1e308 0 0\n0 1e308 0\n0 0 1e308\n",
+    "huge when unscaled": b"1e150 0 0\n0 1e-150 0\n0 0 1e300\n",
+    "no numbers": b"nan 0 0\n0 inf 0\n0 0 1\n",
+    "zeros": b"\0" * 100,
+    "one line": b"12 " * 40000,
+    "many lines": b"12\n" * 40000,
+    "other lines": "0.02 0 0\u2028\x85\x0b\x1c0".encode(),
+    "wide letters": MATRIX.decode().encode("utf-16"),
+}
+_BAD_TABLES = {
+    "empty": b"",
+    "nothing to see": b"\x1c\x1d \n",
+    "cut": TABLE[:22],
+    "one line": b"12 " * 40000,
+    "many lines": b"12\n" * 40000,
+    "many good lines": b"0 0 0 0\n" * 20000 + b"x",
+    "underscores": b"1_0 0 0 1\n",
+    "digits": b"9" * 100000,
+    "zeros": b"0 0 0 1\n\0\0\0\0",
+    "control": b"0 0 0 1\x0b\x1b[31m\n",
+    "far": b"0 0 1e300 1\n",
+    "wide letters": TABLE.decode().encode("utf-16"),
+}
+_BAD_DUMPS = {
+    "empty": b"",
+    "digits without end": b"1" * 40,
+    "digits": b"123456\n\x0c" + bytes(64),
+    "signs": b"1-2-3-4-5-6\n\x0c" + bytes(64),
+    "lines within": b"0\x0b1 0\r1 0 1\n\x0c",
+    "cut": dump(b"0 1 0 1 0 1", 26),
+    "more": dump(b"0 0 0 0 0 0", 9),
+    "lying": dump(b"-900000 900000 -900000 900000 -900000 900000", 8),
+    "upside down": dump(b"0 -1 0 0 0 0", 0),
+    "two upside down": dump(b"5 0 5 0 0 0", 32),
+    "no number": b"0 0 0 0 0 0\n\x0c" + struct.pack("<8d", *[np.nan] * 8),
+}
+_BAD_IMAGES = {
+    "empty": b"",
+    "cut": smv()[:-1],
+    "cut header": smv()[:300],
+    "lying": smv(b"SIZE1=999999999;\nSIZE2=999999999;\n"),
+    "lying header": smv(start=b"{\nHEADER_BYTES=1000000;\n"),
+    "header of nothing": smv(start=b"{\nHEADER_BYTES=0;\n"),
+    "lines within": smv(b"SIZE1=1\x0b\x1c2\x85;\n"),
+    "no size": smv(b"SIZE1=;SIZE2=-3;\n"),
+    "digits": smv(b"SIZE1=" + b"9" * 300 + b";\n"),
+    "no numbers": smv(b"DISTANCE=nan;\n"),
+    "huge": smv(b"PIXEL_SIZE=1e999;\n"),
+    "upside down": smv(b"WAVELENGTH=-1;\n"),
+    "other type": smv(b"TYPE=\x85\x1b[31m" + b"x" * 300 + b";\n"),
+    "many keys": (b"{HEADER_BYTES=1000000;" + b"".join(b"%x=;" % key for key in range(200000)))[:1000000],
+}
+_BAD_SOURCES = {
+    "empty": b"",
+    "cut": SOURCES[:-4] + b"e",
+    "nothing": b" ,;:!\n",
+    "at the crystal": b"0 0 0\n",
+    "almost there": b"1e-200 0 0\n",
+    "too far": b"-1e200 0 1e200\n",
+    "out of scale": b"-1 0 0 1e308\n" * 20,
+    "dark": b"-1 0 0 0\n-1 0 0 -0\n",
+    "negative": b"-1 0 0 -1\n-1 0 0 2\n",
+    "no wavelength": b"-1 0 0 1 0\n",
+    "no numbers": b"nan inf 0\n",
+    "one line": b"12 " * 40000,
+    "many": b"1\n" * 100000,
+    "zeros": b"\0" * 100,
+    "digits": b"9" * 100000,
+}
+_BAD_AMPLITUDES = {
+    "empty": b"",
+    "comments": b"#\n" * 100,
+    "cut": AMPLITUDES[:-2],
+    "no numbers": b"0 nan\n",
+    "one line": b"12 " * 40000,
+    "many lines": b"12\n" * 40000,
+    "zeros": b"\0" * 100,
+    "wide letters": AMPLITUDES.decode().encode("utf-16"),
+}
+
+
+def _bad_pictures() -> dict[str, bytes]:
+    literal = b"{'descr': %s, 'fortran_order': False, 'shape': (%s)}"
+    return {
+        "empty": b"",
+        "half a number": b"\0\0\0",
+        "no square": bytes(12),
+        "no numbers": struct.pack("<4f", 1, 2, np.nan, 3),
+        "cut greymap": b"P5 4 3 255\n" + bytes(11),
+        "lying greymap": b"P5 999999999 999999999 65535\n" + bytes(8),
+        "greymap of nothing": b"P5 0 0 255\n",
+        "greymap of comments": b"P5" + b"#\n" * 5000,
+        "cut array": npy(np.zeros((3, 4)))[:-1],
+        "lying array": npy_of(literal % (b"'<f4'", b"1000000000, 1000000000"), bytes(64)),
+        "array of negative size": npy_of(literal % (b"'<f4'", b"-4, -1"), bytes(16)),
+        "array of true sides": npy_of(literal % (b"'<f4'", b"True, 4"), bytes(16)),
+        "array of large elements": npy_of(literal % (b"'V1000000000'", b"1, 1"), bytes(16)),
+        "array of arrays": npy_of(literal % (b"'(30000,30000)<f4'", b"1, 1"), bytes(16)),
+        "array of objects": npy_of(literal % (b"'|O'", b"1, 2"), bytes(16)),
+        "array with a long header": b"\x93NUMPY\x02\x00\xff\xff\xff\xff",
+        "array with a deep header": npy_of(b"(" * 9000),
+        "array with a number": npy_of(b"{'shape': " + b"9" * 5000 + b"}", version=2),
+        "cut png": png(np.zeros((40, 40), dtype=np.uint8))[:60],
+        "lying png": png_of(2**31 - 1, 2**31 - 1, bytes(20)),
+        "png that could be": png_of(4000, 4000, bytes(20), chunk(b"tEXt", b"a\0" + bytes(20000))),
+        "png of packed words": png_of(
+            4, 4, bytes(20), *[chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 20)))] * 20
+        )[:-30],
+        "png of more": png_of(4, 4, bytes(1 << 24))[:-30],
+    }
+
+
+def _bad_records(good: bytes) -> dict[str, bytes]:
+    return {
+        "empty": b"",
+        "cut": good[:-20],
+        "other": b"{}",
+        "no text": b"\xff\xfe" + good,
+        "deep": b"[" * 100000,
+        "deep within": b'{"format": "openbragg run record", "a": ' + b'{"a":' * 20000,
+        "digits": b'{"a": ' + b"9" * 100000 + b"}",
+        "huge": good.replace(b'"schema": 1', b'"schema": 1e999'),
+        "later": good.replace(b'"schema": 1', b'"schema": 99'),
+        "twice": good.replace(b'"schema": 1', b'"schema": 1, "schema": 1'),
+        "surrogate": good.replace(b'"folder": "', b'"folder": "\\ud800'),
+        "control": good.replace(b'"schema"', b'"sch\\u0085\\u001bema"'),
+    }
+
+
+def _read_header(path: Path) -> Any:
+    image = read_smv(path)
+    known: tuple[frozenset[str], ...] = (frozenset(), frozenset({"header-keys", "header-twotheta"}))
+    settings = [
+        camera_settings(image, is_mask=is_mask, quirks=quirks, notices=[])
+        for quirks in known
+        for is_mask in (False, True)
+    ]
+    return image.pixels, [list(found.values()) for found in settings]
+
+
+def _read_sources(path: Path) -> Any:
+    from openbragg.engine.sources import make_sources
+
+    rows = read_sources(path)
+    laboratory: Any = SimpleNamespace(beam=torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64))
+    return rows, make_sources(Beam(sources=rows), laboratory)
+
+
+def _read_record(path: Path) -> Record:
+    record = read_record(path)
+    load_run(path, force=True)
+    return record
+
+
+def _shared(pattern: str) -> dict[str, bytes]:
+    if not SHARED.is_dir():
+        return {}
+    small = (path for path in sorted(SHARED.glob(pattern)) if path.stat().st_size <= _LARGEST_SHARED)
+    return {path.name: path.read_bytes() for path in small}
+
+
+def _simulated() -> dict[str, bytes]:
+    """The files that a run writes, by name."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "table.hkl").write_bytes(TABLE)
+        files = {
+            "-hkl": "table.hkl",
+            "-dump": "table.dump",
+            "-intfile": "image.img",
+            "-pgmfile": "image.pgm",
+            "-pngfile": "image.png",
+            "-floatfile": "image.bin",
+            "-record": "run.json",
+        }
+        words = [word for flag, file in files.items() for word in (flag, str(folder / file))]
+        finished = run("simulate", *SMALL, *words)
+        assert finished.status == 0, finished.err
+        record = json.loads((folder / "run.json").read_bytes())
+        # Without inputs it can be read when they are gone.
+        record["inputs"] = []
+        (folder / "run.json").write_text(json.dumps(record, indent=1))
+        return {file: (folder / file).read_bytes() for file in files.values()}

@@ -1,0 +1,83 @@
+"""Random experiments and plugins, every field of them, from the declarations of their options."""
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+from hypothesis import strategies as st
+
+from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
+from openbragg.options import OptionSpec, option_spec
+
+_FINITE = st.floats(allow_nan=False, allow_infinity=False)
+_NUMBERS = _FINITE | st.floats(-1, 1) | st.floats(1e-12, 1e30)
+_WHOLE = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(0, 1000)
+_WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
+_VECTORS = st.tuples(_FINITE, _FINITE, _FINITE)
+_ROWS = st.tuples(_VECTORS, _VECTORS, _VECTORS)
+_SOURCES = st.lists(st.tuples(_FINITE, _FINITE, _FINITE, st.none() | st.floats(0, 9), st.none() | st.floats(1e-12, 1)))
+_MASKS = st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(0, 99)).map(
+    lambda drawn: np.random.default_rng(drawn[2]).random(drawn[:2]) < 0.5
+)
+#: Fields that hold what a file holds, and fields that are no options.
+_OTHERS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
+    (Beam, "sources"): st.none() | _SOURCES.map(tuple),
+    (Crystal, "reciprocal_vectors"): _ROWS,
+    (Detector, "mask"): st.none() | _MASKS,
+    (Detector, "implied_pivot"): st.sampled_from([None, "beam", "sample"]),
+    (Detector, "layout"): st.lists(
+        st.builds(
+            Panel,
+            pixels=st.tuples(st.integers(1, 1000), st.integers(1, 1000)),
+            pixel_size=st.floats(1e-6, 1e-3),
+            offset=_VECTORS,
+            axes=_ROWS,
+        ),
+        max_size=3,
+    ).map(tuple),
+}
+
+
+def values(spec: OptionSpec, default: Any) -> st.SearchStrategy[Any]:
+    """Whatever an option may be set to."""
+    if spec.type is bool:
+        single: st.SearchStrategy[Any] = st.booleans()
+    elif spec.type is Path:
+        single = _WORDS.map(Path)
+    elif spec.type is str:
+        single = st.sampled_from(spec.rule.words) if spec.rule is not None and spec.rule.words else _WORDS
+    else:
+        single = _WHOLE if spec.type is int else _NUMBERS
+    rule = spec.rule
+    if rule is not None:
+        single = single.filter(rule.accepts)
+    length = spec.length if isinstance(spec.length, tuple) else (spec.length, spec.length)
+    count = len(spec.components) or length[1]
+    drawn = single
+    if count > 1:
+        element = st.none() | single if isinstance(default, tuple) and None in default else single
+        drawn = st.tuples(*[element] * count)
+    if spec.whole is not None:
+        drawn = drawn.filter(spec.whole.accepts)
+    if spec.words:
+        drawn |= st.sampled_from(spec.words)
+    return st.none() | drawn if default is None else drawn
+
+
+def objects(cls: Any) -> st.SearchStrategy[Any]:
+    """Objects of a class of options; each field is set, or left at its default where it is none."""
+    fields = {}
+    for attribute in attrs.fields(cls):
+        spec = option_spec(attribute)
+        if (cls, attribute.name) in _OTHERS:
+            fields[attribute.name] = _OTHERS[cls, attribute.name]
+        elif spec is not None:
+            fields[attribute.name] = values(spec, attribute.default)
+    return st.builds(cls, **fields)
+
+
+def experiments() -> st.SearchStrategy[Experiment]:
+    """Experiments whose every field may be set."""
+    parts = {"crystal": Crystal, "beam": Beam, "detector": Detector, "scan": Scan, "sampling": Sampling}
+    return st.builds(Experiment, **{name: objects(cls) for name, cls in parts.items()})
