@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from command_line import CRYSTAL, Finished, run
+from openbragg.cli.noise import command
 
-CASES = Path(__file__).parents[3] / "shared" / "reference"
+ROOT = Path(__file__).parents[2]
+CASES = ROOT.parent / "shared" / "reference"
 #: A detector of 9 x 7 pixels (fast x slow) away from every default, and a beam, a scan and a seed to go with it.
 CAMERA = (
     *("-detpixels_f", "9", "-detpixels_s", "7", "-pixel", "0.3", "-distance", "70", "-Xbeam", "0.7", "-Ybeam", "0.9"),
@@ -395,7 +397,7 @@ def test_a_bad_input_is_refused_in_one_line(image: str, flags: str, reason: str)
         ("good.bin -hkl good.bin", "-hkl: a flag of simulate"),
         ("good.bin -noize poisson", "no such flag: -noize; did you mean -noise"),
         ("good.bin -roi 7 8 0 0", "-roi 7 8 0 0: expected xmin <= xmax"),
-        ("good.bin -noise none", "none"),
+        ("good.bin -noise none", "'none'"),
         ("good.bin -input_scale 0", "-input_scale: expected a number above 0 (counts/photon), got '0'"),
         ("good.bin -input_offset nan", "-input_offset: expected a finite number (counts), got 'nan'"),
         ("good.bin -nonoise", "nothing to write: the noise model is nonoise"),
@@ -451,3 +453,11 @@ def test_help_shows_the_image_and_the_flags_that_matter() -> None:
     for flag in ("-input_offset", "-detpixels", "-lambda", "-phi", "-seed", "-roi", "-noise", "-nonoise", "-adc"):
         assert flag in spellings
     assert not {"-N", "-hkl", "-oversample", "-precision", "-round_xtal"} & spellings
+
+
+def test_the_commands_of_the_document_are_ones_that_it_takes() -> None:
+    text = (ROOT / "docs" / "noise.md").read_text(encoding="utf-8").replace("$", "")
+    lines = re.findall(r"^ +openbragg noise (.*)$", text, flags=re.MULTILINE)
+    assert len(lines) == 6
+    for line in lines:
+        command(()).make_context("noise", line.replace("-seed seed", "-seed 1").split())

@@ -113,12 +113,13 @@ class Section:
 
 
 class FlagOption(click.Option):
-    """A click option that carries its `Flag`."""
+    """A click option that carries its `Flag`, with `also` as further names and `without` some."""
 
-    def __init__(self, flag: Flag) -> None:
+    def __init__(self, flag: Flag, also: Iterable[str] = (), without: Collection[str] = ()) -> None:
         self.flag = flag
         most = flag.length[1]
         names = [name for spelling in flag.spellings for name in (spelling, kebab(spelling))]
+        names = [name for name in (*names, *also) if name not in without]
         super().__init__(
             [_identifier(flag), *dict.fromkeys(names)],
             is_flag=True if most == 0 else None,

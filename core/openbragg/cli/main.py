@@ -15,6 +15,7 @@ from openbragg.errors import OpenBraggError
 _COMMANDS = {
     "simulate": ("openbragg.cli.simulate", "Render a diffraction image."),
     "noise": ("openbragg.cli.noise", "Apply a noise model to an image."),
+    "trace": ("openbragg.cli.trace", "Show what single pixels are made of."),
     "plugins": ("openbragg.cli.plugins", "List the installed plugins."),
     "wilson": ("openbragg.cli.wilson", "Make structure factors for a cell from Wilson statistics."),
     "compare": ("openbragg.cli.compare", "Compare two images, or two simulators run with the same flags."),

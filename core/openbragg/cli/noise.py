@@ -150,7 +150,7 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
         "image": f"{image}, {fast} x {slow} pixels (fast x slow)",
         "convention": convention.name,
         "pivot": laboratory.pivot,
-        "photons": _summary(photons, region, "g"),
+        "photons": _summary(photons, region, ".8g"),
     }
     if pictures.seed is not None:
         drawn = next(image.pixels for _, image in pictures.files if image.content == "counts")

@@ -14,6 +14,7 @@ from openbragg.cli.settings import (
     Output,
     Printout,
     Provenance,
+    Tracing,
     WithoutEffect,
 )
 from openbragg.model import Beam, Crystal, Detector, Sampling, Scan
@@ -26,6 +27,7 @@ CORE_SECTIONS: dict[str, tuple[type, ...]] = {
     "crystal": (CrystalChoices, Crystal),
     "sampling": (Scan, Sampling, Computation),
     "output": (NoiseChoice, Output, Printout),
+    "trace": (Tracing,),
     "provenance": (Provenance,),
     "without effect, as in the reference": (WithoutEffect,),
 }

@@ -5,24 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from openbragg.cli.compose import Flag, assignments_of, construct, given, read_as
-from openbragg.cli.experiment import make_experiment
+from openbragg.cli.asked import understand
+from openbragg.cli.compose import assignments_of, construct, given, read_as
 from openbragg.cli.main import warn
 from openbragg.cli.recording import prepare
-from openbragg.cli.reference_flags import BEGINNINGS, Given, as_the_reference_reads
+from openbragg.cli.reference_flags import BEGINNINGS, Given
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
-from openbragg.cli.selection import Selected, images_to_write, select
-from openbragg.cli.settings import Computation, Output, Printout, Provenance, WithoutEffect
+from openbragg.cli.selection import Selected, images_to_write
+from openbragg.cli.settings import Output, Printout, Provenance
+from openbragg.cli.trace import TraceFiles, check_files, trace_files, traced_pixels, write_traces
 from openbragg.errors import InputError
 from openbragg.orchestrator import outputs
-from openbragg.orchestrator.amplitudes import read_amplitudes
-from openbragg.orchestrator.quirks import notice, parse_compat
 from openbragg.orchestrator.reflections import with_cache
 from openbragg.orchestrator.registry import Registry
 
@@ -60,17 +58,11 @@ def simulate(
     down, and which one it repeats.
     """
     replay = recorded[1]
-    computation = construct(Computation, assignments_of(words))
-    compat = parse_compat(computation.compat)
-    misread = as_the_reference_reads(words, replay.flags if replay is not None else ())
-    words = misread.given if "flag-matching" in compat else words
-    assignments = assignments_of(words)
-    selected = select(registry, words)
-    selected.notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
-    experiment = make_experiment(words, compat, selected.notices)
-    if misread.changes and words is not misread.given and make_experiment(misread.given, compat) != experiment:
-        selected.notices.append(notice("flag-matching", "; ".join(misread.changes)))
-    _notice_without_effect(assignments, selected.notices)
+    asked = understand(registry, words, spellings, settled=replay.flags if replay is not None else ())
+    words, compat, selected, experiment = asked.words, asked.compat, asked.selected, asked.experiment
+    computation, assignments = asked.computation, assignments_of(words)
+    pixels, files = traced_pixels(asked), trace_files(asked)
+    check_files(files)
     printout = construct(Printout, assignments)
     noise = selected.roles["noise_models"]
     wanted = images_to_write(selected, ["photons", "counts"])
@@ -104,6 +96,8 @@ def simulate(
         warn(f"notice: {line}")
     if printing:
         _print_pixels(rendering, printout.pixel)
+    if pixels:
+        write_traces(registry, asked, rendering, pixels, files if files.log or files.json else TraceFiles("-", None))
     write_pictures(pictures)
     if recording is not None:
         for line in recording.finish(rendering, pictures.seed, [*selected.notices, *rendering.choices.notices]):
@@ -111,15 +105,6 @@ def simulate(
     _report(rendering, selected, wanted)
     if recording is not None and recording.file is not None:
         click.echo(f"{'wrote':<16}{recording.file} (record)")
-
-
-def _notice_without_effect(assignments: list[tuple[Flag, list[str]]], notices: list[str]) -> None:
-    """Say which flags have no effect; files that they name must still be what they should be."""
-    for flag, words in assignments:
-        if flag.owner is WithoutEffect:
-            if flag.spec.type is Path:
-                read_amplitudes(Path(words[0]))
-            notices.append(f"{flag.spellings[0]} has no effect, in the reference program as here")
 
 
 def _print_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> None:

@@ -106,6 +106,15 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole, in UTF-8; see `write_file`."""
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(text.encode())
+
+    write_file(path, write)
+
+
 def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 

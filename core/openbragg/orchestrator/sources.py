@@ -59,7 +59,7 @@ def _complaint(values: list[float]) -> str | None:
     """What a source with these columns lacks."""
     if len(values) > _COLUMNS or not all(abs(value) < _LARGEST for value in values):
         return "expected a source as x y z weight wavelength"
-    if len(values) >= _PLACE and math.hypot(*values[:_PLACE]) < 1.0 / _LARGEST:
+    if math.hypot(*values[:_PLACE]) < 1.0 / _LARGEST:
         return "expected a source that does not stand where the crystal is"
     if any(value < 0.0 for value in values[3:4]) or any(value < 1.0 / _LARGEST for value in values[4:]):
         return "sources need weights of 0 or more and wavelengths above 0"

@@ -65,11 +65,19 @@ from openbragg.testing.structure_factors import (
     check_result_shape,
     check_structure_factors,
 )
+from openbragg.testing.tracers import (
+    check_columns,
+    check_trace_gradients,
+    check_tracer,
+    check_values,
+    make_trace,
+)
 
 __all__ = [
     "check_beam_centre_round_trip",
     "check_beam_pivot_keeps_the_spot",
     "check_broadcasting",
+    "check_columns",
     "check_convention",
     "check_declaration",
     "check_default_amplitude",
@@ -103,11 +111,15 @@ __all__ = [
     "check_shape_and_device",
     "check_shape_gradients",
     "check_structure_factors",
+    "check_trace_gradients",
+    "check_tracer",
     "check_unit_vectors",
     "check_unrendered_pixels",
+    "check_values",
     "check_whole_numbers",
     "check_zero_stays_zero",
     "lattice_amplitude",
     "make_image",
     "make_lattice",
+    "make_trace",
 ]

@@ -1,0 +1,91 @@
+"""What a command line asks for: the experiment, the plugins, and how to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import attrs
+import click
+
+from openbragg.cli.compose import assignments_of, construct
+from openbragg.cli.experiment import make_experiment
+from openbragg.cli.reference_flags import Given, as_the_reference_reads
+from openbragg.cli.selection import Selected, select
+from openbragg.cli.settings import Computation, WithoutEffect
+from openbragg.model import Crystal, Experiment
+from openbragg.orchestrator.amplitudes import read_amplitudes
+from openbragg.orchestrator.quirks import notice, parse_compat
+from openbragg.orchestrator.registry import Registry
+
+
+@attrs.frozen
+class Asked:
+    """A command line, understood.
+
+    Attributes
+    ----------
+    words
+        Its flags in order, as they are read.
+    computation, compat
+        Settings of the computation, and the quirks of the reference to reproduce.
+    selected
+        The plugins, and in its `notices` what the user should know so far.
+    experiment
+        As asked for, its defaults unresolved.
+    """
+
+    words: Given
+    computation: Computation
+    compat: frozenset[str]
+    selected: Selected
+    experiment: Experiment
+
+
+def understand(
+    registry: Registry,
+    words: Given,
+    spellings: dict[str, str],
+    *,
+    settled: Iterable[tuple[click.Option, list[str]]] = (),
+    hooks: Collection[str] | None = None,
+    crystal: Crystal | None = None,
+) -> Asked:
+    """Understand flags in their order.
+
+    Parameters
+    ----------
+    registry, words
+        The plugins, and the flags.
+    spellings
+        Words that were taken for flags which they only begin like.
+    settled
+        Those of the flags that were read before, in a recorded run.
+    hooks
+        The roles that take part; all by default.
+    crystal
+        In place of one that flags describe.
+
+    Raises
+    ------
+    OpenBraggError
+        When a value, a file or a combination cannot be used.
+    """
+    computation: Computation = construct(Computation, assignments_of(words))
+    compat = parse_compat(computation.compat)
+    misread = as_the_reference_reads(words, settled)
+    otherwise = "flag-matching" not in compat
+    words = words if otherwise else misread.given
+    selected = select(registry, words, hooks)
+    notices = selected.notices
+    notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
+    experiment = make_experiment(words, compat, notices, crystal)
+    if otherwise and misread.changes and make_experiment(misread.given, compat, crystal=crystal) != experiment:
+        notices.append(notice("flag-matching", "; ".join(misread.changes)))
+    for flag, values in assignments_of(words):
+        if flag.owner is WithoutEffect:
+            if flag.spec.type is Path:
+                # A file that has no effect must still be what it should be.
+                read_amplitudes(Path(values[0]))
+            notices.append(f"{flag.spellings[0]} has no effect, in the reference program as here")
+    return Asked(words, computation, compat, selected, experiment)

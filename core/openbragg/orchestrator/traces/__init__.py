@@ -1,0 +1,1 @@
+"""Traces of pixels as numbers in files, from this program or another: read, written, compared."""
