@@ -9,10 +9,11 @@ import attrs
 import click
 
 from openbragg.cli.compose import Flag, ModelCommand, assignments_of, given
+from openbragg.cli.experiment import make_experiment
 from openbragg.cli.main import main
 from openbragg.cli.registry import load_registry
 from openbragg.cli.selection import Selected, select
-from openbragg.cli.simulate import command, make_experiment
+from openbragg.cli.simulate import command
 from openbragg.model import Experiment
 
 CRYSTAL = ("-cell", "50", "-N", "3")

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +73,8 @@ class Parser:
         Files that were once too much for it, and may be read or refused.
     route
         Words of a command line that reads the file named FILE.
+    change
+        A change beyond that of single bytes, by which a spoilt file gets further.
     words
         What else may stand in such files, to be put anywhere.
     allowance
@@ -84,6 +87,7 @@ class Parser:
     route: tuple[str, ...]
     odd: Mapping[str, bytes] = attrs.field(factory=dict)
     words: tuple[bytes, ...] = ()
+    change: Callable[[bytes, Random], bytes] = lambda content, random: content
     allowance: int = _MIB
 
 
@@ -210,6 +214,7 @@ def parsers() -> dict[str, Parser]:
             },
             bad=_bad_pictures(),
             route=("compare", "FILE", "FILE"),
+            change=lambda content, random: checked(content),
             words=(
                 b"P5 ",
                 b"P2 ",
@@ -225,9 +230,10 @@ def parsers() -> dict[str, Parser]:
         ),
         "record": Parser(
             read=_read_record,
-            good={"ours": made["run.json"]},
-            bad=_bad_records(made["run.json"]),
+            good={"ours": made["alone.json"]},
+            bad={**_bad_records(made["alone.json"]), "without its inputs": made["run.json"]},
             route=("simulate", "-from", "FILE"),
+            change=with_another_value,
             words=tuple(
                 b'{"number": "nan"} {"path": "a"} {"packed_bits": "", "shape": [8]} {"mapping": {}} null true [] '
                 b'"\\ud800" "\\u0000" [[[[[[[[ {"a":{"a":{"a": 1e400 -1'.split(b" ")
@@ -296,6 +302,64 @@ def checked(content: bytes) -> bytes:
         struct.pack_into(">I", made, end, zlib.crc32(made[place + 4 : end]))
         place = end + 4
     return bytes(made)
+
+
+_VALUES = (
+    None,
+    True,
+    0,
+    -1,
+    1e-320,
+    1e308,
+    1 << 63,
+    "",
+    "nan",
+    "\0",
+    "\x85\x1b[31m",
+    "\ud800",
+    "x" * 300,
+    [],
+    {},
+    [[]],
+)
+_TAGGED = (
+    {"number": "inf"},
+    {"number": "nan"},
+    {"path": "a\nb"},
+    {"path": "\0"},
+    {"mapping": {"\x85": 1}},
+    {"default": True},
+    {"packed_bits": "", "shape": [1 << 40]},
+    {"packed_bits": "eJz7DwAB/wD/", "shape": [2, 4]},
+)
+
+
+def with_another_value(content: bytes, random: Random) -> bytes:
+    """A file of JSON with one of its values changed, taken out, or put elsewhere; others as they are."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return content
+    containers = [value]
+    for container in containers:
+        if isinstance(container, dict | list):
+            containers.extend(container.values() if isinstance(container, dict) else container)
+    filled = [container for container in containers if isinstance(container, dict | list) and container]
+    if not filled:
+        return content
+    chosen = random.choice(filled)
+    key = random.choice(list(chosen) if isinstance(chosen, dict) else range(len(chosen)))
+    fate = random.randrange(4)
+    if fate == 0:
+        del chosen[key]
+    elif fate == 1 and isinstance(chosen, dict):
+        chosen[str(random.choice(_VALUES))] = chosen.pop(key)
+    elif fate == 2:
+        # A value within itself cannot be written.
+        chosen[key] = json.loads(json.dumps(random.choice(containers)))
+    else:
+        chosen[key] = random.choice((*_VALUES, *_TAGGED))
+    return json.dumps(value, indent=random.choice((None, 1))).encode()
 
 
 _BAD_MATRICES = {
@@ -483,6 +547,5 @@ def _simulated() -> dict[str, bytes]:
         assert finished.status == 0, finished.err
         record = json.loads((folder / "run.json").read_bytes())
         # Without inputs it can be read when they are gone.
-        record["inputs"] = []
-        (folder / "run.json").write_text(json.dumps(record, indent=1))
-        return {file: (folder / file).read_bytes() for file in files.values()}
+        alone = json.dumps({**record, "inputs": []}, indent=1).encode()
+        return {**{file: (folder / file).read_bytes() for file in files.values()}, "alone.json": alone}

@@ -40,6 +40,7 @@ RUNS = [
     "-misset_seed 5 -misset random --compat flag-matching -curved_det",
     "-mat a.mat -hkl a.hkl",
     "-mat a.mat -hkl a.hkl -N 1 -interpolate --compat nanobragg",
+    "-mat a.mat -hkl a.hkl -N 1 -xtalsize 0.00005 --compat interpolation-latch",
 ]
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.outputs import write_file
     from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
+    from openbragg.orchestrator.tracing import trace
 
 _LATER = {
     "Axes": "openbragg.model.geometry",
@@ -48,6 +49,7 @@ _LATER = {
     "plugin": "openbragg.orchestrator.simulate",
     "render": "openbragg.orchestrator.simulate",
     "simulate": "openbragg.orchestrator.simulate",
+    "trace": "openbragg.orchestrator.tracing",
     "write_file": "openbragg.orchestrator.outputs",
 }
 
@@ -89,6 +91,7 @@ __all__ = [
     "render",
     "simulate",
     "sphere_transform",
+    "trace",
     "write_file",
 ]
 

@@ -6,12 +6,18 @@ catches the class.
 """
 
 _LONGEST_QUOTE = 60
+_LONGEST_WORD = 200
 
 
 def quoted(value: object) -> str:
     """A value as a message shows it: on one line, without control characters, not too long."""
     text = ascii(value) if isinstance(value, str | bytes) else repr(value)
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
+
+
+def shown(word: str) -> str:
+    """A word or the name of a file as a message shows it: as it is, unless that breaks the line or fills it."""
+    return word if word.isprintable() and len(word) <= _LONGEST_WORD else quoted(word)
 
 
 class OpenBraggError(Exception):

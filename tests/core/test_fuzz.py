@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -199,9 +200,21 @@ def test_any_file_is_read_or_refused_in_one_line(tmp_path: Path, name: str, data
     content = data.draw(st.sampled_from([*parser.good.values(), b""]))
     for mutation in data.draw(st.lists(st.sampled_from(MUTATIONS), min_size=1, max_size=3)):
         content = data.draw(mutation(content[:30000], (*parser.words, *WORDS)))
-    if content.startswith(b"\x89PNG") and data.draw(st.booleans()):
-        content = checked(content)
+    if data.draw(st.booleans()):
+        content = parser.change(content, data.draw(st.randoms(use_true_random=False)))
     judged(name, tmp_path, content)
+
+
+@given(st.integers(1, 3), st.randoms(use_true_random=False))
+@fuzz
+def test_records_with_other_values_are_read_or_refused_in_one_line(
+    tmp_path: Path, changes: int, random: Random
+) -> None:
+    parser = parsers()["record"]
+    content = parser.good["ours"]
+    for _ in range(changes):
+        content = parser.change(content, random)
+    judged("record", tmp_path, content)
 
 
 @given(st.binary(max_size=100))

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ CASES = ROOT.parent / "shared" / "reference"
 #: A detector of 9 x 7 pixels (fast x slow) away from every default, and a beam, a scan and a seed to go with it.
 CAMERA = (
     *("-detpixels_f", "9", "-detpixels_s", "7", "-pixel", "0.3", "-distance", "70", "-Xbeam", "0.7", "-Ybeam", "0.9"),
-    *("-lambda", "1.3", "-exposure", "0.5", "-phi", "12", "-osc", "0.5", "-seed", "77"),
+    *("-lambda", "1.3", "-exposure", "0.5", "-phi", "12", "-seed", "77"),
 )
 SHAPE = (7, 9)
 #: A crystal that fills some pixels with tens of photons or more and leaves others nearly empty.
@@ -121,7 +122,8 @@ def test_counts_are_the_reference_s_when_started_from_its_float_image() -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        "",
+        "-osc 0.5",
+        "-phistep 0.25",
         "-roi 2 6 1 4",
         "-mask mask.img",
         "-mask mask.img -roi 2 6 1 4",
@@ -350,6 +352,41 @@ def test_flags_are_misread_as_by_the_reference_on_request_only() -> None:
     assert header("a.img")["TWOTHETA"] == "0"
     assert notices(done(*words, "--compat", "nanobragg")) == []
     assert header("a.img")["TWOTHETA"] == "5"
+
+
+FORMAT = """
+import json
+from pathlib import Path
+from typing import ClassVar
+import attrs
+from openbragg import hookimpl, option
+
+@attrs.frozen
+class Told:
+    name: ClassVar[str] = "told"
+    summary: ClassVar[str] = "what a format is told"
+    flags: ClassVar[tuple[str, ...]] = ()
+    file: Path | None = option("-told", type=Path, output="counts", help="Write it.")
+
+    def write(self, stream, image):
+        experiment = image.experiment
+        told = [experiment.detector.pixels, experiment.sampling.region, image.region, experiment.scan.steps]
+        stream.write(json.dumps([*told, experiment.beam.fluence, sorted(image.quirks)]).encode())
+
+    def default_file(self, content):
+        return None
+
+@hookimpl
+def image_formats():
+    return [Told]
+"""
+
+
+def test_a_format_of_others_is_told_the_experiment(install: Callable[..., None]) -> None:
+    install("telling", told=FORMAT)
+    words = ("-told", "told.json", "-roi", 1, 9, 2, 3, "-osc", "1", "-fluence", "3", "--compat", "smv-header")
+    done(raw(np.ones((5, 5))), *words)
+    assert json.loads(Path("told.json").read_text()) == [[5, 5], [1, 4, 2, 3], [1, 4, 2, 3], 2, 3.0, ["smv-header"]]
 
 
 # --- what is refused

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import command_line
 import oracle
-from openbragg.cli.simulate import make_experiment
+from openbragg.cli.experiment import make_experiment
 from openbragg.orchestrator.simulate import render
 
 #: Double precision loses about five digits in h, which enters multiplied by up to six cells, and in nothing else.

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +16,14 @@ from openbragg import PluginError
 from openbragg.orchestrator.registry import default_registry
 from records import RUNS, WITH_FILES, done, notices, recorded, refused, sha256, written
 
-pytestmark = pytest.mark.usefixtures("inputs")
+pytestmark = pytest.mark.usefixtures("inputs", "clock")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that gives no seed twice."""
+    seconds = count(1_700_000_000, 10)
+    monkeypatch.setattr("openbragg.orchestrator.resolve.time", SimpleNamespace(time=lambda: next(seconds)))
 
 
 @pytest.mark.parametrize("words", RUNS)

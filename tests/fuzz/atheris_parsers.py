@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from random import Random
 
 import atheris
 
@@ -21,6 +22,8 @@ with atheris.instrument_imports(include=["openbragg", "openbragg_plugins", "json
 
 #: Files are small so that many are tried; what large ones take is for tests/core/test_fuzz.py.
 _LONGEST = 8192
+#: Part of the changes that are those of libFuzzer alone.
+_PLAIN = 0.5
 #: Files in memory, where the system has such a place, open ten times as fast.
 _MEMORY = Path("/dev/shm")
 _DEFAULTS = ("-timeout=20", "-rss_limit_mb=2048", f"-max_len={_LONGEST}", "-len_control=20", "-print_final_stats=1")
@@ -46,8 +49,16 @@ def main() -> None:
         def try_one(content: bytes) -> None:
             corpora.judge(parser, path, content)
 
+        def mutate(content: bytes, longest: int, seed: int) -> bytes:
+            random = Random(seed)
+            if random.random() < _PLAIN:
+                return atheris.Mutate(content, longest)
+            if random.random() < _PLAIN:
+                content = atheris.Mutate(content, longest)
+            return parser.change(content, random)[:longest]
+
         options = [*_DEFAULTS, f"-dict={folder / 'words'}", f"-artifact_prefix={folder}{os.sep}", str(corpus), *rest]
-        atheris.Setup([sys.argv[0], *options], try_one)
+        atheris.Setup([sys.argv[0], *options], try_one, custom_mutator=mutate)
         atheris.Fuzz()
 
 

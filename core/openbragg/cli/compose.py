@@ -246,7 +246,9 @@ class ModelCommand(click.Command):
         return words, given, read_as
 
     def _beginning(self, name: str) -> str | None:
-        """The flag that a word begins like, the longest if there are several."""
+        """The flag that a word begins like, the longest if there are several; a word with a value in it is none."""
+        if "=" in name:
+            return None
         found = [beginning for beginning in self.beginnings if name.startswith(beginning)]
         meant = self.beginnings[max(found, key=len)] if found else None
         return meant if meant in self._by_name else None

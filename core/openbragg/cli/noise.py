@@ -168,12 +168,12 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
 
 
 def _described_by(image: Path, words: Given) -> Given:
-    """The flags, before them -img for an SMV image that describes its own camera."""
+    """The flags, before them -img for an SMV image that describes its own camera; a later -img replaces it."""
     from openbragg.orchestrator.photons import is_smv_file
 
-    flag = next(flag for flag in flags_of(CameraFile) if flag.field == "image")
-    if any(given_flag.owner is CameraFile for given_flag, _ in assignments_of(words)) or not is_smv_file(image):
+    if not is_smv_file(image):
         return words
+    flag = next(flag for flag in flags_of(CameraFile) if flag.field == "image")
     return [(FlagOption(flag), [str(image)]), *words]
 
 

@@ -19,7 +19,7 @@ _SOURCE_DISTANCE = 10.0
 #: Points of a round divergence beyond this part of the ellipse, squared, are dropped; the reference's number.
 _ROUND_LIMIT = 1.1
 #: More sources than any beam is sampled with.
-_MOST_SOURCES = 1 << 20
+_MOST_SOURCES = 1 << 16
 
 
 @attrs.frozen(kw_only=True, eq=False)

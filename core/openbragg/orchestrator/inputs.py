@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from openbragg.errors import InputError
+from openbragg.errors import InputError, shown
 from openbragg.orchestrator.files import fingerprint, short
 from openbragg.orchestrator.record import InputFile
 
@@ -56,7 +56,7 @@ class Finder:
         InputError
             When there is none, or, without `force`, only others; the message has the flag, the file and both hashes.
         """
-        flagged = f"{recorded.flag} {recorded.path}"
+        flagged = f"{shown(recorded.flag)} {shown(recorded.path)}"
         there = [path for path in self._places(recorded) if _exists(path)]
         if recorded.sha256 is None:
             self.notices.append(f"{flagged} cannot be checked: it was no regular file in the run of {self.file}")
@@ -84,7 +84,7 @@ class Finder:
         if sha256 == recorded.sha256:
             return
         other = (
-            f"{recorded.flag} {recorded.path} is not what the run of {self.file} read: "
+            f"{shown(recorded.flag)} {shown(recorded.path)} is not what the run of {self.file} read: "
             f"SHA-256 {short(sha256)} here, {short(recorded.sha256)} there"
         )
         if not self.force:
@@ -93,12 +93,12 @@ class Finder:
         self.forced.append(recorded)
 
     def _places(self, recorded: InputFile) -> Iterator[Path]:
-        beside, absolute = self.file.parent, Path(recorded.absolute)
-        places = [absolute, beside / recorded.path]
+        absolute = Path(recorded.absolute)
+        yield absolute
         if absolute.is_relative_to(self.folder):
-            # The folder of the run, moved with all that is in it.
-            places.append(beside / absolute.relative_to(self.folder))
-        yield from dict.fromkeys([*places, Path(recorded.path)])
+            # The folder of the run may have moved, with all that is in it.
+            yield self.file.parent / absolute.relative_to(self.folder)
+        yield Path(recorded.path)
 
 
 def _as_named(found: Path, name: str) -> Path:

@@ -25,8 +25,12 @@ _SUBPIXELS_PER_FRINGE = 3.0
 _MOST_SUBPIXELS = 1000
 #: Takes a rounding off a quotient, so that a crystal of exactly 20 cells has 20 and not 21.
 _WHOLE = 1.0 - 1e-12
-#: Orientations (rotation steps times mosaic domains) that are held at once, a GB of cell vectors.
-_MOST_ORIENTATIONS = 1 << 24
+#: Orientations (rotation steps times mosaic domains) that are held at once: about a GB while they are drawn.
+_MOST_ORIENTATIONS = 1 << 20
+#: Layers of a sensor: finer than any photon could tell.
+_MOST_LAYERS = 1 << 16
+#: Terms of one pixel's sum: half a minute of work.
+_MOST_TERMS = 1 << 30
 
 Region = tuple[int, int, int, int]
 
@@ -127,6 +131,30 @@ def refuse_too_many_orientations(scan: Scan, crystal: Crystal) -> None:
     steps, domains = scan.steps or 1, crystal.mosaic_domains or 1
     if steps * domains > _MOST_ORIENTATIONS:
         raise InputError(f"{steps} rotation steps of {domains} mosaic domains are too many: {_MOST_ORIENTATIONS} fit")
+
+
+def refuse_too_many_layers(layers: int) -> None:
+    """Refuse a number of layers that only a slip of the hand can mean.
+
+    Raises
+    ------
+    InputError
+        When there are more layers than are held at once.
+    """
+    if layers > _MOST_LAYERS:
+        raise InputError(f"{layers} layers of a sensor are too many: {_MOST_LAYERS} fit")
+
+
+def refuse_too_many_terms(terms: int) -> None:
+    """Refuse a sum over layers, subpixels, sources, steps and domains that only a slip of the hand can mean.
+
+    Raises
+    ------
+    InputError
+        When one pixel has more terms than can be summed.
+    """
+    if terms > _MOST_TERMS:
+        raise InputError(f"{terms} terms in the sum of each pixel are too many: {_MOST_TERMS} can be summed")
 
 
 def resolve_region(region: Region | None, detector: Detector, choices: Choices) -> Region:

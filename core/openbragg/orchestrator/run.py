@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from openbragg.errors import InputError, UsageError
+from openbragg.errors import InputError, PluginError, UsageError, shown
 from openbragg.model import Experiment
 from openbragg.orchestrator.inputs import Finder
 from openbragg.orchestrator.quirks import check_names
@@ -98,6 +98,8 @@ def load_run(path: Path | str, *, force: bool = False) -> Run:
             )
         }
         compat = check_names(record.quirks)
+    except PluginError as error:
+        raise PluginError(f"{file}: {error}{_other_version(record)}") from None
     except (InputError, UsageError) as error:
         raise InputError(f"{file}: {error}{_other_version(record)}") from None
     return Run(
@@ -128,4 +130,4 @@ def _plugin(record: Record, used: UsedPlugin, finder: Finder) -> Any:
 
 def _other_version(record: Record) -> str:
     here = version("openbragg")
-    return "" if record.openbragg == here else f" (it was made with openbragg {record.openbragg}, this is {here})"
+    return "" if record.openbragg == here else f" (it was made with openbragg {shown(record.openbragg)}, this is {here})"

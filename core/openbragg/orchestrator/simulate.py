@@ -13,6 +13,7 @@ from openbragg.engine.plan import PRECISIONS, Plan, make_plan
 from openbragg.errors import UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
+from openbragg.model.sensor import resolve_sensor
 from openbragg.orchestrator.notices import notice_quirks, notice_water
 from openbragg.orchestrator.placement import place_with_quirks
 from openbragg.orchestrator.quirks import check_names, notice
@@ -21,7 +22,9 @@ from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import (
     Choices,
     refuse_ill_fitting_mask,
+    refuse_too_many_layers,
     refuse_too_many_orientations,
+    refuse_too_many_terms,
     resolve_crystal,
     resolve_sampling,
     resolve_scan,
@@ -217,6 +220,7 @@ def lay_out(
         quirks=quirks,
         reference_interpolates=begins,
     )
+    refuse_too_many_terms(plan.terms_per_pixel())
     notice_water(plan, resolved, quirks, choices)
     return Layout(
         experiment=resolved,
@@ -234,7 +238,12 @@ def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) ->
     crystal = resolve_crystal(experiment.crystal, experiment.beam.size, choices)
     refuse_too_many_orientations(scan, crystal)
     experiment = attrs.evolve(experiment, scan=scan, crystal=crystal)
-    return attrs.evolve(experiment, sampling=resolve_sampling(experiment, laboratory, choices))
+    layers = resolve_sensor(experiment.detector).layers
+    refuse_too_many_layers(layers)
+    sampling = resolve_sampling(experiment, laboratory, choices)
+    orientations = (scan.steps or 1) * (crystal.mosaic_domains or 1)
+    refuse_too_many_terms(layers * (sampling.oversample or 1) ** 2 * orientations)
+    return attrs.evolve(experiment, sampling=sampling)
 
 
 def _render_panels(
