@@ -38,7 +38,9 @@ class Finished:
 
 def run(*words: object) -> Finished:
     """Run ``openbragg`` with these words; a traceback comes out as the exception it is."""
-    out, err = io.StringIO(), io.StringIO()
+    # As in a terminal: words that are no letters cannot be printed as they are.
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
+    err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for category in _QUIET_WARNINGS:
@@ -47,7 +49,14 @@ def run(*words: object) -> Finished:
             status = main([str(word) for word in words])
     # pytest keeps warnings to itself; a user would see them on stderr.
     shown = "".join(f"{warning.category.__name__}: {warning.message}\n" for warning in caught)
-    return Finished(status, out.getvalue(), err.getvalue() + shown)
+    return Finished(status, _text(out), _text(err) + shown)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    written = stream.buffer
+    assert isinstance(written, io.BytesIO)
+    return written.getvalue().decode()
 
 
 @cache

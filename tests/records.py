@@ -9,7 +9,8 @@ from typing import Any
 from command_line import Finished, run
 
 MATRIX = "0.02 0 0\n0 0.025 0\n0 0 0.03\n"
-TABLE = "".join(f"{h} {k} {l} {10 + h + 2 * k + 3 * l}\n" for h in (-1, 0, 1) for k in (-1, 0, 1) for l in (-1, 0, 1))
+_INDICES = range(-3, 4)
+TABLE = "".join(f"{h} {k} {l} {30 + h + 2 * k + 3 * l}\n" for h in _INDICES for k in _INDICES for l in _INDICES)
 SOURCES = "-10 0 0 1 1e-10\n-10 0.01 0 2 1.1e-10\n"
 FILES = {"a.mat": MATRIX, "a.hkl": TABLE, "a.src": SOURCES}
 #: A run with files: a crystal from a matrix, its amplitudes, in a small image.
@@ -39,6 +40,7 @@ RUNS = [
     "-img noise.img",
     "-misset_seed 5 -misset random --compat flag-matching -curved_det",
     "-mat a.mat -hkl a.hkl",
+    "-trace_pixel 1 2 -trace_pixel 3 0 -trace_log a.log -trace_json a.json -floatfile a.bin",
     "-mat a.mat -hkl a.hkl -N 1 -interpolate --compat nanobragg",
     "-mat a.mat -hkl a.hkl -N 1 -xtalsize 0.00005 --compat interpolation-latch",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import types
 from pathlib import Path
 
 import torch
 
+from command_line import simulate_command
 from openbragg.orchestrator.quirks import QUIRKS
 from openbragg.testing import check_lattice_shape
 
@@ -46,3 +48,33 @@ def test_links_of_the_documents_lead_somewhere() -> None:
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def flags_page() -> types.ModuleType:
+    """The program that writes docs/flags.md."""
+    spec = importlib.util.spec_from_file_location("generate_flags", ROOT / "docs" / "generate_flags.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_flags_is_what_the_declarations_say() -> None:
+    written = (ROOT / "docs" / "flags.md").read_text(encoding="utf-8")
+    assert written == flags_page().page(), "run python docs/generate_flags.py"
+
+
+def test_every_flag_stands_on_its_page_once() -> None:
+    spellings = [name for option in simulate_command().params for name in option.opts if not name.startswith("--")]
+    page = (ROOT / "docs" / "flags.md").read_text(encoding="utf-8")
+    first_cells = re.findall(r"(?m)^\| (`-.*?) \|", page)
+    listed = [name for cell in first_cells for name in re.findall(r"`(-[^`]*)`", cell)]
+    assert sorted(listed) == sorted(spelling for spelling in spellings if spelling.startswith("-"))
+
+
+def test_what_differs_is_said_of_flags_and_quirks_that_there_are() -> None:
+    module = flags_page()
+    spellings = {name for option in simulate_command().params for name in option.opts}
+    assert set(module.DIFFERENCES) <= spellings
+    named = set(re.findall(r"\{(.*?)\}", " ".join(module.DIFFERENCES.values())))
+    assert named == {quirk.name for quirk in QUIRKS}

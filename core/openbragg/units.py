@@ -59,6 +59,9 @@ _UNITS = {
         _divided("mm", 1000.0),
         _times("um", 1e-6),
         _divided("A", 1e10),
+        # The reference multiplies some lengths and divides others; the last bit may differ.
+        _divided("microns", 1e6),
+        _times("angstroms", 1e-10),
         _divided("deg", DEGREES),
         _divided("mrad", 1000.0),
         _divided("%", 100.0),

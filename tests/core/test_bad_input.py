@@ -405,7 +405,7 @@ def test_two_noise_models_at_once_are_refused(refuse: Refuse, words: str) -> Non
 
 def test_a_file_that_would_not_be_written_is_said(folder: Path) -> None:
     """Asking for noise files and for no noise is a contradiction; it may be settled, but not without a word."""
-    finished = run("simulate", *SMALL, "-nonoise", "-noisefile", "noise.img")
+    finished = run("simulate", *SMALL, "-noisefile", "noise.img", "-nonoise")
     assert "-noisefile" in finished.err
     assert list(folder.iterdir()) == [folder / "out.bin"]
 
@@ -434,7 +434,7 @@ def test_an_unknown_plugin_is_refused_with_those_there_are(refuse: Refuse, flag:
         ("-N5", "-N"),
         ("-xbeam", "-Xbeam"),
         ("-roundxtal", "-round_xtal"),
-        ("-misset-seed", "-misset_seed"),
+        ("-mosaicspread", "-mosaic_spread"),
     ],
 )
 def test_an_unknown_flag_is_refused_with_what_was_meant(refuse: Refuse, typed: str, meant: str) -> None:

@@ -199,7 +199,10 @@ def test_resampling_on_request_undoes_finer_pixels() -> None:
     finished = run("compare", save("a", ramp(4, 6)), save("b", fine), "--resample")
     assert finished.status == 0
     assert table(finished)["resampled"] == "second, from 12 x 12"
+    assert table(finished)["compared"] == "4 x 6 pixels (slow x fast)"
     assert summary()["resampled"] is True
+    # All of it was compared, in the pixels of the first.
+    assert summary()["comparison"]["first_sum"] == ramp(4, 6).sum()
     assert summary()["comparison"]["ratio"] == pytest.approx(1.0, rel=1e-6)
     run("compare", save("a", ramp()), save("b", ramp()), "--resample")
     assert summary()["resampled"] is False

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_line import assignments, experiment, parsed, run, selected, simulate_command
-from openbragg.cli.compose import FlagOption, SwitchOption, construct
+from command_line import SMALL, Finished, assignments, experiment, parsed, run, selected, simulate_command
+from openbragg.cli.compose import FlagOption, SwitchOption, assignments_of, construct
+from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry
-from openbragg.cli.settings import Computation, Output
+from openbragg.cli.settings import CameraFile, Computation, Output, Printout, Provenance, Tracing, WithoutEffect
 
 DEGREES = 180.0 * 0.3183098861837907  # in a radian, rounded as the reference program rounds it
 HC = 12398.42  # electronvolt angstroms, as the reference program has it
@@ -58,6 +59,7 @@ EXPERIMENT_FLAGS = [
     ("-xtal_y -xtal_width -sample_y -sample_width -width", "0.02", "crystal.size", (None, 2e-5, None)),
     ("-xtal_z -xtal_height -sample_z -sample_height -height", "0.02", "crystal.size", (None, None, 2e-5)),
     ("-fudge", "0.3", "crystal.fudge", 0.3),
+    ("-water", "2.1", "crystal.water", 2.1 / 1e6),
     ("-mosaic -mosaicity -mosaic_spread", "0.5", "crystal.mosaic_spread", 0.5 / DEGREES),
     ("-mosaic_domains -mosaic_dom", "8", "crystal.mosaic_domains", 8),
     ("-mosaic_seed", "-4321", "crystal.mosaic_seed", -4321),
@@ -66,7 +68,7 @@ EXPERIMENT_FLAGS = [
     ("-phistep", "0.05", "scan.step", 0.05 / DEGREES),
     ("-phisteps", "4", "scan.steps", 4),
     ("-oversample", "3", "sampling.oversample", 3),
-    ("-dmin", "1.6", "sampling.resolution_limit", 1.6 / 1e10),
+    ("-dmin", "2.1", "sampling.resolution_limit", 2.1 * 1e-10),
     ("-roi", "2 60 3 70", "sampling.region", (2, 60, 3, 70)),
     ("-seed", "77", "sampling.seed", 77),
     ("-divergence", "4", "beam.divergence_range", (0.004, 0.004)),
@@ -95,6 +97,24 @@ SETTING_FLAGS = [
     ("-device", "cuda:1", Computation, "device", "cuda:1"),
     ("-progress", "", Output, "progress", True),
     ("-noprogress", "", Output, "progress", False),
+    ("-printout", "", Printout, "every", True),
+    ("-printout_pixel", "7 3", Printout, "pixel", (7, 3)),
+    ("-trace_pixel", "3 7", Tracing, "pixel", (3, 7)),
+    ("-tracer", "scaling", Tracing, "tracer", "scaling"),
+    ("-trace_log", "a.log", Tracing, "log", "a.log"),
+    ("-trace_json", "a.json", Tracing, "json", "a.json"),
+    ("-trace_select", "phi=0", Tracing, "select", "phi=0"),
+    ("-record", "a.json", Provenance, "record", "a.json"),
+    ("-from", "a.json", Provenance, "repeat", "a.json"),
+    ("-force", "", Provenance, "force", True),
+    ("-img", "a.img", CameraFile, "image", Path("a.img")),
+    ("-stol", "a.stol", WithoutEffect, "amplitudes", Path("a.stol")),
+    ("-4stol", "a.stol", WithoutEffect, "amplitudes_4stol", Path("a.stol")),
+    ("-Q", "a.stol", WithoutEffect, "amplitudes_q", Path("a.stol")),
+    ("-stolout", "a.stol", WithoutEffect, "stolout", "a.stol"),
+    ("-coherent", "", WithoutEffect, "coherent", True),
+    ("-density -sample_density", "1.2", WithoutEffect, "density", 1.2),
+    ("-MW -molecular_weight", "18", WithoutEffect, "molecular_weight", 18.0),
 ]
 #: The same for options of plugins: the plugin's role, name and field.
 PLUGIN_FLAGS = [
@@ -111,6 +131,7 @@ PLUGIN_FLAGS = [
     ("-default_F", "20.5", "structure_factors hkl default_F", 20.5),
     ("-interpolate", "", "structure_factors hkl interpolate", True),
     ("-nointerpolate", "", "structure_factors hkl interpolate", False),
+    ("-dump", "a.dump", "structure_factors hkl dump", Path("a.dump")),
     ("-pgmfile -pgmimage", "a.pgm", "image_formats pgm pgmfile", Path("a.pgm")),
     ("-pgmscale", "2.5", "image_formats pgm scale", 2.5),
     ("-nopgm", "", "image_formats pgm pgmfile", False),
@@ -132,6 +153,7 @@ OTHER_FLAGS = {
     "-sourcefile",
     "-mat",
     "-matrix",
+    "-mask",
     "-convention",
     "-structure_factors",
     "-lattice_shape",
@@ -179,7 +201,9 @@ def test_flag_sets_its_field_in_si_units(flag: str, words: list[str], path: str,
 
 @pytest.mark.parametrize(("flag", "words", "cls", "name", "value"), each_spelling(SETTING_FLAGS))
 def test_flag_sets_its_setting(flag: str, words: list[str], cls: type, name: str, value: Any) -> None:
-    assert getattr(construct(cls, assignments(flag, *words)), name) == value
+    # Parsing would open the record of -from.
+    given = assignments_of(simulate_command().scan([flag, *words])[1])
+    assert getattr(construct(cls, given), name) == value
     assert getattr(cls(), name) != value
 
 
@@ -431,3 +455,209 @@ def test_the_last_word_on_the_shape_of_the_divergence_counts() -> None:
 
 def test_a_sensor_without_an_end_is_a_surface() -> None:
     assert experiment("-detector_abs", "inf").detector.attenuation_length == "inf"
+
+
+def the_notice(finished: Finished) -> str:
+    """The one line on stderr of a run that came to its end."""
+    assert finished.status == 0, finished.err
+    (line,) = finished.complaints()
+    assert line.startswith("openbragg: notice: ")
+    return line.removeprefix("openbragg: notice: ")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("beginning", "flag"), BEGINNINGS.items())
+def test_a_word_that_begins_like_a_flag_of_the_reference_is_that_flag(beginning: str, flag: str) -> None:
+    word = f"{beginning}zz"
+    _, [(option, values)], read_as = simulate_command().scan([word, *["1"] * 6][: 1 + fewest_values(flag)])
+    assert flag in option.opts
+    assert len(values) == fewest_values(flag)
+    assert read_as == {word: flag}
+
+
+def fewest_values(flag: str) -> int:
+    options = [option for section in simulate_command().sections for option in section.options if flag in option.opts]
+    return options[0].flag.length[0] if isinstance(options[0], FlagOption) else 0
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "value"),
+    [
+        ("-wavelen 2", "beam.wavelength", 2 / 1e10),
+        ("-detector_absorption 200", "detector.attenuation_length", 200 * 1e-6),
+        ("-sample_heigh 0.01", "crystal.size", (None, None, 0.01 / 1000)),
+        ("-heighty 0.01", "crystal.size", (None, None, 0.01 / 1000)),
+        ("-thickstepsize 4", "detector.sensor_layers", 4),
+        ("-mosaici 0.5", "crystal.mosaic_spread", 0.5 / DEGREES),
+        ("-mosaic_domain 5", "crystal.mosaic_domains", 5),
+        ("-hdivstepses 3", "beam.divergence_steps", (3, None)),
+        ("-phistepses 3", "scan.steps", 3),
+        ("-detpixels_xy 3", "detector.pixels", (None, 3)),
+        ("-oversample_polarization", "sampling.oversample_polarization", True),
+        ("-oversamples 4", "sampling.oversample", 4),
+        ("-distances 90", "detector.distance", 90 / 1000),
+        ("-nopolarization", "beam.no_polarization_factor", True),
+    ],
+)
+def test_the_longest_beginning_counts(words: str, path: str, value: Any) -> None:
+    assert field(experiment(*words.split()), path) == value
+    assert field(experiment(), path) != value
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"), [("-wavelen 2", "-wave"), ("-nonoisey", "-nonoise"), ("-floatfilename a.bin", "-floatfile")]
+)
+def test_a_beginning_is_said_once(folder: Path, words: str, flag: str) -> None:
+    word, *values = words.split()
+    quiet = () if word == "-nonoisey" else ("-nonoise",)
+    finished = run("simulate", *SMALL, *quiet, word, *values, word, *values)
+    assert the_notice(finished) == f"{word} is read as {flag}, as the reference reads it"
+
+
+def test_a_file_may_be_named_after_a_beginning(folder: Path) -> None:
+    (folder / "a.mat").write_text("0.02 0 0\n0 0.02 0\n0 0 0.02\n")
+    finished = run("simulate", "-matrixfile", "a.mat", *SMALL[2:], "-nonoise")
+    assert the_notice(finished) == "-matrixfile is read as -mat, as the reference reads it"
+
+
+def test_exact_spellings_are_no_beginnings() -> None:
+    for section in simulate_command().sections:
+        for option in section.options:
+            for spelling in option.opts:
+                fewest = fewest_values(spelling)
+                _, [(found, _)], read_as = simulate_command().scan([spelling, *["1"] * fewest])
+                assert found is option
+                assert read_as == {}
+
+
+@pytest.mark.parametrize("word", ["-polarization", "-phistart", "-hdivstepp", "-Number", "-lamda", "-detsizes"])
+def test_a_word_that_the_reference_does_not_know_is_refused_with_a_suggestion(word: str) -> None:
+    finished = run("simulate", *SMALL, word, "1")
+    assert finished.status == 2
+    (line,) = finished.complaints()
+    assert line.startswith(f"openbragg: error: no such flag: {word}; did you mean -")
+
+
+@pytest.mark.parametrize(
+    ("words", "removed", "polarization"),
+    [
+        ("-nopolar -polar 0.5", False, 0.5),
+        ("-polar 0.5 -nopolar", True, 0.5),
+        ("-nopolar -polar 0.5 -nopolar", True, 0.5),
+        ("-polar 0.5 -polar 0.9", False, 0.9),
+    ],
+)
+def test_of_polar_and_nopolar_the_last_counts(words: str, removed: bool, polarization: float) -> None:
+    beam = experiment(*words.split()).beam
+    assert (beam.no_polarization_factor, beam.polarization) == (removed, polarization)
+
+
+@pytest.mark.parametrize(
+    ("words", "noise"),
+    [
+        ("-nonoise -noisefile a.img", "poisson"),
+        ("-noisefile a.img -nonoise", "nonoise"),
+        ("-nonoise -noisepng a.png", "poisson"),
+        ("-nonoise -noisefile a.img -nonoise", "nonoise"),
+        ("-nonoise -intfile a.img", "nonoise"),
+    ],
+)
+def test_of_nonoise_and_a_file_with_noise_the_last_counts(words: str, noise: str) -> None:
+    assert selected(*words.split()).roles["noise_models"].name == noise
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ("-nopgm -pgmfile a.pgm", Path("a.pgm")),
+        ("-pgmfile a.pgm -nopgm", False),
+        ("-pgmscale 2 -nopgm", False),
+        ("-nopgm -pgmscale 2", None),
+        ("-pgmfile a.pgm -pgmfile b.pgm", Path("b.pgm")),
+    ],
+)
+def test_of_nopgm_and_the_name_of_a_greymap_the_last_counts(words: str, file: object) -> None:
+    assert plugin_field(words.split(), "image_formats pgm pgmfile") == file
+
+
+@pytest.mark.parametrize(
+    ("words", "pivot"),
+    [
+        ("-xds", "sample"),
+        ("-dials", "beam"),
+        ("-mosflm", "beam"),
+        ("-adxv", "beam"),
+        ("-denzo", "beam"),
+        ("-twotheta 5 -mosflm", "beam"),
+        ("-mosflm -twotheta 5", "sample"),
+        ("-xds -Xbeam 1", "beam"),
+        ("-Xbeam 1 -xds", "sample"),
+        ("-xds -dials", "beam"),
+        ("-xds -pivot beam", "beam"),
+        ("-pivot beam -xds", "beam"),
+    ],
+)
+def test_the_flag_of_a_convention_touches_the_pivot_of_a_custom_one_after_it(words: str, pivot: str) -> None:
+    line = [*words.split(), "-spindle_axis", "0", "0", "1"]
+    convention = selected(*line).roles["geometry_conventions"]
+    assert convention.name == "custom"
+    assert convention.place(experiment(*line).detector).pivot == pivot
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["-stol a.stol", "-4stol a.stol", "-Q a.stol", "-stolout b.stol", "-coherent", "-density 1.2", "-MW 20"],
+)
+def test_a_flag_without_effect_says_so_once_and_has_none(folder: Path, words: str) -> None:
+    (folder / "a.stol").write_text("# stol F\n\n0 2.57\n0.1 2.5\n")
+    flag, *values = words.split()
+    assert run("simulate", *SMALL, "-floatfile", "without.bin").complaints() == []
+    finished = run("simulate", *SMALL, "-floatfile", "with.bin", flag, *values, flag, *values)
+    assert the_notice(finished) == f"{flag} has no effect, in the reference program as here"
+    assert (folder / "with.bin").read_bytes() == (folder / "without.bin").read_bytes()
+    assert not (folder / "b.stol").exists()
+
+
+@pytest.mark.parametrize("flag", ["-stol", "-4stol", "-Q"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "cannot read a.stol: "),
+        ("", "a.stol: no amplitudes in the file"),
+        ("0 2.57\n0.1\n", "a.stol, line 2: expected two numbers"),
+        ("0 nan\n", "a.stol, line 1: expected two numbers"),
+    ],
+)
+def test_the_file_of_a_flag_without_effect_is_read_and_checked(
+    folder: Path, flag: str, text: str | None, expected: str
+) -> None:
+    if text is not None:
+        (folder / "a.stol").write_text(text)
+    finished = run("simulate", *SMALL, "-nonoise", flag, "a.stol")
+    assert finished.status == 1
+    (line,) = finished.complaints()
+    assert expected in line
+
+
+def test_a_mask_is_read_with_its_header(folder: Path) -> None:
+    header = b"{\nHEADER_BYTES=512;\nTYPE=unsigned_short;\nSIZE1=3;\nSIZE2=2;\nDISTANCE=77;\n}\n".ljust(512)
+    (folder / "a.img").write_bytes(header + bytes([1, 0, 0, 0, 0, 1, 9, 9, 0, 0, 1, 1]))
+    for flag in ("-mask", "--mask"):
+        detector = experiment(flag, "a.img").detector
+        assert detector.mask.tolist() == [[True, False, True], [True, False, True]]
+        assert (detector.pixels, detector.distance) == ((2, 3), 77 / 1000)
+    assert experiment().detector.mask is None
+
+
+@pytest.mark.parametrize("words", ["-trace_log a.log", "-trace_json a.json", "-tracer scaling", "-trace_select phi=0"])
+def test_flags_about_traces_want_a_pixel(folder: Path, words: str) -> None:
+    finished = run("simulate", *SMALL, *words.split())
+    assert finished.status == 2
+    assert finished.err == f"openbragg: error: {words.split()[0]}: expected with -trace_pixel\n"
+    assert list(folder.iterdir()) == []

@@ -34,7 +34,7 @@ Mutation = Callable[[bytes], bytes]
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """No more than `SECONDS`, where signals reach this thread."""
+    """No more than `SECONDS` of work, where signals reach this thread; waiting for others does not count."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
@@ -42,13 +42,13 @@ def patience() -> Iterator[None]:
     def end(number: int, frame: Any) -> None:
         raise TimeoutError(f"no end after {SECONDS} s")
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @cache
@@ -232,7 +232,6 @@ DENSE = [
     ("hkl", b"12\n"),
     ("hkl", b"12 "),
     ("hkl", b"\n"),
-    ("sources", b"1\n"),
     ("sources", b"1 1 1 1 1\n"),
     ("sources", b"12 "),
     ("stol", b"0 0\n"),
@@ -272,8 +271,10 @@ HARMLESS: list[tuple[str, str, Mutation]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "change", "mutation"), HARMLESS, ids=str)
-def test_what_changes_nothing_changes_nothing(tmp_path: Path, name: str, change: str, mutation: Mutation) -> None:
+@pytest.mark.parametrize(
+    ("name", "mutation"), [pytest.param(name, mutation, id=f"{name} {change}") for name, change, mutation in HARMLESS]
+)
+def test_what_changes_nothing_changes_nothing(tmp_path: Path, name: str, mutation: Mutation) -> None:
     for content in parsers()[name].good.values():
         expected, found = (judged(name, tmp_path, version) for version in (content, mutation(content)))
         assert found.line is None

@@ -216,6 +216,12 @@ def test_pixels_beyond_16_bits_are_overloads() -> None:
     assert (pixels("n.img", (6, 6)) == 65535).sum() == 4
 
 
+def test_the_largest_count_itself_is_no_overload() -> None:
+    image = raw(np.array([[65535.0, 65536.0], [0.0, 1.0]]))
+    finished = done(image, "-nonoise", "-scale", "1", "-adc", "0", "-intfile", "i.img")
+    assert reported(finished)["overloads"] == "1 pixels of i.img"
+
+
 # --- images of other kinds
 
 
@@ -354,6 +360,15 @@ def test_flags_are_misread_as_by_the_reference_on_request_only() -> None:
     assert header("a.img")["TWOTHETA"] == "5"
 
 
+def test_what_the_reference_writes_otherwise_is_noticed() -> None:
+    words = (raw(np.ones(SHAPE)), *CAMERA, "-twotheta", "10", "-noisefile", "a.img")
+    (line,) = notices(done(*words))
+    assert line.startswith("smv-header: ") and "a.img: " in line
+    before = Path("a.img").read_bytes()
+    assert notices(done(*words, "--compat", "nanobragg")) == []
+    assert Path("a.img").read_bytes() != before
+
+
 FORMAT = """
 import json
 from pathlib import Path
@@ -433,6 +448,8 @@ def test_a_bad_input_is_refused_in_one_line(image: str, flags: str, reason: str)
         ("good.bin --oversample=3", "--oversample: a flag of simulate"),
         ("good.bin -hkl good.bin", "-hkl: a flag of simulate"),
         ("good.bin -noize poisson", "no such flag: -noize; did you mean -noise"),
+        ("-noize poisson", "no such flag: -noize; did you mean -noise"),
+        ("-5", "unexpected argument '-5'"),
         ("good.bin -roi 7 8 0 0", "-roi 7 8 0 0: expected xmin <= xmax"),
         ("good.bin -noise none", "'none'"),
         ("good.bin -input_scale 0", "-input_scale: expected a number above 0 (counts/photon), got '0'"),

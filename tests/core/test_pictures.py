@@ -24,7 +24,7 @@ Pixels = np.ndarray[Any, Any]
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)
 #: A test's folder serves all its examples: each one writes its file anew.
-one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+one_folder = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 #: What reading may reserve beside ten times the file, in bytes: Python's own objects, and a buffer.
 OVERHEAD = 5_000_000
 
@@ -71,6 +71,13 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
 def png_said_to_be(slow: int, fast: int, bits: int = 8, colour: int = 0, raster: bytes = b"\0" * 20) -> bytes:
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", fast, slow, bits, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(raster)) + png_chunk(b"IEND", b"")
+
+
+def png_with_a_second_header() -> bytes:
+    """A PNG over which Pillow raises what is no error of the system's: it says its size again, and leaves it out."""
+    whole = png_said_to_be(1, 1)
+    place = whole.index(b"IDAT") - 4
+    return whole[:place] + png_chunk(b"IHDR", b"") + whole[place:]
 
 
 def read(folder: Path, content: bytes, shape: tuple[int, int] | None = None) -> Pixels:
@@ -252,6 +259,9 @@ def test_a_size_that_is_not_the_files_reserves_nothing(tmp_path: Path, kind: str
         (png(np.zeros((2, 2, 3), dtype=np.uint8)), "expected a grey PNG"),
         (png_said_to_be(2, 2, bits=4), "expected a grey PNG of 8 or 16 bits"),
         (png_said_to_be(0, 2), "does not begin with its size"),
+        (png_said_to_be(8000, 8000), "bytes can hold"),
+        (png_said_to_be(40, 40), "expected 1600 bytes of pixels in the PNG, it holds 20"),
+        (png_with_a_second_header(), "cannot be decoded"),
         (png_said_to_be(10000, 10000, raster=bytes(10001 * 10000)), "expected a PNG of at most"),
     ],
 )
@@ -292,6 +302,9 @@ def test_a_raw_image_of_another_size_than_the_shape_is_refused(tmp_path: Path, s
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
+    # Filled, so that one who opens it all the same does not wait for ever.
+    filled = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    os.write(filled, bytes(4096))
     for path, reason in (
         (tmp_path, "it is a folder"),
         (tmp_path / "none", "No such file"),

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import openbragg
-from command_line import SMALL
+from command_line import SMALL, run
 from openbragg.orchestrator.record_schema import record_schema
 from openbragg.orchestrator.strict_json import layout
 from records import RUNS, TABLE, WITH_FILES, done, notices, recorded, refused, sha256
@@ -77,6 +77,24 @@ def test_quirks_precision_and_options_of_plugins_are_written_down() -> None:
     custom = record["plugins"][0]
     assert (custom["role"], custom["name"]) == ("geometry_conventions", "custom")
     assert custom["options"]["beam"] == [1.0, 0.1, 0.0]
+
+
+def test_traces_and_their_tracers_are_written_down() -> None:
+    record = recorded(*SMALL, "-trace_pixel", "1", "2", "-trace_log", "a.log", "-floatfile", "a.bin")
+    assert [plugin["role"] for plugin in record["plugins"]].count("tracers") >= 2
+    (trace,) = (file for file in record["outputs"] if file["content"] == "trace")
+    assert (trace["flag"], trace["format"], trace["sha256"]) == ("-trace_log", None, sha256("a.log"))
+
+
+def test_a_trace_alone_repeats_a_run_but_records_none() -> None:
+    recorded(*SMALL, "-nonoise")
+    finished = run("trace", "--from", "run.json", "-trace_pixel", "1", "2")
+    assert finished.status == 0
+    assert finished.out == run("trace", *SMALL, "-trace_pixel", "1", "2").out
+    refused_trace = run("trace", *SMALL, "-trace_pixel", "1", "2", "--record", "trace.json")
+    assert refused_trace.status == 2
+    assert "-record" in refused_trace.err
+    assert not Path("trace.json").exists()
 
 
 def test_seeds_from_the_clock_end_the_arguments() -> None:

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
 from random import Random
 
@@ -45,6 +46,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as name:
         path = Path(name) / "file"
         _warm(parser, path)
+        # Until the end, which libFuzzer makes.
+        tracemalloc.start()
 
         def try_one(content: bytes) -> None:
             corpora.judge(parser, path, content)

@@ -82,10 +82,13 @@ def understand(
     experiment = make_experiment(words, compat, notices, crystal)
     if otherwise and misread.changes and make_experiment(misread.given, compat, crystal=crystal) != experiment:
         notices.append(notice("flag-matching", "; ".join(misread.changes)))
+    construct(WithoutEffect, assignments_of(words))
     for flag, values in assignments_of(words):
         if flag.owner is WithoutEffect:
             if flag.spec.type is Path:
                 # A file that has no effect must still be what it should be.
                 read_amplitudes(Path(values[0]))
-            notices.append(f"{flag.spellings[0]} has no effect, in the reference program as here")
+            line = f"{flag.spellings[0]} has no effect, in the reference program as here"
+            if line not in notices:
+                notices.append(line)
     return Asked(words, computation, compat, selected, experiment)

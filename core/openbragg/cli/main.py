@@ -19,6 +19,7 @@ _COMMANDS = {
     "plugins": ("openbragg.cli.plugins", "List the installed plugins."),
     "wilson": ("openbragg.cli.wilson", "Make structure factors for a cell from Wilson statistics."),
     "compare": ("openbragg.cli.compare", "Compare two images, or two simulators run with the same flags."),
+    "compare-traces": ("openbragg.cli.compare_traces", "Find where two traces of a pixel part."),
 }
 _BLOCKED_KEY = "openbragg.blocked"
 _DEBUG_FLAG = "--debug"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from openbragg.orchestrator.resolve import Region
+    from openbragg.orchestrator.writing import Pictures
 
 #: Roles of the plugins that take part.
 _ROLES = ("geometry_conventions", "noise_models", "image_formats")
@@ -122,7 +123,7 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
     from openbragg.orchestrator.placement import place_with_quirks
     from openbragg.orchestrator.resolve import Choices, refuse_ill_fitting_mask, resolve_region, resolve_scan
     from openbragg.orchestrator.simulate import usable_device
-    from openbragg.orchestrator.writing import make_pictures, overloads, reference_differences, write_pictures
+    from openbragg.orchestrator.writing import make_pictures, reference_differences, write_pictures
 
     device = usable_device(computation.device)
     picture, detector = fit_detector(image, experiment.detector, sized=_is_sized(words))
@@ -153,18 +154,8 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
         "photons": _summary(photons, region, ".8g"),
     }
     if pictures.seed is not None:
-        drawn = next(image.pixels for _, image in pictures.files if image.content == "counts")
-        report |= {
-            "noise model": noise.name,
-            "noise seed": str(pictures.seed),
-            "counts": _summary(drawn, region, ".0f"),
-        }
-    for word, value in report.items():
-        click.echo(f"{word:<16}{value}")
-    for output, number in overloads(pictures):
-        click.echo(f"{'overloads':<16}{number} pixels of {output.path}")
-    for output in wanted:
-        click.echo(f"{'wrote':<16}{output.path} ({output.format.name}, {output.content})")
+        report |= {"noise model": noise.name, "noise seed": str(pictures.seed)}
+    _report(report, pictures, region)
 
 
 def _described_by(image: Path, words: Given) -> Given:
@@ -193,6 +184,20 @@ def _refuse_overwriting(image: Path, wanted: list[outputs.Output]) -> None:
             continue
         if same:
             raise UsageError(f"{image} would be overwritten: choose another name for what is written")
+
+
+def _report(report: dict[str, str], pictures: Pictures, region: Region) -> None:
+    """What was chosen and read, what came out, and where it lies."""
+    from openbragg.orchestrator.writing import overloads
+
+    drawn = [image.pixels for _, image in pictures.files if image.content == "counts"]
+    counts = {"counts": _summary(drawn[0], region, ".0f")} if drawn else {}
+    for word, value in {**report, **counts}.items():
+        click.echo(f"{word:<16}{value}")
+    for output, number in overloads(pictures):
+        click.echo(f"{'overloads':<16}{number} pixels of {output.path}")
+    for output, _ in pictures.files:
+        click.echo(f"{'wrote':<16}{output.path} ({output.format.name}, {output.content})")
 
 
 def _summary(pixels: np.ndarray[Any, Any], region: Region, whole: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -34,8 +34,10 @@ class Recording:
         The installed plugins, and the flags of the run.
     experiment, roles
         What is rendered, and the plugin of each role by hook name.
+    tracers
+        The tracers of a run in which pixels are traced.
     wanted
-        The images that are written.
+        The files that are written.
     file
         Where the record goes; None for a repeat that is not recorded.
     replay
@@ -48,6 +50,7 @@ class Recording:
     given: Given
     experiment: Experiment
     roles: dict[str, Any]
+    tracers: Sequence[Any]
     wanted: list[Output]
     file: Path | None
     replay: Replay | None
@@ -133,12 +136,13 @@ class Recording:
                 yield file
 
     def _used(self, roles: dict[str, Any]) -> Iterator[UsedPlugin]:
-        """The plugins that took part: one of each role, and the formats that wrote a file."""
+        """The plugins that took part: one of each role, the tracers, and the formats that wrote a file."""
         from openbragg.orchestrator.record import UsedPlugin
         from openbragg.orchestrator.serialise import JsonObject, to_plain
 
-        formats = {id(output.format): ("image_formats", output.format) for output in self.wanted}
-        for role, plugin in (*roles.items(), *formats.values()):
+        several = [("tracers", tracer) for tracer in self.tracers]
+        several += [("image_formats", format_) for format_ in _formats(self.wanted)]
+        for role, plugin in (*roles.items(), *several):
             found = self.registry.get(role, plugin.name)
             yield UsedPlugin(
                 role=role,
@@ -153,8 +157,10 @@ def prepare(
     registry: Registry,
     given: Given,
     provenance: tuple[Provenance, Replay | None],
+    *,
     experiment: Experiment,
     roles: dict[str, Any],
+    tracers: Sequence[Any],
     wanted: list[Output],
 ) -> Recording | None:
     """What is to be recorded or repeated; None for a run that is neither.
@@ -173,15 +179,15 @@ def prepare(
     from openbragg.orchestrator.serialise import to_plain
 
     named = [(flag.spellings[0], word) for flag, words in assignments_of(given) if flag.spec.input for word in words]
-    formats = [output.format for output in wanted]
     flags = {flag for flag, _ in named}
-    unnamed = [pair for pair in _inputs_of([*roles.values(), *formats]) if pair[0] not in flags]
+    unnamed = [pair for pair in _inputs_of([*roles.values(), *tracers, *_formats(wanted)]) if pair[0] not in flags]
     pairs = dict.fromkeys([*named, *unnamed])
     recording = Recording(
         registry=registry,
         given=given,
         experiment=experiment,
         roles=roles,
+        tracers=tracers,
         wanted=wanted,
         file=Path(settings.record) if settings.record is not None else None,
         replay=replay,
@@ -200,6 +206,11 @@ def _words(given: Given) -> Iterator[str]:
     for option, values in given:
         yield option.opts[0]
         yield from values
+
+
+def _formats(wanted: list[Output]) -> list[Any]:
+    """The image formats of files, each once."""
+    return list({id(output.format): output.format for output in wanted if output.format is not None}.values())
 
 
 def _clock_seed(owner: type, field: str, asked: int | None, drawn: int | None) -> list[str]:
@@ -228,7 +239,7 @@ def _written(output: Output) -> OutputFile:
     return OutputFile(
         flag=output.flag or None,
         path=str(output.path),
-        format=output.format.name,
+        format=output.format.name if output.format is not None else None,
         content=output.content,
         sha256=sha256,
         bytes=size,

@@ -64,7 +64,8 @@ def select(registry: Registry, given: Given, hooks: Collection[str] | None = Non
         found = registry.get(role.hook, chosen or role.default)
         _refuse_idle_options(registry, role.hook, found, assignments)
         roles[role.hook] = construct(found.cls, assignments)
-    formats = [construct(found.cls, assignments) for found in registry.of_role("image_formats")]
+    standing = _without_withdrawn(assignments)
+    formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
     return Selected(roles, formats, notices)
 
 
@@ -128,6 +129,16 @@ def _after_silence(given: Given) -> Given:
     ]
     last = counts[-1] if counts else -1
     return [pair for number, pair in enumerate(given) if number > last or pair[0].opts[0] != _SILENCE]
+
+
+def _without_withdrawn(assignments: list[tuple[Flag, list[str]]]) -> list[tuple[Flag, list[str]]]:
+    """Without a bare -nopgm that a later flag of the same format takes back, as -pgmscale does in the reference."""
+    last = {flag.owner: number for number, (flag, _) in enumerate(assignments)}
+    return [
+        (flag, words)
+        for number, (flag, words) in enumerate(assignments)
+        if not (flag.constant is False and flag.spec.output and number < last[flag.owner])
+    ]
 
 
 def _chosen(wishes: list[tuple[str, str]], hook: str, title: str, notices: list[str]) -> str | None:

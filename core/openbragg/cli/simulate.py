@@ -18,7 +18,16 @@ from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
 from openbragg.cli.selection import Selected, images_to_write
 from openbragg.cli.settings import Output, Printout, Provenance
-from openbragg.cli.trace import TraceFiles, check_files, trace_files, traced_pixels, write_traces
+from openbragg.cli.trace import (
+    TraceFiles,
+    check_tracing,
+    chosen_tracers,
+    refuse_idle_flags,
+    trace_files,
+    trace_outputs,
+    traced_pixels,
+    write_traces,
+)
 from openbragg.errors import InputError
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.reflections import with_cache
@@ -62,15 +71,27 @@ def simulate(
     words, compat, selected, experiment = asked.words, asked.compat, asked.selected, asked.experiment
     computation, assignments = asked.computation, assignments_of(words)
     pixels, files = traced_pixels(asked), trace_files(asked)
-    check_files(files)
+    if pixels:
+        check_tracing(registry, asked)
+    else:
+        refuse_idle_flags(asked)
     printout = construct(Printout, assignments)
     noise = selected.roles["noise_models"]
     wanted = images_to_write(selected, ["photons", "counts"])
     plugins = {**selected.roles}
     plugins["structure_factors"] = with_cache(plugins["structure_factors"], compat, selected.notices)
-    recording = prepare(registry, words, recorded, experiment, plugins, wanted)
+    traces = trace_outputs(files)
+    recording = prepare(
+        registry,
+        words,
+        recorded,
+        experiment=experiment,
+        roles=plugins,
+        tracers=chosen_tracers(registry, asked) if pixels else (),
+        wanted=[*wanted, *traces],
+    )
     selected.notices[:0] = replay.notices() if replay is not None else []
-    outputs.check([*wanted, *(recording.outputs() if recording is not None else ())])
+    outputs.check([*wanted, *traces, *(recording.outputs() if recording is not None else ())])
 
     from openbragg.orchestrator.simulate import render
     from openbragg.orchestrator.writing import make_pictures, reference_differences, write_pictures

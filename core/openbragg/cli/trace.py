@@ -64,7 +64,9 @@ def command(blocked: tuple[str, ...]) -> click.Command:
 
     def run() -> None:
         context = click.get_current_context()
-        _, replay = provenance(context)
+        settings, replay = provenance(context)
+        if settings.record is not None:
+            raise UsageError("-record: only openbragg simulate records a run, its traces with it")
         asked = understand(
             registry, given(context), read_as(context), settled=replay.flags if replay is not None else ()
         )
@@ -84,10 +86,11 @@ def trace(registry: Registry, asked: Asked) -> None:
     for flag, values in assignments_of(asked.words):
         if flag.spec.output in ("photons", "counts"):
             asked.selected.notices.append(f"{flag.spellings[0]} {' '.join(values)} is not written by a trace")
+    check_tracing(registry, asked)
     files = trace_files(asked)
     if files.log is None and files.json is None:
         files = TraceFiles(_STDOUT, None)
-    check_files(files)
+    outputs.check(trace_outputs(files))
 
     from openbragg.orchestrator.simulate import lay_out, render
     from openbragg.orchestrator.tracing import brightest
@@ -123,12 +126,29 @@ def trace_files(asked: Asked) -> TraceFiles:
     return TraceFiles(settings.log, settings.json)
 
 
-def check_files(files: TraceFiles) -> None:
-    """Refuse, before the work begins, files that cannot be written in the end."""
+def check_tracing(registry: Registry, asked: Asked) -> None:
+    """Refuse, before the work begins, tracers and terms that there are not."""
+    from openbragg.orchestrator.tracing import parse_selection
+
+    parse_selection(construct(Tracing, assignments_of(asked.words)).select)
+    chosen_tracers(registry, asked)
+
+
+def refuse_idle_flags(asked: Asked) -> None:
+    """Refuse flags about traces where no pixel is traced: they would be lost without a word."""
+    for flag, _ in assignments_of(asked.words):
+        if flag.owner is Tracing:
+            raise UsageError(f"{flag.spellings[0]}: expected with -trace_pixel")
+
+
+def trace_outputs(files: TraceFiles) -> list[outputs.Output]:
+    """The files that are written."""
     if files.log == files.json == _STDOUT:
         raise UsageError("the log and the JSON of a trace cannot both go to standard output")
-    names = [name for name in (files.log, files.json) if name is not None and name != _STDOUT]
-    outputs.check(outputs.Output(Path(name), None, "trace") for name in names)
+    named = (("-trace_log", files.log), ("-trace_json", files.json))
+    return [
+        outputs.Output(Path(name), None, "trace", flag) for flag, name in named if name is not None and name != _STDOUT
+    ]
 
 
 def write_traces(
@@ -141,9 +161,7 @@ def write_traces(
 
     settings: Tracing = construct(Tracing, assignments_of(asked.words))
     selection = parse_selection(settings.select)
-    names = list(dict.fromkeys(words[0] for _, words in _of(asked, "tracer")))
-    found = [registry.get("tracers", name) for name in names] if names else registry.of_role("tracers")
-    tracers = [construct(tracer.cls, assignments_of(asked.words)) for tracer in found]
+    tracers = chosen_tracers(registry, asked)
     traced = []
     for slow, fast in pixels:
         made = trace_of(layout, slow, fast)
@@ -157,6 +175,13 @@ def write_traces(
             click.echo(content, nl=not content.endswith("\n"))
         else:
             outputs.write_text(Path(name), content)
+
+
+def chosen_tracers(registry: Registry, asked: Asked) -> list[Any]:
+    """The tracers that flags name, or all."""
+    names = list(dict.fromkeys(words[0] for _, words in _of(asked, "tracer")))
+    found = [registry.get("tracers", name) for name in names] if names else registry.of_role("tracers")
+    return [construct(tracer.cls, assignments_of(asked.words)) for tracer in found]
 
 
 def _of(asked: Asked, field: str) -> list[tuple[Flag, list[str]]]:

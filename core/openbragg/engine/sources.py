@@ -83,14 +83,20 @@ def _point(interval: Interval, tic: int) -> torch.Tensor:
 
 def _outside(h: torch.Tensor, horizontal: Interval, v: torch.Tensor, vertical: Interval) -> bool:
     """Whether a point lies beyond the ellipse. A divergence in one direction only has none, and loses nothing."""
-    if plain(horizontal.range) == 0.0 or plain(vertical.range) == 0.0:
+    squares = [_square(interval.range) for interval in (horizontal, vertical)]
+    if 0.0 in squares:
         return False
     total = 0.0
-    for angle, interval in ((h, horizontal), (v, vertical)):
+    for angle, interval, square in zip((h, v), (horizontal, vertical), squares, strict=True):
         # An even number of points has none in the middle; the nearest pair counts as if it were there.
-        shift = plain(interval.step) ** 2 / 4.0 if interval.count % 2 == 0 else 0.0
-        total += (plain(angle) ** 2 - shift) / plain(interval.range) ** 2
+        shift = _square(interval.step) / 4.0 if interval.count % 2 == 0 else 0.0
+        total += (_square(angle) - shift) / square
     return 4.0 * total > _ROUND_LIMIT
+
+
+def _square(value: Scalar) -> float:
+    """As a product, which goes to infinity where a power would raise an error."""
+    return plain(value) * plain(value)
 
 
 def _listed(beam: Beam, laboratory: Laboratory, weighted: bool) -> Sources:

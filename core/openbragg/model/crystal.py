@@ -99,7 +99,7 @@ class Crystal:
     water: Scalar = option(
         "-water",
         default=0.0,
-        unit="um",
+        unit="microns",
         rule=NOT_NEGATIVE,
         help="Width of a cube of water in the beam with the crystal, which adds an even background.",
     )

@@ -31,7 +31,7 @@ class Sampling:
     resolution_limit: Scalar = option(
         "-dmin",
         default=0.0,
-        unit="A",
+        unit="angstroms",
         rule=NOT_NEGATIVE,
         help="Leave out what scatters to a d spacing below this; 0 keeps everything.",
     )

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import attrs
 
-from openbragg.errors import InputError, UsageError
+from openbragg.errors import InputError, UsageError, shown
 from openbragg.options import options_of
 
 #: Permissions of a new file before the user's mask.
@@ -54,25 +54,20 @@ def check(outputs: Iterable[Output]) -> None:
     Raises
     ------
     InputError
-        When a folder is missing or closed, or the name is a folder's.
+        When a folder is missing or closed, or the name is a folder's or can be no file's.
     UsageError
         When two outputs have one name.
     """
     seen: set[Path] = set()
     for output in outputs:
         path = output.path
-        folder = path.resolve().parent
-        if path.is_dir():
-            raise InputError(f"cannot write {path}: it is a folder")
-        if not folder.is_dir():
-            raise InputError(f"cannot write {path}: there is no folder {folder}")
-        if not os.access(path if _is_special(path) else folder, os.W_OK):
-            raise InputError(f"cannot write {path}: permission denied")
-        if path.exists() and not os.access(path, os.W_OK):
-            raise InputError(f"cannot write {path}: permission denied")
-        if not _is_special(path) and path.resolve() in seen:
+        try:
+            special, place = _is_special(path), _checked(path)
+        except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle
+            raise InputError(f"cannot write {shown(str(path))}: {getattr(error, 'strerror', None) or error}") from None
+        if not special and place in seen:
             raise UsageError(f"two outputs are to be written to {path}")
-        seen.add(path.resolve())
+        seen.add(place)
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
@@ -113,6 +108,20 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text.encode())
 
     write_file(path, write)
+
+
+def _checked(path: Path) -> Path:
+    """Where a file would be written, all links followed."""
+    place = path.resolve()
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder")
+    if not place.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {place.parent}")
+    if not os.access(path if _is_special(path) else place.parent, os.W_OK):
+        raise InputError(f"cannot write {path}: permission denied")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise InputError(f"cannot write {path}: permission denied")
+    return place
 
 
 def _is_special(path: Path) -> bool:

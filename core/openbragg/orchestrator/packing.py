@@ -47,7 +47,7 @@ def unpack_bits(packed: Any, shape: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
         raise ValueError("packed_bits are damaged") from None
     if len(bits) != size or not inflating.eof or inflating.unused_data or _has_more(bits, count):
         raise ValueError(f"packed_bits do not hold the {count} bits of the shape")
-    return np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=count).astype(bool).reshape(tuple(shape))
+    return np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=count).view(np.bool_).reshape(tuple(shape))
 
 
 def _has_more(bits: bytes, count: int) -> bool:

@@ -12,8 +12,8 @@ DEVIATIONS = 2.0
 BRIGHTEST = 100
 #: Steps (slow, fast) to a pixel's eight neighbours.
 _NEIGHBOURS = tuple((slow, fast) for slow in (-1, 0, 1) for fast in (-1, 0, 1) if (slow, fast) != (0, 0))
-#: A centroid takes in the pixels so many steps around a peak. Of a round spot one to three pixels wide at half its height
-#: the shift by part of a pixel then comes out right within 15%; with one step it is up to 50% too large.
+#: A centroid takes in the pixels so many steps around a peak. Of a round spot that is one to three pixels wide at half
+#: its height, a shift by part of a pixel then comes out right within 15%; with one step it is up to 50% too large.
 _AROUND = 2
 
 Place = tuple[int, int]

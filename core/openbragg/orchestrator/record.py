@@ -95,9 +95,9 @@ class OutputFile:
     path
         Its name as it was given.
     format
-        Name of the image format.
+        Name of the image format; None for what is no image.
     content
-        The image in it: photons or counts.
+        What is in it: photons, counts or a trace.
     sha256
         SHA-256 of its content, in hexadecimal digits; None for what is no regular file.
     bytes
@@ -106,7 +106,7 @@ class OutputFile:
 
     flag: str | None
     path: str = attrs.field(validator=_check_word)
-    format: str
+    format: str | None
     content: str
     sha256: str | None = attrs.field(validator=_check_hash, metadata=_HASH)
     bytes: int | None = attrs.field(validator=_check_size, metadata=_SIZE)
@@ -177,7 +177,7 @@ class Record:
     experiment
         The experiment with every default resolved, in SI units and radians.
     plugins
-        The plugin of each role, and each image format that wrote a file.
+        The plugin of each role, the tracers, and each image format that wrote a file.
     seeds
         What was drawn with which seed.
     quirks

@@ -41,7 +41,17 @@ _BOUNDS: tuple[tuple[Rule, dict[str, Any]], ...] = (
     (SEED, {"minimum": -(1 << 63), "maximum": (1 << 63) - 1}),
 )
 #: Units that people type, and those of the fields.
-_SI = {"mm": "m", "um": "m", "A": "m", "eV": "m", "deg": "rad", "mrad": "rad", "%": ""}
+_SI = {
+    "mm": "m",
+    "um": "m",
+    "microns": "m",
+    "A": "m",
+    "angstroms": "m",
+    "eV": "m",
+    "deg": "rad",
+    "mrad": "rad",
+    "%": "",
+}
 
 
 def record_schema() -> dict[str, Any]:

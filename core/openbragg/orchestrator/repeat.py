@@ -79,5 +79,5 @@ def _outputs(file: Path, then: Record, now: Record) -> Iterator[str]:
             yield f"{output.path} is not what the run of {file} wrote to {before.path}: {hashes}"
 
 
-def _key(output: OutputFile) -> tuple[str, str]:
-    return output.format, output.content
+def _key(output: OutputFile) -> tuple[str | None, str | None, str]:
+    return output.flag, output.format, output.content

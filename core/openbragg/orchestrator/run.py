@@ -130,4 +130,6 @@ def _plugin(record: Record, used: UsedPlugin, finder: Finder) -> Any:
 
 def _other_version(record: Record) -> str:
     here = version("openbragg")
-    return "" if record.openbragg == here else f" (it was made with openbragg {shown(record.openbragg)}, this is {here})"
+    if record.openbragg == here:
+        return ""
+    return f" (it was made with openbragg {shown(record.openbragg)}, this is {here})"

@@ -42,15 +42,40 @@ def read_json(path: Path, largest: int, what: str) -> Any:
     InputError
         When the file cannot be read, or is not such a file; the message names it.
     """
-    content = read_content(path, largest, what)
-    if _expanded(content) > _EXPANSION * len(content) + _ALLOWANCE:
+    return parse_json(read_content(path, largest, what), path, what)
+
+
+def parse_json(
+    content: bytes, path: Path, what: str, *, expansion: int = _EXPANSION, must_be_finite: bool = True
+) -> Any:
+    """The value in a text of JSON; see `read_json`.
+
+    Parameters
+    ----------
+    content
+        The text.
+    path
+        The file that it comes from, for messages.
+    what
+        What it is said to be, for messages.
+    expansion
+        Memory that its values may take, for each byte.
+    must_be_finite
+        Whether NaN, infinity and numbers beyond double precision are refused.
+
+    Raises
+    ------
+    InputError
+        When it is not such a text; the message names the file.
+    """
+    if _expanded(content) > expansion * len(content) + _ALLOWANCE:
         raise InputError(f"{path}: made of too many small parts for {what}")
     try:
         return json.loads(
             content.decode("utf-8-sig"),
-            parse_float=_finite,
+            parse_float=_finite if must_be_finite else float,
             parse_int=_whole,
-            parse_constant=_refuse_constant,
+            parse_constant=_refuse_constant if must_be_finite else float,
             object_pairs_hook=_unique,
         )
     except json.JSONDecodeError as error:

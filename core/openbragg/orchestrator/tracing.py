@@ -9,7 +9,7 @@ import attrs
 import torch
 
 from openbragg.engine.trace import PixelTrace, trace_pixel
-from openbragg.errors import UsageError
+from openbragg.errors import UsageError, quoted
 from openbragg.model import Experiment
 from openbragg.orchestrator.simulate import Layout, Rendering, lay_out
 from openbragg.roles import Tracer
@@ -26,6 +26,8 @@ SELECTED_AXES: dict[str, tuple[int, ...]] = {
 }
 #: The same, one axis each, in the order of the sum.
 _NAMES = ("layer", "slow_subpixel", "fast_subpixel", "source", "phi_tic", "mosaic")
+#: No axis has a step with a longer number.
+_MOST_DIGITS = 10
 
 
 @attrs.frozen
@@ -49,9 +51,9 @@ def parse_selection(text: str) -> Selection:
     steps = list(Selection().steps)
     for word in (part.strip() for part in text.split(",") if part.strip()):
         axis, _, value = (part.strip() for part in word.partition("="))
-        if axis not in SELECTED_AXES or not (value == "all" or value.isdecimal()):
+        if axis not in SELECTED_AXES or not (value == "all" or (value.isdecimal() and len(value) <= _MOST_DIGITS)):
             axes = ", ".join(SELECTED_AXES)
-            raise UsageError(f"--select: expected AXIS=NUMBER or AXIS=all, AXIS one of {axes}, got {word!r}")
+            raise UsageError(f"--select: expected AXIS=NUMBER or AXIS=all, AXIS one of {axes}, got {quoted(word)}")
         for number in SELECTED_AXES[axis]:
             steps[number] = None if value == "all" else int(value)
     return Selection(tuple(steps))

@@ -1,0 +1,44 @@
+"""A matrix whose wavelength was not taken out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+
+from openbragg.orchestrator.traces.diagnoses.evidence import common_ratio, in_all_that_differ, is_close, number, vector
+from openbragg.orchestrator.traces.differences import Comparison, PixelComparison
+
+
+@attrs.frozen
+class MatrixWavelength:
+    """The cell is as many times as large as the wavelength says, or as small, and q agrees."""
+
+    name: ClassVar[str] = "matrix-wavelength"
+    explanation: ClassVar[str] = (
+        "The matrix that MOSFLM writes is in units of the wavelength: its columns are a*, b* and c* times lambda in "
+        "angstroms. A program that does not divide by the wavelength, or divides a matrix that has none, has a cell "
+        "that is off by this factor."
+    )
+
+    def matches(self, comparison: Comparison) -> str | None:
+        """See `Diagnosis.matches`."""
+        return in_all_that_differ(comparison, _scaled)
+
+
+def _scaled(pixel: PixelComparison) -> str | None:
+    wavelength = number(pixel, "lambda_angstroms")
+    if wavelength is None or is_close(wavelength[0], 1.0) or not pixel.phases_agree("geometry", "q"):
+        return None
+    lengths = {
+        "cell": common_ratio(vector(pixel, f"rot_{axis}_angstroms") for axis in "abc"),
+        "h k l": common_ratio([vector(pixel, "hkl_frac")]),
+    }
+    known = {name: found for name, found in lengths.items() if found is not None}
+    compared = {difference.quantity.phase for difference in pixel.values} & {"cell", "h k l"}
+    if not known or compared - set(known):
+        return None
+    for power, words in ((1.0, "times lambda"), (-1.0, "divided by lambda")):
+        if all(is_close(found, wavelength[0] ** power) for found in known.values()):
+            return f"B's {' and '.join(known)} are A's {words} ({wavelength[0]:g} angstroms)"
+    return None

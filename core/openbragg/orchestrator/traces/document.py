@@ -1,0 +1,109 @@
+"""Traces in JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from openbragg.errors import InputError, quoted
+from openbragg.orchestrator.strict_json import parse_json
+from openbragg.orchestrator.textfile import read_at_most
+from openbragg.orchestrator.traces.log import number
+from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile, Value
+from openbragg.orchestrator.traces.quantities import known_names, quantity
+from openbragg.orchestrator.traces.writing import FORMAT, VERSION
+
+_LARGEST = 1 << 28
+#: The numbers of a step have short names and many digits; a compact file takes this many times its size.
+_EXPANSION = 12
+_WHAT = "a file of traces"
+
+
+def read_document(stream: BinaryIO, path: Path) -> TraceFile:
+    """Read traces in JSON.
+
+    Raises
+    ------
+    InputError
+        When it is no such file; the message names it, and the place in it.
+    """
+    content = read_at_most(stream, _LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise InputError(f"{path}: too large for {_WHAT}")
+    document = parse_json(content, path, _WHAT, expansion=_EXPANSION, must_be_finite=False)
+    if document.get("format") != FORMAT:
+        raise InputError(f"{path}: expected the format {FORMAT!r}, got {quoted(document.get('format'))}")
+    if document.get("version") != VERSION:
+        raise InputError(f"{path}: expected version {VERSION}, got {quoted(document.get('version'))}")
+    listed = _of_kind(document.get("pixels"), list, path, "pixels")
+    if not listed:
+        raise InputError(f"{path}: no trace in it: pixels is empty")
+    pixels = [_pixel(each, path, f"pixels[{place}]") for place, each in enumerate(listed)]
+    further = {key: value for key, value in document.items() if key not in ("format", "version", "pixels")}
+    return TraceFile(path, "JSON", pixels, further=further)
+
+
+def _pixel(content: Any, path: Path, place: str) -> TracedPixel:
+    content = _of_kind(content, dict, path, place)
+    slow, fast = (_index(content.get(key), path, f"{place}.{key}") for key in ("slow", "fast"))
+    values = _of_kind(content.get("values", {}), dict, path, f"{place}.values")
+    steps = _of_kind(content.get("steps", []), list, path, f"{place}.steps")
+    return TracedPixel(
+        slow,
+        fast,
+        {
+            name: _value(name, value, path, f"{place}.values.{name}")
+            for name, value in values.items()
+            if value is not None
+        },
+        [_step(step, path, f"{place}.steps[{index}]") for index, step in enumerate(steps)],
+        {key: value for key, value in content.items() if key not in ("slow", "fast", "values", "steps")},
+    )
+
+
+def _value(name: str, value: Any, path: Path, place: str) -> Value:
+    if isinstance(value, list):
+        numbers = [_number(each, path, f"{place}[{index}]") for index, each in enumerate(value)]
+        if name in known_names() and (not quantity(name).is_vector or len(numbers) != 3):
+            expected = "3 numbers" if quantity(name).is_vector else "a number"
+            raise InputError(f"{path}: {place}: expected {expected}, got {quoted(value)}")
+        return numbers
+    if quantity(name).is_vector:
+        raise InputError(f"{path}: {place}: expected 3 numbers, got {quoted(value)}")
+    return _scalar(name, value, path, place)
+
+
+def _step(content: Any, path: Path, place: str) -> dict[str, Any]:
+    content = _of_kind(content, dict, path, place)
+    step: dict[str, Any] = {axis: _index(content.get(axis, 0), path, f"{place}.{axis}") for axis in STEP_AXES}
+    for name, value in content.items():
+        if name not in STEP_AXES:
+            step[name] = None if value is None else _scalar(name, value, path, f"{place}.{name}")
+    return step
+
+
+def _scalar(name: str, value: Any, path: Path, place: str) -> float | str:
+    """A number, or the word of a name that the calculation does not know."""
+    if isinstance(value, str) and name not in known_names() and number(value) is None:
+        return value
+    return _number(value, path, place)
+
+
+def _number(value: Any, path: Path, place: str) -> float:
+    found = number(value) if isinstance(value, str) else value
+    if not isinstance(found, int | float):
+        raise InputError(f"{path}: {place}: expected a number, got {quoted(value)}")
+    return found
+
+
+def _index(value: Any, path: Path, place: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InputError(f"{path}: {place}: expected a whole number from 0 on, got {quoted(value)}")
+    return value
+
+
+def _of_kind(value: Any, kind: type, path: Path, place: str) -> Any:
+    if not isinstance(value, kind):
+        expected = "a list" if kind is list else "an object"
+        raise InputError(f"{path}: {place}: expected {expected}, got {quoted(value)}")
+    return value

@@ -1,0 +1,79 @@
+"""A comparison in JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from openbragg.orchestrator.strict_json import layout
+from openbragg.orchestrator.traces.diagnoses import diagnose
+from openbragg.orchestrator.traces.differences import Comparison, Difference, PixelComparison
+from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile
+from openbragg.orchestrator.traces.writing import with_words
+
+FORMAT = "openbragg-trace-comparison"
+VERSION = 1
+
+
+def as_json(comparison: Comparison) -> str:
+    """Everything of a comparison; docs/compare-traces.md says what the keys mean."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "verdict": "diverged" if comparison.diverged() else "within",
+        "A": _file(comparison.first),
+        "B": _file(comparison.second),
+        "tolerance": {"default": comparison.tolerances.default, **comparison.tolerances.named},
+        "diagnoses": [attrs.asdict(finding) for finding in diagnose(comparison)],
+        "only_in_A": [_indices(pixel) for pixel in comparison.only_first],
+        "only_in_B": [_indices(pixel) for pixel in comparison.only_second],
+        "pixels": [_pixel(pixel) for pixel in comparison.pixels],
+    }
+    return layout(with_words(content)) + "\n"
+
+
+def _file(file: TraceFile) -> dict[str, Any]:
+    path = str(file.path).encode("utf-8", errors="replace").decode()
+    return {"file": path, "kind": file.kind, "pixels": len(file.pixels), "notices": file.notices}
+
+
+def _indices(pixel: TracedPixel) -> dict[str, int]:
+    return {"slow": pixel.slow, "fast": pixel.fast}
+
+
+def _pixel(pixel: PixelComparison) -> dict[str, Any]:
+    found = pixel.first_divergence
+    return {
+        "A": _indices(pixel.first),
+        "B": _indices(pixel.second),
+        "verdict": "within" if found is None else "diverged",
+        "first_divergence": None if found is None else _difference(found),
+        "values": [_difference(each) for each in pixel.values],
+        "steps": [
+            {**_place(step.place), "differences": dict(step.sizes), "within": pixel.step_agrees(step)}
+            for step in pixel.steps
+        ],
+        "only_in_A": {"names": pixel.only_first, "steps": [_place(place) for place in pixel.steps_only_first]},
+        "only_in_B": {"names": pixel.only_second, "steps": [_place(place) for place in pixel.steps_only_second]},
+    }
+
+
+def _place(place: Any) -> dict[str, int]:
+    repeat = {"repeat": place.repeat} if place.repeat else {}
+    return {axis: getattr(place, axis) for axis in STEP_AXES} | repeat
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    made: dict[str, Any] = {"phase": difference.quantity.phase, "quantity": difference.quantity.name}
+    if difference.place is not None:
+        made |= _place(difference.place)
+    elif difference.phi_tic is not None:
+        made["phi_tic"] = difference.phi_tic
+    return made | {
+        "A": difference.first,
+        "B": difference.second,
+        "difference": difference.size,
+        "tolerance": difference.tolerance,
+        "within": not difference.diverged,
+    }

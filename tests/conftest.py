@@ -1,0 +1,10 @@
+"""How many examples the property tests draw: ``HYPOTHESIS_PROFILE=nightly`` or ``--hypothesis-profile=nightly`` for more."""
+
+import os
+
+from hypothesis import settings
+
+#: A test may ask for a multiple of these numbers; none has a time limit for an example.
+settings.register_profile("ci", max_examples=100, deadline=None)
+settings.register_profile("nightly", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -1,0 +1,219 @@
+"""Diagnoses of ``compare-traces``: every planted fault is named, and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from openbragg.orchestrator.traces.diagnoses import DIAGNOSES, diagnose
+from openbragg.orchestrator.traces.differences import Comparison, compare_traces
+from openbragg.orchestrator.traces.model import TracedPixel, TraceFile
+from openbragg.orchestrator.traces.reading import read_traces
+from openbragg.orchestrator.traces.writing import to_json, write_log
+from traced_model import DEGREE, Simulator
+
+GOOD = Simulator()
+LAMBDA = GOOD.wavelength
+IN_DEGREES = 1.0 / DEGREE
+R_E_SQUARED = 2.81794032e-15**2
+
+#: The diagnosis, a word of its evidence, and the mistakes of a simulator that it is the diagnosis of.
+FAULTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "stale orientation": ("phi-carryover", "phi_tic 5 at phi_tic 0", {"carries_over": True}),
+    "half a pixel along fast": ("half-pixel-shift", "along fast", {"shift": (0.5, 0.0)}),
+    "half a pixel along slow": ("half-pixel-shift", "along slow", {"shift": (0.0, -0.5)}),
+    "half a pixel along both": ("half-pixel-shift", "along fast and", {"shift": (-0.5, 0.5)}),
+    "distance in mm": ("millimetres-for-metres", "distance", {"distance_times": 1e3}),
+    "beam centre in mm": ("millimetres-for-metres", "beam centre", {"beam_centre_times": (1e3, 1e3)}),
+    "one coordinate of the beam centre in mm": (
+        "millimetres-for-metres",
+        "beam centre",
+        {"beam_centre_times": (1.0, 1e3)},
+    ),
+    "pixel size in mm": ("millimetres-for-metres", "pixel size", {"pixel_times": 1e3}),
+    "all lengths in mm": (
+        "millimetres-for-metres",
+        "distance",
+        {"distance_times": 1e3, "beam_centre_times": (1e3, 1e3), "pixel_times": 1e3},
+    ),
+    "phi in degrees": ("degrees-for-radians", "phi", {"phi_times": IN_DEGREES}),
+    "phi converted twice": ("degrees-for-radians", "phi", {"phi_times": DEGREE}),
+    "misset angles in degrees": ("degrees-for-radians", "crystal", {"misset_times": (IN_DEGREES,) * 3}),
+    "one misset angle in degrees": ("degrees-for-radians", "crystal", {"misset_times": (1.0, IN_DEGREES, 1.0)}),
+    "detector rotations in degrees": ("degrees-for-radians", "detector", {"rotation_times": (IN_DEGREES,) * 3}),
+    "one detector rotation in degrees": (
+        "degrees-for-radians",
+        "detector",
+        {"rotation_times": (1.0, 1.0, IN_DEGREES)},
+    ),
+    "matrix not divided by lambda": ("matrix-wavelength", "divided by lambda", {"matrix_times": LAMBDA}),
+    "matrix divided by lambda in vain": ("matrix-wavelength", "times lambda", {"matrix_times": 1.0 / LAMBDA}),
+    "h reversed": ("hkl-sign-or-axis", "-h k l", {"signs": (-1, 1, 1)}),
+    "all reversed": ("hkl-sign-or-axis", "-h -k -l", {"signs": (-1, -1, -1)}),
+    "k and l exchanged": ("hkl-sign-or-axis", "h l k", {"order": (0, 2, 1)}),
+    "axes in turn, one reversed": ("hkl-sign-or-axis", "l -k", {"order": (2, 1, 0), "signs": (1, -1, 1)}),
+    "not divided by the steps": ("constant-factor", "that is steps", {"photons_times": 6.0}),
+    "divided by the steps twice": ("constant-factor", "that is 1 / steps", {"photons_times": 1.0 / 6.0}),
+    "sum divided by the steps": ("constant-factor", "I_before_scaling of", {"sum_times": 1.0 / 6.0}),
+    "r_e in place of its square and no fluence": (
+        "constant-factor",
+        "1 / r_e_sqr / fluence_photons_per_m2",
+        {"photons_times": 1.0 / R_E_SQUARED / 1e24},
+    ),
+    "no capture": ("constant-factor", "1 / capture_fraction", {"photons_times": 1.0 / 0.83}),
+    "another fluence": ("constant-factor", "the ratio of fluence_photons_per_m2", {"fluence": 3e24}),
+    "another polarization": ("constant-factor", "the ratio of polar", {"polarization": 0.9}),
+    "a factor out of nowhere": ("constant-factor", "no number of the chain", {"photons_times": 1.2345}),
+    "a factor on the image": ("constant-factor", "floatimage_accumulated / I_pixel_final", {"image_times": 6.0}),
+}
+#: Differences that are none of the patterns.
+STRANGE: dict[str, dict[str, Any]] = {
+    "another cell": {"edges": (41.0, 53.0, 67.1)},
+    "another orientation": {"misset": (11.0, -17.0, 23.5)},
+    "another wavelength": {"wavelength": 0.98},
+    "another distance": {"distance": 0.232},
+    "a whole pixel": {"shift": (1.0, 0.0)},
+    "half a pixel and a distance": {"shift": (0.5, 0.0), "distance": 0.232},
+    "another spindle": {"spindle": (0.0, 1.0, 0.0)},
+    "twice the cells": {"cells": (5, 6, 14)},
+    "distance in centimetres": {"distance_times": 100.0},
+    "other rotations": {"rotation": (3.0, -5.0, 7.5)},
+}
+#: A crystal whose rotation does not begin at 0, and one that is not rotated.
+SCANS: dict[str, Simulator] = {
+    "from 0": GOOD,
+    "from 15 degrees": attrs.evolve(GOOD, phi=15.0),
+    "still, at 15 degrees": attrs.evolve(GOOD, phi=15.0, phi_step=0.0, phi_steps=1),
+}
+
+
+def file_of(*pixels: TracedPixel) -> TraceFile:
+    return TraceFile(Path("trace"), "JSON", list(pixels))
+
+
+def compare(first: Simulator, second: Simulator, *pixels: tuple[int, int]) -> Comparison:
+    """The comparison of two simulators in some pixels."""
+    places = pixels or ((100, 300),)
+    return compare_traces(*(file_of(*(side.trace(*place) for place in places)) for side in (first, second)))
+
+
+def names(comparison: Comparison) -> list[str]:
+    return [finding.name for finding in diagnose(comparison)]
+
+
+def fault(name: str, simulator: Simulator = GOOD) -> Simulator:
+    return attrs.evolve(simulator, **FAULTS[name][2])
+
+
+def test_every_diagnosis_has_a_planted_fault() -> None:
+    assert {diagnosis.name for diagnosis in DIAGNOSES} == {name for name, _, _ in FAULTS.values()}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_named_and_no_other(name: str) -> None:
+    expected, word, _ = FAULTS[name]
+    (finding,) = diagnose(compare(GOOD, fault(name)))
+    assert finding.name == expected
+    assert word in finding.evidence
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_in_the_first_trace_is_named_too(name: str) -> None:
+    assert names(compare(fault(name), GOOD)) == [FAULTS[name][0]]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_seen_in_several_pixels(name: str) -> None:
+    comparison = compare(GOOD, fault(name), (100, 300), (271, 12), (350, 420))
+    assert names(comparison) == [FAULTS[name][0]]
+    assert len(comparison.diverged()) == 3
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("turned", [False, True], ids=["good first", "bad first"])
+def test_a_fault_is_seen_in_what_a_log_shows(tmp_path: Path, name: str, turned: bool) -> None:
+    sides = []
+    for side in (GOOD, fault(name))[:: -1 if turned else 1]:
+        path = tmp_path / f"{len(sides)}.log"
+        path.write_text("\n".join(write_log([side.trace()])) + "\n", encoding="ascii")
+        sides.append(read_traces(path))
+    assert names(compare_traces(*sides)) == [FAULTS[name][0]]
+
+
+@pytest.mark.parametrize("scan", SCANS)
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_seen_wherever_the_rotation_begins(name: str, scan: str) -> None:
+    simulator = SCANS[scan]
+    comparison = compare(simulator, fault(name, simulator))
+    if not comparison.diverged():
+        # What an orientation is carried over to, and steps by which nothing is divided, are not there.
+        assert name == "stale orientation"
+        return
+    if simulator.phi_steps == 1 and "steps" in name:
+        assert names(comparison) in (["constant-factor"], [])
+        return
+    assert names(comparison) == [FAULTS[name][0]]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_other_differences_are_not_named(name: str) -> None:
+    comparison = compare(GOOD, attrs.evolve(GOOD, **STRANGE[name]))
+    assert comparison.diverged()
+    assert names(comparison) == []
+
+
+def test_nothing_is_named_where_nothing_diverged() -> None:
+    assert names(compare(GOOD, GOOD)) == []
+
+
+def test_a_pattern_of_one_pixel_is_no_diagnosis_of_two() -> None:
+    ours = file_of(GOOD.trace(100, 300), GOOD.trace(271, 12))
+    theirs = file_of(fault("half a pixel along fast").trace(100, 300), fault("phi in degrees").trace(271, 12))
+    assert names(compare_traces(ours, theirs)) == []
+
+
+def test_two_faults_that_do_not_touch_are_both_named() -> None:
+    both = attrs.evolve(fault("stale orientation"), fluence=3e24)
+    assert names(compare(GOOD, both)) == ["phi-carryover", "constant-factor"]
+
+
+def test_carryover_is_seen_when_the_other_trace_was_cut_off() -> None:
+    whole, cut = fault("stale orientation").trace(), GOOD.trace()
+    cut = attrs.evolve(cut, steps=cut.steps[:3], values={})
+    assert names(compare_traces(file_of(whole), file_of(cut))) == ["phi-carryover"]
+
+
+def test_carryover_in_the_middle_of_a_scan_repeats_the_step_before() -> None:
+    simulator = attrs.evolve(GOOD, phi=-0.5, phi_step=0.25)
+    (finding,) = diagnose(compare(simulator, fault("stale orientation", simulator)))
+    assert "phi_tic 1 at phi_tic 2" in finding.evidence
+
+
+def test_a_stale_step_on_both_sides_does_not_hide_degrees() -> None:
+    simulator = fault("stale orientation")
+    assert names(compare(simulator, fault("phi in degrees", simulator))) == ["degrees-for-radians"]
+
+
+def test_a_sum_that_is_off_in_one_step_is_no_constant_factor() -> None:
+    trace = GOOD.trace()
+    values = dict(trace.values)
+    values["I_before_scaling"] *= 1.2345  # type: ignore[operator]
+    steps = [dict(step, intensity=step["intensity"] * (2.0 if step["phi_tic"] == 3 else 1.0)) for step in trace.steps]
+    assert names(compare_traces(file_of(trace), file_of(attrs.evolve(trace, values=values, steps=steps)))) == []
+
+
+def test_numbers_that_are_none_break_no_diagnosis() -> None:
+    trace = GOOD.trace()
+    lost = {
+        name: [float("nan")] * 3 if isinstance(value, list) else float("nan") for name, value in trace.values.items()
+    }
+    steps = [
+        {name: value if name in ("phi_tic", "layer") or not isinstance(value, float) else float("inf") for name, value in step.items()}
+        for step in trace.steps
+    ]
+    comparison = compare_traces(file_of(trace), file_of(attrs.evolve(trace, values=lost, steps=steps)))
+    assert names(comparison) == []
+    assert to_json([trace])
