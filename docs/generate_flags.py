@@ -8,96 +8,224 @@ stands below. A test fails when the page is not what this program writes.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import attrs
 import click
 
-from openbragg.cli.compose import Flag, FlagOption, Section
+from openbragg.cli.compose import FlagOption, Section
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry, simulation_sections
-from openbragg.options import option_spec
+from openbragg.orchestrator.registry import kebab
 from openbragg.units import unit
 
 PAGE = Path(__file__).parent / "flags.md"
+#: Fields that name a file of a format which is not the one that it writes unasked.
+_NO_DEFAULT = ("noise_file",)
 
 #: Flags of which the reference wants every letter.
 WHOLE_WORDS = """
-    -N -MW -polar -phi -phistep -detpixels -detsize -mosaic -hdivstep -vdivstep -stol -4stol -Q -detector_thick -xtal_height
-    -sample_height -height -sample_density -molecular_weight -mosaicity -mosaic_spread
+    -N -MW -polar -phi -phistep -detpixels -detsize -mosaic -hdivstep -vdivstep -stol -4stol -Q -detector_thick
 """.split()
-_FILES = "Written when asked for, or when no file is; the reference always writes its float and integer images."
+
 _PIVOT = "For a custom convention the last flag that touches the pivot decides on it, in both."
-#: What differs, by the first spelling of a flag. Quirks are described in quirks.md.
-DIFFERENCES: dict[str, str] = {
-    "-mosflm": "The reference's default too, whatever its usage text says.",
-    "-img": "Quirks {header-keys}, {header-twotheta}, {header-distance}.",
-    "-mask": "Quirks {header-keys}, {header-twotheta}, {header-distance}. A mask of another size is refused.",
-    "-distance": f"{_PIVOT} With -img: quirk {{header-distance}}.",
-    "-close_distance": _PIVOT,
-    "-Xbeam": _PIVOT,
-    "-Ybeam": _PIVOT,
-    "-Xclose": _PIVOT,
-    "-Yclose": _PIVOT,
-    "-ORGX": _PIVOT,
-    "-ORGY": _PIVOT,
-    "-twotheta": _PIVOT,
-    "-pivot": "Quirk {pivot-ignored}.",
-    "-curved_det": "Quirk {flag-matching}: not read at the end of a command line.",
-    "-detector_thick": "Quirk {last-layer}.",
-    "-detector_abs": "In any order with -detector_thick; quirk {flag-matching}.",
-    "-cell": "Quirk {oblique-cell}.",
-    "-misset_seed": "Quirk {flag-matching}: read as -misset too when two more words follow.",
-    "-N": "The reference decides by it whether to interpolate, even when -xtalsize follows: {interpolation-latch}.",
-    "-water": "Quirks {water-over-steps}, {water-fluence}.",
-    "-sourcefile": "Quirk {source-weights}.",
-    "-phi": "Quirk {phi-carryover} in a scan through 0.",
-    "-oversample_thick": "Quirk {running-product}.",
-    "-oversample_polar": "Quirk {running-product}.",
-    "-oversample_omega": "Quirk {running-product}.",
-    "-dmin": "Quirk {water-over-steps}: with -water.",
-    "-roi": "Limits beyond the detector are brought back to it, with a notice.",
-    "-seed": "Equal seeds give the reference's counts with -noise reference-poisson.",
-    "-pix0_vector": "Quirk {pix0-ignored}.",
-    "-pix0_vector_mm": "Read as -pix0_vector; quirk {pix0-ignored}.",
-    "-twotheta_axis": "Quirk {flag-matching}: its x is also read as -twotheta. Its length does not matter here.",
-    "-hkl": "Quirk {fdump-cache}. A line that is not h k l F is an error.",
-    "-dump": "Quirk {fdump-cache}: without it the reference uses Fdump.bin.",
-    "-interpolate": "Quirk {interpolation-latch}.",
-    "-floatfile": _FILES,
-    "-intfile": f"{_FILES} Quirk {{smv-header}}.",
-    "-noisefile": "The noise is poisson unless another is chosen. Quirk {smv-header}.",
-    "-pgmfile": _FILES,
-    "-progress": "A bar on a terminal; the reference prints per cents.",
-    "-nonoise": "A later -noisefile takes it back, in both.",
-    "-nopolar": "A later -polar takes it back, in both.",
-    "-stol": "Read, and no effect, in both.",
-    "-4stol": "Read, and no effect, in both.",
-    "-Q": "Read, and no effect, in both.",
-    "-stolout": "No effect in either.",
-    "-coherent": "No effect in either.",
-    "-density": "No effect in either.",
-    "-MW": "No effect in either.",
+_SHAPE = "There the last of several shapes counts; two different ones are an error here."
+_CONVENTION = "In both the last convention counts; here a notice says which one it overrules."
+_HEADER = "Quirks {header-keys}, {header-twotheta}, {header-distance}."
+_USAGE = "The reference's usage text says"
+
+
+@attrs.frozen
+class Reference:
+    """What the reference program makes of a flag that it knows.
+
+    Attributes
+    ----------
+    default
+        Its default in the unit of the flag, as it is in the source and not in the usage text; None for bare flags and
+        where it says with other words what the default is here.
+    differs
+        What is different, or worth knowing; the names of quirks in braces.
+    """
+
+    default: str | None = None
+    differs: str = ""
+
+
+#: By the first spelling of a flag; those without an entry are not in the reference, or the page is not written.
+REFERENCE: dict[str, Reference] = {
+    "-img": Reference("", _HEADER),
+    "-detpixels": Reference(),
+    "-detpixels_s": Reference(),
+    "-detpixels_f": Reference(),
+    "-detsize": Reference("102.4"),
+    "-detsize_s": Reference("102.4"),
+    "-detsize_f": Reference("102.4"),
+    "-pixel": Reference("0.1"),
+    "-distance": Reference("100", f"{_PIVOT} With -img or -mask: quirk {{header-distance}}."),
+    "-close_distance": Reference("", _PIVOT),
+    "-Xbeam": Reference(None, f"{_PIVOT} {_USAGE} that it is along fast; that depends on the convention."),
+    "-Ybeam": Reference(None, f"{_PIVOT} {_USAGE} that it is along slow; that depends on the convention."),
+    "-Xclose": Reference(None, _PIVOT),
+    "-Yclose": Reference(None, _PIVOT),
+    "-ORGX": Reference("", _PIVOT),
+    "-ORGY": Reference("", _PIVOT),
+    "-detector_rotx": Reference("0"),
+    "-detector_roty": Reference("0"),
+    "-detector_rotz": Reference("0"),
+    "-twotheta": Reference("0", f"{_PIVOT} {_USAGE} about the spindle axis; it is the two-theta axis."),
+    "-pivot": Reference(None, "Quirk {pivot-ignored}."),
+    "-point_pixel": Reference(),
+    "-curved_det": Reference(None, "Quirk {flag-matching}: not read at the end of a command line."),
+    "-detector_thick": Reference("0", "Quirks {last-layer} and, after -detector_abs inf, {flag-matching}."),
+    "-detector_thicksteps": Reference(None, f"{_USAGE} 1 layer by default. Here 65536 at most."),
+    "-detector_abs": Reference(
+        None, f"Here in any order with -detector_thick; quirk {{flag-matching}}. {_USAGE} inf by default."
+    ),
+    "-mask": Reference(
+        "", f"{_HEADER} BEAM_CENTER_Y is taken from the other edge, in both. A mask of another size is refused."
+    ),
+    "-lambda": Reference("1"),
+    "-energy": Reference("12398.42"),
+    "-fluence": Reference("1.25932015e+29"),
+    "-flux": Reference(None, "One above 0 replaces -fluence wherever it stands, in both."),
+    "-exposure": Reference("1"),
+    "-beamsize": Reference("0.1"),
+    "-divergence": Reference(""),
+    "-hdivrange": Reference(""),
+    "-vdivrange": Reference(""),
+    "-hdivstep": Reference("", f"{_USAGE} a number of sources; it is an angle."),
+    "-vdivstep": Reference("", f"{_USAGE} a number of sources; it is an angle."),
+    "-divsteps": Reference(None, "Here 65536 sources at most, wavelengths included."),
+    "-hdivsteps": Reference(),
+    "-vdivsteps": Reference(),
+    "-round_div": Reference(),
+    "-square_div": Reference(),
+    "-dispersion": Reference("0"),
+    "-dispsteps": Reference(),
+    "-sourcefile": Reference("", "Quirk {source-weights}."),
+    "-polar": Reference("0", f"{_USAGE} 1 by default."),
+    "-nopolar": Reference(None, "A later -polar takes it back, in both."),
+    "-cell": Reference("", "Quirk {oblique-cell}. Impossible angles are an error here."),
+    "-mat": Reference("", "A file that is missing or singular is an error here."),
+    "-misset": Reference("", "There any word with rand in it is random."),
+    "-misset_seed": Reference(
+        None,
+        "Quirk {flag-matching}: read as -misset too when two more words follow. "
+        f"{_USAGE} that -seed is the default; it is the clock.",
+    ),
+    "-N": Reference(
+        "1", "The reference decides by it whether to interpolate, even when -xtalsize follows: {interpolation-latch}."
+    ),
+    "-Na": Reference("1"),
+    "-Nb": Reference("1"),
+    "-Nc": Reference("1"),
+    "-xtalsize": Reference("", "Replaces -N wherever it stands, in both."),
+    "-xtal_x": Reference(""),
+    "-xtal_y": Reference("", "Clipped to -beamsize, in both; here with a notice."),
+    "-xtal_z": Reference("", "Clipped to -beamsize, in both; here with a notice."),
+    "-fudge": Reference("1"),
+    "-water": Reference("0", "Quirks {water-over-steps}, {water-fluence}."),
+    "-mosaic": Reference(""),
+    "-mosaic_domains": Reference(),
+    "-mosaic_seed": Reference("12345678", f"{_USAGE} 1234567."),
+    "-phi": Reference("0", "Quirk {phi-carryover} in a scan through 0."),
+    "-osc": Reference(""),
+    "-phistep": Reference("", "With -phisteps and without -osc it makes two steps, in both."),
+    "-phisteps": Reference(),
+    "-oversample": Reference(None, "More than 1000 are never chosen by default here."),
+    "-oversample_thick": Reference(None, "Quirk {running-product}."),
+    "-oversample_polar": Reference(None, "Quirk {running-product}."),
+    "-oversample_omega": Reference(None, "Quirk {running-product}."),
+    "-dmin": Reference("0", "Quirk {water-over-steps}: with -water."),
+    "-roi": Reference(
+        "",
+        "Limits beyond the detector are brought back to it here, with a notice; a negative last pixel is an error, "
+        "where the reference takes the edge.",
+    ),
+    "-seed": Reference(None, "Equal seeds give the reference's counts with -noise reference-poisson."),
+    "-progress": Reference("on", "A bar here; the reference prints per cents."),
+    "-noprogress": Reference(),
+    "-printout": Reference(),
+    "-printout_pixel": Reference(),
+    "-stol": Reference("", "No effect in either; the file is read."),
+    "-4stol": Reference("", "No effect in either; the file is read."),
+    "-Q": Reference("", "No effect in either; the file is read."),
+    "-stolout": Reference("output.stol", "No effect in either; it is never written."),
+    "-coherent": Reference(None, "No effect in either."),
+    "-density": Reference("1", "No effect in either."),
+    "-MW": Reference("18", "No effect in either."),
+    "-adxv": Reference(None, f"{_CONVENTION} {_USAGE} that it is the default; that is MOSFLM."),
+    "-fdet_vector": Reference("0 0 1"),
+    "-sdet_vector": Reference("0 -1 0"),
+    "-odet_vector": Reference("1 0 0", "One that is not of unit length is replaced by fast x slow, in both."),
+    "-beam_vector": Reference("1 0 0"),
+    "-polar_vector": Reference("0 0 1"),
+    "-spindle_axis": Reference("0 0 1"),
+    "-twotheta_axis": Reference(
+        "0 1 0", "Quirk {flag-matching}: its x is also read as -twotheta. Its length does not matter here."
+    ),
+    "-pix0_vector": Reference("", "Quirk {pix0-ignored}."),
+    "-pix0_vector_mm": Reference("", "Read as -pix0_vector; quirk {pix0-ignored}."),
+    "-denzo": Reference(None, _CONVENTION),
+    "-dials": Reference(None, _CONVENTION),
+    "-mosflm": Reference(None, f"{_CONVENTION} The default there too."),
+    "-xds": Reference(None, _CONVENTION),
+    "-hkl": Reference("", "Quirk {fdump-cache}. A line that is not h k l F is an error here."),
+    "-default_F": Reference("0"),
+    "-interpolate": Reference(None, "Quirk {interpolation-latch}."),
+    "-nointerpolate": Reference(),
+    "-dump": Reference("Fdump.bin", "Quirk {fdump-cache}."),
+    "-gauss_xtal": Reference(None, _SHAPE),
+    "-round_xtal": Reference(None, _SHAPE),
+    "-square_xtal": Reference(None, f"{_SHAPE} The default there too."),
+    "-tophat_spots": Reference(None, _SHAPE),
+    "-nonoise": Reference(None, "A later -noisefile takes it back, in both."),
+    "-pgmfile": Reference("image.pgm, always"),
+    "-nopgm": Reference(None, "A later -pgmfile or -pgmscale takes it back, in both."),
+    "-pgmscale": Reference(),
+    "-floatfile": Reference("floatimage.bin, always"),
+    "-intfile": Reference("intimage.img, always", "Quirk {smv-header}."),
+    "-noisefile": Reference(
+        "noiseimage.img, always", "Other counts unless -noise is reference-poisson. Quirk {smv-header}."
+    ),
+    "-scale": Reference(),
+    "-adc": Reference("40"),
 }
 
 HEAD = """# Every flag
 
-The flags of `openbragg simulate`, those of the built-in plugins included; `openbragg simulate --help` shows what is installed.
-Each has a double-dash alias: `-detector_rotx` is also `--detector-rotx`. Flags are read in order, and later ones win.
-*The reference* is `nanoBragg.c`: where the last column says nothing, its flag has the same name, unit, default and meaning.
-Its quirks are repeated with `--compat nanobragg`, or one by one; [quirks.md](quirks.md) describes them.
+The flags of `openbragg simulate`, those of the built-in plugins included; `openbragg simulate --help` shows what is
+installed. Flags are read in order, and later ones win. All spellings in a cell mean the same; behind each stands its
+double-dash alias.
 
-The reference looks for its names inside the words of the command line. A word that only begins like one of its flags, such
-as `-matrixfile` or `-wavelen`, is therefore let through as that flag, with a notice. A word that begins like none is an error
-here and passed over there.
+*The reference* is `nanoBragg.c`. Where the last column says "the same", it has a flag of these names, with this unit,
+default and meaning. A default stands there where it is another one, as it is in the source, not as the usage text has
+it. Quirks are repeated with `--compat nanobragg`, or one by one; [quirks.md](quirks.md) describes them.
+
+In general:
+
+- A value that a flag cannot take is an error here. The reference reads 2.5 cells as 2, and a word as 0.
+- A file that cannot be read, or holds something else, is an error here. The reference goes on without it, or stops.
+- The reference looks for its names inside the words of the command line. A word that only begins like one of its flags,
+  such as `-matrixfile` or `-wavelen`, is therefore let through as that flag, with a notice. A word that begins like
+  none is an error here, and passed over there.
+- A flag that names an image to write keeps the others from being written unasked. The reference always writes its own.
 
 This page is written by `docs/generate_flags.py`.
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """The whole page.
+
+    Raises
+    ------
+    KeyError
+        When nothing is said of a flag that the reference has.
+    """
     registry = load_registry(("*",))
     return HEAD + "".join(_section(section) for section in simulation_sections(registry) if section.options)
 
@@ -114,61 +242,61 @@ def _section(section: Section) -> str:
 
 
 def _row(option: click.Option) -> str:
-    if isinstance(option, FlagOption):
-        flag = option.flag
-        spellings, value, default = flag.spellings, option.metavar or "", _default(flag)
-    else:
-        spellings, value, default = tuple(name for name in option.opts if not name.startswith("--")), "", ""
-    cells = (
-        ", ".join(f"`{spelling}`" for spelling in spellings),
-        value.strip("<>").replace("|", "or"),
-        default,
-        (option.help or "").replace("|", "or"),
-        _reference(spellings),
-    )
-    return "| " + " | ".join(cells) + " |\n"
+    spellings = [name for name in option.opts if not name.startswith("--")]
+    names = "<br>".join(f"`{spelling}` `{kebab(spelling)}`" for spelling in spellings)
+    value = (option.metavar or "") if isinstance(option, FlagOption) and option.flag.constant is None else ""
+    sentence, _, words = (option.help or "").partition(" Default: ")
+    default, words = words.removesuffix("."), ""
+    if " (" in default:  # the part that a flag sets stands behind
+        default, _, words = default.partition(". (")
+        words = f" ({words}" if words else ""
+    shown = default or _default(option)
+    cells = (names, value.strip("<>"), shown, sentence + words, _reference(spellings, shown))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
-def _default(flag: Flag) -> str:
-    """The default in the user's unit, where it is a number or a word; what help says of other defaults stands there."""
+def _default(option: click.Option) -> str:
+    """The default in the user's unit, where it is a number or a word."""
+    if not isinstance(option, FlagOption):
+        return ""
+    flag = option.flag
     value: Any = getattr(attrs.fields(flag.owner), flag.field).default
     if flag.constant is not None:
         return {True: "on", False: "off"}.get(value, "") if flag.constant else ""
-    if isinstance(value, tuple):
-        value = value[flag.component] if flag.component is not None else value
-        if isinstance(value, tuple) and len(set(value)) == 1:
-            value = value[0]
-    if value is None or value == "" or (isinstance(value, tuple) and None in value) or isinstance(value, attrs.Factory):
+    if flag.spec.output and hasattr(flag.owner, "default_file"):
+        file = flag.owner().default_file(flag.spec.output) if flag.field not in _NO_DEFAULT else None
+        return f"{file}, when no image is named" if file else ""
+    if isinstance(value, tuple) and flag.component is not None:
+        value = value[flag.component]
+    if isinstance(value, tuple) and flag.spec.components:
+        value = value[0] if len(set(value)) == 1 else None
+    if value is None or isinstance(value, attrs.Factory):
         return ""
-    spec = option_spec(getattr(attrs.fields(flag.owner), flag.field))
-    assert spec is not None
-    if spec.type not in (float, int) or isinstance(value, str):
+    if flag.spec.type not in (float, int) or isinstance(value, str):
         return str(value)
     numbers = value if isinstance(value, tuple) else (value,)
     return " ".join(f"{unit(flag.unit).from_si(number):.9g}" for number in numbers)
 
 
-def _reference(spellings: tuple[str, ...]) -> str:
+def _reference(spellings: list[str], default: str) -> str:
     """What the reference makes of a flag."""
     known = [spelling for spelling in spellings if is_the_reference_s(spelling)]
-    said = []
     if not known:
-        said.append("Not in the reference.")
-    elif len(known) < len(spellings):
+        return "Not in the reference."
+    entry = REFERENCE[spellings[0]]
+    said = []
+    if len(known) < len(spellings):
         said.append("There only " + ", ".join(f"`{spelling}`" for spelling in known) + ".")
-    difference = DIFFERENCES.get(spellings[0], "")
-    said.append(_linked(difference))
-    return " ".join(word for word in said if word)
+    if entry.default is not None and entry.default != default:
+        said.append(f"Default there: {entry.default}." if entry.default else "No default there.")
+    if entry.differs:
+        said.append(_linked(entry.differs))
+    return " ".join(said) or "The same."
 
 
 def _linked(text: str) -> str:
     """Names of quirks in braces as links to their paragraphs."""
-    pieces = text.split("{")
-    linked = [pieces[0]]
-    for piece in pieces[1:]:
-        name, _, rest = piece.partition("}")
-        linked.append(f"[{name}](quirks.md#{name}){rest}")
-    return "".join(linked)
+    return re.sub(r"\{(.*?)\}", r"[\1](quirks.md#\1)", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Random command lines of ``openbragg simulate``, sensible ones and senseless ones, from the composed command itself."""
+"""Random command lines of ``openbragg simulate``, sensible and senseless ones, from the composed command itself."""
 
 import tempfile
 from contextlib import chdir
@@ -46,8 +46,8 @@ _KINDS = {
     "-dump": ["a.dump", "new.dump"],
     "-from": ["a.json"],
 }
-_NO_FILES = ["missing", "missing/file", ".", "loop", "/dev/null", "a.mat/below", "a" * 300, "~"]
-_OUTPUTS = ["out.bin", "out.img", "other.img", "third.pgm", "fourth.png", "link", "loop", "inner/out.img", "/dev/null"]
+_NO_FILES = ["missing", "missing/file", ".", "loop", "/dev/null", "/dev/full", "a.mat/below", "a" * 300, "~"]
+_OUTPUTS = ["out.bin", "out.img", "other.img", "third.pgm", "fourth.png", "link", "loop", "inner/out.img", "\udcff.bin"]
 #: Values that make a small experiment, by the flag's first spelling or its unit; of other numbers, any small ones.
 _NUMBERS = {
     "-detsize": "0.1 0.3 0.95",
@@ -130,8 +130,10 @@ def themes(count: int) -> list[Theme]:
 
 
 def command_lines(theme: Theme) -> Words:
-    """Words after ``openbragg simulate``: most often those of a small run and some more of a theme's options, some of them
-    nasty, in any order."""
+    """Words after ``openbragg simulate``: those of a small run, and among them options, most of them of a theme.
+
+    Some of the words are nasty, and now and then one is missing.
+    """
     others = _chance(12, _any_option(), _junk())
     extra = st.lists(_chance(7, st.one_of(*map(_option, theme.options)), others), max_size=6)
     return st.tuples(_small_run(), extra, st.integers(0, 6)).map(

@@ -7,11 +7,12 @@ import re
 import types
 from pathlib import Path
 
+import pytest
 import torch
 
 from command_line import simulate_command
 from openbragg.orchestrator.quirks import QUIRKS
-from openbragg.testing import check_lattice_shape
+from openbragg.testing import check_lattice_shape, check_tracer, make_trace
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,17 +65,38 @@ def test_the_page_of_flags_is_what_the_declarations_say() -> None:
     assert written == flags_page().page(), "run python docs/generate_flags.py"
 
 
-def test_every_flag_stands_on_its_page_once() -> None:
-    spellings = [name for option in simulate_command().params for name in option.opts if not name.startswith("--")]
+def test_every_flag_stands_on_its_page_once_with_its_alias() -> None:
+    spellings = [name for option in simulate_command().params for name in option.opts]
     page = (ROOT / "docs" / "flags.md").read_text(encoding="utf-8")
     first_cells = re.findall(r"(?m)^\| (`-.*?) \|", page)
     listed = [name for cell in first_cells for name in re.findall(r"`(-[^`]*)`", cell)]
-    assert sorted(listed) == sorted(spelling for spelling in spellings if spelling.startswith("-"))
+    assert sorted(listed) == sorted(spellings)
 
 
-def test_what_differs_is_said_of_flags_and_quirks_that_there_are() -> None:
+def test_of_every_flag_of_the_reference_is_said_what_it_makes_of_it() -> None:
     module = flags_page()
-    spellings = {name for option in simulate_command().params for name in option.opts}
-    assert set(module.DIFFERENCES) <= spellings
-    named = set(re.findall(r"\{(.*?)\}", " ".join(module.DIFFERENCES.values())))
+    known = {option.opts[0] for option in simulate_command().params if any(map(module.is_the_reference_s, option.opts))}
+    assert set(module.REFERENCE) == known
+    named = set(re.findall(r"\{(.*?)\}", " ".join(entry.differs for entry in module.REFERENCE.values())))
     assert named == {quirk.name for quirk in QUIRKS}
+
+
+def test_a_flag_of_the_reference_of_which_nothing_is_said_has_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = flags_page()
+    monkeypatch.delitem(module.REFERENCE, "-distance")
+    with pytest.raises(KeyError, match="-distance"):
+        module.page()
+
+
+def test_a_default_that_differs_from_the_reference_s_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = flags_page()
+    monkeypatch.setitem(module.REFERENCE, "-pixel", module.Reference("0.2"))
+    assert "| mm | 0.1 | Side of a square pixel. | Default there: 0.2. |" in module.page()
+
+
+def test_the_tracer_of_the_documents_is_one() -> None:
+    module = types.ModuleType("resolution")
+    exec(python_blocks("docs/trace.md")[1], vars(module))
+    check_tracer(module.Resolution())
+    (column,) = module.Resolution().steps(make_trace()).values()
+    assert float(column.min()) > 0.5  # angstrom, half the wavelength

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +52,7 @@ class Simulator:
     order: tuple[int, int, int] = (0, 1, 2)
     signs: tuple[int, int, int] = (1, 1, 1)
     carries_over: bool = False
+    is_single: bool = False
     sum_times: float = 1.0
     photons_times: float = 1.0
     image_times: float = 1.0
@@ -113,6 +115,8 @@ class Simulator:
         index = [dot(vector, q) * 1e-10 for vector in self._oriented(tic)]
         nearest = [math.ceil(each - 0.5) for each in index]
         factors = [interference(each, count) for each, count in zip(index, self.cells, strict=True)]
+        if self.is_single:
+            factors = list(struct.unpack("3f", struct.pack("3f", *factors)))
         amplitude = self._amplitude(nearest)
         return {
             **dict.fromkeys(STEP_AXES, 0),

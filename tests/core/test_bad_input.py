@@ -510,7 +510,21 @@ def test_a_seed_beyond_the_generator_is_refused(refuse: Refuse, seed: str) -> No
 
 
 @pytest.mark.parametrize(
-    "words", ["-detpixels 10000000", "-detpixels_x 1e18", "-detsize 1e12", "-phisteps 1e15", "-osc 360 -phistep 1e-12"]
+    "words",
+    [
+        "-detpixels 10000000",
+        "-detpixels_x 1e18",
+        "-detsize 1e12",
+        "-phisteps 1e15",
+        "-osc 360 -phistep 1e-12",
+        "-phisteps 2000 -mosaic 1 -mosaic_domains 1000",
+        "-divergence 1 -divsteps 1000",
+        "-dispersion 1 -dispsteps 1e6",
+        "-detector_thick 100 -thicksteps 1e6",
+        "-oversample 100000",
+        "-oversample 1e300",
+        "-oversample 30000 -hdivrange 1 -hdivsteps 3",
+    ],
 )
 def test_a_run_that_no_memory_can_hold_is_refused(refuse: Refuse, words: str) -> None:
     small = tuple(word for word in SMALL if word not in ("-detpixels", "4")) if "detsize" in words else SMALL
@@ -654,3 +668,43 @@ def test_a_beam_centre_that_places_nothing_is_said() -> None:
 )
 def test_a_quotient_beyond_all_numbers_is_refused(refuse: Refuse, words: str, what: str) -> None:
     assert refuse(*words.split(), status=1).endswith(f"{what}: more than can be counted")
+
+
+@pytest.mark.parametrize("flag", ["-floatfile", "-record", "-dump"])
+def test_a_name_too_long_for_a_file_is_refused(refuse: Refuse, flag: str) -> None:
+    line = refuse(flag, "a" * 300, small=("-cell", "50", "-detpixels", "4", "-hkl", "missing"), status=1)
+    assert "cannot " in line
+
+
+def test_links_in_a_circle_are_refused(refuse: Refuse, folder: Path) -> None:
+    (folder / "circle").symlink_to("circle")
+    for flag in ("-intfile", "-record", "-hkl", "-mat"):
+        assert "circle: " in refuse(flag, "circle", status=1)
+
+
+def test_a_trace_and_an_image_in_one_file_are_refused(refuse: Refuse) -> None:
+    assert "two outputs" in refuse("-trace_pixel", 0, 0, "-trace_log", "out.bin", status=2)
+    assert "two outputs" in refuse("-trace_pixel", 0, 0, "-trace_json", "t", "-record", "t", status=2)
+
+
+@pytest.mark.parametrize("words", ["-tracer nosuch", "-trace_select moon=1", f"-trace_select phi={'9' * 5000}"])
+def test_a_trace_that_cannot_be_is_refused_before_the_work_begins(
+    refuse: Refuse, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setattr("openbragg.orchestrator.simulate.render_panel", None)
+    assert len(refuse("-trace_pixel", 0, 0, *words.split())) < 250
+
+
+@pytest.mark.parametrize(
+    "words", ["-divergence 1e-320", "-divergence 1e-300 -divsteps 3", "-hdivrange 1 -vdivrange 1e-320"]
+)
+def test_a_divergence_too_small_to_square_is_none(folder: Path, words: str) -> None:
+    assert run("simulate", *SMALL, "-floatfile", "new.bin", *words.split()).status == 0
+
+
+def test_a_file_name_that_is_no_text_can_be_reported(folder: Path) -> None:
+    """Such as one in another encoding, where standard output takes text only."""
+    finished = run("simulate", *SMALL, "-floatfile", "\udcff.bin")
+    assert finished.status == 0
+    assert Path("\udcff.bin").exists()
+    assert r"\udcff.bin (raw, photons)" in finished.out

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_line import SMALL, Finished, assignments, experiment, parsed, run, selected, simulate_command
+from command_line import SMALL, Finished, experiment, parsed, run, selected, simulate_command
 from openbragg.cli.compose import FlagOption, SwitchOption, assignments_of, construct
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry

@@ -25,6 +25,7 @@ def loaded_after(statement: str) -> list[str]:
         ("simulate", "--help"),
         ("wilson", "--help"),
         ("noise", "--help"),
+        ("compare-traces", "--help"),
     ],
     ids=" ".join,
 )

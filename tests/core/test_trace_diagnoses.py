@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import math
+import warnings
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openbragg.orchestrator.traces.diagnoses import DIAGNOSES, diagnose
 from openbragg.orchestrator.traces.differences import Comparison, compare_traces
 from openbragg.orchestrator.traces.model import TracedPixel, TraceFile
 from openbragg.orchestrator.traces.reading import read_traces
+from openbragg.orchestrator.traces.rendering import as_text
+from openbragg.orchestrator.traces.report import report
+from openbragg.orchestrator.traces.summary import as_json
+from openbragg.orchestrator.traces.tolerances import Tolerances
 from openbragg.orchestrator.traces.writing import to_json, write_log
 from traced_model import DEGREE, Simulator
 
@@ -67,6 +76,7 @@ FAULTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "another fluence": ("constant-factor", "the ratio of fluence_photons_per_m2", {"fluence": 3e24}),
     "another polarization": ("constant-factor", "the ratio of polar", {"polarization": 0.9}),
     "a factor out of nowhere": ("constant-factor", "no number of the chain", {"photons_times": 1.2345}),
+    "amplitudes in single precision": ("single-precision", "no difference is above", {"is_single": True}),
     "a factor on the image": ("constant-factor", "floatimage_accumulated / I_pixel_final", {"image_times": 6.0}),
 }
 #: Differences that are none of the patterns.
@@ -80,6 +90,7 @@ STRANGE: dict[str, dict[str, Any]] = {
     "another spindle": {"spindle": (0.0, 1.0, 0.0)},
     "twice the cells": {"cells": (5, 6, 14)},
     "distance in centimetres": {"distance_times": 100.0},
+    "a factor of less than single precision": {"sum_times": 1.0 + 3e-5},
     "other rotations": {"rotation": (3.0, -5.0, 7.5)},
 }
 #: A crystal whose rotation does not begin at 0, and one that is not rotated.
@@ -97,7 +108,8 @@ def file_of(*pixels: TracedPixel) -> TraceFile:
 def compare(first: Simulator, second: Simulator, *pixels: tuple[int, int]) -> Comparison:
     """The comparison of two simulators in some pixels."""
     places = pixels or ((100, 300),)
-    return compare_traces(*(file_of(*(side.trace(*place) for place in places)) for side in (first, second)))
+    ours, theirs = (file_of(*(side.trace(*place) for place in places)) for side in (first, second))
+    return compare_traces(ours, theirs)
 
 
 def names(comparison: Comparison) -> list[str]:
@@ -135,12 +147,13 @@ def test_a_fault_is_seen_in_several_pixels(name: str) -> None:
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("turned", [False, True], ids=["good first", "bad first"])
 def test_a_fault_is_seen_in_what_a_log_shows(tmp_path: Path, name: str, turned: bool) -> None:
-    sides = []
-    for side in (GOOD, fault(name))[:: -1 if turned else 1]:
+    sides: list[TraceFile] = []
+    for side in (GOOD, fault(name)):
         path = tmp_path / f"{len(sides)}.log"
         path.write_text("\n".join(write_log([side.trace()])) + "\n", encoding="ascii")
         sides.append(read_traces(path))
-    assert names(compare_traces(*sides)) == [FAULTS[name][0]]
+    first, second = reversed(sides) if turned else sides
+    assert names(compare_traces(first, second)) == [FAULTS[name][0]]
 
 
 @pytest.mark.parametrize("scan", SCANS)
@@ -200,9 +213,55 @@ def test_a_stale_step_on_both_sides_does_not_hide_degrees() -> None:
 def test_a_sum_that_is_off_in_one_step_is_no_constant_factor() -> None:
     trace = GOOD.trace()
     values = dict(trace.values)
-    values["I_before_scaling"] *= 1.2345  # type: ignore[operator]
+    values["I_before_scaling"] *= 1.2345
     steps = [dict(step, intensity=step["intensity"] * (2.0 if step["phi_tic"] == 3 else 1.0)) for step in trace.steps]
     assert names(compare_traces(file_of(trace), file_of(attrs.evolve(trace, values=values, steps=steps)))) == []
+
+
+def test_distances_alone_tell_millimetres() -> None:
+    names_kept = ("R_distance_meters", "close_distance_meters", "polar")
+    sides = [
+        file_of(attrs.evolve(trace, values={name: trace.values[name] for name in names_kept}, steps=[]))
+        for trace in (GOOD.trace(), fault("all lengths in mm").trace())
+    ]
+    (finding,) = diagnose(compare_traces(*sides, Tolerances(named={"polar": 1.0})))
+    assert finding.evidence == "R and the close distance of B are 1000 times the other's"
+
+
+def test_a_matrix_of_which_nothing_is_left_is_not_named() -> None:
+    trace = GOOD.trace()
+    flat = {name: [0.0, 0.0, 0.0] for name in trace.values if name.startswith("rot_")}
+    theirs = attrs.evolve(trace, values={**trace.values, **flat})
+    for first, second in ((trace, theirs), (theirs, trace)):
+        assert names(compare_traces(file_of(first), file_of(second))) == []
+
+
+def test_a_term_is_needed_for_a_diagnosis_of_terms() -> None:
+    for name in FAULTS:
+        ours, theirs = (attrs.evolve(side.trace(), steps=[]) for side in (GOOD, fault(name)))
+        comparison = compare_traces(file_of(ours), file_of(theirs))
+        assert set(names(comparison)) <= {FAULTS[name][0]}
+
+
+@given(st.data())
+def test_no_number_breaks_a_diagnosis(data: st.DataObject) -> None:
+    extremes = st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e308, -1.7e308, 5e-324, 1e-200, math.inf, -math.inf, math.nan])
+    sides = []
+    for side in (GOOD, data.draw(st.sampled_from([GOOD, *map(fault, FAULTS)]))):
+        trace = side.trace()
+        values = dict(trace.values)
+        for name in data.draw(st.lists(st.sampled_from(list(values)), max_size=4)):
+            old = values[name]
+            values[name] = [data.draw(extremes) for _ in old] if isinstance(old, list) else data.draw(extremes)
+        for step in trace.steps:
+            for name in data.draw(st.lists(st.sampled_from(["phi_deg", "k_frac", "F_latt", "intensity"]), max_size=2)):
+                step[name] = data.draw(extremes)
+        sides.append(file_of(attrs.evolve(trace, values=values)))
+    comparison = compare_traces(sides[0], sides[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert as_text(report(comparison))
+        json.loads(as_json(comparison))
 
 
 def test_numbers_that_are_none_break_no_diagnosis() -> None:
@@ -211,7 +270,10 @@ def test_numbers_that_are_none_break_no_diagnosis() -> None:
         name: [float("nan")] * 3 if isinstance(value, list) else float("nan") for name, value in trace.values.items()
     }
     steps = [
-        {name: value if name in ("phi_tic", "layer") or not isinstance(value, float) else float("inf") for name, value in step.items()}
+        {
+            name: value if name in ("phi_tic", "layer") or not isinstance(value, float) else float("inf")
+            for name, value in step.items()
+        }
         for step in trace.steps
     ]
     comparison = compare_traces(file_of(trace), file_of(attrs.evolve(trace, values=lost, steps=steps)))

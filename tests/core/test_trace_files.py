@@ -85,7 +85,9 @@ def test_a_log_is_read_among_other_output(tmp_path: Path) -> None:
         lambda text: text.replace("TRACE_C:", "  TRACE_C:  "),
         lambda text: text.replace("TRACE_C:", "10%\r20%\rTRACE_C:"),
         lambda text: f"{'long ' * 100_000}\n{text}",
-        lambda text: text.replace("TRACE_C: F_cell 23.92\n", "TRACE_CONVERGED: no\nTRACE_C_PHIL phi_tic=x\nTRACE_C: F_cell 23.92\n"),
+        lambda text: text.replace(
+            "TRACE_C: F_cell 23.92\n", "TRACE_CONVERGED: no\nTRACE_C_PHIL phi_tic=x\nTRACE_C: F_cell 23.92\n"
+        ),
         lambda text: text.replace(" 5% done", "TRACE_CONFIG: verbose (2)"),
         lambda text: text.replace(" 5% done", "\0\xff \u00e9"),
     ],
@@ -121,6 +123,13 @@ def test_a_trace_cut_off_between_lines_is_noticed(tmp_path: Path) -> None:
     assert read(tmp_path, "\n".join(lines) + "\n").notices == []
     (notice,) = read(tmp_path, "\n".join(lines[:-1]) + "\n").notices
     assert "before the floatimage_accumulated of pixel slow 100, fast 300" in notice
+
+
+def test_a_pixel_of_which_nothing_is_said_is_left_out_with_a_notice(tmp_path: Path) -> None:
+    found = read(tmp_path, LOG[: LOG.index("TRACE_C: F_cell -0")])
+    assert [pixel.slow for pixel in found.pixels] == [4]
+    (notice,) = found.notices
+    assert "nothing of pixel slow 1, fast 0" in notice
 
 
 def test_what_stands_there_twice_is_kept_once_with_a_notice(tmp_path: Path) -> None:
@@ -285,7 +294,9 @@ traced = st.builds(TracedPixel, st.integers(0, 9), st.integers(0, 9), values, st
 
 
 @given(st.lists(traced, min_size=1, max_size=3))
-def test_a_log_by_way_of_json_is_the_same_log(tmp_path_factory: pytest.TempPathFactory, pixels: list[TracedPixel]) -> None:
+def test_a_log_by_way_of_json_is_the_same_log(
+    tmp_path_factory: pytest.TempPathFactory, pixels: list[TracedPixel]
+) -> None:
     folder = tmp_path_factory.mktemp("round")
     log = read(folder, "".join(f"{line}\n" for line in write_log(pixels)))
     back = read(folder, to_json(log.pixels), "a.json")
@@ -293,4 +304,31 @@ def test_a_log_by_way_of_json_is_the_same_log(tmp_path_factory: pytest.TempPathF
     compared = compare_traces(log, back)
     assert all(each.size == 0.0 for pixel in compared.pixels for each in pixel.values)
     assert all(size == 0.0 for pixel in compared.pixels for each in pixel.steps for size in each.sizes.values())
-    assert [line for line in write_log(back.pixels)] == [line for line in write_log(log.pixels)]
+    assert list(write_log(back.pixels)) == list(write_log(log.pixels))
+
+
+@given(
+    st.sampled_from([LOG.encode(), to_json([SIMULATOR.trace()]).encode()]),
+    st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=3), st.integers(0, 3)), max_size=4),
+)
+def test_a_damaged_file_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, damage: list[tuple[int, bytes, int]]
+) -> None:
+    for place, inserted, removed in damage:
+        at = place % len(content)
+        content = content[:at] + inserted + content[at + removed :]
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(content)
+    message = outcome(path)
+    assert message is None or (str(path) in message and "\n" not in message)
+
+
+def outcome(path: Path) -> str | None:
+    """What is said of a file that cannot be used; None of one that was read, written and compared."""
+    try:
+        found = read_traces(path)
+        to_json(found.pixels)
+        compare_traces(found, found)
+    except InputError as error:
+        return str(error)
+    return None

@@ -240,6 +240,8 @@ class ModelCommand(click.Command):
                     position += 1
             if "" in values:
                 raise click.UsageError(f"{name}: expected a value, got ''")
+            if len(values) < fewest and read_as.get(word) == name:
+                raise click.UsageError(f"no such flag: {word}; read as {name}, which it begins like, it lacks a value")
             parts = [part for value in values for part in value.split()] if fewest != most else values
             given.append((option, parts))
             words += [name, " ".join(values)] if fewest != most and values else [name, *values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -70,6 +71,9 @@ def cli(ctx: click.Context, no_plugin: Sequence[str], debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status and, as a console script, exits with it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # The name of a file need not consist of letters.
+        sys.stdout.reconfigure(errors="backslashreplace")
     debug, blocked, rest = _take_global_flags(words)
     status = _run(rest or ["--help"], blocked, debug)
     if arguments is None:

@@ -224,10 +224,12 @@ def _clock_seed(owner: type, field: str, asked: int | None, drawn: int | None) -
 
 def _inputs_of(plugins: list[Any]) -> Iterator[tuple[str, str]]:
     """Files that are there and that plugins read unasked: flag or field, and name."""
+    from openbragg.orchestrator.inputs import exists
+
     for plugin in plugins:
         for field, spec in options_of(type(plugin)):
             value = getattr(plugin, field)
-            if spec.input and isinstance(value, str | Path) and Path(value).exists():
+            if spec.input and isinstance(value, str | Path) and exists(Path(value)):
                 yield (spec.flags or (field,))[0], str(value)
 
 

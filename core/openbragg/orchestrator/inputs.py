@@ -57,7 +57,7 @@ class Finder:
             When there is none, or, without `force`, only others; the message has the flag, the file and both hashes.
         """
         flagged = f"{shown(recorded.flag)} {shown(recorded.path)}"
-        there = [path for path in self._places(recorded) if _exists(path)]
+        there = [path for path in self._places(recorded) if exists(path)]
         if recorded.sha256 is None:
             self.notices.append(f"{flagged} cannot be checked: it was no regular file in the run of {self.file}")
             return _as_named(there[0], recorded.path) if there else Path(recorded.path)
@@ -103,10 +103,11 @@ class Finder:
 
 def _as_named(found: Path, name: str) -> Path:
     """A file by the name it had in the run, where that leads to it from here too."""
-    return Path(name) if _exists(Path(name)) and Path(name).samefile(found) else found
+    return Path(name) if exists(Path(name)) and Path(name).samefile(found) else found
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Whether there is something of a name; of one that no file can have there is nothing."""
     try:
         return path.exists()
     except (OSError, ValueError):

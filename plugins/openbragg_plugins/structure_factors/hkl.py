@@ -83,7 +83,7 @@ class HklTable:
         import torch
 
         default = torch.as_tensor(self.default_F, dtype=torch.float64).reshape(1).to(device)
-        if self.file is None and self.reflections is None and self.dump is not None and self.dump.is_file():
+        if self.file is None and self.reflections is None and self.dump is not None and _is_there(self.dump):
             low, box = read_dump(self.dump)
             table, lowest = torch.from_numpy(box).to(device), torch.tensor(low, dtype=torch.int64)
         elif self.file is not None or self.reflections is not None:
@@ -251,6 +251,13 @@ def _lines(text: bytes) -> Iterator[str]:
             yield f"{line} and more"
             return
         yield line
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # a name too long for any file
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _complaint(path: Path, text: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -12,8 +12,7 @@ from openbragg.errors import UsageError
 from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile
 
 
-@attrs.frozen(order=True)
-class Place:
+class Place(NamedTuple):
     """Where a step stands in the sum; in this order, the order in which the terms are added.
 
     Attributes
@@ -88,13 +87,13 @@ def pair_pixels(first: TraceFile, second: TraceFile, *, any_pixel: bool = False)
 
 def places(steps: Iterable[dict[str, Any]]) -> dict[Place, dict[str, Any]]:
     """Steps by their places, in the order of the sum."""
-    seen: Counter[tuple[int, ...]] = Counter()
+    seen: Counter[Place] = Counter()
     found = {}
     for step in steps:
-        axes = tuple(step[axis] for axis in STEP_AXES)
-        found[Place(**dict(zip(STEP_AXES, axes, strict=True)), repeat=seen[axes])] = step
-        seen[axes] += 1
-    return dict(sorted(found.items(), key=lambda item: item[0]))
+        place = Place(*(step[axis] for axis in STEP_AXES))
+        found[place._replace(repeat=seen[place])] = step
+        seen[place] += 1
+    return {place: found[place] for place in sorted(found)}
 
 
 def _numbered(pixels: Iterable[TracedPixel]) -> dict[tuple[int, int, int], TracedPixel]:

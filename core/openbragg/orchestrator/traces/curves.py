@@ -10,6 +10,7 @@ from typing import Any
 
 from openbragg.errors import InputError
 from openbragg.orchestrator.traces.differences import PixelComparison, StepComparison
+from openbragg.orchestrator.traces.report import divergence_words
 
 _COLOURS = ("#1f5a99", "#d1495b")
 _WIDTH, _HEIGHT = 8.0, 1.9
@@ -41,6 +42,8 @@ def draw_curves(pixel: PixelComparison) -> tuple[str, str] | None:
         for axes, name in zip(rows, names, strict=True):
             _draw(axes, pixel, steps, name, has_phi)
         rows[0].legend(loc="upper right")
+        if pixel.first_divergence is not None:
+            rows[0].set_title(f"first divergence: {divergence_words(pixel.first_divergence)}", fontsize=10)
         rows[-1].set_xlabel("phi (degrees)" if has_phi else "phi_tic")
         content = io.StringIO()
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
@@ -59,13 +62,10 @@ def _draw(axes: Any, pixel: PixelComparison, steps: list[StepComparison], name: 
     axes.set_ylabel(name)
     axes.ticklabel_format(useOffset=False)
     found = pixel.first_divergence
-    if found is not None and found.phi_tic is not None:
+    if found is not None:
         for step in steps:
             if step.place.phi_tic == found.phi_tic:
                 axes.axvline(_angle(step, has_phi), color="black", linestyle=":", linewidth=1.5)
-                if axes is axes.figure.axes[0]:
-                    axes.set_title(f"first divergence: {found.quantity.phase} ({found.quantity.name})", fontsize=10)
-                break
 
 
 def _run(pixel: PixelComparison) -> list[StepComparison]:

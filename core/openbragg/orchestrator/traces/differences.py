@@ -18,6 +18,7 @@ from openbragg.orchestrator.traces.quantities import (
     Measure,
     Quantity,
     in_order,
+    measured_against_a_peak,
     quantity,
     step_quantity,
     steps_in_order,
@@ -87,6 +88,8 @@ class PixelComparison:
         Largest magnitudes among the steps, by name.
     names
         Numbers that both have of some step, in the order of the calculation.
+    allowed
+        Their tolerances, by name.
     only_first, only_second
         What only one has: names, those of steps said to be so.
     steps_only_first, steps_only_second
@@ -100,6 +103,7 @@ class PixelComparison:
     steps: list[StepComparison] = attrs.field(init=False)
     peaks: Mapping[str, float] = attrs.field(init=False)
     names: list[str] = attrs.field(init=False)
+    allowed: Mapping[str, float] = attrs.field(init=False)
     only_first: list[str] = attrs.field(init=False)
     only_second: list[str] = attrs.field(init=False)
     steps_only_first: list[Place] = attrs.field(init=False)
@@ -116,6 +120,7 @@ class PixelComparison:
             for place in common
         ]
         self.names = steps_in_order(dict.fromkeys(name for step in self.steps for name in step.sizes))
+        self.allowed = {name: self.tolerances.of(step_quantity(name)) for name in self.names}
         self.values = self._compare_values(common[0].phi_tic if common else None)
         step_names = [_names(side[place] for place in common) for side in (ours, theirs)]
         self.only_first = _missing(self.first.values, self.second.values, *step_names)
@@ -124,8 +129,8 @@ class PixelComparison:
     @cached_property
     def first_divergence(self) -> Difference | None:
         """The difference beyond its tolerance that comes first in the calculation."""
-        diverged = (difference for difference in (*self.values, *self._step_differences()) if difference.diverged)
-        return min(diverged, key=_order, default=None)
+        diverged = [difference for difference in self.values if difference.diverged]
+        return min((*diverged, *self._diverged_in_steps()), key=_order, default=None)
 
     def value(self, name: str) -> Difference | None:
         """A value of the whole pixel that both have."""
@@ -145,11 +150,7 @@ class PixelComparison:
     def step_agrees(self, step: StepComparison, names: Iterable[str] | None = None) -> bool:
         """Whether these numbers of a step, or all, are within tolerance."""
         chosen = step.sizes if names is None else [name for name in names if name in step.sizes]
-        return all(step.sizes[name] <= self.tolerance(name) for name in chosen)
-
-    def tolerance(self, name: str) -> float:
-        """How much a number of a step may differ."""
-        return self.tolerances.of(step_quantity(name))
+        return all(step.sizes[name] <= self.allowed[name] for name in chosen)
 
     def difference(self, step: StepComparison, name: str) -> Difference:
         """One number of a step that both have."""
@@ -160,13 +161,15 @@ class PixelComparison:
             step.first[name],
             step.second[name],
             step.sizes[name],
-            self.tolerance(name),
+            self.allowed[name],
             step.place.phi_tic,
         )
 
-    def _step_differences(self) -> Iterator[Difference]:
+    def _diverged_in_steps(self) -> Iterator[Difference]:
         for step in self.steps:
-            yield from (self.difference(step, name) for name in self.names if name in step.sizes)
+            for name, tolerance in self.allowed.items():
+                if name in step.sizes and not step.sizes[name] <= tolerance:
+                    yield self.difference(step, name)
 
     def _compare_values(self, phi_tic: int | None) -> list[Difference]:
         made = []
@@ -263,6 +266,8 @@ def relative_difference(first: Value, second: Value, measure: Measure, peak: flo
     0 for what is equal; infinity for different words, for vectors of different lengths, and where a number is NaN or
     infinite.
     """
+    if isinstance(first, float) and first == second and math.isfinite(first):
+        return 0.0
     if isinstance(first, str) or isinstance(second, str):
         return 0.0 if first == second else math.inf
     ours, theirs = (value if isinstance(value, list) else [value] for value in (first, second))
@@ -296,11 +301,12 @@ def _sizes(first: Mapping[str, Any], second: Mapping[str, Any], peaks: Mapping[s
 
 
 def _peaks(steps: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Largest magnitudes of the numbers of steps."""
+    """Largest magnitudes of the numbers of steps that are measured against them."""
     peaks: dict[str, float] = {}
     for step in steps:
-        for name, value in step.items():
-            if isinstance(value, int | float) and math.isfinite(value):
+        for name in measured_against_a_peak():
+            value = step.get(name)
+            if value is not None and math.isfinite(value):
                 peaks[name] = max(peaks.get(name, 0.0), abs(value))
     return peaks
 

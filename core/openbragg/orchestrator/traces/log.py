@@ -16,6 +16,7 @@ from openbragg.orchestrator.traces.quantities import known_names, quantity
 
 #: No line of a trace is longer.
 _LONGEST_LINE = 1 << 16
+_MARK = b"TRACE_"
 _START = "TRACE_CONFIG: tracing pixel"
 _PIXEL = re.compile(r"TRACE_CONFIG: tracing pixel \(spixel=(\d{1,9}), fpixel=(\d{1,9})\)")
 _VALUE = ("TRACE_C:", "TRACE_PY:")
@@ -116,14 +117,18 @@ def read_log(stream: BinaryIO, path: Path) -> TraceFile:
             raise InputError(f"{path}, line {line}: too long for a line of a trace")
         else:
             reader.take(text, line)
-    if not any(pixel.values or pixel.steps for pixel in reader.pixels):
+    pixels = [pixel for pixel in reader.pixels if pixel.values or pixel.steps]
+    if not pixels:
         raise InputError(f"{path}: no trace in it: expected lines of TRACE_C: or TRACE_PY:, or openbragg-trace JSON")
+    for pixel in reader.pixels:
+        if not (pixel.values or pixel.steps):
+            reader.notices.append(f"{path} says nothing of pixel slow {pixel.slow}, fast {pixel.fast}: cut off?")
     last = reader.pixels[-1]
     if _FIRST_VALUE in last.values and _LAST_VALUE not in last.values:
         reader.notices.append(
             f"{path} ends before the {_LAST_VALUE} of pixel slow {last.slow}, fast {last.fast}: cut off?"
         )
-    return TraceFile(path, "log", reader.pixels, reader.notices)
+    return TraceFile(path, "log", pixels, reader.notices)
 
 
 def number(word: str) -> float | None:
@@ -146,6 +151,8 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, str | None]]:
             if not rest:
                 yield line, None
                 return
+        if _MARK not in content:
+            continue
         # What a terminal shows of a line begins after the last return to its start.
         text = content.decode("utf-8", errors="replace").removesuffix("\n").rstrip("\r")
         yield line, text.rpartition("\r")[2].strip()

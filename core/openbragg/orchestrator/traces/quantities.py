@@ -63,6 +63,11 @@ def known_names() -> set[str]:
     return set(_RANKS) | set(_STEP_RANKS)
 
 
+def measured_against_a_peak() -> tuple[str, ...]:
+    """Names of the numbers of steps that pass through 0 from step to step."""
+    return _WITH_PEAK
+
+
 def in_order(names: Iterable[str]) -> list[str]:
     """Names of values of the whole pixel in the order of the calculation, unknown ones last and as they came."""
     return sorted(names, key=lambda name: _RANKS.get(name, len(_RANKS)))
@@ -119,3 +124,4 @@ _OF_A_TERM = _by_name(
 )
 _RANKS = {name: rank for rank, name in enumerate(_OF_A_PIXEL)}
 _STEP_RANKS = {name: rank for rank, name in enumerate(_OF_A_TERM)}
+_WITH_PEAK = tuple(name for name, known in _OF_A_TERM.items() if known.measure in (Measure.PEAK, Measure.PEAK_OR_ONE))

@@ -104,7 +104,7 @@ def _sides(comparison: Comparison) -> Iterator[tuple[str, str]]:
         difference.quantity.name: difference.tolerance for pixel in comparison.pixels for difference in pixel.values
     }
     for pixel in comparison.pixels:
-        named |= {name: pixel.tolerance(name) for name in pixel.names}
+        named |= pixel.allowed
     default = comparison.tolerances.default
     yield (
         "tolerance",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Protocol
 
 import attrs
+import numpy as np
 
 from openbragg.orchestrator.traces.diagnoses.constant_factor import ConstantFactor
 from openbragg.orchestrator.traces.diagnoses.degrees_for_radians import DegreesForRadians
@@ -13,6 +14,7 @@ from openbragg.orchestrator.traces.diagnoses.hkl_permutation import HklPermutati
 from openbragg.orchestrator.traces.diagnoses.matrix_wavelength import MatrixWavelength
 from openbragg.orchestrator.traces.diagnoses.millimetres_for_metres import MillimetresForMetres
 from openbragg.orchestrator.traces.diagnoses.phi_carryover import PhiCarryover
+from openbragg.orchestrator.traces.diagnoses.single_precision import SinglePrecision
 from openbragg.orchestrator.traces.differences import Comparison
 
 
@@ -51,14 +53,17 @@ DIAGNOSES: tuple[type[Diagnosis], ...] = (
     MatrixWavelength,
     HklPermutation,
     ConstantFactor,
+    SinglePrecision,
 )
 
 
 def diagnose(comparison: Comparison) -> list[Finding]:
     """The diagnoses that fit a comparison; none when it is within tolerance."""
     found = []
-    for diagnosis in (kind() for kind in DIAGNOSES) if comparison.diverged() else ():
-        evidence = diagnosis.matches(comparison)
-        if evidence is not None:
-            found.append(Finding(diagnosis.name, evidence, diagnosis.explanation))
+    # Numbers of a program under test may be of any size.
+    with np.errstate(all="ignore"):
+        for diagnosis in (kind() for kind in DIAGNOSES) if comparison.diverged() else ():
+            evidence = diagnosis.matches(comparison)
+            if evidence is not None:
+                found.append(Finding(diagnosis.name, evidence, diagnosis.explanation))
     return found

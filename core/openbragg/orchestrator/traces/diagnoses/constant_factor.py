@@ -59,7 +59,7 @@ def _links(pixel: PixelComparison) -> list[_Link]:
     summed, photons, image = ratios.values()
     if not pixel.agrees(*_LENGTHS):
         return []
-    if summed is not None and not pixel.agrees(_SUM) and pixel.phases_agree(*_BEFORE_THE_SUM):
+    if summed is not None and _is_off(pixel, summed, _SUM) and pixel.phases_agree(*_BEFORE_THE_SUM):
         found.append(_Link(_SUM, summed, is_sum=True))
     if photons is not None and summed is not None and _is_off(pixel, photons / summed, _PHOTONS):
         found.append(_Link(f"{_PHOTONS} / {_SUM}", photons / summed, is_sum=False))
@@ -113,8 +113,8 @@ def _ratio_of_chain(pixel: PixelComparison, link: _Link) -> str | None:
     differing = {name: found for name, found in ratios.items() if not is_close(found, 1.0)}
     for count in range(1, len(differing) + 1):
         for names in combinations(differing, count):
-            made = math.prod(1.0 / differing[name] if name == "steps" else differing[name] for name in names)
-            if is_close(link.factor, made) or (link.is_sum and is_close(link.factor, 1.0 / made)):
+            made = math.fsum(_log(differing[name]) * (-1.0 if name == "steps" else 1.0) for name in names)
+            if _is_log(link, made) or (link.is_sum and _is_log(link, -made)):
                 return f"the ratio of {' and '.join(names)}, which differ{'s' if count == 1 else ''}"
     return None
 
@@ -122,11 +122,19 @@ def _ratio_of_chain(pixel: PixelComparison, link: _Link) -> str | None:
 def _number_of_chain(pixel: PixelComparison, link: _Link) -> str | None:
     """Numbers that both have, one or two of which make the factor."""
     for names, powers in _powers(list(_candidates(pixel, link))):
-        values = [number(pixel, name) for name in names]
-        made = math.prod(pair[0] ** power for pair, power in zip(values, powers, strict=True) if pair is not None)
-        if is_close(link.factor, made):
+        values = [pair[0] for name in names if (pair := number(pixel, name)) is not None]
+        if _is_log(link, math.fsum(_log(value) * power for value, power in zip(values, powers, strict=True))):
             return f"that is {_product(names, powers)}"
     return None
+
+
+def _log(value: float) -> float:
+    """Logarithm of the magnitude: products of numbers in a trace may be beyond all numbers."""
+    return math.log(abs(value))
+
+
+def _is_log(link: _Link, made: float) -> bool:
+    return link.factor > 0.0 and abs(math.log(link.factor) - made) <= CLOSE
 
 
 def _candidates(pixel: PixelComparison, link: _Link) -> Iterator[str]:

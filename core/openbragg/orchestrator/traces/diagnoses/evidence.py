@@ -42,8 +42,11 @@ def vector(pixel: PixelComparison, name: str) -> tuple[list[float], list[float]]
 
 
 def ratio(pair: tuple[float, float] | None) -> float | None:
-    """How many times A's number B's is; None when one of them is 0 or missing."""
-    return None if pair is None or 0.0 in pair else pair[1] / pair[0]
+    """How many times A's number B's is; None when one of them is missing, or the ratio is 0 or infinite."""
+    if pair is None or 0.0 in pair:
+        return None
+    found = pair[1] / pair[0]
+    return found if found and math.isfinite(found) else None
 
 
 def is_close(value: float, expected: float, relative: float = CLOSE) -> bool:

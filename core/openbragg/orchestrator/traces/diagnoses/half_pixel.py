@@ -33,7 +33,7 @@ class HalfPixel:
 def _shift(pixel: PixelComparison) -> str | None:
     position, axes = vector(pixel, "pixel_pos_meters"), [vector(pixel, name) for name in ("fdet_vec", "sdet_vec")]
     size = _pixel_size(pixel)
-    if position is None or size is None or not pixel.agrees("fdet_vec", "sdet_vec"):
+    if position is None or not size or not pixel.agrees("fdet_vec", "sdet_vec"):
         return None
     moved = [b - a for a, b in zip(*position, strict=True)]
     words = []

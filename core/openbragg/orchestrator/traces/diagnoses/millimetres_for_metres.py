@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from openbragg.orchestrator.traces.diagnoses.evidence import in_all_that_differ, is_close, number, ratio, vector
 from openbragg.orchestrator.traces.differences import Comparison, PixelComparison
@@ -32,36 +33,54 @@ class MillimetresForMetres:
 
 
 def _lengths(pixel: PixelComparison) -> str | None:
-    if not pixel.agrees("fdet_vec", "sdet_vec"):
+    if not pixel.agrees("fdet_vec", "sdet_vec", "incident_vec"):
         return None
-    for side, thousand in (("B", _FACTOR), ("A", 1.0 / _FACTOR)):
-        found = _components(pixel, thousand) or _along_beam(pixel, thousand) or _lone_distances(pixel, thousand)
+    for side, factor in (("B", _FACTOR), ("A", 1.0 / _FACTOR)):
+        found = _components(pixel, factor) or _lone_distances(pixel, factor)
         if found:
             return f"{found} of {side} {'are' if ' and ' in found else 'is'} 1000 times the other's"
     return None
 
 
 def _components(pixel: PixelComparison, factor: float) -> str | None:
-    """The origin and the way from it to the pixel, component by component on the detector's axes."""
-    axes, origin, position = (vector(pixel, name) for name in ("fdet_vec", "pix0_vector_meters", "pixel_pos_meters"))
-    slow = vector(pixel, "sdet_vec")
-    if axes is None or slow is None or origin is None or position is None:
+    """The origin and the way from it to the pixel, component by component on the detector's axes.
+
+    The origin is seen from the point nearest to the crystal and from where the beam meets the detector: a beam centre
+    belongs to one or the other, and so does the distance.
+    """
+    fast, slow, beam = (vector(pixel, name) for name in ("fdet_vec", "sdet_vec", "incident_vec"))
+    origin, position = vector(pixel, "pix0_vector_meters"), vector(pixel, "pixel_pos_meters")
+    if fast is None or slow is None or origin is None or position is None:
         return None
-    frame = np.array([axes[0], slow[0], np.cross(axes[0], slow[0])])
+    frame = np.array([fast[0], slow[0], np.cross(fast[0], slow[0])])
+    origins = [frame @ np.array(each) for each in origin]
+    ways = [frame @ np.array(end) - start for start, end in zip(origins, position, strict=True)]
+    found = _scaled(origins, ways, factor)
+    if found is None and beam is not None and frame[2] @ np.array(beam[0]):
+        ray = frame @ np.array(beam[0])
+        distances = [start[2] / ray[2] for start in origins]
+        seen = [
+            np.array([*(start - distance * ray)[:2], distance])
+            for start, distance in zip(origins, distances, strict=True)
+        ]
+        found = _scaled(seen, ways, factor)
+    return found
+
+
+def _scaled(origins: list[NDArray[np.float64]], ways: list[NDArray[np.float64]], factor: float) -> str | None:
+    """Which lengths are the factor times the other's, when all others are the same."""
     parts = {
-        "the origin's place in the detector's plane (beam centre)": [frame[:2] @ np.array(each) for each in origin],
-        "the origin's distance": [frame[2:] @ np.array(each) for each in origin],
-        "the way from the origin to the pixel (pixel size)": [
-            frame @ (np.array(end) - np.array(start)) for start, end in zip(origin, position, strict=True)
-        ],
+        "the beam centre": [each[:2] for each in origins],
+        "the distance": [each[2:] for each in origins],
+        "the pixel size": ways,
     }
     longest = max(float(np.abs(each).max()) for pair in parts.values() for each in pair)
     names = []
     for name, (ours, theirs) in parts.items():
-        kept = [_relation(a, b, factor, _ZERO * longest) for a, b in zip(ours, theirs, strict=True)]
-        if None in kept:
+        relations = [_relation(a, b, factor, _ZERO * longest) for a, b in zip(ours, theirs, strict=True)]
+        if None in relations:
             return None
-        if _FACTOR in kept:
+        if _FACTOR in relations:
             names.append(name)
     return " and ".join(names) or None
 
@@ -71,24 +90,6 @@ def _relation(ours: float, theirs: float, factor: float, zero: float) -> float |
     if is_close(theirs, factor * ours) and max(abs(ours), abs(theirs)) > zero:
         return _FACTOR
     return 1.0 if abs(theirs - ours) <= zero or is_close(theirs, ours) else None
-
-
-def _along_beam(pixel: PixelComparison, factor: float) -> str | None:
-    """The detector's distance along a beam that is not along its normal: the origin moves along the beam."""
-    origin, beam, close = (
-        vector(pixel, "pix0_vector_meters"),
-        vector(pixel, "incident_vec"),
-        number(pixel, "close_distance_meters"),
-    )
-    fast, slow = vector(pixel, "fdet_vec"), vector(pixel, "sdet_vec")
-    if None in (origin, beam, close, fast, slow) or ratio(close) is None or not is_close(ratio(close) or 0.0, factor):
-        return None
-    assert origin is not None and beam is not None and close is not None and fast is not None and slow is not None
-    normal = np.cross(fast[0], slow[0])
-    distance = abs(close[0] / float(normal @ np.array(beam[0])))
-    moved = np.array(origin[1]) - np.array(origin[0])
-    expected = (factor - 1.0) * distance * np.array(beam[0])
-    return "the detector's distance" if np.abs(moved - expected).max() <= 1e-6 * np.abs(expected).max() else None
 
 
 def _lone_distances(pixel: PixelComparison, factor: float) -> str | None:

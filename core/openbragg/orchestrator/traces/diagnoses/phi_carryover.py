@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from openbragg.orchestrator.traces.alignment import places
+from openbragg.orchestrator.traces.alignment import Place, places
 from openbragg.orchestrator.traces.diagnoses.evidence import in_all_that_differ
 from openbragg.orchestrator.traces.differences import (
     Comparison,
@@ -15,9 +15,9 @@ from openbragg.orchestrator.traces.differences import (
     StepComparison,
     relative_difference,
 )
-from openbragg.orchestrator.traces.model import TracedPixel
 from openbragg.orchestrator.traces.quantities import step_quantity
 
+_Step = TypeVar("_Step")
 #: What turns with the crystal.
 _TURNING = ("h_frac", "k_frac", "l_frac", "F_latt_a", "F_latt_b", "F_latt_c", "F_latt")
 
@@ -43,11 +43,12 @@ def _stale(pixel: PixelComparison) -> str | None:
         return None
     turning = [name for name in pixel.names if name in _TURNING]
     found: dict[str, str] = {}
-    for steps in _rotations(pixel):
-        for index, step in enumerate(steps):
+    sides = [_rotations(places(side.steps)) for side in (pixel.first, pixel.second)]
+    for run, steps in _rotations({step.place: step for step in pixel.steps}).items():
+        for step in steps.values():
             if pixel.step_agrees(step, turning):
                 continue
-            before = [_before(side, steps, index) for side in (pixel.first, pixel.second)]
+            before = [_before(side[run], step.place) for side in sides]
             side = _repeating(pixel, step, before, turning) if _is_zero(step) else None
             if side is None:
                 return None
@@ -58,20 +59,18 @@ def _stale(pixel: PixelComparison) -> str | None:
     return f"{next(iter(found.values()))}; all other steps agree"
 
 
-def _rotations(pixel: PixelComparison) -> list[list[StepComparison]]:
+def _rotations(steps: Mapping[Place, _Step]) -> dict[tuple[int, ...], dict[Place, _Step]]:
     """Steps that differ by their phi only, in order."""
-    runs: dict[tuple[int, ...], list[StepComparison]] = {}
-    for step in pixel.steps:
-        runs.setdefault(step.place.run(), []).append(step)
-    return list(runs.values())
+    runs: dict[tuple[int, ...], dict[Place, _Step]] = {}
+    for place, step in steps.items():
+        runs.setdefault(place.run(), {})[place] = step
+    return runs
 
 
-def _before(side: TracedPixel, steps: list[StepComparison], index: int) -> Mapping[str, Any]:
+def _before(run: Mapping[Place, dict[str, Any]], place: Place) -> Mapping[str, Any]:
     """The step of one trace that was evaluated before; before the first the last, which the other may not have."""
-    run = steps[index].place.run()
-    own = {place: step for place, step in places(side.steps).items() if place.run() == run}
-    tics = sorted(own, key=lambda place: place.phi_tic)
-    return own[tics[tics.index(steps[index].place) - 1]]
+    order = list(run)
+    return run[order[order.index(place) - 1]]
 
 
 def _is_zero(step: StepComparison) -> bool:
