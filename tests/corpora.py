@@ -38,7 +38,7 @@ from openbragg.orchestrator.sources import read_sources
 from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
 
 #: Files that a user of the reference program has, where there are some: more to spoil.
-SHARED = Path("/work/shared/reference/inputs")
+SHARED = Path(__file__).parents[2] / "shared" / "reference" / "inputs"
 #: Larger ones of them would make every example slow.
 _LARGEST_SHARED = 1 << 15
 

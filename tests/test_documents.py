@@ -12,6 +12,7 @@ import torch
 
 from command_line import simulate_command
 from openbragg.orchestrator.quirks import QUIRKS
+from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
 from openbragg.testing import check_lattice_shape, check_tracer, make_trace
 
 ROOT = Path(__file__).parents[1]
@@ -100,3 +101,8 @@ def test_the_tracer_of_the_documents_is_one() -> None:
     check_tracer(module.Resolution())
     (column,) = module.Resolution().steps(make_trace()).values()
     assert float(column.min()) > 0.5  # angstrom, half the wavelength
+
+
+def test_every_diagnosis_stands_in_its_table() -> None:
+    page = (ROOT / "docs" / "compare-traces.md").read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^\| ([a-z]+-[a-z-]+) \|", page) == [kind.name for kind in DIAGNOSES]

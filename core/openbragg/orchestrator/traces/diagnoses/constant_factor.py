@@ -70,7 +70,7 @@ def _links(pixel: PixelComparison) -> list[_Link]:
 
 def _is_off(pixel: PixelComparison, factor: float, name: str) -> bool:
     found = pixel.value(name)
-    return found is not None and abs(factor - 1.0) > max(found.tolerance, CLOSE)
+    return found is not None and 0.0 < abs(factor) < math.inf and abs(factor - 1.0) > max(found.tolerance, CLOSE)
 
 
 def _named(pixel: PixelComparison, links: list[_Link]) -> str | None:

@@ -139,7 +139,10 @@ def _follows(steps: list[StepComparison], names: list[str], fitted: int, own: fl
         near = _CLOSE_INDEX * max(1.0, float(np.abs(sides).max()))
         if np.abs(sides[1] - sides[0]).max() <= near:
             return False
-        curve = np.linalg.lstsq(_basis(own * phi), sides[fitted], rcond=None)[0]
+        try:
+            curve = np.linalg.lstsq(_basis(own * phi), sides[fitted], rcond=None)[0]
+        except np.linalg.LinAlgError:
+            return False
         if np.abs(_basis(own * phi) @ curve - sides[fitted]).max() > near:
             return False
         if np.abs(_basis(other * phi) @ curve - sides[1 - fitted]).max() > near:

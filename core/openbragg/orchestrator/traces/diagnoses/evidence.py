@@ -60,7 +60,10 @@ def common_ratio(pairs: Iterable[tuple[list[float], list[float]] | None]) -> flo
     if not known:
         return None
     ours, theirs = ([value for pair in known for value in pair[side]] for side in (0, 1))
-    found = sum(a * b for a, b in zip(ours, theirs, strict=True)) / sum(a * a for a in ours)
+    square = sum(a * a for a in ours)
+    if not 0.0 < square < math.inf:
+        return None
+    found = sum(a * b for a, b in zip(ours, theirs, strict=True)) / square
     largest = max(map(abs, theirs))
     if not all(abs(b - found * a) <= CLOSE * largest for a, b in zip(ours, theirs, strict=True)):
         return None

@@ -28,7 +28,12 @@ class MatrixWavelength:
 
 def _scaled(pixel: PixelComparison) -> str | None:
     wavelength = number(pixel, "lambda_angstroms")
-    if wavelength is None or is_close(wavelength[0], 1.0) or not pixel.phases_agree("geometry", "q"):
+    if (
+        wavelength is None
+        or wavelength[0] == 0.0
+        or is_close(wavelength[0], 1.0)
+        or not pixel.phases_agree("geometry", "q")
+    ):
         return None
     lengths = {
         "cell": common_ratio(vector(pixel, f"rot_{axis}_angstroms") for axis in "abc"),
@@ -38,7 +43,9 @@ def _scaled(pixel: PixelComparison) -> str | None:
     compared = {difference.quantity.phase for difference in pixel.values} & {"cell", "h k l"}
     if not known or compared - set(known):
         return None
-    for power, words in ((1.0, "times lambda"), (-1.0, "divided by lambda")):
-        if all(is_close(found, wavelength[0] ** power) for found in known.values()):
-            return f"B's {' and '.join(known)} are A's {words} ({wavelength[0]:g} angstroms)"
+    named = f"lambda ({wavelength[0]:g} angstroms)"
+    if all(is_close(found, wavelength[0]) for found in known.values()):
+        return f"B's {' and '.join(known)} are A's times {named}"
+    if all(is_close(found * wavelength[0], 1.0) for found in known.values()):
+        return f"B's {' and '.join(known)} are A's divided by {named}"
     return None
