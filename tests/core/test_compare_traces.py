@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 import subprocess
 import sys
@@ -297,6 +299,27 @@ def test_names_of_files_do_no_harm_in_a_page() -> None:
     assert "<b>" not in text
     assert "<b>&_x_.json" in Page(text).text
     assert r"\<b\>&\_x\_.json" in compare("<b>&_x_.json", "good.json", "--markdown", "-").out
+
+
+def test_a_name_that_is_no_text_can_be_reported() -> None:
+    name = os.fsdecode(b"caf\xe9.json")
+    Path(name).write_text(to_json([GOOD.trace()]))
+    for kind in ("markdown", "json", "html"):
+        finished = compare(name, "stale.json", f"--{kind}", f"a.{kind}")
+        assert (finished.status, finished.err) == (3, "")
+        assert "caf?.json" in Path(f"a.{kind}").read_text()
+    assert "caf?.json" in finished.out
+
+
+def test_numbers_of_any_size_can_be_drawn() -> None:
+    trace = GOOD.trace()
+    for name in ("k_frac", "phi_deg"):
+        for step, value in zip(trace.steps, (1e308, -1.7e308, 5e-324, math.inf, math.nan, 0.0), strict=True):
+            step[name] = value
+        Path("wild.json").write_text(to_json([trace]))
+        finished = compare("wild.json", "wild.json", "--html", "-")
+        assert (finished.status, finished.err) == (3, "")
+        assert Page(finished.out).tags.count("svg") == 1
 
 
 def test_pages_are_the_same_every_time() -> None:

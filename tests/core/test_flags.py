@@ -227,6 +227,14 @@ def test_every_flag_of_this_distribution_has_a_row_in_the_tables_above() -> None
     assert there == {spelling for spellings in rows for spelling in spellings.split()} | OTHER_FLAGS
 
 
+def test_every_flag_has_words_of_help_and_one_that_takes_a_value_says_which() -> None:
+    for section in simulate_command().sections:
+        for option in section.options:
+            assert len((option.help or "").split()) > 1, option.opts
+            if isinstance(option, FlagOption) and option.flag.constant is None:
+                assert (option.metavar or "").strip("<>"), option.opts
+
+
 def test_every_bare_flag_of_a_plugin_chooses_it_in_both_spellings() -> None:
     for found in load_registry(()).found:
         if found.role.flag:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from openbragg.orchestrator.traces.tolerances import Tolerances
 from openbragg.orchestrator.traces.writing import to_json, write_log
 from traced_model import DEGREE, Simulator
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "compare-traces.md"
 GOOD = Simulator()
 LAMBDA = GOOD.wavelength
 IN_DEGREES = 1.0 / DEGREE
@@ -122,6 +124,14 @@ def fault(name: str, simulator: Simulator = GOOD) -> Simulator:
 
 def test_every_diagnosis_has_a_planted_fault() -> None:
     assert {diagnosis.name for diagnosis in DIAGNOSES} == {name for name, _, _ in FAULTS.values()}
+
+
+def test_the_documented_json_is_read(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "a.json"
+    path.write_text(example, encoding="utf-8")
+    (pixel,) = read_traces(path).pixels
+    assert pixel.steps[0]["F_latt_a"] is None
 
 
 @pytest.mark.parametrize("name", FAULTS)

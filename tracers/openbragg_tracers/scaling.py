@@ -21,9 +21,9 @@ _ANGSTROM = 1e-10
 class Scaling:
     """Of the first term: the geometry, the cell, h k l and the amplitudes; of the pixel: its sum and its scale.
 
-    Names and units are those of the reference program's traces: ``scattering_vec_A_inv`` is in 1/m, and ``rot_a_star_A_inv``
-    and its kin are the crystal's as it is mounted, before any rotation. ``capture_fraction``, ``polar`` and
-    ``omega_pixel`` are the factors of the whole pixel: 1 where each term has its own. Photons are
+    Names and units are those of the reference program's traces: ``scattering_vec_A_inv`` is in 1/m, and
+    ``rot_a_star_A_inv`` and its kin are the crystal's as it is mounted, before any rotation. ``capture_fraction``,
+    ``polar`` and ``omega_pixel`` are the factors of the whole pixel: 1 where each term has its own. Photons are
     r_e_sqr x fluence / steps x I_before_scaling x capture_fraction x polar x omega_pixel, in this order; the background
     of water, in photons per steradian, is added before the last three.
     """

@@ -87,8 +87,8 @@ class Plan:
     reciprocal_vectors
         Rows a*, b*, c* in 1/metres of the crystal as it is mounted, (3, 3).
     first_cell_vectors
-        The cell vectors of the very first evaluation of a run, where the reference's phi-carryover has nothing to carry yet;
-        None where it is no different.
+        The cell vectors of the very first evaluation of a run, where the reference's phi-carryover has nothing to carry
+        yet; None where it is no different.
     electric_axis, kahn, polarized
         The polarization; `polarized` False makes its factor 1.
     point_pixel

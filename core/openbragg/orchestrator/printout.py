@@ -22,8 +22,8 @@ _TOGETHER = 1024
 def printed_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> Iterator[str]:
     """The printout of a pixel (fast, slow), or of every pixel rendered, in order: some lines of text each.
 
-    As in nanoBragg.c, h k l, F and the cell are those of the last term of the pixel's sum; sin(theta)/lambda is given in
-    1/m, and again in 1/angstrom from the angle between the x axis and the subpixel.
+    As in nanoBragg.c, h k l, F and the cell are those of the last term of the pixel's sum; sin(theta)/lambda is given
+    in 1/m, and again in 1/angstrom from the angle between the x axis and the subpixel.
 
     Raises
     ------

@@ -195,7 +195,7 @@ def lay_out(
     precision: str = "mixed",
     compat: Collection[str] = (),
 ) -> Layout:
-    """Resolve and place an experiment and lay out its sum without evaluating it; the arguments are those of `simulate`."""
+    """Resolve and place an experiment and lay out its sum, as `render` does, without evaluating it."""
     quirks = check_names(compat)
     placed = usable_device(device)
     if precision not in PRECISIONS:

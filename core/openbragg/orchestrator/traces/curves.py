@@ -14,6 +14,8 @@ from openbragg.orchestrator.traces.report import divergence_words
 
 _COLOURS = ("#1f5a99", "#d1495b")
 _WIDTH, _HEIGHT = 8.0, 1.9
+#: Numbers beyond this, and below its inverse, are not drawn as they are.
+_LARGEST = 1e100
 
 
 def draw_curves(pixel: PixelComparison) -> tuple[str, str] | None:
@@ -38,7 +40,7 @@ def draw_curves(pixel: PixelComparison) -> tuple[str, str] | None:
     with settings({"svg.fonttype": "none", "svg.hashsalt": f"{pixel.first.slow} {pixel.first.fast}"}):
         figure = pyplot_figure.Figure(figsize=(_WIDTH, _HEIGHT * len(names)), layout="constrained")
         rows = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
-        has_phi = all("phi_deg" in step.sizes for step in steps)
+        has_phi = all("phi_deg" in step.sizes and math.isfinite(_drawable(step.first["phi_deg"])) for step in steps)
         for axes, name in zip(rows, names, strict=True):
             _draw(axes, pixel, steps, name, has_phi)
         rows[0].legend(loc="upper right")
@@ -57,7 +59,7 @@ def _draw(axes: Any, pixel: PixelComparison, steps: list[StepComparison], name: 
         ("A", "o-", _COLOURS[0], 2.2, [step.first for step in known]),
         ("B", "x--", _COLOURS[1], 1.2, [step.second for step in known]),
     ):
-        heights = [value if isinstance(value := each[name], int | float) else math.nan for each in side]
+        heights = [_drawable(each[name]) for each in side]
         axes.plot(places, heights, style, color=colour, linewidth=width, markersize=5, label=label)
     axes.set_ylabel(name)
     axes.ticklabel_format(useOffset=False)
@@ -79,6 +81,13 @@ def _run(pixel: PixelComparison) -> list[StepComparison]:
 def _angle(step: StepComparison, has_phi: bool) -> float:
     angle: float = step.first["phi_deg"] if has_phi else step.place.phi_tic
     return angle
+
+
+def _drawable(value: float | str) -> float:
+    """A number where a drawing can have it, else NaN, which is left out."""
+    if isinstance(value, str) or not abs(value) < _LARGEST:
+        return math.nan
+    return 0.0 if abs(value) < 1.0 / _LARGEST else value
 
 
 def _caption(pixel: PixelComparison, steps: list[StepComparison]) -> str:

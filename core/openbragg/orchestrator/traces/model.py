@@ -61,3 +61,7 @@ class TraceFile:
     pixels: list[TracedPixel]
     notices: list[str] = attrs.field(factory=list)
     further: dict[str, Any] = attrs.field(factory=dict)
+
+    def name(self) -> str:
+        """The path as text; a file's name need not be that."""
+        return str(self.path).encode(errors="replace").decode()

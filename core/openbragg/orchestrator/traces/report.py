@@ -99,7 +99,7 @@ def value_words(value: Value) -> str:
 def _sides(comparison: Comparison) -> Iterator[tuple[str, str]]:
     for name, file in (("A", comparison.first), ("B", comparison.second)):
         count = len(file.pixels)
-        yield name, f"{file.path} ({file.kind}, {count} pixel{'' if count == 1 else 's'})"
+        yield name, f"{file.name()} ({file.kind}, {count} pixel{'' if count == 1 else 's'})"
     named = {
         difference.quantity.name: difference.tolerance for pixel in comparison.pixels for difference in pixel.values
     }

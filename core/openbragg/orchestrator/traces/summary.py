@@ -34,8 +34,7 @@ def as_json(comparison: Comparison) -> str:
 
 
 def _file(file: TraceFile) -> dict[str, Any]:
-    path = str(file.path).encode("utf-8", errors="replace").decode()
-    return {"file": path, "kind": file.kind, "pixels": len(file.pixels), "notices": file.notices}
+    return {"file": file.name(), "kind": file.kind, "pixels": len(file.pixels), "notices": file.notices}
 
 
 def _indices(pixel: TracedPixel) -> dict[str, int]:
