@@ -35,6 +35,7 @@ from openbragg.orchestrator.record import Record, read_record
 from openbragg.orchestrator.run import load_run
 from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.sources import read_sources
+from openbragg.orchestrator.traces.reading import read_traces
 from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
 
 #: Files that a user of the reference program has, where there are some: more to spoil.
@@ -80,6 +81,8 @@ class Parser:
         What else may stand in such files, to be put anywhere.
     allowance
         Memory beside that of the file, in bytes: buffers, and Python's objects up to the parser's own limit.
+    any_number
+        Whether NaN and infinity may be in such files, which is for others to notice.
     """
 
     read: Callable[[Path], Any]
@@ -90,6 +93,7 @@ class Parser:
     words: tuple[bytes, ...] = ()
     change: Callable[[bytes, Random], bytes] = lambda content, random: content
     allowance: int = _MIB
+    any_number: bool = False
 
 
 @attrs.frozen
@@ -123,7 +127,7 @@ def judge(parser: Parser, path: Path, content: bytes) -> Verdict:
         assert len(verdict.line) < len(str(path)) + 400, f"a long line: {verdict.line!r}"
     else:
         found = [np.asarray(number) for number in numbers(verdict.value)]
-        assert all(np.isfinite(number).all() for number in found)
+        assert parser.any_number or all(np.isfinite(number).all() for number in found)
         held = max(held, *(number.nbytes for number in found), 0)
     assert peak <= _TIMES * held + parser.allowance, f"{peak} bytes of memory for a file of {len(content)}"
     return verdict
@@ -258,9 +262,36 @@ def parsers() -> dict[str, Parser]:
             ),
             allowance=20 * _MIB,
         ),
+        "trace": Parser(
+            read=read_traces,
+            good={
+                "log": LOG,
+                "among other words": b"10%\r" + LOG.replace(b"\n", b"\nTRACE_NOTHING of it\n"),
+                "JSON": TRACE,
+                "no number": TRACE.replace(b"-1.5", b'"nan"'),
+            },
+            bad=_BAD_TRACES,
+            route=("compare-traces", "FILE", "FILE"),
+            change=with_another_value,
+            words=(b"TRACE_C: ", b"TRACE_PY_PHI phi_tic=1 ", b"TRACE_CONFIG: tracing pixel (spixel=1, fpixel=2)\n"),
+            allowance=20 * _MIB,
+            any_number=True,
+        ),
     }
 
 
+LOG = b"""TRACE_CONFIG: tracing pixel (spixel=4, fpixel=7)
+TRACE_C: fdet_vec 0 0 1
+TRACE_C: note made by hand
+TRACE_C_PHI phi_tic=0 phi_deg=0 k_frac=-1.5 F_latt=3e2
+TRACE_C: F_cell nan
+TRACE_C_PHI phi_tic=1 phi_deg=0.1 k_frac=-1.25 F_latt=4 mosaic=2 flavour=up
+TRACE_C: floatimage_accumulated 0.25
+"""
+TRACE = b"""{"format": "openbragg-trace", "version": 1, "by": {"whom": null}, "pixels": [{"slow": 4, "fast": 7,
+"values": {"fdet_vec": [0.0, 0.0, 1.0], "F_cell": 2.5}, "steps": [
+{"phi_tic": 0, "phi_deg": 0.0, "k_frac": -1.5, "F_latt_a": null}, {"phi_tic": 1, "mosaic": 2, "k_frac": 1}]}]}
+"""
 MATRIX = b"0.01066940 -0.00800416 0.00613471\n0.01249463 0.01257802 0.00028119\n-0.00532513 0.00141072 0.01112259\n"
 TABLE = b"0 0 1 10\n1 0 0 20.5\n-1 2 0 3e1\n0 0 1 12\n"
 SOURCES = b"-10.0 0.0 0.0 1.0 1.0e-10\n-10.0 0.003 0.0 2.0 1.001e-10\n-10.0 -0.002 -0.003\n"
@@ -380,6 +411,21 @@ def with_another_value(content: bytes, random: Random) -> bytes:
     return json.dumps(value, indent=random.choice((None, 1))).encode()
 
 
+_BAD_TRACES = {
+    "empty": b"",
+    "no trace": b"done\n",
+    "no pixel": b"TRACE_C: F_cell 1\n",
+    "nothing of a pixel": LOG.splitlines(keepends=True)[0],
+    "two components": LOG.replace(b"0 0 1", b"0 0"),
+    "no place": LOG.replace(b"phi_tic=0 ", b""),
+    "no number": LOG.replace(b"-1.25", b"much"),
+    "a long line": LOG.replace(b"0 0 1", b"1 " * 50000),
+    "cut JSON": TRACE[:150],
+    "another format": TRACE.replace(b"trace", b"table", 1),
+    "another version": TRACE.replace(b": 1,", b": 2,", 1),
+    "a strange name": TRACE.replace(b'"F_cell": 2.5', b'"\\u001b%s": {}' % (b"x" * 400)),
+    "a strange value": TRACE.replace(b"2.5", b'"\\n%s"' % (b"x" * 400)),
+}
 _BAD_MATRICES = {
     "empty": b"",
     "cut": MATRIX[:60],

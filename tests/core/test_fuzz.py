@@ -20,7 +20,7 @@ from command_line import run
 from corpora import AMPLITUDES, MATRIX, SOURCES, TABLE, WORDS, Parser, Verdict, checked, chunk, judge, numbers, parsers
 from openbragg.errors import OpenBraggError
 
-NAMES = ("matrix", "hkl", "dump", "header", "sources", "stol", "picture", "record")
+NAMES = ("matrix", "hkl", "dump", "header", "sources", "stol", "picture", "record", "trace")
 #: Far more than any of these small files takes, on any machine.
 SECONDS = 20
 #: So many bad files are enough to see that a command line treats all of them alike.
@@ -239,12 +239,19 @@ DENSE = [
     ("header", b"{HEADER_BYTES=60000;" + b"".join(b"%x=;" % key for key in range(12000))),
     ("record", b"[],"),
     ("record", b'{"a":{"b":[1,2]}},'),
+    ("trace", b"TRACE_CONFIG: tracing pixel (spixel=4, fpixel=7)\nTRACE_C: a 1\n"),
+    ("trace", b"TRACE_C: a 1\n"),
+    ("trace", b"TRACE_C_PHI phi_tic=0\n"),
 ]
+
+
+#: What has to stand before them.
+BEGINNINGS = {"record": b"[", "trace": b"TRACE_CONFIG: tracing pixel (spixel=4, fpixel=7)\n"}
 
 
 @pytest.mark.parametrize(("name", "part"), DENSE)
 def test_a_file_of_many_small_parts_takes_little_memory(tmp_path: Path, name: str, part: bytes) -> None:
-    judged(name, tmp_path, b"[" * (name == "record") + part * ((1 << 18) // len(part)))
+    judged(name, tmp_path, BEGINNINGS.get(name, b"") + part * ((1 << 18) // len(part)))
 
 
 HARMLESS: list[tuple[str, str, Mutation]] = [
@@ -299,7 +306,7 @@ def test_the_command_line_refuses_bad_files_and_leaves_outputs(
     for case, content in list(parser.bad.items())[:SEVERAL]:
         Path("bad file").write_bytes(content)
         words = [word.replace("FILE", "bad file") for word in parser.route]
-        output = ("-floatfile", "out.bin") if words[0] == "simulate" else ("--output", "out")
+        output = {"simulate": ("-floatfile", "out.bin"), "compare": ("--output", "out")}.get(words[0], ())
         with patience():
             finished = run(*words, *output)
         assert finished.status == 1, (case, finished)

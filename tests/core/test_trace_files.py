@@ -194,6 +194,12 @@ def test_what_is_no_trace_is_refused(tmp_path: Path, content: str | bytes, said:
     assert said in refused(tmp_path, content)
 
 
+@pytest.mark.parametrize("line", ["TRACE_C_PHI phi_tic=0\n", "TRACE_CONFIG: tracing pixel (spixel=1, fpixel=1)\n"])
+def test_a_log_of_countless_small_parts_is_refused_before_it_takes_the_memory(tmp_path: Path, line: str) -> None:
+    beginning = "TRACE_CONFIG: tracing pixel (spixel=1, fpixel=1)\nTRACE_C: F_cell 1\n"
+    assert "too many small parts" in refused(tmp_path, beginning + line * 150_000)
+
+
 def test_a_file_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(InputError, match="cannot read"):

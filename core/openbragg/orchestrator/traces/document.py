@@ -16,6 +16,8 @@ from openbragg.orchestrator.traces.writing import FORMAT, VERSION
 _LARGEST = 1 << 28
 #: The numbers of a step have short names and many digits; a compact file takes this many times its size.
 _EXPANSION = 12
+#: Letters of a name that needs no marks around it.
+_LONG = 40
 _WHAT = "a file of traces"
 
 
@@ -48,38 +50,45 @@ def _pixel(content: Any, path: Path, place: str) -> TracedPixel:
     slow, fast = (_index(content.get(key), path, f"{place}.{key}") for key in ("slow", "fast"))
     values = _of_kind(content.get("values", {}), dict, path, f"{place}.values")
     steps = _of_kind(content.get("steps", []), list, path, f"{place}.steps")
-    return TracedPixel(
-        slow,
-        fast,
-        {
-            name: _value(name, value, path, f"{place}.values.{name}")
-            for name, value in values.items()
-            if value is not None
-        },
-        [_step(step, path, f"{place}.steps[{index}]") for index, step in enumerate(steps)],
-        {key: value for key, value in content.items() if key not in ("slow", "fast", "values", "steps")},
-    )
+    # What was read is mended where it stands: of many steps, another copy would take much memory.
+    for name in [name for name, value in values.items() if value is None]:
+        del values[name]
+    for name, value in values.items():
+        values[name] = _value(name, value, path, _within(f"{place}.values", name))
+    for index, step in enumerate(steps):
+        _mend_step(step, path, f"{place}.steps[{index}]")
+    further = {key: value for key, value in content.items() if key not in ("slow", "fast", "values", "steps")}
+    return TracedPixel(slow, fast, values, steps, further)
 
 
 def _value(name: str, value: Any, path: Path, place: str) -> Value:
     if isinstance(value, list):
-        numbers = [_number(each, path, f"{place}[{index}]") for index, each in enumerate(value)]
-        if name in known_names() and (not quantity(name).is_vector or len(numbers) != 3):
+        for index, each in enumerate(value):
+            value[index] = _number(each, path, f"{place}[{index}]")
+        if name in known_names() and (not quantity(name).is_vector or len(value) != 3):
             expected = "3 numbers" if quantity(name).is_vector else "a number"
             raise InputError(f"{path}: {place}: expected {expected}, got {quoted(value)}")
-        return numbers
+        return value
     if quantity(name).is_vector:
         raise InputError(f"{path}: {place}: expected 3 numbers, got {quoted(value)}")
     return _scalar(name, value, path, place)
 
 
-def _step(content: Any, path: Path, place: str) -> dict[str, Any]:
-    content = _of_kind(content, dict, path, place)
-    step: dict[str, Any] = {axis: _index(content.get(axis, 0), path, f"{place}.{axis}") for axis in STEP_AXES}
-    for name, value in content.items():
-        if name not in STEP_AXES:
-            step[name] = None if value is None else _scalar(name, value, path, f"{place}.{name}")
-    return step
+def _mend_step(content: Any, path: Path, place: str) -> None:
+    """Check a step, fill in the axes on which it is the first, and make numbers of words that are numbers."""
+    step = _of_kind(content, dict, path, place)
+    for axis in STEP_AXES:
+        _index(step.setdefault(axis, 0), path, f"{place}.{axis}")
+    for name, value in step.items():
+        if name not in STEP_AXES and value is not None:
+            step[name] = _scalar(name, value, path, _within(place, name))
+
+
+def _within(place: str, name: str) -> str:
+    """Where something of any name stands."""
+    return (
+        f"{place}.{name}" if name.isascii() and name.isidentifier() and len(name) < _LONG else f"{place}.{quoted(name)}"
+    )
 
 
 def _scalar(name: str, value: Any, path: Path, place: str) -> float | str:

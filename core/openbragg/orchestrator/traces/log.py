@@ -25,6 +25,11 @@ _INTEGER = re.compile(r"(?!-0+$)[-+]?[0-9]{1,15}")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?inf(inity)?", re.IGNORECASE)
 #: As C libraries print it.
 _NAN = re.compile(r"[-+]?nan(\(\w*\))?|-?1\.#(IND|QNAN|SNAN)\d*", re.IGNORECASE)
+#: What Python's objects take, in bytes: of a pixel, a value, a step, a notice, and of each number in them.
+_OF_A_PIXEL, _OF_A_VALUE, _OF_A_STEP, _OF_A_NOTICE, _OF_A_NUMBER = 700, 200, 420, 300, 40
+#: Memory that traces may take, for each of their bytes, and what any may take.
+_EXPANSION = 10
+_ALLOWANCE = 1 << 24
 #: The first and the last number that the reference program prints of a pixel.
 _FIRST_VALUE, _LAST_VALUE = "pix0_vector_meters", "floatimage_accumulated"
 
@@ -39,9 +44,14 @@ class _Reader:
     steps: list[dict[str, Any]] = attrs.field(factory=list)
     notices: list[str] = attrs.field(factory=list)
     repeated: set[str] = attrs.field(factory=set)
+    read: int = 0
+    taken: int = 0
 
     def take(self, text: str, line: int) -> None:
         """Understand one line; what is no line of a trace is passed over."""
+        self.read += len(text)
+        if self.taken > _EXPANSION * self.read + _ALLOWANCE:
+            raise InputError(f"{self.path}, line {line}: made of too many small parts for a log")
         if text.startswith(_START):
             self._start(text, line)
         elif text.startswith(_VALUE):
@@ -53,6 +63,7 @@ class _Reader:
         found = _PIXEL.fullmatch(text)
         if found is None:
             raise self._error(line, "expected 'TRACE_CONFIG: tracing pixel (spixel=S, fpixel=F)'", text)
+        self.taken += _OF_A_PIXEL
         self.values, self.steps, self.repeated = {}, [], set()
         self.pixels.append(TracedPixel(int(found[1]), int(found[2]), self.values, self.steps))
 
@@ -61,8 +72,10 @@ class _Reader:
         if len(words) < 2:
             raise self._error(line, "expected a name and its values", " ".join(words))
         name, numbers = words[0], [number(word) for word in words[1:]]
+        self.taken += _OF_A_VALUE + _OF_A_NUMBER * len(numbers)
         if name in self.values:
             if name not in self.repeated:
+                self.taken += _OF_A_NOTICE
                 self.notices.append(f"{self.path}, line {line}: {quoted(name)} stands there again; the first is kept")
             self.repeated.add(name)
             return
@@ -79,6 +92,7 @@ class _Reader:
         self._check_started(line)
         step: dict[str, Any] = dict.fromkeys(STEP_AXES, 0)
         given = [word.partition("=") for word in words]
+        self.taken += _OF_A_STEP + _OF_A_NUMBER * len(given)
         if "phi_tic" not in (key for key, _, _ in given):
             raise self._error(line, "expected phi_tic=NUMBER", " ".join(words))
         for key, equals, word in given:

@@ -58,9 +58,9 @@ def step_quantity(name: str) -> Quantity:
     return _OF_A_TERM.get(name) or _unknown(name, None)
 
 
-def known_names() -> set[str]:
+def known_names() -> frozenset[str]:
     """All names that have a place in the calculation."""
-    return set(_RANKS) | set(_STEP_RANKS)
+    return _KNOWN
 
 
 def measured_against_a_peak() -> tuple[str, ...]:
@@ -125,3 +125,4 @@ _OF_A_TERM = _by_name(
 _RANKS = {name: rank for rank, name in enumerate(_OF_A_PIXEL)}
 _STEP_RANKS = {name: rank for rank, name in enumerate(_OF_A_TERM)}
 _WITH_PEAK = tuple(name for name, known in _OF_A_TERM.items() if known.measure in (Measure.PEAK, Measure.PEAK_OR_ONE))
+_KNOWN = frozenset((*_RANKS, *_STEP_RANKS))
