@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import tracemalloc
+import zlib
 from pathlib import Path
 from random import Random
 
@@ -43,34 +44,36 @@ def main() -> None:
     _sow(parser, corpus)
     _write_words(parser, folder / "words")
 
-    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as name:
-        path = Path(name) / "file"
-        _warm(parser, path)
-        # Until the end, which libFuzzer makes.
-        tracemalloc.start()
+    # One file for each parser, for libFuzzer ends without cleaning up.
+    path = (_MEMORY if _MEMORY.is_dir() else folder) / f"openbragg-fuzz-{known.parser}"
+    _warm(parser, path)
+    # Until the end, which libFuzzer makes.
+    tracemalloc.start()
 
-        def try_one(content: bytes) -> None:
-            corpora.judge(parser, path, content)
+    def try_one(content: bytes) -> None:
+        corpora.judge(parser, path, content)
 
-        def mutate(content: bytes, longest: int, seed: int) -> bytes:
-            random = Random(seed)
-            if random.random() < _PLAIN:
-                return atheris.Mutate(content, longest)
-            if random.random() < _PLAIN:
-                content = atheris.Mutate(content, longest)
-            return parser.change(content, random)[:longest]
+    def mutate(content: bytes, longest: int, seed: int) -> bytes:
+        random = Random(seed)
+        if random.random() < _PLAIN:
+            return atheris.Mutate(content, longest)
+        if random.random() < _PLAIN:
+            content = atheris.Mutate(content, longest)
+        return parser.change(content, random)[:longest]
 
-        options = [*_DEFAULTS, f"-dict={folder / 'words'}", f"-artifact_prefix={folder}{os.sep}", str(corpus), *rest]
-        atheris.Setup([sys.argv[0], *options], try_one, custom_mutator=mutate)
-        atheris.Fuzz()
+    # Files by name are only tried, not changed.
+    files = [] if any(Path(word).is_file() for word in rest) else [str(corpus)]
+    options = [*_DEFAULTS, f"-dict={folder / 'words'}", f"-artifact_prefix={folder}{os.sep}", *files, *rest]
+    atheris.Setup([sys.argv[0], *options], try_one, custom_mutator=mutate)
+    atheris.Fuzz()
 
 
 def _sow(parser: corpora.Parser, corpus: Path) -> None:
     """Write what the tests begin with, too."""
     for group in (parser.good, parser.bad, parser.odd):
-        for place, content in enumerate(group.values()):
+        for content in group.values():
             if len(content) <= _LONGEST:
-                (corpus / f"seed-{id(group):x}-{place}").write_bytes(content)
+                (corpus / f"seed-{zlib.crc32(content):08x}").write_bytes(content)
 
 
 def _write_words(parser: corpora.Parser, file: Path) -> None:
