@@ -106,6 +106,8 @@ def simulate(
             device=computation.device,
             precision=computation.precision,
             compat=compat,
+            engine=computation.engine,
+            threads=computation.threads,
             progress=progress,
         )
     _refuse_impossible(rendering)
