@@ -50,10 +50,7 @@ def amplitudes(plan: Plan, scattering: Components, rows: Sequence[Sequence[torch
     rows
         x, y, z of the cell vectors a, b and c in metres, float64; they broadcast against q.
     """
-    index = Miller(*(_dot(scattering, row) for row in rows))
-    # Halves go up, as in the reference.
-    nearest = Miller(*(torch.ceil(value - 0.5) for value in index))
-    offset = Miller(*(value - whole for value, whole in zip(index, nearest, strict=True)))
+    index, nearest, offset = indices(scattering, rows)
     lattice_factors = plan.shape.factors(offset, nearest, plan.lattice)
     lattice_amplitude = reduce(mul, lattice_factors)
     cell_amplitude = plan.structure_factors.amplitude(index, nearest, plan.tables)
@@ -66,6 +63,14 @@ def amplitudes(plan: Plan, scattering: Components, rows: Sequence[Sequence[torch
         cell_amplitude=cell_amplitude,
         intensity=amplitude * amplitude,
     )
+
+
+def indices(scattering: Components, rows: Sequence[Sequence[torch.Tensor]]) -> tuple[Miller, Miller, Miller]:
+    """Fractional index, nearest whole index, and the offset between the two, at q; all float64."""
+    index = Miller(*(_dot(scattering, row) for row in rows))
+    # Halves go up, as in the reference.
+    nearest = Miller(*(torch.ceil(value - 0.5) for value in index))
+    return index, nearest, Miller(*(value - whole for value, whole in zip(index, nearest, strict=True)))
 
 
 def _dot(components: Components, row: Sequence[torch.Tensor]) -> torch.Tensor:

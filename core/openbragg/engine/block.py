@@ -7,6 +7,8 @@ before anything is multiplied that does not depend on the orientation.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import mul
 from typing import Any
 
 import attrs
@@ -15,7 +17,15 @@ import torch
 from openbragg.engine.amplitudes import amplitudes
 from openbragg.engine.evaluate import background_share, not_skipped, own_factors, shared_factors
 from openbragg.engine.plan import PanelPlan, Plan
-from openbragg.engine.rays import Part, positions, resolved, scattering_vector, unit_components
+from openbragg.engine.rays import (
+    Components,
+    Part,
+    on_axis,
+    positions,
+    resolved,
+    scattering_vector,
+    unit_components,
+)
 from openbragg.engine.summation import initial_intensity, pixel_photons
 from openbragg.roles import InterpolatingStructureFactors
 
@@ -36,36 +46,83 @@ class BlockSums:
         return tuple(each for each in (self.photons, self.missing, self.complete) if each is not None)
 
 
+@attrs.frozen(eq=False)
+class Evaluations:
+    """What the layers, subpixels and sources of pixels see, before any orientation comes in.
+
+    Attributes
+    ----------
+    scattering
+        x, y, z of q in 1/metres, float64, (layer, slow subpixel, fast subpixel, source, 1, 1, pixel).
+    weight
+        What the intensity of an evaluation is multiplied by, float64, of the same axes; None for 1.
+    """
+
+    scattering: Components
+    weight: torch.Tensor | None
+
+
 def block_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> BlockSums:
     """Sum all terms of pixels; slow and fast are pixel indices, float64, (pixel,)."""
-    part = Part()
-    direction, distance = unit_components(positions(plan, panel, slow, fast, part))
-    wavelength = plan.wavelengths.reshape(1, 1, 1, -1, 1, 1, 1)
-    scattering = scattering_vector(direction, plan.incident, wavelength)
-    evaluations = scattering[0].shape
+    evaluations = evaluations_of(plan, panel, slow, fast)
     # Evaluations down, orientations across: the order in which a compiler fuses the sum over orientations.
-    x, y, z = (component.reshape(-1, 1) for component in scattering)
-    vectors = plan.cell_vectors.reshape(-1, 3, 3)
-    rows = [[vectors[:, row, axis] for axis in range(3)] for row in range(3)]
-    found = amplitudes(plan, (x, y, z), rows)
-    intensity = found.intensity.expand(-1, vectors.shape[0]).sum(dim=1, dtype=torch.float64).reshape(evaluations)
-    if plan.resolution_limit is not None:
-        intensity = intensity * resolved(scattering, plan.resolution_limit)
-    for factor in shared_factors(plan, panel, slow, fast, part):
-        intensity = intensity * factor
-    for factor in own_factors(plan, panel, direction, distance, plan.incident, part):
-        intensity = intensity * factor
-    total = initial_intensity(plan, panel, slow, fast) + intensity.sum(dim=(0, 1, 2, 3, 4, 5))
-    share = background_share(plan, panel, slow, fast, part) if plan.water is not None else torch.zeros_like(slow)
+    q, rows = rows_of(evaluations.scattering), columns_of(plan.cell_vectors)
+    found = amplitudes(plan, q, rows)
+    intensity = summed_over_orientations(found.intensity, rows[0][0]).reshape(evaluations.scattering[0].shape)
+    photons = block_photons(plan, panel, slow, fast, intensity, evaluations.weight)
     missing = complete = None
     if plan.interpolates or plan.reference_interpolates:
         assert isinstance(plan.structure_factors, InterpolatingStructureFactors)
         all_there = plan.structure_factors.complete(found.index, plan.tables)
-        counted = not_skipped(plan, (x, y, z), found.lattice_amplitude)
+        counted = not_skipped(plan, q, found.lattice_amplitude)
         missing, complete = (
             (mark & counted).any(dim=1).reshape(-1, slow.shape[0]).any(dim=0) for mark in (~all_there, all_there)
         )
-    return BlockSums(pixel_photons(plan, panel, slow, fast, total, share), missing, complete)
+    return BlockSums(photons, missing, complete)
+
+
+def evaluations_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> Evaluations:
+    """What there is to evaluate of pixels, and what each evaluation counts."""
+    part = Part()
+    direction, distance = unit_components(positions(plan, panel, slow, fast, part))
+    scattering = scattering_vector(direction, plan.incident, on_axis(plan.wavelengths, "source"))
+    factors = shared_factors(plan, panel, slow, fast, part)
+    factors += own_factors(plan, panel, direction, distance, plan.incident, part)
+    if plan.resolution_limit is not None:
+        factors.append(resolved(scattering, plan.resolution_limit).to(slow.dtype))
+    return Evaluations(scattering, reduce(mul, factors) if factors else None)
+
+
+def rows_of(scattering: Components) -> Components:
+    """q of all evaluations, (evaluation, 1) each component."""
+    x, y, z = (component.reshape(-1, 1) for component in scattering)
+    return x, y, z
+
+
+def columns_of(cell_vectors: torch.Tensor) -> list[list[torch.Tensor]]:
+    """Components of a, b and c of all orientations, (orientation,) each."""
+    vectors = cell_vectors.reshape(-1, 3, 3)
+    return [[vectors[:, row, axis] for axis in range(3)] for row in range(3)]
+
+
+def summed_over_orientations(terms: torch.Tensor, orientations: torch.Tensor) -> torch.Tensor:
+    """Terms (evaluation, orientation) summed to float64 (evaluation,)."""
+    return terms.expand(-1, orientations.shape[0]).sum(dim=1, dtype=torch.float64)
+
+
+def block_photons(
+    plan: Plan,
+    panel: PanelPlan,
+    slow: torch.Tensor,
+    fast: torch.Tensor,
+    intensity: torch.Tensor,
+    weight: torch.Tensor | None,
+) -> torch.Tensor:
+    """Photons of pixels (pixel,) from the intensity and the weight of each evaluation."""
+    weighted = intensity if weight is None else intensity * weight
+    total = initial_intensity(plan, panel, slow, fast) + weighted.sum(dim=(0, 1, 2, 3, 4, 5))
+    share = background_share(plan, panel, slow, fast, Part()) if plan.water is not None else torch.zeros_like(slow)
+    return pixel_photons(plan, panel, slow, fast, total, share)
 
 
 def block_plan(plan: Plan, panel: PanelPlan) -> Plan:
