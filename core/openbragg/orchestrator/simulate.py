@@ -29,6 +29,7 @@ from openbragg.orchestrator.resolve import (
     resolve_sampling,
     resolve_scan,
 )
+from openbragg.orchestrator.timings import Stopwatch
 from openbragg.roles import ROLES, GeometryConvention, LatticeShape, StructureFactors
 
 
@@ -155,22 +156,27 @@ def render(
     precision: str = "mixed",
     compat: Collection[str] = (),
     progress: Callable[[int, int], None] | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> Rendering:
     """Render every panel of an experiment; the arguments are those of `simulate`.
 
-    `progress` is called with the number of pixels done and the number of all.
+    `progress` is called with the number of pixels done and the number of all; `stopwatch` takes the time of the layout
+    and of the sum.
     """
-    layout = lay_out(
-        experiment,
-        convention=convention,
-        structure_factors=structure_factors,
-        lattice_shape=lattice_shape,
-        device=device,
-        dtype=dtype,
-        precision=precision,
-        compat=compat,
-    )
-    panels = _render_panels(layout.plan, layout.experiment, layout.dtype, progress)
+    stopwatch = stopwatch or Stopwatch()
+    with stopwatch.stage("layout"):
+        layout = lay_out(
+            experiment,
+            convention=convention,
+            structure_factors=structure_factors,
+            lattice_shape=lattice_shape,
+            device=device,
+            dtype=dtype,
+            precision=precision,
+            compat=compat,
+        )
+    with stopwatch.stage("render"):
+        panels = _render_panels(layout.plan, layout.experiment, layout.dtype, progress)
     images = tuple(panel.image for panel in panels)
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
         layout.choices.notices.append(notice("interpolation-latch"))
