@@ -189,7 +189,7 @@ def _show(lines: list[str], settings: Settings, results: dict[str, Any]) -> None
     """Print, and write down all that is known so far."""
     progress("")
     click.echo("\n".join(lines))
-    write_text(settings.output / RESULTS, json.dumps(results, indent=2) + "\n")
+    write_text(settings.output / RESULTS, json.dumps(results, indent=2, allow_nan=False) + "\n")
 
 
 def _draw(settings: Settings, results: dict[str, Any]) -> None:

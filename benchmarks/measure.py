@@ -29,7 +29,7 @@ class Observation:
     whole
         Seconds from start to end.
     kernel
-        Seconds of the sum; None of a program that has none.
+        Seconds of the sum; None of a program that has none, or too short a one.
     peak_memory
         Bytes.
     timings
@@ -133,7 +133,8 @@ class _Runner:
             kernel = float(timings["seconds"]["render"])
         elif contestant.beside is not None:
             rest = run(contestant.beside, self._place(), contestant.environment, timeout=self.timeout)
-            kernel = max(0.0, finished.seconds - rest.seconds)
+            # A sum so short that the difference is lost in what the machine does besides has not been measured.
+            kernel = finished.seconds - rest.seconds if finished.seconds > rest.seconds else None
         return Observation(finished.seconds, kernel, finished.peak_memory, timings)
 
     def agreements(self, contestants: Iterable[Contestant]) -> list[tuple[str, Agreement]]:

@@ -44,7 +44,7 @@ def case_result(measurement: Measurement) -> dict[str, Any]:
         for name, others in runs.items()
         if name != OURS
     }
-    if measurement.throughputs and terms is not None:
+    if measurement.throughputs and terms is not None and _values(runs[OURS], "kernel"):
         result["limit"] = _limit(measurement.throughputs, case.precision, terms / median(_values(runs[OURS], "kernel")))
     result["bars"] = [_judged(bar, _reached(bar, runs)) for bar in case.bars]
     return result
@@ -80,7 +80,7 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
             parts.append(f"kernel {Summary(**program['kernel_seconds'])} s")
         if program["terms_per_second"] is not None:
             parts.append(f"{program['terms_per_second'] / _MEGA:.4g} M samples/s")
-        yield f"  {name:<14}{', '.join([*parts, _memory(program['peak_memory_bytes'])])}"
+        yield f"  {name:<21} {', '.join([*parts, _memory(program['peak_memory_bytes'])])}"
     for name, ratios in result.get("ratios", {}).items():
         for quantity, found in ratios.items():
             yield f"  {name} over {OURS}, {quantity}: {Summary(**found)}"
