@@ -60,14 +60,16 @@ def measure_curve(
     InputError
         When a run fails.
     """
-    points = []
-    for value in curve.values:
-        case = Case(f"{curve.name} {value}", "", tuple(f"{_CRYSTAL} {_MOSAIC} {curve.flags(value)}".split()), ())
-        say(f"{value} {curve.name}")
-        alone = contestants(case, [program], threads)
-        measured = measure(case, alone, repeats=repeats, threads=threads, timeout=timeout)
-        points.append((value, measured.observations[program.name]))
-    return fitted(curve.name, points)
+    runs: dict[int, list[Observation]] = {value: [] for value in curve.values}
+    for repeat in range(repeats):
+        # Up and down in turn, so that what comes and goes on the machine does not bend the curve.
+        for value in curve.values if repeat % 2 == 0 else reversed(curve.values):
+            case = Case(f"{curve.name} {value}", "", tuple(f"{_CRYSTAL} {_MOSAIC} {curve.flags(value)}".split()), ())
+            say(f"{value} {curve.name}, {repeat + 1} of {repeats}")
+            alone = contestants(case, [program], threads)
+            measured = measure(case, alone, repeats=1, threads=threads, timeout=timeout, warm_up=repeat == 0)
+            runs[value] += measured.observations[program.name]
+    return fitted(curve.name, list(runs.items()))
 
 
 def fitted(name: str, points: list[tuple[int, list[Observation]]]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -57,15 +58,18 @@ class Throughput:
 
 
 def measure_throughput(threads: int, folder: Path) -> Throughput:
-    """Measure in a process of its own, for the number of threads is settled when the library is loaded."""
+    """Measure in a process of its own, in which every thread multiplies matrices of its own.
+
+    The library's own threads would wait for each other, so that one that has to share its core would stop all.
+    """
     variables = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    environment = {**dict.fromkeys(variables, str(threads)), "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-    run((sys.executable, "-m", "benchmarks.limit"), folder, environment, timeout=60.0)
+    environment = {**dict.fromkeys(variables, "1"), "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    run((sys.executable, "-m", "benchmarks.limit", str(threads)), folder, environment, timeout=60.0)
     return Throughput(**json.loads((folder / STDOUT).read_text(encoding="utf-8")))
 
 
 def _rate(dtype: type) -> float:
-    """Multiply-adds a second in products of matrices of a type: the median of what fits in a moment."""
+    """Multiply-adds a second in products of matrices of a type on this thread: the median of what fits in a moment."""
     left: NDArray[Any] = np.linspace(0.0, 1.0, _ROWS * _ROWS).reshape(_ROWS, _ROWS).astype(dtype)
     product = np.empty_like(left)
     spent: list[float] = []
@@ -77,5 +81,13 @@ def _rate(dtype: type) -> float:
     return _ROWS**3 / median(spent)
 
 
+def _rates(threads: int) -> dict[str, float]:
+    with ThreadPoolExecutor(threads) as pool:
+        return {
+            name: sum(pool.map(_rate, [dtype] * threads))
+            for name, dtype in (("float32", np.float32), ("float64", np.float64))
+        }
+
+
 if __name__ == "__main__":
-    print(json.dumps({"float32": _rate(np.float32), "float64": _rate(np.float64)}))
+    print(json.dumps(_rates(int(sys.argv[1]))))

@@ -75,12 +75,13 @@ def measure(
     repeats: int,
     threads: int,
     timeout: float | None,
+    warm_up: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> Measurement:
     """Run the programs of a case.
 
     In every repeat each program runs once, forwards in one and backwards in the next, so that what comes and goes on
-    the machine meets all of them. A first run of each of this project's programs, which may compile, is not counted.
+    the machine meets all of them. To warm up, each of this project's programs runs once before, for it may compile.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="openbragg_") as name:
         runner = _Runner(case, Path(name), timeout)
         for contestant in contestants:
-            if contestant.name != REFERENCE:
+            if warm_up and contestant.name != REFERENCE:
                 say(f"{contestant.name}, not counted")
                 runner.observe(contestant)
         for repeat in range(repeats):

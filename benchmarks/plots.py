@@ -58,7 +58,7 @@ def plot_curves(results: list[dict[str, Any]], file: Path) -> None:
         above.legend()
         below = figure.add_subplot(2, len(results), len(results) + column + 1)
         below.semilogx(sizes, [size / 1e6 for size in result["peak_memory_bytes"]], "o-")
-        below.set_ylim(bottom=0.0)
+        below.set_ylim(0.0, 1.1e-6 * max(result["peak_memory_bytes"]))
         below.set_ylabel("peak memory, MB")
         below.set_xlabel(result["name"])
     figure.savefig(file, dpi=120)

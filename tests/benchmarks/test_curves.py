@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import plots
-from benchmarks.curves import PIXELS, STEPS, Curve, fitted
+from benchmarks.curves import PIXELS, STEPS, Curve, fitted, measure_curve
 from benchmarks.limit import Throughput
 from benchmarks.measure import Observation
+from benchmarks.programs import Program
+from stand_in import MakeProgram
 
 
 def observed(seconds: float, memory: float) -> list[Observation]:
@@ -25,6 +27,23 @@ def test_linear_time_and_little_memory_pass_and_more_does_not(curve: Curve) -> N
     assert not steep["linear"]
     heavy = [(size, observed(1e-6 * size, 2e8 + (1000 if curve is PIXELS else 1e6) * size)) for size in curve.values]
     assert not fitted(curve.name, heavy)["bounded"]
+
+
+def test_points_are_measured_up_and_down_after_a_run_each_that_does_not_count(
+    make_program: MakeProgram, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    timings = {"terms": 1, "seconds": {"render": 0.5}}
+    rest = (
+        f"print(sys.argv[sys.argv.index('-phisteps') + 1], file=open({str(log)!r}, 'a'))\n"
+        f"import json; json.dump({timings!r}, open('timings.json', 'w'))"
+    )
+    program = Program("fake", (str(make_program(rest=rest)),), flags=frozenset({"--timings"}))
+    curve = Curve("steps", (1, 10, 100), lambda value: f"-phisteps {value}")
+    found = measure_curve(curve, program, repeats=2, threads=1, timeout=60.0, say=lambda text: None)
+    assert (found["sizes"], found["kernel_seconds"]) == ([1, 10, 100], [0.5, 0.5, 0.5])
+    assert found["exponent"] == 0.0
+    assert log.read_text(encoding="utf-8").split() == "1 1 10 10 100 100".split() + "100 10 1".split()
 
 
 @pytest.mark.skipif(not plots.available(), reason="no matplotlib here")
