@@ -27,7 +27,7 @@ from openbragg.roles import (
 )
 
 if TYPE_CHECKING:
-    from openbragg.engine.numerics import interference, sphere_transform
+    from openbragg.engine.numerics import interference, sin_pi, sphere_transform
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.outputs import write_file
@@ -42,6 +42,7 @@ _LATER = {
     "place": "openbragg.model.geometry",
     "PixelTrace": "openbragg.engine.trace",
     "interference": "openbragg.engine.numerics",
+    "sin_pi": "openbragg.engine.numerics",
     "sphere_transform": "openbragg.engine.numerics",
     "Rendering": "openbragg.orchestrator.simulate",
     "Run": "openbragg.orchestrator.run",
@@ -90,6 +91,7 @@ __all__ = [
     "plugin",
     "render",
     "simulate",
+    "sin_pi",
     "sphere_transform",
     "trace",
     "write_file",

@@ -46,12 +46,15 @@ class Lattice:
     dtype
         The precision in which amplitudes are wanted. Offsets come in float64; bring them (or what you make of them) to
         this dtype before expensive functions.
+    signed
+        Whether the sign of F_latt is wanted. The image needs its square alone and says so; a shape may ignore this.
     """
 
     cells: torch.Tensor
     reciprocal_metric: torch.Tensor
     fudge: torch.Tensor
     dtype: torch.dtype
+    signed: bool = True
 
     def scaled_distance_squared(self, offset: Miller) -> torch.Tensor:
         """Squared distance from the lattice point in 1/angstrom^2, times (Na Nb Nc)^2 and the fudge: float64.

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
-from openbragg.engine.evaluate import Part, background_share, evaluate, photons, pixel_factors
+from openbragg.engine.evaluate import background_share, evaluate, photons, pixel_factors
 from openbragg.engine.image import cut_into_blocks, render_panel
+from openbragg.engine.rays import Part
 from openbragg.errors import UsageError
 from openbragg.orchestrator.simulate import Rendering, render
 

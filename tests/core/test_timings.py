@@ -35,6 +35,7 @@ def test_timings_say_what_was_run() -> None:
     }
     assert (content["precision"], content["device"]) == ("double", "cpu")
     assert content["threads"] >= 1
+    assert timings("-threads", 3)["threads"] == 3
     assert (content["pixels"], content["terms"]) == (16, 16 * 4 * 3)
 
 

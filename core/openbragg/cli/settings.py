@@ -29,6 +29,18 @@ class Computation:
         help="float32 amplitudes from float64 geometry, within 1e-6 of the peak; or float64 throughout.",
     )
     device: str = option("-device", default="cpu", type=str, metavar="cpu | cuda", help="Where to compute.")
+    engine: str = option(
+        "-engine",
+        default="auto",
+        type=str,
+        rule=one_of("auto", "eager", "compiled"),
+        metavar="auto | eager | compiled",
+        help="Compile the model into one piece of code, which is kept for the next run; or compute operation by "
+        "operation. auto: compiled where that is done already, or pays.",
+    )
+    threads: int | None = option(
+        "-threads", type=int, rule=COUNT, help="Cores to use. Default: all, or what OMP_NUM_THREADS allows."
+    )
 
 
 @attrs.frozen

@@ -110,6 +110,8 @@ def simulate(
             device=computation.device,
             precision=computation.precision,
             compat=compat,
+            engine=computation.engine,
+            threads=computation.threads,
             progress=progress,
             stopwatch=stopwatch,
         )
@@ -131,7 +133,7 @@ def simulate(
         for line in recording.finish(rendering, pictures.seed, [*selected.notices, *rendering.choices.notices]):
             warn(f"notice: {line}")
     for file in timings:
-        write_timings(file.path, rendering, computation.precision, computation.device, stopwatch)
+        write_timings(file.path, rendering, computation.precision, computation.device, computation.threads, stopwatch)
     _report(rendering, selected, wanted)
     if recording is not None and recording.file is not None:
         click.echo(f"{'wrote':<16}{recording.file} (record)")

@@ -16,25 +16,21 @@ from operator import mul
 import attrs
 import torch
 
+from openbragg.engine.amplitudes import amplitudes
 from openbragg.engine.numerics import polarization_factor
 from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.rays import (
+    Components,
+    Part,
+    captured,
+    on_axis,
+    positions,
+    resolved,
+    scattering_vector,
+    solid_angle,
+    unit_components,
+)
 from openbragg.roles import Miller
-
-AXES = ("layer", "slow_subpixel", "fast_subpixel", "source", "phi", "mosaic", "pixel")
-
-Components = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-
-
-@attrs.frozen
-class Part:
-    """A box of the sum's axes, as slices; the whole sum by default."""
-
-    layer: slice = slice(None)
-    slow_subpixel: slice = slice(None)
-    fast_subpixel: slice = slice(None)
-    source: slice = slice(None)
-    phi: slice = slice(None)
-    mosaic: slice = slice(None)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -107,38 +103,35 @@ def evaluate(
     position = positions(plan, panel, slow, fast, part)
     direction, distance = unit_components(position)
     incident = plan.incident[part.source]
-    wavelength = _on_axis(plan.wavelengths[part.source], "source")
+    wavelength = on_axis(plan.wavelengths[part.source], "source")
     scattering = scattering_vector(direction, incident, wavelength)
 
     vectors = (plan.cell_vectors if cell_vectors is None else cell_vectors)[part.phi, part.mosaic]
-    index = Miller(*(_dot(scattering, vectors[:, :, axis]) for axis in range(3)))
-    nearest = Miller(*(torch.ceil(value - 0.5) for value in index))
-    offset = Miller(*(value - whole for value, whole in zip(index, nearest, strict=True)))
-
-    lattice_factors = plan.shape.factors(offset, nearest, plan.lattice)
-    lattice_amplitude = reduce(mul, lattice_factors)
-    cell_amplitude = plan.structure_factors.amplitude(index, nearest, plan.tables)
-    amplitude = cell_amplitude * lattice_amplitude
-    intensity = amplitude * amplitude
+    rows = [[_on_orientations(vectors[:, :, row, axis]) for axis in range(3)] for row in range(3)]
+    found = amplitudes(plan, scattering, rows)
+    intensity = found.intensity
     if plan.resolution_limit is not None:
         intensity = intensity * resolved(scattering, plan.resolution_limit).to(intensity.dtype)
-    for factor in _shared_factors(plan, panel, slow, fast, part):
+    for factor in shared_factors(plan, panel, slow, fast, part):
         intensity = intensity * factor.to(intensity.dtype)
-    own = _own_factors(plan, panel, direction, distance, incident, part)
-    if not plan.running_product:
+    own = own_factors(plan, panel, direction, distance, incident, part)
+    running_factor = None
+    if plan.running_product:
+        running_factor = _running_factor(plan, own, scattering, found.lattice_amplitude)
+    else:
         for factor in own:
             intensity = intensity * factor.to(intensity.dtype)
     return Terms(
         position=position,
         direction=direction,
         scattering=scattering,
-        index=index,
-        nearest=nearest,
-        lattice_factors=lattice_factors,
-        lattice_amplitude=lattice_amplitude,
-        cell_amplitude=cell_amplitude,
+        index=found.index,
+        nearest=found.nearest,
+        lattice_factors=found.lattice_factors,
+        lattice_amplitude=found.lattice_amplitude,
+        cell_amplitude=found.cell_amplitude,
         intensity=intensity,
-        running_factor=_running_factor(plan, own, scattering, lattice_amplitude) if plan.running_product else None,
+        running_factor=running_factor,
     )
 
 
@@ -185,86 +178,30 @@ def background_share(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: tor
     over the sensor's layers. Rotation steps and mosaic domains do not matter to it: a part counts when it holds the
     first of them.
     """
-    layers = range(panel.layer_depths.numel())[part.layer]
     if (part.phi.start or 0) > 0 or (part.mosaic.start or 0) > 0:
         return torch.zeros_like(slow)
     if plan.last_layer and panel.absorbs:
-        if panel.layer_depths.numel() - 1 not in layers:
+        last = panel.layer_depths.numel() - 1
+        if part.layer.stop is not None and part.layer.stop <= last:
             return torch.zeros_like(slow)
-        part = attrs.evolve(part, layer=slice(layers[-1], layers[-1] + 1))
+        part = attrs.evolve(part, layer=slice(last, None))
     direction, distance = unit_components(positions(plan, panel, slow, fast, part))
     incident = plan.incident[part.source]
-    share = torch.ones_like(distance).expand(*distance.shape[:3], len(incident), *distance.shape[4:])
-    for factor in _shared_factors(plan, panel, slow, fast, part):
+    share = torch.ones_like(distance).expand(*distance.shape[:3], incident.shape[0], *distance.shape[4:])
+    for factor in shared_factors(plan, panel, slow, fast, part):
         share = share * factor
-    for factor in _own_factors(plan, panel, direction, distance, incident, part):
+    for factor in own_factors(plan, panel, direction, distance, incident, part):
         share = share * factor
-    return share.sum(dim=(0, 1, 2, 3, 4, 5)) / (plan.oversample**2 * plan.wavelengths.numel())
+    return share.sum(dim=(0, 1, 2, 3, 4, 5)) / (plan.subpixels.numel() ** 2 * plan.wavelengths.numel())
 
 
-def positions(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, part: Part) -> Components:
-    """Subpixel centres in metres, in layers of growing depth: x, y, z."""
-    subpixel = (torch.arange(plan.oversample, dtype=slow.dtype, device=slow.device) + 0.5) / plan.oversample
-    along_slow = panel.pixel_size * (slow + _on_axis(subpixel[part.slow_subpixel], "slow_subpixel"))
-    along_fast = panel.pixel_size * (fast + _on_axis(subpixel[part.fast_subpixel], "fast_subpixel"))
-    depth = _on_axis(panel.layer_depths[part.layer], "layer")
-    x, y, z = (
-        along_fast * panel.fast[axis] + along_slow * panel.slow[axis] + depth * panel.normal[axis] + panel.origin[axis]
-        for axis in range(3)
-    )
-    if plan.curvature is not None:
-        return _curved(panel, plan.curvature, y, z)
-    return x, y, z
-
-
-def unit_components(position: Components) -> tuple[Components, torch.Tensor]:
-    """Unit vectors along positions, and the distances in metres."""
-    x, y, z = position
-    distance = (x * x + y * y + z * z).sqrt()
-    return (x / distance, y / distance, z / distance), distance
-
-
-def scattering_vector(direction: Components, incident: torch.Tensor, wavelength: torch.Tensor) -> Components:
-    """q = (d - i) / wavelength in 1/metres, for beams `incident` (source, 3)."""
-    x, y, z = (
-        (component - _on_axis(beam, "source")) / wavelength
-        for component, beam in zip(direction, incident.unbind(-1), strict=True)
-    )
-    return x, y, z
-
-
-def resolved(scattering: Components, limit: torch.Tensor) -> torch.Tensor:
-    """Whether the d spacing 1/|q| is at or above a limit in metres."""
-    x, y, z = scattering
-    return (x * x + y * y + z * z) * (limit * limit) <= 1.0
-
-
-def captured(panel: PanelPlan, direction: Components, layers: slice) -> torch.Tensor:
-    """Part of the photons along unit vectors that each layer absorbs; 1 for a surface."""
-    if not panel.absorbs:
-        return torch.ones_like(direction[0])
-    x, y, z = (direction[axis] * panel.normal[axis] for axis in range(3))
-    number = torch.arange(panel.layer_depths.numel(), dtype=x.dtype, device=x.device)[layers]
-    depth = panel.absorption * panel.layer_step / (x + y + z)
-    above = _on_axis(number, "layer") * depth
-    return (-above).exp() - (-(above + depth)).exp()
-
-
-def solid_angle(plan: Plan, panel: PanelPlan, distance: torch.Tensor) -> torch.Tensor:
-    """Solid angle of a pixel at a distance in metres, in steradian; 1/R^2 for point pixels."""
-    inverse_square = 1.0 / (distance * distance)
-    if plan.point_pixel:
-        return inverse_square
-    return panel.pixel_size * panel.pixel_size * inverse_square * panel.close_distance / distance
-
-
-def _shared_factors(
+def shared_factors(
     plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, part: Part
 ) -> list[torch.Tensor]:
     """The factors that several terms of a pixel share: the weight of a source, and what a layer absorbs."""
     factors = []
-    if plan.wavelengths.numel() > 1:
-        factors.append(_on_axis(plan.source_weights[part.source], "source"))
+    if plan.weighted:
+        factors.append(on_axis(plan.source_weights[part.source], "source"))
     if panel.absorbs and not plan.oversample_capture and not plan.last_layer:
         first = slice(0, 1)
         layers, _ = unit_components(
@@ -274,7 +211,7 @@ def _shared_factors(
     return factors
 
 
-def _own_factors(
+def own_factors(
     plan: Plan, panel: PanelPlan, direction: Components, distance: torch.Tensor, incident: torch.Tensor, part: Part
 ) -> list[torch.Tensor]:
     """The factors that single terms have: those that are oversampled."""
@@ -304,27 +241,6 @@ def not_skipped(plan: Plan, scattering: Components, lattice_amplitude: torch.Ten
     if plan.resolution_limit is not None:
         done = done & resolved(scattering, plan.resolution_limit)
     return done
-
-
-def _curved(
-    panel: PanelPlan, curvature: tuple[torch.Tensor, torch.Tensor], y: torch.Tensor, z: torch.Tensor
-) -> Components:
-    """Positions at one distance: the beam's spot turned about the slow and then the fast axis, by y and z over it."""
-    distance, beam = curvature
-    turned = _turned_about(panel.slow, (distance * beam).unbind(0), y / distance)
-    return _turned_about(panel.fast, turned, z / distance)
-
-
-def _turned_about(axis: torch.Tensor, place: tuple[torch.Tensor, ...], angle: torch.Tensor) -> Components:
-    """Components of places turned right-handed about a unit axis (3,)."""
-    (i, j, k), (x, y, z) = axis.unbind(0), place
-    cosine, sine = angle.cos(), angle.sin()
-    along = (i * x + j * y + k * z) * (1.0 - cosine)
-    return (
-        i * along + x * cosine + (j * z - k * y) * sine,
-        j * along + y * cosine + (k * x - i * z) * sine,
-        k * along + z * cosine + (i * y - j * x) * sine,
-    )
 
 
 def _first_resolved(
@@ -358,20 +274,12 @@ def _resolved_evaluations(
 ) -> tuple[Components, torch.Tensor]:
     """Directions of all subpixels, and which of them and of the sources the resolution limit leaves."""
     direction, _ = unit_components(positions(plan, panel, slow, fast, Part()))
-    return direction, resolved(scattering_vector(direction, plan.incident, _on_axis(plan.wavelengths, "source")), limit)
+    return direction, resolved(scattering_vector(direction, plan.incident, on_axis(plan.wavelengths, "source")), limit)
 
 
-def _dot(components: Components, vectors: torch.Tensor) -> torch.Tensor:
-    """Dot product of q with one cell vector of every orientation, `vectors` (phi, mosaic, 3)."""
-    x, y, z = (vectors[:, :, axis].reshape(1, 1, 1, 1, *vectors.shape[:2], 1) for axis in range(3))
-    return (components[0] * x).addcmul(components[1], y).addcmul(components[2], z)
-
-
-def _on_axis(values: torch.Tensor, axis: str) -> torch.Tensor:
-    """One value per step of an axis, shaped to broadcast against seven axes."""
-    shape = [1] * len(AXES)
-    shape[AXES.index(axis)] = -1
-    return values.reshape(shape)
+def _on_orientations(values: torch.Tensor) -> torch.Tensor:
+    """One value per step and mosaic domain, (phi, mosaic), shaped to broadcast against seven axes."""
+    return values.reshape(1, 1, 1, 1, *values.shape, 1)
 
 
 def _on_sources(incident: torch.Tensor) -> torch.Tensor:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import product
-from math import ceil
 
 import attrs
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from openbragg.engine.evaluate import Part
+from openbragg.engine.compiled import Engine
 from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.rays import Part
 from openbragg.engine.sequence import Strip, reference_interpolates_otherwise, render_in_order
 from openbragg.engine.summation import pixel_sums
 
@@ -89,6 +90,7 @@ def render_panel(
     mask: torch.Tensor | None = None,
     block_terms: int | None = None,
     progress: Callable[[int], None] | None = None,
+    engine: Engine | None = None,
 ) -> RenderedPanel:
     """Render a panel.
 
@@ -106,6 +108,8 @@ def render_panel(
         Terms evaluated at once; sized to the device by default.
     progress
         Called after each block with the number of pixels it finished.
+    engine
+        How the sum is computed; by default operation by operation.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def render_panel(
         block.
     """
     pixels = choose_pixels(panel.pixels, region, mask, plan.device)
-    strip = strip_renderer(panel, pixels, blocks_for(plan, panel, pixels, block_terms), dtype, progress)
+    strip = strip_renderer(panel, pixels, blocks_for(plan, panel, pixels, block_terms), dtype, progress, engine)
     whole = render_in_order(plan, panel, pixels, strip)
     return RenderedPanel(
         image=pixels.image(whole.values),
@@ -134,24 +138,25 @@ def strip_renderer(
     blocks: Blocks,
     dtype: torch.dtype,
     progress: Callable[[int], None] | None = None,
+    engine: Engine | None = None,
 ) -> Callable[[Plan, int, int], Strip]:
     """Make the function that renders pixels, each independent of the others, from one number up to another."""
+    engine = engine or Engine(name="eager")
 
     def strip(plan: Plan, start: int, stop: int) -> Strip:
-        pieces = [(start + low, start + high) for low, high in _ranges(stop - start, blocks.pixels)]
-
         def block(slow: torch.Tensor, fast: torch.Tensor) -> tuple[torch.Tensor, ...]:
             sums = pixel_sums(plan, panel, slow, fast, blocks.parts)
             return sums.photons.to(dtype), sums.missing, sums.complete
 
         if plan.differentiable():
             made = []
-            for low, high in pieces:
+            for low, high in _ranges(start, stop, blocks.pixels):
                 made.append(checkpoint(block, *pixels.coordinates(low, high), use_reentrant=False))
                 _advance(progress, high - low)
             if made:
                 values, missing, complete = (torch.cat(parts) for parts in zip(*made, strict=True))
                 return Strip(values, missing, complete)
+        summer = engine.summer(plan, panel, stop - start)
         values = torch.empty(stop - start, dtype=dtype, device=plan.device)
         missing, complete = (torch.zeros(stop - start, dtype=torch.bool, device=plan.device) for _ in range(2))
 
@@ -160,30 +165,50 @@ def strip_renderer(
             part = slice(low - start, high - start)
             # A thread begins with gradients on, whatever its caller has.
             with torch.no_grad():
-                values[part], missing[part], complete[part] = block(*pixels.coordinates(low, high))
+                made = (summer or block)(*pixels.coordinates(low, high))
+                for whole, of_block in zip((values, missing, complete), made, strict=False):
+                    whole[part] = of_block
             return high - low
 
-        for finished in _in_threads(fill, pieces, plan.device):
+        pieces = list(_ranges(start, stop, summer.pixels if summer is not None else blocks.pixels))
+        for finished in in_threads(fill, pieces, plan.device, engine.cores()):
             _advance(progress, finished)
         return Strip(values, missing, complete)
 
     return strip
 
 
-def _in_threads(
-    work: Callable[[tuple[int, int]], int], pieces: list[tuple[int, int]], device: torch.device
+def in_threads(
+    work: Callable[[tuple[int, int]], int], pieces: list[tuple[int, int]], device: torch.device, threads: int
 ) -> Iterator[int]:
-    """Do pieces of work in as many threads as torch uses; on a GPU, whose queue is one, in turn."""
-    threads = min(torch.get_num_threads(), len(pieces))
-    if device.type != "cpu" or threads <= 1:
+    """Do pieces of work in so many threads; on a GPU, whose queue is one, in turn.
+
+    Each piece is one thread's: torch's own threads would wait for each other, and for cores that are taken.
+    """
+    threads = min(threads, len(pieces))
+    if device.type != "cpu":
         yield from map(work, pieces)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            yield from pool.map(work, pieces)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with _operations_in_one_thread():
+        if threads <= 1:
+            yield from map(work, pieces)
+            return
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                yield from pool.map(work, pieces)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+
+@contextmanager
+def _operations_in_one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _advance(progress: Callable[[int], None] | None, pixels: int) -> None:
@@ -191,6 +216,6 @@ def _advance(progress: Callable[[int], None] | None, pixels: int) -> None:
         progress(pixels)
 
 
-def _ranges(total: int, size: int) -> Iterator[tuple[int, int]]:
-    for piece in range(ceil(total / size)):
-        yield piece * size, min(total, (piece + 1) * size)
+def _ranges(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
+    for low in range(start, stop, size):
+        yield low, min(stop, low + size)

@@ -76,10 +76,12 @@ class Plan:
     ----------
     panels
         The panels to render.
-    oversample
-        Subpixels along each side of a pixel.
+    subpixels
+        Centres of the subpixels along a side of a pixel, in pixels, (subpixels,).
     incident, wavelengths, source_weights
         The sources: unit vectors along their beams (sources, 3), metres (sources,), weights of mean 1 (sources,).
+    weighted
+        Whether any weight is not 1.
     angles
         Spindle angle of each step, radians, (phi,).
     cell_vectors
@@ -116,10 +118,11 @@ class Plan:
     """
 
     panels: tuple[PanelPlan, ...]
-    oversample: int
+    subpixels: torch.Tensor
     incident: torch.Tensor
     wavelengths: torch.Tensor
     source_weights: torch.Tensor
+    weighted: bool
     angles: torch.Tensor
     cell_vectors: torch.Tensor
     reciprocal_vectors: torch.Tensor
@@ -155,6 +158,11 @@ class Plan:
     def device(self) -> torch.device:
         """Where the sum is evaluated."""
         return self.cell_vectors.device
+
+    @property
+    def oversample(self) -> int:
+        """Subpixels along each side of a pixel."""
+        return self.subpixels.numel()
 
     def steps(self) -> int:
         """Number of terms that the reference program divides by: sources x mosaic domains x phi steps x subpixels."""
@@ -244,10 +252,11 @@ def make_plan(
     polarized = not beam.no_polarization_factor or (running_product and sampling.oversample_polarization)
     return Plan(
         panels=tuple(_panel_plan(frame, sensor, device) for frame in laboratory.panels),
-        oversample=oversample,
+        subpixels=((torch.arange(oversample, dtype=torch.float64) + 0.5) / oversample).to(device),
         incident=sources.incident.to(device),
         wavelengths=sources.wavelengths.to(device),
         source_weights=sources.weights.to(device),
+        weighted=bool((sources.weights != 1.0).any()) or sources.weights.requires_grad,
         angles=angles.to(device),
         cell_vectors=oriented(following),
         reciprocal_vectors=reciprocal.to(device),

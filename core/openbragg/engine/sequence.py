@@ -12,9 +12,10 @@ from collections.abc import Callable
 import attrs
 import torch
 
-from openbragg.engine.evaluate import Terms, any_resolved, evaluate, resolved
+from openbragg.engine.evaluate import Terms, any_resolved, evaluate
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.rays import resolved
 from openbragg.engine.summation import interpolation_marks, sums_of_one
 from openbragg.roles import InterpolatingStructureFactors, Miller
 

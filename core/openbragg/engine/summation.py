@@ -8,7 +8,6 @@ import attrs
 import torch
 
 from openbragg.engine.evaluate import (
-    Part,
     Terms,
     any_resolved,
     background_share,
@@ -18,6 +17,7 @@ from openbragg.engine.evaluate import (
 )
 from openbragg.engine.evaluate import photons as photons_of
 from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.rays import Part
 from openbragg.roles import InterpolatingStructureFactors
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 import attrs
 import torch
 
-from openbragg.engine.evaluate import AXES, Components, PixelFactors, Terms, pixel_factors, solid_angle
+from openbragg.engine.evaluate import PixelFactors, Terms, pixel_factors
 from openbragg.engine.image import blocks_for, strip_renderer
 from openbragg.engine.pixels import Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.rays import AXES, Components, solid_angle
 from openbragg.engine.sequence import turn_of
 from openbragg.engine.summation import PixelSums, pixel_sums, sums_of_one
 from openbragg.roles import Miller

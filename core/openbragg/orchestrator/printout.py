@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import torch
 
-from openbragg.engine.evaluate import Part, evaluate, pixel_factors
+from openbragg.engine.evaluate import evaluate, pixel_factors
 from openbragg.engine.image import CPU_BLOCK_TERMS, cut_into_blocks
 from openbragg.engine.pixels import choose_pixels
+from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError
 from openbragg.model.scalars import plain

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import torch
 
+from openbragg.engine.compiled import ENGINES, Engine
 from openbragg.engine.image import RenderedPanel, render_panel
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan
 from openbragg.errors import UsageError
@@ -103,6 +104,8 @@ def simulate(
     dtype: torch.dtype | None = None,
     precision: str = "mixed",
     compat: Collection[str] = (),
+    engine: str = "auto",
+    threads: int | None = None,
 ) -> torch.Tensor:
     """Expected photons of an experiment with one panel.
 
@@ -120,6 +123,11 @@ def simulate(
         ``mixed``: amplitudes in float32 from float64 geometry, within 1e-6 of the peak; ``double``: all float64.
     compat
         Names of quirks of the reference program to reproduce, or ``nanobragg`` for all.
+    engine
+        ``compiled``: by code that is compiled for this model, in half a minute the first time, and kept for the next;
+        ``eager``: operation by operation; ``auto``: compiled where such code is there or compiling pays.
+    threads
+        Cores to use; by default all that this process may use, and one in a worker of another process.
 
     Returns
     -------
@@ -139,6 +147,8 @@ def simulate(
         dtype=dtype,
         precision=precision,
         compat=compat,
+        engine=engine,
+        threads=threads,
     )
     if len(rendering.images) != 1:
         raise UsageError(f"simulate() renders one panel, this detector has {len(rendering.images)}; use render()")
@@ -155,6 +165,8 @@ def render(
     dtype: torch.dtype | None = None,
     precision: str = "mixed",
     compat: Collection[str] = (),
+    engine: str = "auto",
+    threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     stopwatch: Stopwatch | None = None,
 ) -> Rendering:
@@ -163,6 +175,10 @@ def render(
     `progress` is called with the number of pixels done and the number of all; `stopwatch` takes the time of the layout
     and of the sum.
     """
+    if engine not in ENGINES:
+        raise UsageError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads: expected 1 or more, got {threads}")
     stopwatch = stopwatch or Stopwatch()
     with stopwatch.stage("layout"):
         layout = lay_out(
@@ -175,8 +191,9 @@ def render(
             precision=precision,
             compat=compat,
         )
+    chosen = Engine(name=engine, threads=threads, notices=layout.choices.notices.append)
     with stopwatch.stage("render"):
-        panels = _render_panels(layout.plan, layout.experiment, layout.dtype, progress)
+        panels = _render_panels(layout, chosen, progress)
     images = tuple(panel.image for panel in panels)
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
         layout.choices.notices.append(notice("interpolation-latch"))
@@ -253,8 +270,9 @@ def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) ->
 
 
 def _render_panels(
-    plan: Plan, experiment: Experiment, dtype: torch.dtype, progress: Callable[[int, int], None] | None
+    layout: Layout, engine: Engine, progress: Callable[[int, int], None] | None
 ) -> tuple[RenderedPanel, ...]:
+    plan, experiment, dtype = layout.plan, layout.experiment, layout.dtype
     several = len(plan.panels) > 1
     region, mask = experiment.sampling.region, experiment.detector.mask
     mask = None if mask is None else torch.as_tensor(mask)
@@ -270,7 +288,9 @@ def _render_panels(
             progress(min(done, sum(sizes)), sum(sizes))
 
     return tuple(
-        render_panel(plan, panel, dtype=dtype, region=None if several else region, mask=mask, progress=advance)
+        render_panel(
+            plan, panel, dtype=dtype, region=None if several else region, mask=mask, progress=advance, engine=engine
+        )
         for panel in plan.panels
     )
 

@@ -54,7 +54,9 @@ class Stopwatch:
         return {"start": self._before, **self._spent, "total": total}
 
 
-def write_timings(path: Path, rendering: Rendering, precision: str, device: str, stopwatch: Stopwatch) -> None:
+def write_timings(
+    path: Path, rendering: Rendering, precision: str, device: str, threads: int | None, stopwatch: Stopwatch
+) -> None:
     """Write as JSON what a run took, up to now.
 
     Raises
@@ -62,12 +64,14 @@ def write_timings(path: Path, rendering: Rendering, precision: str, device: str,
     InputError
         When the system refuses.
     """
-    content = timings(rendering, precision, device, stopwatch)
+    content = timings(rendering, precision, device, threads, stopwatch)
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def timings(rendering: Rendering, precision: str, device: str, stopwatch: Stopwatch) -> dict[str, Any]:
-    """What a run took; docs/benchmarks.md says what the keys mean."""
+def timings(
+    rendering: Rendering, precision: str, device: str, threads: int | None, stopwatch: Stopwatch
+) -> dict[str, Any]:
+    """What a run took; docs/benchmarks.md says what the keys mean. Without a number of threads they are torch's."""
     import torch
 
     from openbragg import __version__
@@ -76,7 +80,7 @@ def timings(rendering: Rendering, precision: str, device: str, stopwatch: Stopwa
     return {
         "openbragg": str(__version__),
         "engine": None,
-        "threads": torch.get_num_threads(),
+        "threads": threads or torch.get_num_threads(),
         "precision": precision,
         "device": device,
         "pixels": pixels,

@@ -30,7 +30,7 @@ class Square:
         from openbragg import interference
 
         return tuple(
-            interference(step, index, count, lattice.dtype)
+            interference(step, index, count, lattice.dtype, lattice.signed)
             for step, index, count in zip(offset, nearest, lattice.cells.unbind(0), strict=True)
         )
 
