@@ -11,7 +11,7 @@ from command_line import SMALL, Finished, experiment, parsed, run, selected, sim
 from openbragg.cli.compose import FlagOption, SwitchOption, assignments_of, construct
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry
-from openbragg.cli.settings import CameraFile, Computation, Output, Printout, Provenance, Tracing, WithoutEffect
+from openbragg.cli.settings import CameraFile, Computation, Output, Printout, Provenance, Timing, Tracing, WithoutEffect
 
 DEGREES = 180.0 * 0.3183098861837907  # in a radian, rounded as the reference program rounds it
 HC = 12398.42  # electronvolt angstroms, as the reference program has it
@@ -95,8 +95,11 @@ SETTING_FLAGS = [
     ("-compat", "phi-carryover", Computation, "compat", "phi-carryover"),
     ("-precision", "double", Computation, "precision", "double"),
     ("-device", "cuda:1", Computation, "device", "cuda:1"),
+    ("-engine", "eager", Computation, "engine", "eager"),
+    ("-threads", "3", Computation, "threads", 3),
     ("-progress", "", Output, "progress", True),
     ("-noprogress", "", Output, "progress", False),
+    ("-timings", "a.json", Timing, "file", "a.json"),
     ("-printout", "", Printout, "every", True),
     ("-printout_pixel", "7 3", Printout, "pixel", (7, 3)),
     ("-trace_pixel", "3 7", Tracing, "pixel", (3, 7)),

@@ -14,6 +14,7 @@ from openbragg.cli.settings import (
     Output,
     Printout,
     Provenance,
+    Timing,
     Tracing,
     WithoutEffect,
 )
@@ -26,7 +27,7 @@ CORE_SECTIONS: dict[str, tuple[type, ...]] = {
     "beam": (Beam,),
     "crystal": (CrystalChoices, Crystal),
     "sampling": (Scan, Sampling, Computation),
-    "output": (NoiseChoice, Output, Printout),
+    "output": (NoiseChoice, Output, Timing, Printout),
     "trace": (Tracing,),
     "provenance": (Provenance,),
     "without effect, as in the reference": (WithoutEffect,),

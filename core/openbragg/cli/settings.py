@@ -56,6 +56,20 @@ class Output:
 
 
 @attrs.frozen
+class Timing:
+    """Where is written how long the parts of a run took."""
+
+    # A word and not a path, as a record is: no output of the simulation.
+    file: str | None = option(
+        "-timings",
+        type=str,
+        output="timings",
+        metavar="FILE",
+        help="Write as JSON how long the parts of the run took, and its peak memory.",
+    )
+
+
+@attrs.frozen
 class Provenance:
     """Where a run is written down, and which one is repeated."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +18,7 @@ from openbragg.cli.reference_flags import BEGINNINGS, Given
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
 from openbragg.cli.selection import Selected, images_to_write
-from openbragg.cli.settings import Output, Printout, Provenance
+from openbragg.cli.settings import Output, Printout, Provenance, Timing
 from openbragg.cli.trace import (
     TraceFiles,
     check_tracing,
@@ -32,6 +33,7 @@ from openbragg.errors import InputError
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.reflections import with_cache
 from openbragg.orchestrator.registry import Registry
+from openbragg.orchestrator.timings import Stopwatch, write_timings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +78,7 @@ def simulate(
     else:
         refuse_idle_flags(asked)
     printout = construct(Printout, assignments)
+    timings = _timings_files(construct(Timing, assignments))
     noise = selected.roles["noise_models"]
     wanted = images_to_write(selected, ["photons", "counts"])
     plugins = {**selected.roles}
@@ -91,11 +94,12 @@ def simulate(
         wanted=[*wanted, *traces],
     )
     selected.notices[:0] = replay.notices() if replay is not None else []
-    outputs.check([*wanted, *traces, *(recording.outputs() if recording is not None else ())])
+    outputs.check([*wanted, *traces, *timings, *(recording.outputs() if recording is not None else ())])
 
     from openbragg.orchestrator.simulate import render
     from openbragg.orchestrator.writing import make_pictures, reference_differences, write_pictures
 
+    stopwatch = Stopwatch.since_process_start()
     printing = printout.every or printout.pixel is not None
     with _progress(False if printing else construct(Output, assignments).progress) as progress:
         rendering = render(
@@ -109,9 +113,11 @@ def simulate(
             engine=computation.engine,
             threads=computation.threads,
             progress=progress,
+            stopwatch=stopwatch,
         )
     _refuse_impossible(rendering)
-    pictures = make_pictures(rendering.images[0], rendering.experiment, rendering.laboratory, noise, wanted, compat)
+    with stopwatch.stage("noise"):
+        pictures = make_pictures(rendering.images[0], rendering.experiment, rendering.laboratory, noise, wanted, compat)
     if pictures.seed is not None and rendering.experiment.sampling.seed is None:
         rendering.choices.made["noise seed"] = str(pictures.seed)
     rendering.choices.notices.extend(reference_differences(pictures))
@@ -121,13 +127,23 @@ def simulate(
         _print_pixels(rendering, printout.pixel)
     if pixels:
         write_traces(registry, asked, rendering, pixels, files if files.log or files.json else TraceFiles("-", None))
-    write_pictures(pictures)
+    with stopwatch.stage("write"):
+        write_pictures(pictures)
     if recording is not None:
         for line in recording.finish(rendering, pictures.seed, [*selected.notices, *rendering.choices.notices]):
             warn(f"notice: {line}")
+    for file in timings:
+        write_timings(file.path, rendering, computation.precision, computation.device, computation.threads, stopwatch)
     _report(rendering, selected, wanted)
     if recording is not None and recording.file is not None:
         click.echo(f"{'wrote':<16}{recording.file} (record)")
+    for file in timings:
+        click.echo(f"{'wrote':<16}{file.path} (timings)")
+
+
+def _timings_files(settings: Timing) -> list[outputs.Output]:
+    """The file for the timings, where one is asked for."""
+    return [outputs.Output(Path(settings.file), None, "timings", "-timings")] if settings.file is not None else []
 
 
 def _print_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> None:

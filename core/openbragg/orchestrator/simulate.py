@@ -30,6 +30,7 @@ from openbragg.orchestrator.resolve import (
     resolve_sampling,
     resolve_scan,
 )
+from openbragg.orchestrator.timings import Stopwatch
 from openbragg.roles import ROLES, GeometryConvention, LatticeShape, StructureFactors
 
 
@@ -167,27 +168,32 @@ def render(
     engine: str = "auto",
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> Rendering:
     """Render every panel of an experiment; the arguments are those of `simulate`.
 
-    `progress` is called with the number of pixels done and the number of all.
+    `progress` is called with the number of pixels done and the number of all; `stopwatch` takes the time of the layout
+    and of the sum.
     """
     if engine not in ENGINES:
         raise UsageError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
     if threads is not None and threads < 1:
         raise UsageError(f"threads: expected 1 or more, got {threads}")
-    layout = lay_out(
-        experiment,
-        convention=convention,
-        structure_factors=structure_factors,
-        lattice_shape=lattice_shape,
-        device=device,
-        dtype=dtype,
-        precision=precision,
-        compat=compat,
-    )
+    stopwatch = stopwatch or Stopwatch()
+    with stopwatch.stage("layout"):
+        layout = lay_out(
+            experiment,
+            convention=convention,
+            structure_factors=structure_factors,
+            lattice_shape=lattice_shape,
+            device=device,
+            dtype=dtype,
+            precision=precision,
+            compat=compat,
+        )
     chosen = Engine(name=engine, threads=threads, notices=layout.choices.notices.append)
-    panels = _render_panels(layout, chosen, progress)
+    with stopwatch.stage("render"):
+        panels = _render_panels(layout, chosen, progress)
     images = tuple(panel.image for panel in panels)
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
         layout.choices.notices.append(notice("interpolation-latch"))

@@ -1,0 +1,239 @@
+"""``python -m benchmarks``: measure, judge, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from benchmarks import plots
+from benchmarks.cases import GRADIENTS, NAMES, SkippedError, make_case
+from benchmarks.curves import PIXELS, STEPS, measure_curve
+from benchmarks.gradients import measure_gradients
+from benchmarks.measure import measure, progress
+from benchmarks.programs import OURS, Program, checkout_program, contestants, reference_program
+from benchmarks.report import case_lines, case_result, curve_lines, gradients_result
+from benchmarks.revisions import ROOT, checkout, commit_of, here
+from openbragg.errors import InputError, OpenBraggError
+from openbragg.orchestrator.outputs import write_text
+
+RESULTS = "results.json"
+_ALL = "all"
+
+
+@attrs.frozen
+class Settings:
+    """What the options say; see the help text."""
+
+    reference: Path | None
+    revision: str | None
+    repeats: int
+    threads: int
+    output: Path
+    timeout: float
+    cases: tuple[str, ...]
+    curves: bool
+
+    def chosen(self) -> list[str]:
+        """The cases to run, in their order; all unless some are named, or curves alone."""
+        known = [*NAMES, GRADIENTS]
+        wanted = self.cases or (() if self.curves else (_ALL,))
+        return [name for name in known if _ALL in wanted or name in wanted]
+
+
+@click.command("benchmarks", context_settings={"help_option_names": ["--help", "-h"]})
+@click.option("--reference", type=Path, metavar="PATH", help="The reference program, nanoBragg, built by you.")
+@click.option("--revision", metavar="GITREV", help="Another revision of the project to run beside.")
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Runs of each program.")
+@click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    type=click.Choice([*NAMES, GRADIENTS, _ALL]),
+    metavar="NAME",
+    help=f"A case to run, may be given several times: {', '.join([*NAMES, GRADIENTS, _ALL])}. Default: all.",
+)
+@click.option("--curves", is_flag=True, help="Measure how time and memory grow; without --case, that alone.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help="Of every program."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=1800.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="End a program that takes longer.",
+)
+@click.option(
+    "--output",
+    type=Path,
+    default=Path("benchmark"),
+    show_default=True,
+    metavar="FOLDER",
+    help="Where results.json and the pictures go; made when it is not there.",
+)
+def command(**options: Any) -> None:
+    """Time OpenBragg, beside the reference program and another revision, on named cases.
+
+    No time is reported of programs whose images disagree. Exit status: 1 when they do or a program fails, 2 for a wrong
+    command line, else 0, also when a bar is missed.
+    """
+    status = benchmark(Settings(**options))
+    if status:
+        raise click.exceptions.Exit(status)
+
+
+def benchmark(settings: Settings) -> int:
+    """Run all that is asked for and write the results after each part; the exit status.
+
+    Raises
+    ------
+    OpenBraggError
+        When an option is of no use here.
+    """
+    # Before anything is run that takes long.
+    reference = reference_program(settings.reference) if settings.reference is not None else None
+    commit = commit_of(settings.revision) if settings.revision is not None else None
+    try:
+        settings.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {settings.output}: {error.strerror or error}") from None
+    with ExitStack() as stack:
+        programs = [checkout_program(OURS, ROOT)]
+        if reference is not None:
+            programs.append(reference)
+        if commit is not None:
+            programs.append(checkout_program(f"revision {commit[:10]}", stack.enter_context(checkout(commit))))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openbragg_")))
+        return _run(settings, programs, commit, folder)
+
+
+def _run(settings: Settings, programs: list[Program], commit: str | None, folder: Path) -> int:
+    results: dict[str, Any] = {
+        "checkout": here(),
+        "revision": commit,
+        "reference": str(settings.reference) if settings.reference is not None else None,
+        "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+        "threads": settings.threads,
+        "repeats": settings.repeats,
+        "cases": [],
+        "curves": [],
+    }
+    failed = False
+    for name in settings.chosen():
+        try:
+            result = _case(name, settings, programs, folder)
+        except SkippedError as reason:
+            result = {"name": name, "skipped": str(reason)}
+        except InputError as error:
+            result = {"name": name, "failed": str(error)}
+        failed |= "failed" in result or not result.get("agrees", True)
+        results["cases"].append(result)
+        _show(_lines(result), settings, results)
+    for curve in (PIXELS, STEPS) if settings.curves else ():
+        try:
+            result = measure_curve(
+                curve,
+                programs[0],
+                repeats=settings.repeats,
+                threads=settings.threads,
+                timeout=settings.timeout,
+                say=progress,
+            )
+        except InputError as error:
+            failed = True
+            _show([f"{curve.name}: FAILED: {error}"], settings, results)
+            continue
+        results["curves"].append(result)
+        _show(list(curve_lines(result)), settings, results)
+    _draw(settings, results)
+    return int(failed)
+
+
+def _case(name: str, settings: Settings, programs: list[Program], folder: Path) -> dict[str, Any]:
+    if name == GRADIENTS:
+        progress(name)
+        ours = programs[0]
+        return gradients_result(
+            measure_gradients((sys.executable,), ours.environment, settings.threads, settings.repeats, settings.timeout)
+        )
+    case = make_case(name, folder)
+    measured = measure(
+        case,
+        contestants(case, programs, settings.threads),
+        repeats=settings.repeats,
+        threads=settings.threads,
+        timeout=settings.timeout,
+        say=lambda text: progress(f"{name}: {text}"),
+    )
+    return case_result(measured)
+
+
+def _lines(result: dict[str, Any]) -> list[str]:
+    for word in ("skipped", "failed"):
+        if word in result:
+            return [f"{result['name']}: {word.upper() if word == 'failed' else word}: {result[word]}"]
+    return list(case_lines(result))
+
+
+def _show(lines: list[str], settings: Settings, results: dict[str, Any]) -> None:
+    """Print, and write down all that is known so far."""
+    progress("")
+    click.echo("\n".join(lines))
+    write_text(settings.output / RESULTS, json.dumps(results, indent=2, allow_nan=False) + "\n")
+
+
+def _draw(settings: Settings, results: dict[str, Any]) -> None:
+    wrote = [RESULTS]
+    if plots.available():
+        if plots.plot_cases(results["cases"], settings.output / plots.CASES_PICTURE):
+            wrote.append(plots.CASES_PICTURE)
+        if results["curves"]:
+            plots.plot_curves(results["curves"], settings.output / plots.CURVES_PICTURE)
+            wrote.append(plots.CURVES_PICTURE)
+    else:
+        click.echo("benchmarks: no pictures without matplotlib: pip install 'openbragg[plots]'", err=True)
+    for name in wrote:
+        click.echo(f"wrote {settings.output / name}")
+
+
+def _processor() -> str:
+    """The name of the processor, where Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line; the exit status. What goes wrong is one line on stderr."""
+    try:
+        with command.make_context("benchmarks", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            command.invoke(context)
+    except click.exceptions.Exit as finished:
+        return finished.exit_code
+    except click.ClickException as error:
+        print(f"benchmarks: error: {' '.join(error.format_message().split())}", file=sys.stderr)
+        return error.exit_code
+    except OpenBraggError as error:
+        print(f"benchmarks: error: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

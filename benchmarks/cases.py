@@ -1,0 +1,198 @@
+"""The cases: what is run, and which ratio it has to reach."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from benchmarks.inputs import SAXS_TABLE, write_saxs_table
+from openbragg.errors import InputError
+
+#: Programs that a case may be measured against, by the names they have in reports.
+REFERENCE, IMPORT, FULL_SUM = "reference", "import torch", "full sum"
+
+#: Measured reference cases, beside the checkout.
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "reference"
+
+_CRYSTAL = "-cell 70 80 90 75 85 95 -default_F 100 -lambda 1 -distance 100"
+_MOSAIC = f"{_CRYSTAL} -detpixels 512 -mosaic 0.5 -mosaic_domains 50 -mosaic_seed 1 -oversample 2 -osc 1 -phisteps 5"
+_DIVERGENCE = "-hdivrange 1 -hdivsteps 12 -vdivrange 1 -vdivsteps 12 -square_div -dispersion 1 -dispsteps 3"
+
+
+@attrs.frozen
+class Bar:
+    """What a case has to reach.
+
+    Attributes
+    ----------
+    quantity
+        ``kernel`` or ``whole``, seconds; ``memory``, bytes; ``gradients``, forward and backward over forward.
+    limit
+        The least ratio to be reached, the other program's number over ours, where `at_least`; else the most, ours over
+        the other's, or ours alone where there is no other.
+    against
+        The other program.
+    """
+
+    quantity: str
+    limit: float
+    at_least: bool = True
+    against: str | None = REFERENCE
+
+
+@attrs.frozen
+class Case:
+    """A case.
+
+    Attributes
+    ----------
+    name, summary
+        What it is called, and what it is.
+    arguments
+        Flags that every program gets.
+    bars
+        What is to be reached.
+    own
+        Flags that only this project's programs get.
+    beside
+        Programs that run beside, other than the reference and the revision.
+    needs_reference
+        Whether the reference runs, if there is one.
+    inputs
+        Files by the names they have in the working folder.
+    precision
+        Of amplitudes.
+    counted
+        Whether operations of a term are counted, see `benchmarks.limit`: the square shape with whole structure factors.
+    tolerance
+        Largest difference between images over the peak.
+    """
+
+    name: str
+    summary: str
+    arguments: tuple[str, ...]
+    bars: tuple[Bar, ...]
+    own: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    needs_reference: bool = True
+    inputs: Mapping[str, Path] = attrs.field(factory=dict)
+    precision: str = "mixed"
+    counted: bool = False
+    tolerance: float = 1e-6
+
+
+#: The names of the cases that are images, in the order in which they run.
+NAMES = ("mosaic", "supervisor", "saxs", "divergence", "small", "gauss", "round", "double", "cull")
+#: The case that is no image; `benchmarks.gradients` runs it.
+GRADIENTS = "gradients"
+GRADIENTS_BAR = Bar("gradients", 4.0, at_least=False, against=None)
+
+
+class SkippedError(Exception):
+    """A case that cannot run here, and why."""
+
+
+def make_case(name: str, folder: Path) -> Case:
+    """Make a case by its name; input files that are not there yet are made in a folder.
+
+    Raises
+    ------
+    SkippedError
+        When its input is not on this machine.
+    """
+    if name == "supervisor":
+        return _supervisor()
+    if name == "saxs":
+        return _saxs(folder)
+    return next(case for case in _PLAIN if case.name == name)
+
+
+_PLAIN = (
+    Case(
+        "mosaic",
+        "50 mosaic domains, 5 phi steps, 2 x 2 subpixels, 512 x 512 pixels",
+        tuple(f"{_MOSAIC} -N 20".split()),
+        (Bar("kernel", 30.0), Bar("whole", 6.0)),
+        counted=True,
+    ),
+    Case(
+        "divergence",
+        "12 x 12 directions of 3 wavelengths, 256 x 256 pixels",
+        tuple(f"{_CRYSTAL} -N 20 -detpixels 256 -pixel 0.4 -oversample 1 {_DIVERGENCE}".split()),
+        (Bar("kernel", 20.0),),
+        counted=True,
+    ),
+    Case(
+        "small",
+        "one term a pixel, 1024 x 1024 pixels: what a run costs beside its sum",
+        tuple(f"{_CRYSTAL} -N 5 -detpixels 1024 -oversample 1".split()),
+        (Bar("whole", 1.6, at_least=False, against=IMPORT),),
+        beside=(IMPORT,),
+    ),
+    Case(
+        "gauss",
+        "the mosaic case with a Gaussian crystal",
+        # By default the spots of so large a crystal fall between the pixels; with this they are as wide as 1/N.
+        tuple(f"{_MOSAIC} -N 20 -gauss_xtal -fudge 0.04".split()),
+        (Bar("kernel", 15.0),),
+    ),
+    Case(
+        "round",
+        "the mosaic case with a round crystal",
+        tuple(f"{_MOSAIC} -N 20 -round_xtal".split()),
+        (Bar("kernel", 15.0),),
+    ),
+    Case(
+        "double",
+        "the mosaic case in double precision",
+        tuple(f"{_MOSAIC} -N 20".split()),
+        (Bar("kernel", 8.0),),
+        own=("--precision", "double"),
+        precision="double",
+        counted=True,
+    ),
+    Case(
+        "cull",
+        "the mosaic case with 60 cells a side, terms left out that hardly count",
+        tuple(f"{_MOSAIC} -N 60".split()),
+        (Bar("kernel", 5.0, against=FULL_SUM),),
+        own=("--cull", "1e-6"),
+        beside=(FULL_SUM,),
+        needs_reference=False,
+    ),
+)
+
+
+def _supervisor() -> Case:
+    file = SHARED / "supervisor" / "case.json"
+    if not file.is_file():
+        raise SkippedError("its input, shared/reference beside the checkout, is not on this machine")
+    try:
+        arguments = tuple(str(word) for word in json.loads(file.read_text(encoding="utf-8"))["args"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: expected a case with its args ({error})") from None
+    return Case(
+        "supervisor",
+        "a whole Pilatus 6M frame, triclinic cell, 10 phi steps",
+        arguments,
+        (Bar("kernel", 20.0), Bar("whole", 2.0), Bar("memory", 700e6, at_least=False, against=None)),
+        inputs={word: SHARED / word for word in arguments if (SHARED / word).is_file()},
+        counted=True,
+    )
+
+
+def _saxs(folder: Path) -> Case:
+    table = folder / SAXS_TABLE
+    if not table.exists():
+        write_saxs_table(table)
+    return Case(
+        "saxs",
+        "a single cell, interpolated table, 2 x 2 subpixels, 1024 x 1024 pixels",
+        tuple(f"-cell 100 100 100 90 90 90 -hkl {SAXS_TABLE} -interpolate -N 1 -lambda 1".split())
+        + tuple("-distance 500 -detpixels 1024 -oversample 2".split()),
+        (Bar("kernel", 8.0),),
+        inputs={SAXS_TABLE: table},
+    )

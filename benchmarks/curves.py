@@ -1,0 +1,94 @@
+"""How time and memory grow with the number of pixels and of steps, each over two orders of magnitude."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from benchmarks.cases import Case
+from benchmarks.measure import Observation, measure
+from benchmarks.programs import Program, contestants
+from benchmarks.summaries import exponent, slope, summarise
+
+_CRYSTAL = "-cell 70 80 90 75 85 95 -default_F 100 -lambda 1 -distance 100 -N 20 -oversample 1"
+_MOSAIC = "-mosaic 0.5 -mosaic_seed 1 -osc 1"
+
+#: Most that time may grow as a power of the size; what a run costs once makes it less than 1.
+LARGEST_EXPONENT = 1.1
+#: Most bytes that a pixel may take: the image, what is summed and what is written, a few words each.
+LARGEST_PIXEL = 120.0
+#: Most bytes by which memory may grow with a hundredfold of steps.
+LARGEST_GROWTH = 64e6
+
+
+@attrs.frozen
+class Curve:
+    """A quantity that grows: its name, its values, and the flags that make a run of each."""
+
+    name: str
+    values: tuple[int, ...]
+    flags: Callable[[int], str]
+
+
+PIXELS = Curve(
+    "pixels",
+    tuple(side * side for side in (160, 280, 506, 900, 1600)),
+    lambda pixels: f"-detpixels {round(pixels**0.5)} -pixel {160.0 / pixels**0.5} -phisteps 5 -mosaic_domains 10",
+)
+STEPS = Curve(
+    "steps",
+    (10, 30, 100, 320, 1000),
+    lambda steps: f"-detpixels 256 -pixel 0.4 -phisteps 5 -mosaic_domains {steps // 5}",
+)
+
+
+def measure_curve(
+    curve: Curve,
+    program: Program,
+    *,
+    repeats: int,
+    threads: int,
+    timeout: float | None,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Measure a curve of this project's program: its points, and what was fitted to them.
+
+    Raises
+    ------
+    InputError
+        When a run fails.
+    """
+    runs: dict[int, list[Observation]] = {value: [] for value in curve.values}
+    for repeat in range(repeats):
+        # Up and down in turn, so that what comes and goes on the machine does not bend the curve.
+        for value in curve.values if repeat % 2 == 0 else reversed(curve.values):
+            case = Case(f"{curve.name} {value}", "", tuple(f"{_CRYSTAL} {_MOSAIC} {curve.flags(value)}".split()), ())
+            say(f"{value} {curve.name}, {repeat + 1} of {repeats}")
+            alone = contestants(case, [program], threads)
+            measured = measure(case, alone, repeats=1, threads=threads, timeout=timeout, warm_up=repeat == 0)
+            runs[value] += measured.observations[program.name]
+    return fitted(curve.name, list(runs.items()))
+
+
+def fitted(name: str, points: list[tuple[int, list[Observation]]]) -> dict[str, Any]:
+    """The points of a curve as medians, the exponent of time, and how memory grows; met or missed."""
+    sizes = [float(value) for value, _ in points]
+    seconds = [summarise([run.kernel or 0.0 for run in runs]).median for _, runs in points]
+    memory = [summarise([float(run.peak_memory) for run in runs]).median for _, runs in points]
+    grown, each = memory[-1] - memory[0], slope(sizes, memory)
+    power = exponent(sizes, [max(value, 1e-9) for value in seconds])
+    bounded = each <= LARGEST_PIXEL if name == PIXELS.name else grown <= LARGEST_GROWTH
+    return {
+        "name": name,
+        "sizes": [value for value, _ in points],
+        "kernel_seconds": seconds,
+        "peak_memory_bytes": memory,
+        "exponent": power,
+        "exponent_of_upper_half": exponent(sizes[len(sizes) // 2 :], seconds[len(sizes) // 2 :]),
+        "memory_growth_bytes": grown,
+        "memory_bytes_each": each,
+        "linear": power <= LARGEST_EXPONENT,
+        "bounded": bounded,
+    }

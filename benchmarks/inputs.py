@@ -1,0 +1,25 @@
+"""Input files that are made, the same every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from openbragg.orchestrator.outputs import write_text
+
+SAXS_TABLE = "saxs.hkl"
+#: Indices up to which the table goes: those of the corners of the case's detector, 14, and what interpolation reaches.
+_LARGEST = 18
+#: Of a body of 600 electrons, a third of the cell wide, in a cell of 100 A.
+_ELECTRONS, _WIDTH = 600.0, 1.0 / 3.0
+
+
+def write_saxs_table(file: Path) -> None:
+    """Write the amplitudes of one smooth, lopsided body at every index of a box, no two alike."""
+    index = np.arange(-_LARGEST, _LARGEST + 1)
+    h, k, l = (axis.ravel() for axis in np.meshgrid(index, index, index, indexing="ij"))
+    along = h**2 + 1.3 * k**2 + 0.8 * l**2 + 0.3 * h * k - 0.2 * k * l
+    amplitude = _ELECTRONS * np.exp(-_WIDTH * np.sqrt(1.0 + along)) * (2.0 + np.cos(0.4 * h + 0.3 * k - 0.5 * l))
+    rows = zip(h.tolist(), k.tolist(), l.tolist(), amplitude.tolist(), strict=True)
+    write_text(file, "".join(f"{h} {k} {l} {value:.5f}\n" for h, k, l, value in rows))

@@ -1,0 +1,179 @@
+"""What was measured, as plain values for JSON and as lines to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+from typing import Any
+
+import attrs
+
+from benchmarks.cases import GRADIENTS, GRADIENTS_BAR, Bar
+from benchmarks.gradients import SUMMARY
+from benchmarks.limit import Throughput
+from benchmarks.measure import Measurement, Observation
+from benchmarks.programs import OURS
+from benchmarks.summaries import Summary, ratio, summarise
+
+_MET, _MISSED, _UNKNOWN = "met", "missed", "not measured"
+_MEGA = 1e6
+
+
+def case_result(measurement: Measurement) -> dict[str, Any]:
+    """A case in plain values; without any of time when the images disagree."""
+    case = measurement.case
+    result: dict[str, Any] = {
+        "name": case.name,
+        "summary": case.summary,
+        "arguments": [*case.arguments, *case.own],
+        "agrees": measurement.agrees(),
+        "agreement": {name: attrs.asdict(found) for name, found in measurement.agreements.items()},
+    }
+    if not measurement.agrees():
+        return result
+    runs = measurement.observations
+    terms = next((run.timings["terms"] for run in runs[OURS] if run.timings is not None), None)
+    result["terms"] = terms
+    result["programs"] = {name: _program(of_program, terms) for name, of_program in runs.items()}
+    result["ratios"] = {
+        name: {
+            quantity: attrs.asdict(ratio(_values(others, quantity), _values(runs[OURS], quantity)))
+            for quantity in ("kernel", "whole")
+            if _values(others, quantity) and _values(runs[OURS], quantity)
+        }
+        for name, others in runs.items()
+        if name != OURS
+    }
+    if measurement.throughputs and terms is not None and _values(runs[OURS], "kernel"):
+        result["limit"] = _limit(measurement.throughputs, case.precision, terms / median(_values(runs[OURS], "kernel")))
+    result["bars"] = [_judged(bar, _reached(bar, runs)) for bar in case.bars]
+    return result
+
+
+def gradients_result(measured: dict[str, Any]) -> dict[str, Any]:
+    """The case of gradients in plain values."""
+    seconds = measured["seconds"]
+    over = ratio(seconds["both"], seconds["forward"])
+    return {
+        "name": GRADIENTS,
+        "summary": SUMMARY,
+        "forward_seconds": attrs.asdict(summarise(seconds["forward"])),
+        "both_seconds": attrs.asdict(summarise(seconds["both"])),
+        "peak_memory_bytes": measured["peak_memory_bytes"],
+        "bars": [_judged(GRADIENTS_BAR, over)],
+    }
+
+
+def case_lines(result: dict[str, Any]) -> Iterator[str]:
+    """A case to read."""
+    yield f"{result['name']}: {result['summary']}"
+    for name, found in result.get("agreement", {}).items():
+        word = "agrees with" if result["agrees"] else "compared with"
+        difference = f"{found['difference']:.2g} of the peak, {found['tolerance']:g} allowed"
+        yield f"  {name} {word} {found['standard']}: {difference}"
+    if not result.get("agrees", True):
+        yield "  the images disagree: no time is reported"
+        return
+    for name, program in result.get("programs", {}).items():
+        parts = [f"whole {Summary(**program['whole_seconds'])} s"]
+        if program["kernel_seconds"] is not None:
+            parts.append(f"kernel {Summary(**program['kernel_seconds'])} s")
+        if program["terms_per_second"] is not None:
+            parts.append(f"{program['terms_per_second'] / _MEGA:.4g} M samples/s")
+        yield f"  {name:<21} {', '.join([*parts, _memory(program['peak_memory_bytes'])])}"
+    for name, ratios in result.get("ratios", {}).items():
+        for quantity, found in ratios.items():
+            yield f"  {name} over {OURS}, {quantity}: {Summary(**found)}"
+    if "limit" in result:
+        limit = result["limit"]
+        reach = f"{limit['reached']:.1%} of it reached"
+        yield f"  limit of the arithmetic: {limit['terms_per_second'] / _MEGA:.4g} M samples/s, {reach}"
+    if "forward_seconds" in result:
+        memory = result["peak_memory_bytes"]
+        yield f"  forward {Summary(**result['forward_seconds'])} s, {_memory(memory['forward'])}"
+        yield f"  forward and backward {Summary(**result['both_seconds'])} s, {_memory(memory['both'])}"
+    for bar in result["bars"]:
+        yield f"  bar {_bar_text(bar)}: {bar['verdict']}"
+
+
+def curve_lines(result: dict[str, Any]) -> Iterator[str]:
+    """A curve to read."""
+    yield f"time and memory by number of {result['name']}"
+    rows = zip(result["sizes"], result["kernel_seconds"], result["peak_memory_bytes"], strict=True)
+    for size, seconds, memory in rows:
+        yield f"  {size:>9}  kernel {seconds:.4g} s, {_memory(memory)}"
+    upper = f"{result['exponent_of_upper_half']:.3f} in the upper half"
+    yield f"  time grows as power {result['exponent']:.3f}, {upper}: {'linear' if result['linear'] else 'NOT linear'}"
+    each, grown = result["memory_bytes_each"], result["memory_growth_bytes"] / _MEGA
+    word = "bounded" if result["bounded"] else "NOT bounded"
+    yield f"  memory grows by {grown:.1f} MB, {each:.1f} bytes for each of the {result['name']}: {word}"
+
+
+def _program(runs: list[Observation], terms: int | None) -> dict[str, Any]:
+    kernel = _values(runs, "kernel")
+    said = [run.timings["seconds"] for run in runs if run.timings is not None]
+    stages = {name: [one[name] for one in said if one.get(name) is not None] for name in (said[0] if said else ())}
+    return {
+        "whole_seconds": attrs.asdict(summarise(_values(runs, "whole"))),
+        "kernel_seconds": attrs.asdict(summarise(kernel)) if kernel else None,
+        "terms_per_second": terms / median(kernel) if terms is not None and kernel and median(kernel) > 0.0 else None,
+        "peak_memory_bytes": max(run.peak_memory for run in runs),
+        "stages": {name: median(values) for name, values in stages.items() if values},
+        "runs": [{"whole": run.whole, "kernel": run.kernel, "peak_memory_bytes": run.peak_memory} for run in runs],
+    }
+
+
+def _limit(throughputs: list[Throughput], precision: str, reached: float) -> dict[str, float]:
+    """The limit, from the machine as it was in the middle of the repeats."""
+    most = median(one.terms_per_second(precision) for one in throughputs)
+    return {
+        "float32_multiply_adds_per_second": median(one.float32 for one in throughputs),
+        "float64_multiply_adds_per_second": median(one.float64 for one in throughputs),
+        "terms_per_second": most,
+        "reached": reached / most,
+    }
+
+
+def _reached(bar: Bar, runs: dict[str, list[Observation]] | Any) -> Summary | None:
+    ours = _values(runs[OURS], bar.quantity)
+    if bar.against is None:
+        return summarise(ours) if ours else None
+    others = _values(runs.get(bar.against, []), bar.quantity)
+    if not ours or not others:
+        return None
+    return ratio(others, ours) if bar.at_least else ratio(ours, others)
+
+
+def _judged(bar: Bar, reached: Summary | None) -> dict[str, Any]:
+    if reached is None:
+        verdict = _UNKNOWN
+    else:
+        is_met = reached.median >= bar.limit if bar.at_least else reached.median <= bar.limit
+        verdict = _MET if is_met else _MISSED
+    return {**attrs.asdict(bar), "value": None if reached is None else attrs.asdict(reached), "verdict": verdict}
+
+
+def _bar_text(bar: dict[str, Any]) -> str:
+    value = None if bar["value"] is None else Summary(**bar["value"])
+    sign = ">=" if bar["at_least"] else "<="
+    if bar["quantity"] == "memory":
+        got = "" if value is None else f", got {value.median / _MEGA:.0f} MB"
+        return f"peak memory {sign} {bar['limit'] / _MEGA:.0f} MB{got}"
+    if bar["quantity"] == GRADIENTS:
+        what = "forward and backward over forward"
+    elif bar["at_least"]:
+        what = f"{bar['quantity']}, {bar['against']} over {OURS}"
+    else:
+        what = f"{bar['quantity']}, {OURS} over {bar['against']}"
+    return f"{what} {sign} {bar['limit']:g}{'' if value is None else f', got {value}'}"
+
+
+def _values(runs: list[Observation], quantity: str) -> list[float]:
+    """A quantity of every run; none when a run lacks it."""
+    field = {"kernel": "kernel", "whole": "whole", "memory": "peak_memory"}[quantity]
+    values = [getattr(run, field) for run in runs]
+    return [float(value) for value in values] if all(value is not None for value in values) else []
+
+
+def _memory(size: float) -> str:
+    return f"peak {size / _MEGA:.0f} MB"
