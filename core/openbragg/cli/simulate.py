@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -155,12 +156,12 @@ def _progress(wanted: bool | None) -> Iterator[Callable[[int, int], None] | None
 
 def _refuse_impossible(rendering: Rendering) -> None:
     """No file is written of photons that cannot be; of an image without any, a word is said."""
-    image = rendering.images[0]
-    if not bool(image.isfinite().all()):
+    lowest, highest = (float(value) for value in rendering.images[0].aminmax())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
         raise InputError("the image has pixels beyond single precision: check the fluence, amplitudes and distances")
-    if float(image.min()) < 0.0:
+    if lowest < 0.0:
         raise InputError("the detector stands with its back to the crystal: its solid angle is negative")
-    if float(image.max()) == 0.0:
+    if highest == 0.0:
         rendering.choices.notices.append("the image is empty: no pixel has a photon to expect")
 
 
