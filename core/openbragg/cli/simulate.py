@@ -12,6 +12,7 @@ import click
 
 from openbragg.cli.asked import understand
 from openbragg.cli.compose import assignments_of, construct, given, read_as
+from openbragg.cli.loading import load_torch
 from openbragg.cli.main import warn
 from openbragg.cli.recording import prepare
 from openbragg.cli.reference_flags import BEGINNINGS, Given
@@ -94,6 +95,7 @@ def simulate(
     selected.notices[:0] = replay.notices() if replay is not None else []
     outputs.check([*wanted, *traces, *(recording.outputs() if recording is not None else ())])
 
+    load_torch()
     from openbragg.orchestrator.simulate import render
     from openbragg.orchestrator.writing import make_pictures, reference_differences, write_pictures
 
