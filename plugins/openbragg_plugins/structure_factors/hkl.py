@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from openbragg import Experiment, Miller, StructureFactors
 
+    Indices = np.ndarray[Any, np.dtype[np.int64]]
+
 #: A table may span this many indices, or so many for each reflection in it, before it is taken for a mistake.
 _LARGEST_BOX = 1 << 26
 _BOX_PER_REFLECTION = 64
@@ -118,24 +120,24 @@ class HklTable:
         import torch
 
         if self.file is not None:
-            index, amplitude = read_hkl(self.file)
-            indices, amplitudes = torch.from_numpy(index), torch.from_numpy(amplitude)
+            indices, amplitude = read_hkl(self.file)
+            amplitudes = torch.from_numpy(amplitude)
         else:
-            indices = torch.as_tensor(self.reflections[0], dtype=torch.int64)
+            indices = torch.as_tensor(self.reflections[0], dtype=torch.int64).cpu().numpy()
             amplitudes = torch.as_tensor(self.reflections[1], dtype=torch.float64)
-        lowest, highest = indices.amin(dim=0), indices.amax(dim=0)
-        extent = [int(high - low) + 1 for low, high in zip(lowest, highest, strict=True)]
+        h, k, l = indices.T.copy()  # numpy is slow along three columns
+        lowest, highest = [int(index.min()) for index in (h, k, l)], [int(index.max()) for index in (h, k, l)]
+        extent = [high - low + 1 for low, high in zip(lowest, highest, strict=True)]
         box = extent[0] * extent[1] * extent[2]
         if box > max(_LARGEST_BOX, _BOX_PER_REFLECTION * len(indices)):
-            low, high = lowest.tolist(), highest.tolist()
-            raise InputError(f"{self.file or 'reflections'}: {len(indices)} reflections spread from {low} to {high}")
-        place = indices - lowest
-        flat = (place[:, 0] * extent[1] + place[:, 1]) * extent[2] + place[:, 2]
+            where = self.file or "reflections"
+            raise InputError(f"{where}: {len(indices)} reflections spread from {lowest} to {highest}")
+        flat = ((h - lowest[0]) * extent[1] + (k - lowest[1])) * extent[2] + (l - lowest[2])
         # The last of equal indices counts, as in the reference; scattering on a device keeps no order, so choose here.
-        unique, first_of_reversed = _last_occurrences(flat)
+        unique, chosen = (torch.from_numpy(places) for places in _last_occurrences(flat))
         table = default.expand(box).clone()
-        table = table.index_put((unique.to(device),), amplitudes[first_of_reversed].to(device))
-        return table.reshape(extent), lowest
+        table = table.index_put((unique.to(device),), amplitudes[chosen].to(device))
+        return table.reshape(extent), torch.tensor(lowest, dtype=torch.int64)
 
     def amplitude(self, index: Miller, nearest: Miller, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """See `openbragg.StructureFactors.amplitude`."""
@@ -167,7 +169,7 @@ class HklTable:
         return any(float(count) <= _FEW_CELLS for count in experiment.crystal.cells)
 
 
-def read_hkl(path: Path) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.float64]]]:
+def read_hkl(path: Path) -> tuple[Indices, np.ndarray[Any, np.dtype[np.float64]]]:
     """Read a table: indices (reflections, 3) and amplitudes in electrons (reflections,).
 
     Raises
@@ -315,17 +317,15 @@ def _is_reflection(words: list[str]) -> bool:
     return math.isfinite(amplitude) and all(value.is_integer() and abs(value) <= _LARGEST_INDEX for value in (h, k, l))
 
 
-def _last_occurrences(flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _last_occurrences(values: Indices) -> tuple[Indices, Indices]:
     """The distinct values of a list, and where each stands last."""
     import numpy as np
-    import torch
 
-    values = flat.cpu().numpy()
     # numpy makes use of an order that is there already; torch takes ten times as long.
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     last = np.append(ordered[1:] != ordered[:-1], True)
-    return torch.from_numpy(ordered[last]), torch.from_numpy(order[last])
+    return ordered[last], order[last]
 
 
 def _look_up(
