@@ -40,9 +40,10 @@ class Poisson:
         if not bool((expected >= 0).all()):
             raise InputError("poisson noise: an expected number of photons is negative or not a number")
         generator = torch.Generator(device=expected.device).manual_seed(seed)
-        counts = torch.poisson(expected.clamp(max=_LARGEST), generator=generator)
         bright = expected > _LARGEST
-        if bool(bright.any()):
+        any_bright = bool(bright.any())
+        counts = torch.poisson(expected.clamp(max=_LARGEST) if any_bright else expected, generator=generator)
+        if any_bright:
             normal = torch.randn(expected.shape, generator=generator, dtype=torch.float64, device=expected.device)
             counts = torch.where(bright, (expected + expected.sqrt() * normal).round(), counts)
         return counts

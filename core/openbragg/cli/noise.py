@@ -21,6 +21,7 @@ from openbragg.cli.compose import (
     section,
 )
 from openbragg.cli.experiment import make_experiment
+from openbragg.cli.loading import load_torch
 from openbragg.cli.main import warn
 from openbragg.cli.reference_flags import BEGINNINGS, Given, as_the_reference_reads
 from openbragg.cli.registry import load_registry, plugin_section, simulation_sections
@@ -117,6 +118,7 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
     outputs.check(wanted)
     _refuse_overwriting(image, wanted)
 
+    load_torch()
     import torch
 
     from openbragg.orchestrator.photons import drawn_part, expected_photons, fit_detector

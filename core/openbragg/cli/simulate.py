@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import click
 
 from openbragg.cli.asked import understand
 from openbragg.cli.compose import assignments_of, construct, given, read_as
+from openbragg.cli.loading import load_torch
 from openbragg.cli.main import warn
 from openbragg.cli.recording import prepare
 from openbragg.cli.reference_flags import BEGINNINGS, Given
@@ -96,6 +98,7 @@ def simulate(
     selected.notices[:0] = replay.notices() if replay is not None else []
     outputs.check([*wanted, *traces, *timings, *(recording.outputs() if recording is not None else ())])
 
+    load_torch()
     from openbragg.orchestrator.simulate import render
     from openbragg.orchestrator.writing import make_pictures, reference_differences, write_pictures
 
@@ -173,12 +176,12 @@ def _progress(wanted: bool | None) -> Iterator[Callable[[int, int], None] | None
 
 def _refuse_impossible(rendering: Rendering) -> None:
     """No file is written of photons that cannot be; of an image without any, a word is said."""
-    image = rendering.images[0]
-    if not bool(image.isfinite().all()):
+    lowest, highest = (float(value) for value in rendering.images[0].aminmax())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
         raise InputError("the image has pixels beyond single precision: check the fluence, amplitudes and distances")
-    if float(image.min()) < 0.0:
+    if lowest < 0.0:
         raise InputError("the detector stands with its back to the crystal: its solid angle is negative")
-    if float(image.max()) == 0.0:
+    if highest == 0.0:
         rendering.choices.notices.append("the image is empty: no pixel has a photon to expect")
 
 

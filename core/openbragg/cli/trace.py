@@ -11,6 +11,7 @@ import click
 
 from openbragg.cli.asked import Asked, understand
 from openbragg.cli.compose import Flag, FlagOption, Section, assignments_of, construct, flags_of, given, read_as
+from openbragg.cli.loading import load_torch
 from openbragg.cli.main import warn
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry, simulation_sections
@@ -92,6 +93,7 @@ def trace(registry: Registry, asked: Asked) -> None:
         files = TraceFiles(_STDOUT, None)
     outputs.check(trace_outputs(files))
 
+    load_torch()
     from openbragg.orchestrator.simulate import lay_out, render
     from openbragg.orchestrator.tracing import brightest
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,14 @@ def _installed() -> list[EntryPoint]:
 
 
 def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else "unknown"
+    return _identity(point.dist)[0] if point.dist is not None else "unknown"
+
+
+@cache
+def _identity(distribution: Distribution) -> tuple[str, str]:
+    """Name and version; for each question anew, all metadata would be read and parsed."""
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]
 
 
 def _is_blocked(point: EntryPoint, refused: frozenset[str]) -> bool:
@@ -190,7 +197,7 @@ def _offered(
             except (Exception, SystemExit) as error:
                 faults.append((point.name, _one_line(point, error)))
                 continue
-            version = point.dist.version if point.dist is not None else "?"
+            version = _identity(point.dist)[1] if point.dist is not None else "?"
             for cls in classes:
                 yield Found(
                     role=role,

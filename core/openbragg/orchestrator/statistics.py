@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import attrs
 import torch
 
 from openbragg.engine.pixels import Region
+
+#: Pixels of which sums are taken at once: in double precision they fit into a processor's cache, and torch begins no
+#: further threads for so few.
+_TOGETHER = 1 << 15
 
 
 @attrs.frozen
@@ -26,19 +33,27 @@ def statistics(image: torch.Tensor, region: Region, mask: torch.Tensor | None = 
     rms and rmsd are over n - 1 pixels as in the reference program. Where a mask hides everything, all are 0.
     """
     first_fast, last_fast, first_slow, last_slow = region
-    part = image.detach()[first_slow : last_slow + 1, first_fast : last_fast + 1].to(torch.float64)
-    place = int(part.argmax())
-    slow, fast = divmod(place, part.shape[1])
-    seen = part.reshape(-1)
-    if mask is not None:
-        seen = part[mask[first_slow : last_slow + 1, first_fast : last_fast + 1].to(part.device, torch.bool)]
+    rows, columns = slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1)
+    part = image.detach()[rows, columns]
+    slow, fast = divmod(int(part.argmax()), part.shape[1])
+    seen = part.reshape(-1) if mask is None else part[mask[rows, columns].to(part.device, torch.bool)]
     freedom = max(1, seen.numel() - 1)
-    mean = float(seen.sum()) / max(1, seen.numel())
+    mean = _sum(seen, torch.sum) / max(1, seen.numel())
     return Statistics(
         largest=float(part[slow, fast]),
         slow=slow + first_slow,
         fast=fast + first_fast,
         mean=mean,
-        rms=float((seen.square().sum() / freedom).sqrt()),
-        rmsd=float(((seen - mean).square().sum() / freedom).sqrt()),
+        rms=math.sqrt(_sum(seen, _squares) / freedom),
+        rmsd=math.sqrt(_sum(seen, lambda values: _squares(values.sub_(mean))) / freedom),
     )
+
+
+def _sum(values: torch.Tensor, part: Callable[[torch.Tensor], torch.Tensor]) -> float:
+    """The sum over some values, piece by piece: `part` adds up a piece, which it may change, in double precision."""
+    pieces = (values[first : first + _TOGETHER] for first in range(0, len(values), _TOGETHER))
+    return math.fsum(float(part(piece.to(torch.float64, copy=True))) for piece in pieces)
+
+
+def _squares(values: torch.Tensor) -> torch.Tensor:
+    return values.square_().sum()

@@ -87,6 +87,8 @@ def draw_counts(photons: torch.Tensor, region: Region, noise: NoiseModel, seed: 
     first_fast, last_fast, first_slow, last_slow = region
     part = (slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1))
     drawn = noise.counts(photons[part], seed)
+    if drawn.shape == photons.shape:
+        return drawn
     counts = drawn.new_zeros(photons.shape)
     counts[part] = drawn
     return counts

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 import attrs
 
 from openbragg import Rule, hookimpl, option
+from openbragg_plugins.image_formats.strips import strips
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from openbragg import Image, ImageFormat
 
 _NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0 <= value < float("inf"))
@@ -47,22 +50,33 @@ class Pgm:
         import numpy as np
 
         part = image.rendered()
-        photons = image.pixels[part].astype(np.float64)
-        mask = image.experiment.detector.mask
-        seen = photons if mask is None else photons[np.asarray(mask)[part].astype(bool)]
-        # As in the reference, masked pixels are 0 and deviate from the mean of the others.
-        squares = (photons - (seen.mean() if seen.size else 0.0)) ** 2
-        deviation = float((squares.sum() / max(1, photons.size - 1)) ** 0.5)
-        scale = self.scale or (_FIVE_SIGMA_GREY / (5.0 * deviation) if deviation > 0.0 else 1.0)
+        pixels = image.pixels[part]
+        scale = self.scale or _automatic_scale(pixels, image.experiment.detector.mask, part)
         grey = np.zeros(image.pixels.shape, dtype=np.uint8)
-        grey[part] = np.clip(photons * scale, 0.0, 255.0).astype(np.uint8)
+        rendered = grey[part]
+        for rows in strips(pixels):
+            shades = pixels[rows] * np.float64(scale)
+            rendered[rows] = np.clip(shades, 0.0, 255.0, out=shades)
         slow, fast = grey.shape
         stream.write(f"P5\n{fast} {slow}\n# pixels scaled by {scale:g}\n255\n".encode("ascii"))
-        stream.write(grey.tobytes())
+        stream.write(grey.data)
 
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
         return "image.pgm" if content == "photons" and self.pgmfile is not False else None
+
+
+def _automatic_scale(pixels: np.ndarray[Any, Any], mask: Any, part: tuple[slice, slice]) -> float:
+    """The scale at which five standard deviations of the photons become 250."""
+    import numpy as np
+
+    photons = pixels.astype(np.float64)
+    seen = photons if mask is None else photons[np.asarray(mask)[part].astype(bool)]
+    # As in the reference, masked pixels are 0 and deviate from the mean of the others.
+    photons -= seen.mean() if seen.size else 0.0
+    np.square(photons, out=photons)
+    deviation = float((photons.sum() / max(1, photons.size - 1)) ** 0.5)
+    return _FIVE_SIGMA_GREY / (5.0 * deviation) if deviation > 0.0 else 1.0
 
 
 @hookimpl

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
 from openbragg import Rule, hookimpl, option
+from openbragg_plugins.image_formats.strips import strips
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from openbragg import Image, ImageFormat
 
 _PERCENT = Rule("a number above 0 and up to 100", lambda value: 0 < value <= 100)
@@ -50,17 +53,23 @@ class Png:
         from PIL import Image as Picture
 
         part = image.rendered()
-        values = image.pixels[part].astype(np.float64)
-        top = float(np.percentile(values, self.percentile))
+        pixels = image.pixels[part]
+        top = self._percentile(pixels)
         if top <= 0.0:
             # In a mostly empty image the pixels that hold something are the measure.
-            lit = values[values > 0.0]
-            top = float(np.percentile(lit, self.percentile)) if lit.size else 1.0
-        grey = np.zeros(image.pixels.shape)
-        grey[part] = np.clip(values / top, 0.0, 1.0) ** self.gamma
-        if not self.black:
-            grey = 1.0 - grey
-        Picture.fromarray(np.rint(255.0 * grey).astype(np.uint8)).save(stream, format="PNG")
+            lit = pixels[pixels > 0.0]
+            top = self._percentile(lit) if lit.size else 1.0
+        grey = np.full(image.pixels.shape, 0 if self.black else 255, dtype=np.uint8)
+        rendered = grey[part]
+        for rows in strips(pixels):
+            shades = np.clip(pixels[rows] / np.float64(top), 0.0, 1.0) ** self.gamma
+            rendered[rows] = np.rint(255.0 * (shades if self.black else 1.0 - shades))
+        Picture.fromarray(grey).save(stream, format="PNG")
+
+    def _percentile(self, values: np.ndarray[Any, Any]) -> float:
+        import numpy as np
+
+        return float(np.percentile(values.astype(np.float64), self.percentile, overwrite_input=True))
 
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""

@@ -27,7 +27,9 @@ class Raw:
 
     def write(self, stream: BinaryIO, image: Image) -> None:
         """See `openbragg.ImageFormat.write`."""
-        stream.write(image.pixels.astype("<f4", copy=False).tobytes())
+        import numpy as np
+
+        stream.write(np.ascontiguousarray(image.pixels, dtype="<f4").data)
 
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""

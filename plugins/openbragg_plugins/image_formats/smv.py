@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 import attrs
 
 from openbragg import Rule, hookimpl, option
+from openbragg_plugins.image_formats.strips import strips
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,10 +60,13 @@ class Smv:
         import numpy as np
 
         part = image.rendered()
+        pixels, scale = image.pixels[part], self._scale(image)
         counts = np.zeros(image.pixels.shape, dtype="<u2")
-        counts[part] = self._counts(image.pixels[part], image.content)
-        stream.write(header(image, self._keys(image)))
-        stream.write(counts.tobytes())
+        rendered = counts[part]
+        for rows in strips(pixels):
+            rendered[rows] = self._counts(pixels[rows], image.content, scale)
+        stream.write(header(image, self._keys(image, scale)))
+        stream.write(counts.data)
 
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
@@ -79,33 +83,43 @@ class Smv:
 
     def overloads(self, image: Image) -> int:
         """See `openbragg.ImageFormat`: pixels that 16 bits do not hold."""
-        return int((self._values(image.pixels[image.rendered()], image.content) > _LARGEST_COUNT).sum())
+        pixels, scale = image.pixels[image.rendered()], self._scale(image)
+        return sum(int((self._values(pixels[rows], scale) > _LARGEST_COUNT).sum()) for rows in strips(pixels))
 
-    def _keys(self, image: Image) -> dict[str, str]:
+    def _keys(self, image: Image, scale: float) -> dict[str, str]:
         """What readers want to know besides the reference's keys."""
         keys = {"TIME": f"{float(image.experiment.beam.exposure):g}", "ADC_OFFSET": f"{self.adc_offset:g}"}
         if image.content == "photons":
-            keys["COUNTS_PER_PHOTON"] = f"{self._scale(image.pixels[image.rendered()]):.9g}"
+            keys["COUNTS_PER_PHOTON"] = f"{scale:.9g}"
         return keys
 
-    def _scale(self, pixels: np.ndarray[Any, Any]) -> float:
-        """Counts per photon: given, or so that the brightest pixel becomes 55000."""
-        brightest = float(pixels.max(initial=0.0))
-        return self.scale or (_BRIGHTEST / brightest if brightest > 0.0 else 1.0)
+    def _scale(self, image: Image) -> float:
+        """Counts per unit of a pixel: for photons given, or so that the brightest pixel becomes 55000."""
+        if image.content == "counts":
+            return 1.0
+        if self.scale:
+            return self.scale
+        brightest = float(image.pixels[image.rendered()].max(initial=0.0))
+        return _BRIGHTEST / brightest if brightest > 0.0 else 1.0
 
-    def _counts(self, pixels: np.ndarray[Any, Any], content: str) -> np.ndarray[Any, Any]:
+    def _counts(self, pixels: np.ndarray[Any, Any], content: str, scale: float) -> np.ndarray[Any, Any]:
+        """Whole counts that fit into 16 bits, as floating-point numbers that are yet to be truncated."""
         import numpy as np
 
-        values: np.ndarray[Any, Any] = np.clip(self._values(pixels, content), 0.0, _LARGEST_COUNT)
+        values = self._values(pixels, scale)
+        np.clip(values, 0.0, _LARGEST_COUNT, out=values)
         if content == "counts":
-            return values.astype("<u2")
+            return values
         # The reference rounds in single precision.
-        return np.floor((values + 0.5).astype(np.float32)).clip(0.0, _LARGEST_COUNT).astype("<u2")
+        values += 0.5
+        return values.astype(np.float32)
 
-    def _values(self, pixels: np.ndarray[Any, Any], content: str) -> np.ndarray[Any, Any]:
+    def _values(self, pixels: np.ndarray[Any, Any], scale: float) -> np.ndarray[Any, Any]:
         """Counts before they are made whole and fit into 16 bits."""
         values: np.ndarray[Any, Any] = pixels.astype(float)
-        return values * (self._scale(values) if content == "photons" else 1.0) + self.adc_offset
+        values *= scale
+        values += self.adc_offset
+        return values
 
 
 def header(image: Image, more: dict[str, str] | None = None) -> bytes:

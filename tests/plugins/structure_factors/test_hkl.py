@@ -76,6 +76,25 @@ def test_blank_lines_windows_ends_and_indices_with_a_point_are_read(tmp_path: Pa
     assert amplitude.tolist() == [4.5, 100.0]
 
 
+@settings(max_examples=25, deadline=None)
+@given(table=TABLES, pointed=st.sets(st.integers(0, 29)))
+def test_indices_are_read_alike_with_a_point_and_without(
+    tmp_path_factory: pytest.TempPathFactory, table: dict[tuple[int, int, int], float], pointed: set[int]
+) -> None:
+    rows = [
+        " ".join(map(repr, (*map(float, place), amplitude) if number in pointed else (*place, amplitude)))
+        for number, (place, amplitude) in enumerate(table.items())
+    ]
+    index, amplitude = read_hkl(written(tmp_path_factory.mktemp("hkl"), "\n".join(rows)))
+    assert dict(zip(map(tuple, index.tolist()), amplitude.tolist(), strict=True)) == table
+
+
+def test_lines_that_end_as_on_old_computers_are_read_however_many(tmp_path: Path) -> None:
+    index, amplitude = read_hkl(written(tmp_path, "1 2 3 4\r" * 5000))
+    assert index.tolist() == [[1, 2, 3]] * 5000
+    assert amplitude.tolist() == [4.0] * 5000
+
+
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
