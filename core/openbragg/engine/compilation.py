@@ -15,10 +15,13 @@ from typing import Any
 import attrs
 import torch
 
+from openbragg.engine.fusion import loops_apart
 from openbragg.engine.kernel import PIXEL_MULTIPLE
 
-#: Lengths that the compiler is told to expect of the axes of a plan; any other is as right.
-_EXPECTED = {"layer": 2, "subpixel": 2, "source": 3, "phi": 10, "mosaic": 25}
+#: Lengths that the compiler is told to expect of the axes of a plan; any other is as right. They differ from each other
+#: and from other lengths, so that none is taken for the same.
+_EXPECTED = {"layer": 5, "subpixel": 7, "source": 13, "phi": 17, "mosaic": 29}
+_EXPECTED_PIXELS = 64 * PIXEL_MULTIPLE
 #: Names of axes by the plan's fields.
 _AXES: dict[str, tuple[str | None, ...]] = {
     "subpixels": ("subpixel",),
@@ -37,6 +40,8 @@ SETTINGS = {
     "aot_inductor.compile_wrapper_opt_level": "O0",
     "compile_threads": 1,
 }
+#: Operations that may be fused in a gradient: all of them.
+_LARGEST_NEST = 4096
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +63,8 @@ def compile_function(
     named: Sequence[tuple[str, torch.Tensor]],
     further: Sequence[torch.Tensor],
     folder: Path,
+    *,
+    differentiates: bool = False,
 ) -> Compiled:
     """Compile a function of a plan's tensors and of pixels' coordinates.
 
@@ -71,6 +78,8 @@ def compile_function(
         Tensors (pixel,).
     folder
         Where the library is left.
+    differentiates
+        Whether the function takes derivatives of what it computes.
 
     Raises
     ------
@@ -85,14 +94,21 @@ def compile_function(
         examples.append(example)
         dynamic.append(shape)
     # A plugin's table may have any length, unless the plugin cares.
-    examples += [tensor.new_zeros(64 * PIXEL_MULTIPLE) for tensor in further]
+    examples += [tensor.new_ones(_EXPECTED_PIXELS) for tensor in further]
     dynamic += [{0: pixels}] * len(further)
+    settings = dict(SETTINGS)
     try:
         with _quietly(), torch.no_grad():
+            if differentiates:
+                function = _flattened(function, examples)
+                settings["max_fusion_size"] = _LARGEST_NEST
+                separated = loops_apart()
+                if separated is not None:
+                    settings["_pre_fusion_custom_pass"] = separated
             program = torch.export.export(
                 _AsModule(function), tuple(examples), dynamic_shapes=(tuple(dynamic),), strict=False
             )
-            return _packaged(program, folder)
+            return _packaged(program, folder, settings)
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CompilationError(f"{type(error).__name__}: {reason[0][:200]}") from error
@@ -120,7 +136,19 @@ def _example(name: str, tensor: torch.Tensor, dimensions: dict[str, Any]) -> tup
     return tensor.new_ones(lengths) if axes else tensor, axes
 
 
-def _packaged(program: torch.export.ExportedProgram, folder: Path) -> Compiled:
+def _flattened(
+    function: Callable[..., Sequence[torch.Tensor]], examples: Sequence[torch.Tensor]
+) -> Callable[..., Sequence[torch.Tensor]]:
+    """The operations of a function, those of its derivatives among them."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    graph = make_fx(function, tracing_mode="symbolic")(*examples)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return lambda *tensors: graph(*tensors)
+
+
+def _packaged(program: torch.export.ExportedProgram, folder: Path, settings: dict[str, Any]) -> Compiled:
     from torch._inductor import aoti_compile_and_package
 
     shapes, dtypes = [], []
@@ -132,7 +160,7 @@ def _packaged(program: torch.export.ExportedProgram, folder: Path) -> Compiled:
     outputs = sum(1 for _ in program.graph_signature.output_specs)
     with tempfile.TemporaryDirectory() as scratch:
         package = aoti_compile_and_package(
-            program, package_path=str(Path(scratch) / "kernel.pt2"), inductor_configs=dict(SETTINGS)
+            program, package_path=str(Path(scratch) / "kernel.pt2"), inductor_configs=settings
         )
         with zipfile.ZipFile(package) as archive:
             (name,) = [each for each in archive.namelist() if each.endswith(".so")]

@@ -28,6 +28,8 @@ COMPILING_SECONDS = 40.0
 _BLOCK_EVALUATIONS = 8192
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
 _BLOCK_TERMS = 1 << 24
+#: Evaluations of a block of which the gradient is taken: derivatives of all its terms pass through memory.
+_GRADIENT_EVALUATIONS = 64
 #: With more evaluations in a pixel, even the smallest block would take too much memory.
 _MOST_EVALUATIONS = 1 << 17
 
@@ -63,31 +65,55 @@ class Engine:
 
         Compiles it where that is asked for or pays.
         """
+        kernels = self._kernels(plan, panel, pixels, [FORWARD])
+        if kernels is None:
+            return None
+        size = _block_pixels(plan, panel, pixels, self.cores())
+        return Summer(kernels[0], [tensor.detach().contiguous() for tensor in _tensors(plan, panel)], size)
+
+    def differentiable_summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> DifferentiableSummer | None:
+        """The same for a plan that carries gradients."""
+        named = list(tensors_in(block_plan(plan, panel)))
+        wanted = [name for name, tensor in named if tensor.requires_grad]
+        kernels = self._kernels(plan, panel, pixels, [FORWARD, gradients_by(wanted)])
+        if kernels is None:
+            return None
+        tensors = [tensor for _, tensor in named]
+        size = _block_pixels(plan, panel, pixels, self.cores())
+        evaluations = _evaluations(plan, panel)
+        return DifferentiableSummer(
+            summer=Summer(kernels[0], [tensor.detach().contiguous() for tensor in tensors], size),
+            gradient=kernels[1],
+            tensors=tensors,
+            pixels=max(1, min(size, _GRADIENT_EVALUATIONS // evaluations) // PIXEL_MULTIPLE) * PIXEL_MULTIPLE,
+            threads=self.cores(),
+        )
+
+    def _kernels(self, plan: Plan, panel: PanelPlan, pixels: int, kinds: Sequence[Kind]) -> list[Kernel] | None:
         if self.name == "eager" or plan.device.type != "cpu" or pixels == 0:
             return None
         reason = _unfit(plan, panel)
         if reason is not None:
-            self._refuse(reason)
+            if self.name == "compiled":
+                self.notices(f"no compiled code for this run: {reason}")
             return None
-        worth = self.name == "compiled" or (
-            pixels * plan.terms_per_pixel() * EAGER_SECONDS_PER_TERM / self.cores() > COMPILING_SECONDS
-        )
+        eagerly = pixels * plan.terms_per_pixel() * EAGER_SECONDS_PER_TERM / self.cores()
+        worth = self.name == "compiled" or eagerly > COMPILING_SECONDS
         from openbragg.engine.compilation import CompilationError
 
+        kernels = []
         try:
             prepared = block_plan(plan, panel)
-            kernel = load_kernel(prepared, FORWARD, self, compiling=worth)
+            for kind in kinds:
+                kernel = load_kernel(prepared, kind, self, compiling=worth)
+                if kernel is None:
+                    return None
+                kernels.append(kernel)
         except (CompilationError, KernelError) as error:
             if worth:
                 self.notices(f"no compiled code, this takes longer: {error}")
             return None
-        if kernel is None:
-            return None
-        return Summer(kernel, _arguments(prepared), _block_pixels(plan, panel, pixels, self.cores()), plan)
-
-    def _refuse(self, reason: str) -> None:
-        if self.name == "compiled":
-            self.notices(f"no compiled code for this run: {reason}")
+        return kernels
 
 
 @attrs.frozen(eq=False)
@@ -100,20 +126,43 @@ class Summer:
         The code, and all its arguments but the pixels' coordinates.
     pixels
         How many to give it at once.
-    plan
-        What it sums.
     """
 
     kernel: Kernel
     tensors: list[torch.Tensor]
     pixels: int
-    plan: Plan
 
     def __call__(self, slow: torch.Tensor, fast: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Photons (pixel,), float64, and where anything interpolates the marks `missing` and `complete`."""
         count = slow.numel()
         outputs = self.kernel([*self.tensors, padded(slow), padded(fast)])
         return tuple(output[:count] for output in outputs)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class DifferentiableSummer:
+    """Compiled code with a plan's tensors that carry gradients, and the code of the gradient.
+
+    Attributes
+    ----------
+    summer
+        The sums.
+    gradient
+        Takes the plan's tensors, the pixels' coordinates and what each pixel's photons are multiplied by; gives the
+        derivative by each tensor that requires one.
+    tensors
+        The plan's.
+    pixels
+        How many to give the gradient at once.
+    threads
+        How many blocks to work on at a time.
+    """
+
+    summer: Summer
+    gradient: Kernel
+    tensors: list[torch.Tensor]
+    pixels: int
+    threads: int
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -128,11 +177,14 @@ class Kind:
         How many tensors (pixel,) it takes after the plan's.
     function
         Makes it for a plan.
+    differentiates
+        Whether it takes derivatives.
     """
 
     name: str
     further: int
     function: Callable[[Plan], Callable[..., Sequence[torch.Tensor]]]
+    differentiates: bool = False
 
 
 def _forward(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
@@ -146,6 +198,22 @@ def _forward(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
 
 
 FORWARD = Kind(name="sums", further=2, function=_forward)
+
+
+def gradients_by(wanted: Sequence[str]) -> Kind:
+    """The kind that differentiates the photons by tensors of these names."""
+
+    def made(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
+        from openbragg.engine.gradient import block_gradients
+
+        count = len(_arguments(plan))
+
+        def gradients(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
+            return block_gradients(plan, wanted, tensors[:count], *tensors[count:])
+
+        return gradients
+
+    return Kind(name=f"gradients {' '.join(wanted)}", further=3, function=made, differentiates=True)
 
 
 def load_kernel(plan: Plan, kind: Kind, engine: Engine, *, compiling: bool) -> Kernel | None:
@@ -190,7 +258,13 @@ def _compile(plan: Plan, kind: Kind, engine: Engine, signature: dict[str, Any] |
     observed, read = watched(plan)
     with tempfile.TemporaryDirectory() as scratch, _compiler_folder(engine.cache):
         pixels = [torch.zeros(1, dtype=torch.float64, device=plan.device)] * kind.further
-        made = compile_function(kind.function(observed), list(tensors_in(plan)), pixels, Path(scratch))
+        made = compile_function(
+            kind.function(observed),
+            list(tensors_in(plan)),
+            pixels,
+            Path(scratch),
+            differentiates=kind.differentiates,
+        )
         values = {name: options_of(plan, name) for name in sorted(read)}
         unclear = [name for name, value in values.items() if value is None]
         if unclear:
@@ -250,6 +324,10 @@ def padded(values: torch.Tensor) -> torch.Tensor:
     """Values (pixel,) with the last repeated up to the multiple of pixels that compiled code works on."""
     missing = -values.numel() % PIXEL_MULTIPLE
     return values if missing == 0 else torch.cat([values, values[-1:].expand(missing)])
+
+
+def _tensors(plan: Plan, panel: PanelPlan) -> list[torch.Tensor]:
+    return [tensor for _, tensor in tensors_in(block_plan(plan, panel))]
 
 
 def _arguments(plan: Plan) -> list[torch.Tensor]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import product
 
 import attrs
@@ -15,7 +13,8 @@ from openbragg.engine.compiled import Engine
 from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part
-from openbragg.engine.sequence import Strip, reference_interpolates_otherwise, render_in_order
+from openbragg.engine.sequence import reference_interpolates_otherwise, render_in_order
+from openbragg.engine.strips import Strip, advance, differentiated_strip, filled_strip, ranges
 from openbragg.engine.summation import pixel_sums
 
 #: Terms evaluated at once by one CPU thread. Their intermediate arrays stay in a core's cache, and torch runs
@@ -149,73 +148,18 @@ def strip_renderer(
             return sums.photons.to(dtype), sums.missing, sums.complete
 
         if plan.differentiable():
+            differentiable = engine.differentiable_summer(plan, panel, stop - start)
+            if differentiable is not None:
+                return differentiated_strip(differentiable, pixels, start, stop, dtype, progress)
             made = []
-            for low, high in _ranges(start, stop, blocks.pixels):
+            for low, high in ranges(start, stop, blocks.pixels):
                 made.append(checkpoint(block, *pixels.coordinates(low, high), use_reentrant=False))
-                _advance(progress, high - low)
+                advance(progress, high - low)
             if made:
                 values, missing, complete = (torch.cat(parts) for parts in zip(*made, strict=True))
                 return Strip(values, missing, complete)
         summer = engine.summer(plan, panel, stop - start)
-        values = torch.empty(stop - start, dtype=dtype, device=plan.device)
-        missing, complete = (torch.zeros(stop - start, dtype=torch.bool, device=plan.device) for _ in range(2))
-
-        def fill(piece: tuple[int, int]) -> int:
-            low, high = piece
-            part = slice(low - start, high - start)
-            # A thread begins with gradients on, whatever its caller has.
-            with torch.no_grad():
-                made = (summer or block)(*pixels.coordinates(low, high))
-                for whole, of_block in zip((values, missing, complete), made, strict=False):
-                    whole[part] = of_block
-            return high - low
-
-        pieces = list(_ranges(start, stop, summer.pixels if summer is not None else blocks.pixels))
-        for finished in in_threads(fill, pieces, plan.device, engine.cores()):
-            _advance(progress, finished)
-        return Strip(values, missing, complete)
+        size = summer.pixels if summer is not None else blocks.pixels
+        return filled_strip(summer or block, size, pixels, start, stop, dtype, engine.cores(), progress)
 
     return strip
-
-
-def in_threads(
-    work: Callable[[tuple[int, int]], int], pieces: list[tuple[int, int]], device: torch.device, threads: int
-) -> Iterator[int]:
-    """Do pieces of work in so many threads; on a GPU, whose queue is one, in turn.
-
-    Each piece is one thread's: torch's own threads would wait for each other, and for cores that are taken.
-    """
-    threads = min(threads, len(pieces))
-    if device.type != "cpu":
-        yield from map(work, pieces)
-        return
-    with _operations_in_one_thread():
-        if threads <= 1:
-            yield from map(work, pieces)
-            return
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            try:
-                yield from pool.map(work, pieces)
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-
-
-@contextmanager
-def _operations_in_one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _advance(progress: Callable[[int], None] | None, pixels: int) -> None:
-    if progress is not None:
-        progress(pixels)
-
-
-def _ranges(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
-    for low in range(start, stop, size):
-        yield low, min(stop, low + size)

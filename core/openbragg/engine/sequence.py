@@ -16,20 +16,12 @@ from openbragg.engine.evaluate import Terms, any_resolved, evaluate
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import resolved
+from openbragg.engine.strips import Strip
 from openbragg.engine.summation import interpolation_marks, sums_of_one
 from openbragg.roles import InterpolatingStructureFactors, Miller
 
 #: Evaluations (layers, subpixels, sources) looked at together in search of the first one that counts.
 _SEARCHED = 1 << 18
-
-
-@attrs.frozen(eq=False)
-class Strip:
-    """Pixels in their order: photons (pixel,), and the marks that `PixelSums` describes."""
-
-    values: torch.Tensor
-    missing: torch.Tensor
-    complete: torch.Tensor
 
 
 def render_in_order(plan: Plan, panel: PanelPlan, pixels: Pixels, strip: Callable[[Plan, int, int], Strip]) -> Strip:

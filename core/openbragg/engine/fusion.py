@@ -1,0 +1,52 @@
+"""Help for torch's compiler to fuse the terms with their sums.
+
+The compiler joins the two loops over evaluations and orientations into one wherever an operation allows it, and then
+cannot fuse that operation with a sum over the orientations, whose loops are two. In the gradient, where much is used
+more than once, this would send a dozen arrays of all terms through memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def loops_apart() -> Callable[[list[Any]], list[Any]] | None:
+    """A pass over the compiler's plan that keeps those loops apart, or None where this torch knows none such.
+
+    It acts before anything is fused, on loops alone and by the compiler's own means: what is computed stays the same.
+    """
+    try:
+        from sympy import expand
+        from torch._inductor.scheduler import SchedulerNode
+    except ImportError:
+        return None
+
+    def separated(nodes: list[Any]) -> list[Any]:
+        operations = [node for node in nodes if isinstance(node, SchedulerNode)]
+        nests = {
+            (outer[0], inner[0])
+            for outer, inner in (node._sizes for node in operations if node.is_reduction())
+            if len(outer) == 1 and len(inner) == 1
+        }
+        for node in operations:
+            if node.is_reduction() or len(node._sizes[0]) != 1:
+                continue
+            if any(expand(node._sizes[0][0] - outer * inner) == 0 for outer, inner in nests):
+                _separate(node)
+        return nodes
+
+    return separated
+
+
+def _separate(node: Any) -> None:
+    """Lay a node's loops out anew; an index expression of each loop variable alone keeps them from being joined."""
+    ranges: dict[Any, Any] = {}
+    formulas: list[Any] = []
+
+    def noted(sizes: Any, body: Any, variables: Any) -> tuple[Any, Any, Any]:
+        ranges.update(body.var_ranges)
+        formulas.extend(variables[0])
+        return sizes, body, variables
+
+    node.recompute_size_and_body(extra_indexing_constraints=(ranges, formulas), recompute_sizes_body_func=noted)

@@ -1,0 +1,163 @@
+"""Strips of pixels, each independent of the others, in blocks that the cores share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import attrs
+import torch
+
+from openbragg.engine.compiled import DifferentiableSummer, padded
+from openbragg.engine.pixels import Pixels
+
+Result = TypeVar("Result")
+Block = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, ...]]
+
+
+@attrs.frozen(eq=False)
+class Strip:
+    """Pixels in their order: photons (pixel,), and the marks that `PixelSums` describes."""
+
+    values: torch.Tensor
+    missing: torch.Tensor
+    complete: torch.Tensor
+
+
+def filled_strip(
+    block: Block,
+    size: int,
+    pixels: Pixels,
+    start: int,
+    stop: int,
+    dtype: torch.dtype,
+    threads: int,
+    progress: Callable[[int], None] | None,
+) -> Strip:
+    """The pixels from one number up to another, by a function of slow and fast indices, `size` pixels at a time.
+
+    The function gives photons, and may give the two marks.
+    """
+    values = torch.empty(stop - start, dtype=dtype, device=pixels.device)
+    missing, complete = (torch.zeros(stop - start, dtype=torch.bool, device=pixels.device) for _ in range(2))
+
+    def fill(piece: tuple[int, int]) -> int:
+        low, high = piece
+        part = slice(low - start, high - start)
+        # A thread begins with gradients on, whatever its caller has.
+        with torch.no_grad():
+            for whole, of_block in zip(
+                (values, missing, complete), block(*pixels.coordinates(low, high)), strict=False
+            ):
+                whole[part] = of_block
+        return high - low
+
+    for finished in in_threads(fill, list(ranges(start, stop, size)), pixels.device, threads):
+        advance(progress, finished)
+    return Strip(values, missing, complete)
+
+
+def differentiated_strip(
+    run: DifferentiableSummer,
+    pixels: Pixels,
+    start: int,
+    stop: int,
+    dtype: torch.dtype,
+    progress: Callable[[int], None] | None,
+) -> Strip:
+    """The same by compiled code, with gradients: each block is computed again when they are asked for."""
+    marks: list[torch.Tensor] = []
+
+    def forward() -> torch.Tensor:
+        summer = run.summer
+        strip = filled_strip(summer, summer.pixels, pixels, start, stop, torch.float64, run.threads, progress)
+        marks.extend((strip.missing, strip.complete))
+        return strip.values
+
+    def backward(cotangent: torch.Tensor) -> list[torch.Tensor]:
+        tensors = [tensor.detach().contiguous() for tensor in run.tensors]
+
+        def gradients(piece: tuple[int, int]) -> list[torch.Tensor]:
+            low, high = piece
+            slow, fast = pixels.coordinates(low, high)
+            share = cotangent[low - start : high - start].to(torch.float64)
+            # Pixels that only fill a block up count nothing.
+            filler = share.new_zeros(padded(slow).numel() - share.numel())
+            with torch.no_grad():
+                return run.gradient([*tensors, padded(slow), padded(fast), torch.cat([share, filler])])
+
+        totals: list[torch.Tensor] = []
+        for found in in_threads(gradients, list(ranges(start, stop, run.pixels)), pixels.device, run.threads):
+            totals = [total.add_(part) for total, part in zip(totals, found, strict=True)] if totals else found
+        return totals
+
+    values: torch.Tensor = _Summed.apply(forward, backward, *run.tensors)  # type: ignore[no-untyped-call]
+    return Strip(values.to(dtype), *marks)
+
+
+class _Summed(torch.autograd.Function):
+    """Photons of a strip as a function of a plan's tensors."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        forward: Callable[[], torch.Tensor],
+        backward: Callable[[torch.Tensor], list[torch.Tensor]],
+        *tensors: torch.Tensor,
+    ) -> torch.Tensor:
+        ctx.gradients = backward
+        ctx.wanted = [tensor.requires_grad for tensor in tensors]
+        return forward()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        found = iter(ctx.gradients(cotangent))
+        return None, None, *(next(found) if wanted else None for wanted in ctx.wanted)
+
+
+def in_threads(
+    work: Callable[[tuple[int, int]], Result], pieces: list[tuple[int, int]], device: torch.device, threads: int
+) -> Iterator[Result]:
+    """Do pieces of work in so many threads; on a GPU, whose queue is one, in turn.
+
+    Each piece is one thread's: torch's own threads would wait for each other, and for cores that are taken.
+    """
+    threads = min(threads, len(pieces))
+    if device.type != "cpu":
+        yield from map(work, pieces)
+        return
+    with _operations_in_one_thread():
+        if threads <= 1:
+            yield from map(work, pieces)
+            return
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                yield from pool.map(work, pieces)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+
+@contextmanager
+def _operations_in_one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def advance(progress: Callable[[int], None] | None, pixels: int) -> None:
+    """Tell of finished pixels, if anybody wants to know."""
+    if progress is not None:
+        progress(pixels)
+
+
+def ranges(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
+    """Pieces of a range, each of one size but for the last."""
+    for low in range(start, stop, size):
+        yield low, min(stop, low + size)
