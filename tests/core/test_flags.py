@@ -95,6 +95,8 @@ SETTING_FLAGS = [
     ("-compat", "phi-carryover", Computation, "compat", "phi-carryover"),
     ("-precision", "double", Computation, "precision", "double"),
     ("-device", "cuda:1", Computation, "device", "cuda:1"),
+    ("-engine", "compiled", Computation, "engine", "compiled"),
+    ("-threads", "3", Computation, "threads", 3),
     ("-progress", "", Output, "progress", True),
     ("-noprogress", "", Output, "progress", False),
     ("-printout", "", Printout, "every", True),
