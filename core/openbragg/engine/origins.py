@@ -180,24 +180,28 @@ def _installed(top: str) -> str | None:
     return f"{distribution.version} {hashlib.sha256(record.encode()).hexdigest()[:16]}"
 
 
-def _imported(name: str, text: bytes) -> Iterator[str]:
+@lru_cache(maxsize=256)
+def _imported(name: str, text: bytes) -> tuple[str, ...]:
     """Modules that a module's source names in imports, at its top or inside functions."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return  # compiled code: its hash is all there is
+        return ()  # compiled code: its hash is all there is
     package = name if _is_package(name) else name.rpartition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                parts = alias.name.split(".")
-                yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
-        elif isinstance(node, ast.ImportFrom):
-            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            if module:
-                yield module
-                yield from (f"{module}.{alias.name}" for alias in node.names)
+    return tuple(module for node in ast.walk(tree) for module in _named(node, package))
+
+
+def _named(node: ast.AST, package: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            parts = alias.name.split(".")
+            yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    elif isinstance(node, ast.ImportFrom):
+        base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+        module = ".".join([*base, *([node.module] if node.module else [])])
+        if module:
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def _is_package(name: str) -> bool:
