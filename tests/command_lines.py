@@ -238,6 +238,9 @@ def _sensible(option: FlagOption) -> st.SearchStrategy[str]:
     """A value that a small experiment may have."""
     flag, spec = option.flag, option.flag.spec
     name = flag.spellings[0]
+    if name == "-engine":
+        # Compiling takes half a minute.
+        return st.sampled_from(["auto", "eager"])
     plugins = _names(name)
     if plugins:
         return st.sampled_from(plugins)

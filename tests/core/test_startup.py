@@ -26,6 +26,8 @@ def loaded_after(statement: str) -> list[str]:
         ("wilson", "--help"),
         ("noise", "--help"),
         ("compare-traces", "--help"),
+        ("cache",),
+        ("cache", "--json"),
     ],
     ids=" ".join,
 )

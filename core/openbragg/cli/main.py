@@ -19,6 +19,7 @@ _COMMANDS = {
     "noise": ("openbragg.cli.noise", "Apply a noise model to an image."),
     "trace": ("openbragg.cli.trace", "Show what single pixels are made of."),
     "plugins": ("openbragg.cli.plugins", "List the installed plugins."),
+    "cache": ("openbragg.cli.cache", "Show or remove the compiled code that is kept between runs."),
     "wilson": ("openbragg.cli.wilson", "Make structure factors for a cell from Wilson statistics."),
     "compare": ("openbragg.cli.compare", "Compare two images, or two simulators run with the same flags."),
     "compare-traces": ("openbragg.cli.compare_traces", "Find where two traces of a pixel part."),

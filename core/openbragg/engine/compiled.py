@@ -28,8 +28,8 @@ COMPILING_SECONDS = 40.0
 _BLOCK_EVALUATIONS = 8192
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
 _BLOCK_TERMS = 1 << 24
-#: Evaluations of a block of which the gradient is taken: derivatives of all its terms pass through memory.
-_GRADIENT_EVALUATIONS = 64
+#: Terms of a block of which the gradient is taken: the derivatives of all its terms pass through memory.
+_GRADIENT_TERMS = 1 << 16
 #: With more evaluations in a pixel, even the smallest block would take too much memory.
 _MOST_EVALUATIONS = 1 << 17
 
@@ -80,12 +80,11 @@ class Engine:
             return None
         tensors = [tensor for _, tensor in named]
         size = _block_pixels(plan, panel, pixels, self.cores())
-        evaluations = _evaluations(plan, panel)
         return DifferentiableSummer(
             summer=Summer(kernels[0], [tensor.detach().contiguous() for tensor in tensors], size),
             gradient=kernels[1],
             tensors=tensors,
-            pixels=max(1, min(size, _GRADIENT_EVALUATIONS // evaluations) // PIXEL_MULTIPLE) * PIXEL_MULTIPLE,
+            pixels=max(1, min(size, _GRADIENT_TERMS // plan.terms_per_pixel()) // PIXEL_MULTIPLE) * PIXEL_MULTIPLE,
             threads=self.cores(),
         )
 

@@ -7,6 +7,8 @@ leaves Python free meanwhile, so that every core can work on a block of its own.
 from __future__ import annotations
 
 import ctypes
+import re
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ import torch
 PIXEL_MULTIPLE = 16
 #: Models of one library that may run at the same time.
 _MOST_THREADS = 256
+#: A length that may be any, or any multiple of a number.
+_ANY = re.compile(r"(?:([1-9][0-9]*)\*)?([A-Za-z_]\w*)")
 
 
 class KernelError(Exception):
@@ -53,14 +57,16 @@ class Kernel:
         try:
             self._library = ctypes.CDLL(str(library))
             self._run = self._library.AOTInductorModelContainerRun
+            make = self._library.AOTInductorModelContainerCreateWithDevice
+            delete = self._library.AOTInductorModelContainerDelete
         except (OSError, AttributeError) as error:
             raise KernelError(f"{library.name}: {error}") from None
         self._container = ctypes.c_void_p()
-        made = self._library.AOTInductorModelContainerCreateWithDevice(
-            ctypes.byref(self._container), ctypes.c_size_t(min(max(1, threads), _MOST_THREADS)), b"cpu", None
-        )
+        made = make(ctypes.byref(self._container), ctypes.c_size_t(min(max(1, threads), _MOST_THREADS)), b"cpu", None)
         if made != 0:
             raise KernelError(f"{library.name}: no model in it")
+        # A long-lived program makes one for every image.
+        weakref.finalize(self, delete, self._container).atexit = False
 
     def check(self, arguments: Sequence[torch.Tensor]) -> None:
         """See that the code was made for such arguments.
@@ -106,15 +112,21 @@ def fits(shapes: Sequence[Sequence[int | str]], dtypes: Sequence[str], arguments
     for shape, dtype, argument in zip(shapes, dtypes, arguments, strict=True):
         if str(argument.dtype) != dtype or argument.dim() != len(shape):
             return False
-        for expected, length in zip(shape, argument.shape, strict=True):
-            if isinstance(expected, str):
-                multiple, _, _ = expected.rpartition("*")
-                if length % int(multiple or 1):
-                    return False
-                expected = lengths.setdefault(expected, length)
-            if expected != length:
-                return False
+        if not all(_matches(expected, length, lengths) for expected, length in zip(shape, argument.shape, strict=True)):
+            return False
     return True
+
+
+def _matches(expected: int | str, length: int, lengths: dict[str, int]) -> bool:
+    """Whether a length is the expected one; `lengths` has those that words stand for, and gets new ones."""
+    if not isinstance(expected, str):
+        return expected == length
+    found = _ANY.fullmatch(expected)
+    # A sum or product of words: the code was made for lengths that hang together in a way that is not looked into.
+    if found is None:
+        return False
+    count, rest = divmod(length, int(found[1] or 1))
+    return rest == 0 and lengths.setdefault(found[2], count) == count
 
 
 def _address(capsule: object) -> int | None:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import ast
+import enum
 import hashlib
-import importlib.util
-import platform
+import inspect
 import sys
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
+import attrs
 import torch
 
 from openbragg.engine.block import leaves_in, tensors_in
 from openbragg.engine.compilation import SETTINGS
-from openbragg.engine.plan import Plan
+from openbragg.engine.origins import module_origins, surroundings
+from openbragg.engine.plan import PRECISIONS, Plan
 
-#: Packages of the core that compiled code is made from.
-_CORE = ("engine", "model", "roles.py", "units.py", "options.py")
-#: What a plugin may import that is named by its version, not read.
-_VERSIONED = ("torch", "numpy")
-#: The core's own files are read anyway, attrs makes no numbers.
-_PASSED = ("openbragg", "attr", "attrs")
+#: Of these alone one knows that the text tells all.
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
+#: Functions of these packages are what their version says.
+_TRUSTED = ("openbragg", "attr", "attrs", "torch", "numpy")
+#: How the name of a file begins in code that attrs wrote.
+_GENERATED = "<attrs generated"
 
 
 class ChangeableError(Exception):
@@ -45,141 +46,170 @@ def signature_of(plan: Plan, kind: str) -> dict[str, Any]:
     Raises
     ------
     ChangeableError
-        When a plugin was not defined in a module's file.
+        When a plugin is not an attrs class, or is not what a module's file says.
     """
     plugins = (plan.shape, plan.structure_factors)
+    sources: dict[str, str] = {}
+    values: dict[str, str] = {}
+    for plugin in plugins:
+        more_sources, more_values = plugin_sources(type(plugin))
+        sources |= more_sources
+        values |= more_values
+    precisions = [name for name, dtype in PRECISIONS.items() if dtype == plan.lattice.dtype]
     return {
         "kind": kind,
+        "names": [str(getattr(plugin, "name", "")) for plugin in plugins],
+        "precision": precisions[0] if precisions else str(plan.lattice.dtype),
         "tensors": [[name, str(tensor.dtype), tensor.dim()] for name, tensor in tensors_in(plan)],
         "model": [[name, repr(leaf)] for name, leaf in leaves_in(plan, stop=plugins)],
         "plugins": [f"{type(plugin).__module__}.{type(plugin).__qualname__}" for plugin in plugins],
-        "sources": {name: text for plugin in plugins for name, text in plugin_sources(type(plugin)).items()},
-        "core": core_sources(),
+        "sources": sources,
+        "values": values,
         "settings": {name: str(value) for name, value in SETTINGS.items()},
-        "python": platform.python_version(),
-        "torch": f"{torch.__version__} {torch.version.git_version}",
-        "processor": processor(),
+        # What torch makes of a number, or of a tensor that is made without a word on where.
+        "defaults": [str(torch.get_default_dtype()), str(torch.get_default_device())],
+        **surroundings(),
     }
 
 
 def options_of(plan: Plan, name: str) -> str | None:
     """The value of a plugin's option, by the name under which the cache knows it; None where it is not plain."""
     role, _, field = name.partition(".")
-    value = getattr(getattr(plan, role, None), field, _PLAIN)
-    return plain_text(value)
+    plugin: Any = getattr(plan, role, None)
+    value = getattr(plugin, field, _PLAIN)
+    cls: Any = type(plugin)
+    fields = {each.name for each in attrs.fields(cls)} if attrs.has(cls) else set()
+    # Tensors are arguments of the code where they stand in a field; anywhere else they would be in the code.
+    return None if field not in fields and any(True for _ in tensors_in(value)) else plain_text(value)
 
 
 def plain_text(value: Any) -> str | None:
-    """A plain value, or a tuple of such, as text that no other value has; None for anything else."""
-    if isinstance(value, tuple):
+    """A plain value, or a tuple or list of such, as text that no other value has; None for anything else.
+
+    A tensor in it counts by its place alone: its numbers are arguments of the code.
+    """
+    if type(value) in (tuple, list):
         parts = [plain_text(part) for part in value]
-        return None if None in parts else f"({', '.join(part for part in parts if part is not None)})"
-    if isinstance(value, (*_PLAIN, Path)):
+        word = type(value).__name__
+        return None if None in parts else f"{word}({', '.join(part for part in parts if part is not None)})"
+    if isinstance(value, torch.Tensor):
+        return f"tensor {value.dtype} {value.dim()}"
+    if isinstance(value, enum.Enum):
+        return f"{type(value).__module__}.{type(value).__qualname__}.{value.name}"
+    if type(value) in _PLAIN or isinstance(value, Path):
+        return repr(value)
+    # Of numpy's numbers, which are floats and so on too, the text tells all as well.
+    if isinstance(value, _PLAIN) and type(value).__module__ == "numpy":
         return repr(value)
     return None
 
 
-@lru_cache(maxsize=1)
-def core_sources() -> str:
-    """A hash of the core's own files."""
-    folder = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for part in _CORE:
-        place = folder / part
-        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            digest.update(f"{file.relative_to(folder)}\0".encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+def plugin_sources(cls: type) -> tuple[dict[str, str], dict[str, str]]:
+    """What a plugin's class is made of: the origins of the modules of its bases and of all that they import.
 
-
-def plugin_sources(cls: type) -> dict[str, str]:
-    """What a plugin's class is made of: hashes of the files of its module and of all that they import, by module.
-
-    Modules of the standard library and of the core are left out, torch and numpy go by their versions. The plain values
-    in a module's namespace count too, for a program may have changed them.
+    Returns
+    -------
+    What `module_origins` says of the modules, and hashes of the values that their namespaces, and those of the classes,
+    hold while the program runs: it may have changed them.
 
     Raises
     ------
     ChangeableError
-        When the class was made in a function or outside of a file.
+        When a class was made in a function or outside of a file, has no list of its options, or has been changed.
     """
-    if "<locals>" in cls.__qualname__:
-        raise ChangeableError(f"{cls.__qualname__} was made inside a function")
-    found: dict[str, str] = {}
-    waiting = [cls.__module__]
+    if not attrs.has(cls):
+        raise ChangeableError(f"{cls.__qualname__} is no attrs class")
+    bases = [base for base in cls.__mro__ if not _is_known(base.__module__)]
+    modules = {base.__module__ for base in bases}
+    for base in bases:
+        if "<locals>" in base.__qualname__:
+            raise ChangeableError(f"{base.__qualname__} was made inside a function")
+        for name, function in _functions(vars(base)):
+            _refuse_changed(f"{base.__qualname__}.{name}", function)
+            modules.add(function.__module__)
+    origins = module_origins(sorted(modules))
+    for base in bases:
+        if base.__module__ not in origins:
+            raise ChangeableError(f"{base.__qualname__} was not defined in a file")
+    values = {f"{base.__module__}.{base.__qualname__}": _values(vars(base)) for base in bases}
+    for module in origins:
+        if module in sys.modules and not _is_known(module):
+            space = vars(sys.modules[module])
+            values[module] = _values(space)
+            for name, function in _functions(space):
+                if function.__module__ == module:
+                    _refuse_changed(f"{module}.{name}", function)
+    return origins, values
+
+
+def _is_known(module: str) -> bool:
+    top = module.partition(".")[0]
+    return top in _TRUSTED or (top in sys.stdlib_module_names and top != "__main__")
+
+
+def _functions(space: Any) -> Iterator[tuple[str, FunctionType]]:
+    """Functions in a namespace, those within properties and the like too; none that torch, numpy or attrs made."""
+    for name, value in list(space.items()):
+        if isinstance(value, property):
+            held: tuple[Any, ...] = (value.fget, value.fset, value.fdel)
+        elif isinstance(value, cached_property):
+            held = (value.func,)
+        else:
+            held = (getattr(value, "__func__", value),)
+        for each in held:
+            # attrs' own, and those behind a decorator that keeps what it wraps.
+            function = inspect.unwrap(each) if callable(each) and not isinstance(each, type) else each
+            if isinstance(function, FunctionType):
+                generated = function.__code__.co_filename.startswith(_GENERATED)
+                if not generated and not _is_known(function.__module__ or ""):
+                    yield name, function
+
+
+def _refuse_changed(name: str, function: FunctionType) -> None:
+    """See that a function is what its file says now: the file or the function may have changed since it was loaded."""
+    file = Path(function.__code__.co_filename)
+    try:
+        found = file.stat()
+        codes = _codes(file, found.st_mtime_ns, found.st_size)
+    except (OSError, SyntaxError, ValueError):
+        codes = frozenset()
+    if function.__code__ not in codes:
+        raise ChangeableError(f"{name} is not what a file says")
+
+
+@lru_cache(maxsize=256)
+def _codes(file: Path, changed: int, size: int) -> frozenset[CodeType]:
+    """All code in a file as Python makes it; the other arguments tell one state of it from the next."""
+    codes: set[CodeType] = set()
+    waiting: list[CodeType] = [compile(file.read_bytes(), str(file), "exec", dont_inherit=True)]
     while waiting:
-        name = waiting.pop()
-        top = name.partition(".")[0]
-        if name in found or top in _PASSED or (top in sys.stdlib_module_names and name != cls.__module__):
-            continue
-        if top in _VERSIONED:
-            found[top] = str(getattr(sys.modules.get(top), "__version__", ""))
-            continue
-        text = _source(name)
-        if text is None:
-            if name == cls.__module__:
-                raise ChangeableError(f"{cls.__qualname__} was not defined in a file")
-            continue
-        digest = hashlib.sha256(text)
-        for place, value in _plain_values(name).items():
-            digest.update(f"{place}={value}\0".encode())
-        found[name] = digest.hexdigest()
-        waiting.extend(_imported(name, text))
-    return found
+        code = waiting.pop()
+        codes.add(code)
+        waiting.extend(constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return frozenset(codes)
 
 
-def _source(name: str) -> bytes | None:
-    """The file of a module, or None where there is none."""
-    origin = getattr(sys.modules.get(name), "__file__", None)
-    if origin is None:
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):
+def _values(space: Any) -> str:
+    """A hash of the plain values, arrays and tensors in a namespace, and of lists, sets and dicts of them."""
+    digest = hashlib.sha256()
+    for name, value in sorted(space.items()):
+        text = None if name.startswith("__") else _content(value)
+        if text is not None:
+            digest.update(f"{name}={text}\0".encode())
+    return digest.hexdigest()
+
+
+def _content(value: Any) -> str | None:
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    if type(value).__module__ == "numpy" and hasattr(value, "tobytes"):
+        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if type(value) in (tuple, list, set, frozenset, dict):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        texts = [(_content(key), _content(part)) for key, part in pairs]
+        if any(None in pair for pair in texts):
             return None
-        origin = spec.origin if spec is not None else None
-    try:
-        return Path(origin).read_bytes() if origin else None
-    except OSError:
-        return None
-
-
-def _plain_values(name: str) -> Mapping[str, str]:
-    values = vars(sys.modules[name]) if name in sys.modules else {}
-    texts = {place: plain_text(value) for place, value in sorted(values.items()) if not place.startswith("__")}
-    return {place: text for place, text in texts.items() if text is not None}
-
-
-def _imported(name: str, text: bytes) -> Iterator[str]:
-    """Modules that a module's source names in imports, at its top or inside functions."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return  # compiled code: its hash is all there is
-    package = name if hasattr(sys.modules.get(name), "__path__") else name.rpartition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
-
-
-@lru_cache(maxsize=1)
-def processor() -> str:
-    """The processor and what it can do: code for one may be nonsense to another."""
-    described = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = [platform.processor()]
-    wanted = ("model name", "flags", "features", "cpu part")
-    # Of one core: all are alike where it matters.
-    seen: dict[str, str] = {}
-    for line in lines:
-        word = line.partition(":")[0].strip().lower()
-        if word in wanted:
-            seen.setdefault(word, line)
-    digest = hashlib.sha256("\n".join([*described, *seen.values()]).encode()).hexdigest()
-    return f"{' '.join(described)} {digest[:16]}"
+        if isinstance(value, set | frozenset):
+            return f"{type(value).__name__} {sorted(str(part) for _, part in texts)}"
+        return f"{type(value).__name__} {texts}"
+    return plain_text(value)
