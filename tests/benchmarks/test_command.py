@@ -8,13 +8,13 @@ from typing import Any
 
 import attrs
 import pytest
-from stand_in import MakeProgram
 
 import benchmarks.__main__ as program
 from benchmarks import cases
 from benchmarks.cases import GRADIENTS, NAMES, Bar, Case
 from benchmarks.programs import OURS, Program
 from benchmarks.revisions import ROOT
+from stand_in import MakeProgram
 
 TINY = Case(
     "mosaic",

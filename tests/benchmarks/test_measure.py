@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_in import MakeProgram
 
 from benchmarks.cases import FULL_SUM, REFERENCE, Bar, Case
 from benchmarks.measure import measure
 from benchmarks.programs import OURS, Contestant
 from benchmarks.report import case_lines, case_result
 from openbragg.errors import InputError
+from stand_in import MakeProgram
 
 TIMINGS = {"terms": 1000, "seconds": {"start": None, "render": 0.002, "total": 1.0}}
 WRITE_TIMINGS = f"import json; json.dump({TIMINGS!r}, open('timings.json', 'w'))"

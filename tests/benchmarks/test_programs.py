@@ -5,13 +5,13 @@ from pathlib import Path
 
 import attrs
 import pytest
-from stand_in import MakeProgram
 
 from benchmarks.cases import NAMES, Case, SkippedError, make_case
 from benchmarks.inputs import SAXS_TABLE
 from benchmarks.programs import OURS, Program, checkout_program, contestants, reference_program
 from benchmarks.revisions import ROOT, checkout, commit_of
 from openbragg.errors import InputError
+from stand_in import MakeProgram
 
 CASE = Case("case", "a case", ("-N", "3"), ())
 
