@@ -24,6 +24,8 @@ ENGINES = ("auto", "eager", "compiled")
 #: `benchmarks/`, and only to a factor of two the same on all machines.
 EAGER_SECONDS_PER_TERM = 1e-7
 COMPILING_SECONDS = 40.0
+#: Terms evaluated at once on a GPU: enough to fill it and no more, and what a term takes at most where nothing is fused.
+_MOST_DEVICE_TERMS, _DEVICE_BYTES_PER_TERM = 1 << 24, 256
 #: Evaluations (pixels x layers x subpixels x sources) of a block: q and its like stay in a core's cache.
 _BLOCK_EVALUATIONS = 8192
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
@@ -32,6 +34,14 @@ _BLOCK_TERMS = 1 << 24
 _GRADIENT_TERMS = 1 << 16
 #: With more evaluations in a pixel, even the smallest block would take too much memory.
 _MOST_EVALUATIONS = 1 << 17
+
+
+@attrs.define
+class Use:
+    """What an engine has done: seconds spent on compiling and on loading code, and whether compiled code summed."""
+
+    preparing: float = 0.0
+    compiled: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -49,12 +59,15 @@ class Engine:
         Where a line goes that the user should know.
     cache
         Where compiled code is kept.
+    use
+        What was done so far.
     """
 
     name: str = "auto"
     threads: int | None = None
     notices: Callable[[str], None] = attrs.field(default=lambda line: None)
     cache: Cache = attrs.field(factory=Cache)
+    use: Use = attrs.field(factory=Use)
 
     def cores(self) -> int:
         """The number of cores."""
@@ -63,8 +76,10 @@ class Engine:
     def summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> Summer | None:
         """The compiled code for some pixels of a panel, or None where torch's own operations do.
 
-        Compiles it where that is asked for or pays.
+        Compiles it where that is asked for or pays; on a GPU only where it is asked for.
         """
+        if plan.device.type != "cpu":
+            return self._on_device(plan, panel, pixels)
         kernels = self._kernels(plan, panel, pixels, [FORWARD])
         if kernels is None:
             return None
@@ -88,19 +103,41 @@ class Engine:
             threads=self.cores(),
         )
 
+    def _on_device(self, plan: Plan, panel: PanelPlan, pixels: int) -> Summer | None:
+        """The same on a GPU, for which torch compiles when the code is first called and keeps its own cache."""
+        if self.name != "compiled" or pixels == 0 or self._unfit(plan, panel):
+            return None
+        began = time.monotonic()
+        tensors, few = _tensors(plan, panel), torch.zeros(PIXEL_MULTIPLE, dtype=torch.float64, device=plan.device)
+        try:
+            kernel = compiled_by_torch(block_plan(plan, panel))
+            kernel([*tensors, few, few])
+        except Exception as error:  # of a compiler for which torch has many names
+            self.notices(f"no compiled code, this takes longer: {type(error).__name__}")
+            return None
+        self.use.preparing += time.monotonic() - began
+        self.use.compiled = True
+        most = min(pixels, max(1, device_terms(plan.device) // plan.terms_per_pixel()))
+        return Summer(kernel, tensors, -(-most // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
+
+    def _unfit(self, plan: Plan, panel: PanelPlan) -> bool:
+        """Whether a plan's sum is one that cannot be compiled; says why where that was asked for."""
+        reason = _unfit(plan, panel)
+        if reason is not None and self.name == "compiled":
+            self.notices(f"no compiled code for this run: {reason}")
+        return reason is not None
+
     def _kernels(self, plan: Plan, panel: PanelPlan, pixels: int, kinds: Sequence[Kind]) -> list[Kernel] | None:
         if self.name == "eager" or plan.device.type != "cpu" or pixels == 0:
             return None
-        reason = _unfit(plan, panel)
-        if reason is not None:
-            if self.name == "compiled":
-                self.notices(f"no compiled code for this run: {reason}")
+        if self._unfit(plan, panel):
             return None
         eagerly = pixels * plan.terms_per_pixel() * EAGER_SECONDS_PER_TERM / self.cores()
         worth = self.name == "compiled" or eagerly > COMPILING_SECONDS
         from openbragg.engine.compilation import CompilationError
 
         kernels = []
+        began = time.monotonic()
         try:
             prepared = block_plan(plan, panel)
             for kind in kinds:
@@ -112,6 +149,9 @@ class Engine:
             if worth:
                 self.notices(f"no compiled code, this takes longer: {error}")
             return None
+        finally:
+            self.use.preparing += time.monotonic() - began
+        self.use.compiled = True
         return kernels
 
 
@@ -127,7 +167,7 @@ class Summer:
         How many to give it at once.
     """
 
-    kernel: Kernel
+    kernel: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
     tensors: list[torch.Tensor]
     pixels: int
 
@@ -213,6 +253,17 @@ def gradients_by(wanted: Sequence[str]) -> Kind:
         return gradients
 
     return Kind(name=f"gradients {' '.join(wanted)}", further=3, function=made, differentiates=True)
+
+
+def compiled_by_torch(plan: Plan) -> Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]:
+    """The code for a plan from `block_plan` as `torch.compile` makes it, for the plan's device."""
+    function = torch.compile(_forward(plan), dynamic=True)
+
+    def run(tensors: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+        result: Sequence[torch.Tensor] = function(*tensors)
+        return result
+
+    return run
 
 
 def load_kernel(plan: Plan, kind: Kind, engine: Engine, *, compiling: bool) -> Kernel | None:
@@ -304,6 +355,12 @@ def _compiler_folder(cache: Cache) -> Iterator[None]:
     finally:
         if before is None:
             os.environ.pop(name, None)
+
+
+def device_terms(device: torch.device) -> int:
+    """Terms to evaluate at once on a GPU: as many as fill it, in half of the memory that is free there."""
+    free, _ = torch.cuda.mem_get_info(device) if device.type == "cuda" else (1 << 34, 0)
+    return max(1, min(_MOST_DEVICE_TERMS, free // 2 // _DEVICE_BYTES_PER_TERM))
 
 
 def default_threads() -> int:

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from openbragg.engine.compiled import Engine
+from openbragg.engine.compiled import Engine, device_terms
 from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part
@@ -21,8 +21,6 @@ from openbragg.engine.summation import pixel_sums
 #: operations of this size on the thread that calls them: cores share the blocks, not the operations within one, so
 #: that they never wait for each other.
 CPU_BLOCK_TERMS = 32768
-#: Terms evaluated at once on a GPU: enough to fill it, a few GB of intermediate arrays.
-GPU_BLOCK_TERMS = 1 << 24
 #: Fewest pixels in a block, where the sum of one pixel is long: the innermost loop runs over pixels.
 _FEWEST_PIXELS = 256
 
@@ -127,7 +125,7 @@ def render_panel(
 
 def blocks_for(plan: Plan, panel: PanelPlan, pixels: Pixels, terms: int | None = None) -> Blocks:
     """The blocks in which pixels are rendered, of `terms` terms; sized to the device by default."""
-    terms = terms or (CPU_BLOCK_TERMS if plan.device.type == "cpu" else GPU_BLOCK_TERMS)
+    terms = terms or (CPU_BLOCK_TERMS if plan.device.type == "cpu" else device_terms(plan.device))
     return cut_into_blocks(plan, panel, max(1, pixels.count), terms)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.compiled import ENGINES, Engine
+from openbragg.engine.compiled import ENGINES, Engine, Use
 from openbragg.engine.image import RenderedPanel, render_panel
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan
 from openbragg.errors import UsageError
@@ -72,9 +72,12 @@ class Rendering(Layout):
     ----------
     images
         Expected photons of each panel, (slow, fast).
+    use
+        Whether compiled code summed them, and what preparing it took.
     """
 
     images: tuple[torch.Tensor, ...]
+    use: Use = attrs.field(factory=Use)
 
 
 def plugin(role: str, name: str, **options: Any) -> Any:
@@ -194,6 +197,7 @@ def render(
     chosen = Engine(name=engine, threads=threads, notices=layout.choices.notices.append)
     with stopwatch.stage("render"):
         panels = _render_panels(layout, chosen, progress)
+    stopwatch.move(chosen.use.preparing, "render", "compile")
     images = tuple(panel.image for panel in panels)
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
         layout.choices.notices.append(notice("interpolation-latch"))
@@ -204,6 +208,7 @@ def render(
         choices=layout.choices,
         plan=layout.plan,
         dtype=layout.dtype,
+        use=chosen.use,
     )
 
 

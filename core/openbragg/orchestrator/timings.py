@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.simulate import Rendering
 
 #: The parts of a run, in their order; one that did not happen took no time.
-STAGES = ("layout", "render", "noise", "write")
+STAGES = ("layout", "compile", "render", "noise", "write")
 
 
 class Stopwatch:
@@ -47,6 +47,11 @@ class Stopwatch:
             yield
         finally:
             self._spent[name] = self._spent.get(name, 0.0) + time.perf_counter() - begin
+
+    def move(self, seconds: float, origin: str, stage: str) -> None:
+        """Count seconds of one stage to another, of which they were a part."""
+        self._spent[origin] -= seconds
+        self._spent[stage] += seconds
 
     def seconds(self) -> dict[str, float | None]:
         """Seconds before the watch was started (``start``), of each stage, and of all until now (``total``)."""
@@ -79,7 +84,7 @@ def timings(
     pixels = _rendered_pixels(rendering)
     return {
         "openbragg": str(__version__),
-        "engine": None,
+        "engine": "compiled" if rendering.use.compiled else "eager",
         "threads": threads or torch.get_num_threads(),
         "precision": precision,
         "device": device,
