@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.engine import origins
 from openbragg.engine.block import block_plan, tensors_in
-from openbragg.engine.compilation import SETTINGS
+from openbragg.engine.compilation import SETTINGS, CompilationError
 from openbragg.engine.compiled import FORWARD
 from openbragg.engine.kernel import fits
 from openbragg.engine.plan import Plan
@@ -161,6 +162,24 @@ def test_a_list_a_class_or_a_tensor_that_a_program_changed_makes_another_class(w
     module.Base.depth = 3.0
     seen.append(plugin_sources(module.Shape))
     assert all(one != two for number, one in enumerate(seen) for two in seen[:number])
+
+
+class Touchy:
+    """Something of which nothing may be asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ZeroDivisionError(name)
+
+
+def test_whatever_a_namespace_holds_may_lie_there(write: Write) -> None:
+    module = shape_module(write)
+    module.TOUCHY, module.NOTHING = Touchy(), torch.empty(3, device="meta")
+    module.HALF, module.OBJECTS = torch.ones(2, dtype=torch.bfloat16), np.array([object()])
+    first = plugin_sources(module.Shape)
+    module.OBJECTS = np.array([object()])
+    assert plugin_sources(module.Shape) == first
+    module.HALF[0] = 2.0
+    assert plugin_sources(module.Shape) != first
 
 
 def test_a_method_that_a_program_replaced_makes_another_class(write: Write) -> None:
@@ -443,6 +462,18 @@ def test_an_object_that_is_copied_is_read_whole() -> None:
     assert set(read_of(plan_of(Copied()))) >= {"shape.pair", "shape.label", "shape.direct"}
 
 
+class Childless(Watched):
+    """A shape of which no class may be made."""
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("no subclasses")
+
+
+def test_a_class_that_cannot_be_watched_cannot_be_compiled() -> None:
+    with pytest.raises(CompilationError, match="Childless: TypeError: no subclasses"):
+        watched(plan_of(Childless()))
+
+
 def test_an_option_that_is_neither_plain_nor_a_tensor_has_no_text() -> None:
     assert read_of(plan_of(Watched(strength=Loud(2.0)))) == {"shape.direct": "True", "shape.strength": None}
     assert options_of(plan_of(), "shape.nosuch") is None
@@ -480,6 +511,8 @@ DOUBLE = "torch.float64"
         ([["s0"], ["s0"]], [(1,), (1,)], True),
         ([[3]], [(3,)], True),
         ([[3]], [(4,)], False),
+        ([["3"]], [(3,)], True),
+        ([["3"]], [(4,)], False),
         ([["s0", 3]], [(5, 3)], True),
         ([["s0", 3]], [(5,)], False),
         ([["16*s0"], ["16*s0"]], [(32,), (32,)], True),

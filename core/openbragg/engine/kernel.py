@@ -119,8 +119,9 @@ def fits(shapes: Sequence[Sequence[int | str]], dtypes: Sequence[str], arguments
 
 def _matches(expected: int | str, length: int, lengths: dict[str, int]) -> bool:
     """Whether a length is the expected one; `lengths` has those that words stand for, and gets new ones."""
-    if not isinstance(expected, str):
-        return expected == length
+    # A number that only turned out to be one while the code was made comes as a word.
+    if not isinstance(expected, str) or expected.isdecimal():
+        return int(expected) == length
     found = _ANY.fullmatch(expected)
     # A sum or product of words: the code was made for lengths that hang together in a way that is not looked into.
     if found is None:

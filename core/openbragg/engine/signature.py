@@ -24,6 +24,8 @@ from openbragg.engine.plan import PRECISIONS, Plan
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 #: Functions of these packages are what their version says.
 _TRUSTED = ("openbragg", "attr", "attrs", "torch", "numpy")
+#: What `lru_cache` makes of a function.
+_Remembering = type(lru_cache(len))
 #: How the name of a file begins in code that attrs wrote.
 _GENERATED = "<attrs generated"
 
@@ -150,19 +152,23 @@ def _is_known(module: str) -> bool:
 def _functions(space: Any) -> Iterator[tuple[str, FunctionType]]:
     """Functions in a namespace, those within properties and the like too; none that torch, numpy or attrs made."""
     for name, value in list(space.items()):
-        if isinstance(value, property):
-            held: tuple[Any, ...] = (value.fget, value.fset, value.fdel)
-        elif isinstance(value, cached_property):
-            held = (value.func,)
-        else:
-            held = (getattr(value, "__func__", value),)
-        for each in held:
-            # attrs' own, and those behind a decorator that keeps what it wraps.
-            function = inspect.unwrap(each) if callable(each) and not isinstance(each, type) else each
+        for each in _held(value):
+            function = inspect.unwrap(each)
             if isinstance(function, FunctionType):
                 generated = function.__code__.co_filename.startswith(_GENERATED)
                 if not generated and not _is_known(function.__module__ or ""):
                     yield name, function
+
+
+def _held(value: Any) -> tuple[Any, ...]:
+    """Functions that something holds; of what is not known to hold any, nothing is asked."""
+    if isinstance(value, property):
+        return tuple(each for each in (value.fget, value.fset, value.fdel) if each is not None)
+    if isinstance(value, cached_property):
+        return (value.func,)
+    if isinstance(value, staticmethod | classmethod):
+        return _held(value.__func__)
+    return (value,) if isinstance(value, FunctionType | _Remembering) else ()
 
 
 def _refuse_changed(name: str, function: FunctionType) -> None:
@@ -201,8 +207,13 @@ def _values(space: Any) -> str:
 
 def _content(value: Any) -> str | None:
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
+        if value.is_meta or value.layout != torch.strided:
+            return None
+        flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(flat).hexdigest()}"
     if type(value).__module__ == "numpy" and hasattr(value, "tobytes"):
+        if value.dtype.hasobject:
+            return None  # addresses
         return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
     if type(value) in (tuple, list, set, frozenset, dict):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from openbragg.engine import block
+from openbragg.engine.compilation import CompilationError
 from openbragg.engine.plan import Plan
 
 _ROLES = ("shape", "structure_factors")
@@ -26,6 +27,11 @@ def watched(plan: Plan) -> tuple[Plan, set[str]]:
     The plan, and the set in which their names appear, as ``role.field``. Tensors in a field are arguments of the
     compiled code; which there are, and what else the field holds, is noted. Taking a plan apart to replace its tensors
     is no reading.
+
+    Raises
+    ------
+    CompilationError
+        When a plugin's class cannot have a subclass, or an object of it is not to be copied.
     """
     read: set[str] = set()
     return attrs.evolve(plan, **{role: _watched(getattr(plan, role), role, read) for role in _ROLES}), read
@@ -36,6 +42,15 @@ def _watched(plugin: Any, role: str, read: set[str]) -> Any:
     cls = type(plugin)
     if not attrs.has(cls):
         return plugin
+    try:
+        return _observing(plugin, role, read)
+    except Exception as error:
+        # Of a class one may make anything, one that has no subclasses too.
+        raise CompilationError(f"{cls.__qualname__}: {type(error).__name__}: {error}") from error
+
+
+def _observing(plugin: Any, role: str, read: set[str]) -> Any:
+    cls = type(plugin)
     names = _state(plugin)
 
     def get(self: Any, name: str) -> Any:
