@@ -31,6 +31,10 @@ _AXES: dict[str, tuple[str | None, ...]] = {
     "cell_vectors": ("phi", "mosaic", None, None),
     "panels.0.layer_depths": ("layer",),
 }
+#: Tensors whose lengths are a plugin's affair.
+_OF_PLUGINS = ("tables.", "shape.", "structure_factors.")
+#: Lengths that torch takes for granted of any axis that may change, and no limit at all.
+_LEAST, _NO_LIMIT = 2, 1 << 31
 #: Of the compiler.
 SETTINGS = {
     # Cores share blocks; each block is one thread's.
@@ -90,7 +94,7 @@ def compile_function(
     dimensions = {name: torch.export.Dim(name, min=1, max=1 << 24) for name in _EXPECTED}
     examples, dynamic = [], []
     for name, tensor in named:
-        example, shape = _example(name, tensor, dimensions)
+        example, shape = _example(name, tensor, dimensions, fixed=differentiates)
         examples.append(example)
         dynamic.append(shape)
     # A plugin's table may have any length, unless the plugin cares.
@@ -123,11 +127,17 @@ class _AsModule(torch.nn.Module):
         return tuple(self._function(*tensors))
 
 
-def _example(name: str, tensor: torch.Tensor, dimensions: dict[str, Any]) -> tuple[torch.Tensor, dict[int, Any]]:
-    """A tensor like one of the plan's of the lengths to expect, and which of its axes may have any."""
+def _example(
+    name: str, tensor: torch.Tensor, dimensions: dict[str, Any], fixed: bool
+) -> tuple[torch.Tensor, dict[int, Any]]:
+    """A tensor like one of the plan's of the lengths to expect, and which of its axes may have any.
+
+    What is a plugin's may have any lengths that the plugin treats alike, or with `fixed` only those that it has: what
+    plugins decide by a length is not seen while derivatives are taken.
+    """
     tensor = tensor.detach()
-    if name.startswith("tables."):
-        return tensor, dict.fromkeys(range(tensor.dim()), torch.export.Dim.AUTO)
+    if name.startswith(_OF_PLUGINS):
+        return tensor, {} if fixed else dict.fromkeys(range(tensor.dim()), torch.export.Dim.AUTO)
     lengths, axes = list(tensor.shape), {}
     for place, axis in enumerate(_AXES.get(name, ())):
         if axis is not None:
@@ -155,7 +165,7 @@ def _packaged(program: torch.export.ExportedProgram, folder: Path, settings: dic
     for node in program.graph.nodes:
         if node.op == "placeholder":
             value = node.meta["val"]
-            shapes.append([length if isinstance(length, int) else str(length) for length in value.shape])
+            shapes.append([_length(length, program.range_constraints) for length in value.shape])
             dtypes.append(str(value.dtype))
     outputs = sum(1 for _ in program.graph_signature.output_specs)
     with tempfile.TemporaryDirectory() as scratch:
@@ -169,13 +179,30 @@ def _packaged(program: torch.export.ExportedProgram, folder: Path, settings: dic
     return Compiled(library=library, shapes=shapes, dtypes=dtypes, outputs=outputs)
 
 
+def _length(length: Any, limits: Any) -> int | str:
+    """A length as a `Kernel` wants it: a number, or what any length is called, with the limits that it has."""
+    text = str(length)
+    if text.isdecimal():
+        return int(text)
+    found = limits.get(length.node.expr)
+    if found is None:
+        return text
+    low = f"{int(found.lower)}<=" if found.lower > _LEAST else ""
+    high = f"<={int(found.upper)}" if found.upper < _NO_LIMIT else ""
+    return f"{low}{text}{high}"
+
+
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
     """Keep the compiler's words to itself: what matters is in the error."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

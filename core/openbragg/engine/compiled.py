@@ -38,10 +38,11 @@ _MOST_EVALUATIONS = 1 << 17
 
 @attrs.define
 class Use:
-    """What an engine has done: seconds spent on compiling and on loading code, and whether compiled code summed."""
+    """What an engine has done: seconds spent on compiling and on loading code, whether compiled code summed, what failed."""
 
     preparing: float = 0.0
     compiled: bool = False
+    failed: set[str] = attrs.field(factory=set)
 
 
 @attrs.frozen(kw_only=True)
@@ -146,7 +147,8 @@ class Engine:
                     return None
                 kernels.append(kernel)
         except (CompilationError, KernelError) as error:
-            if worth:
+            if worth and str(error) not in self.use.failed:
+                self.use.failed.add(str(error))
                 self.notices(f"no compiled code, this takes longer: {error}")
             return None
         finally:

@@ -20,7 +20,7 @@ PIXEL_MULTIPLE = 16
 #: Models of one library that may run at the same time.
 _MOST_THREADS = 256
 #: A length that may be any, or any multiple of a number.
-_ANY = re.compile(r"(?:([1-9][0-9]*)\*)?([A-Za-z_]\w*)")
+_ANY = re.compile(r"(?:(\d+)<=)?(?:(\d+)\*)?([A-Za-z_]\w*)(?:<=(\d+))?")
 
 
 class KernelError(Exception):
@@ -36,7 +36,7 @@ class Kernel:
         The shared library.
     shapes
         Of every argument: a number where the code was made for that length, a word where any will do, the same
-        wherever the word stands; ``16*word`` for multiples.
+        wherever the word stands; ``16*word`` for multiples, ``3<=word<=9`` for some lengths only.
     dtypes
         Of every argument, as torch writes them.
     outputs
@@ -126,8 +126,10 @@ def _matches(expected: int | str, length: int, lengths: dict[str, int]) -> bool:
     # A sum or product of words: the code was made for lengths that hang together in a way that is not looked into.
     if found is None:
         return False
-    count, rest = divmod(length, int(found[1] or 1))
-    return rest == 0 and lengths.setdefault(found[2], count) == count
+    if not int(found[1] or 0) <= length <= int(found[4] or length):
+        return False
+    count, rest = divmod(length, int(found[2] or 1))
+    return rest == 0 and lengths.setdefault(found[3], count) == count
 
 
 def _address(capsule: object) -> int | None:

@@ -12,6 +12,7 @@ import torch
 
 from openbragg.engine.compiled import DifferentiableSummer, padded
 from openbragg.engine.pixels import Pixels
+from openbragg.errors import UsageError
 
 Result = TypeVar("Result")
 Block = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, ...]]
@@ -112,8 +113,9 @@ class _Summed(torch.autograd.Function):
         return forward()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise UsageError("compiled code gives first derivatives only; for higher ones, use the engine 'eager'")
         found = iter(ctx.gradients(cotangent))
         return None, None, *(next(found) if wanted else None for wanted in ctx.wanted)
 

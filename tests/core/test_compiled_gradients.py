@@ -1,0 +1,124 @@
+"""Gradients through compiled code are those of torch's own operations, in bounded memory and one block at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from math import pi
+
+import pytest
+import torch
+
+import openbragg
+from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
+from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
+from openbragg.engine.gradient import block_gradients
+from openbragg.orchestrator.simulate import lay_out
+
+COMPILER = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+A = 1e-10
+#: Of the gradient in mixed precision, as a part of it: terms of both signs cancel in it.
+MIXED = 2e-5
+
+
+def parameter(value: float) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float64, requires_grad=True)
+
+
+def experiment() -> tuple[Experiment, dict[str, torch.Tensor]]:
+    """An experiment of which crystal, beam and detector carry gradients, and these parameters by name."""
+    names = {
+        "a": 20 * A, "b": 25 * A, "c": 30 * A, "alpha": 1.4, "beta": 1.5, "gamma": 1.7,
+        "misset x": 0.1, "misset y": 0.2, "misset z": 0.3, "mosaic spread": 0.01, "phi": 0.1,
+        "wavelength": 1.0 * A, "fluence": 1e29, "polarization": 0.5,
+        "distance": 0.1, "beam x": 0.0031, "beam y": 0.0033, "rotation x": 0.01, "rotation y": 0.02, "rotation z": 0.03,
+    }  # fmt: skip
+    p = {name: parameter(value) for name, value in names.items()}
+    made = Experiment(
+        crystal=Crystal(
+            cell=(p["a"], p["b"], p["c"], p["alpha"], p["beta"], p["gamma"]),
+            misset=(p["misset x"], p["misset y"], p["misset z"]),
+            cells=(5, 4, 3),
+            mosaic_spread=p["mosaic spread"],
+            mosaic_domains=4,
+        ),
+        beam=Beam(wavelength=p["wavelength"], fluence=p["fluence"], polarization=p["polarization"]),
+        detector=Detector(
+            pixels=(12, 11),
+            pixel_size=5e-4,
+            distance=p["distance"],
+            beam_centre=(p["beam x"], p["beam y"]),
+            rotation=(p["rotation x"], p["rotation y"], p["rotation z"]),
+        ),
+        scan=Scan(start=p["phi"], range=pi / 180, steps=3),
+        sampling=Sampling(oversample=2),
+    )
+    return made, p
+
+
+@pytest.mark.parametrize("shape", ["square", "gauss", "round"])
+def test_the_written_out_chain_gives_the_gradient_of_the_sum(shape: str) -> None:
+    """Without a compiler: the function that is compiled, against torch's own differentiation of the same block."""
+    made, _ = experiment()
+    factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
+    layout = lay_out(made, structure_factors=factors, lattice_shape=shape, precision="double")
+    plan = block_plan(layout.plan, layout.plan.panels[0])
+    named = list(tensors_in(plan))
+    wanted = [name for name, tensor in named if tensor.is_floating_point() and not name.startswith("tables.")]
+    if shape != "square":  # of which the number of cells is whole
+        wanted = [*wanted]
+    else:
+        wanted.remove("lattice.cells")
+    slow, fast = torch.meshgrid(*[torch.arange(3.0, 7.0, dtype=torch.float64)] * 2, indexing="ij")
+    slow, fast = slow.reshape(-1), fast.reshape(-1)
+    cotangent = torch.rand(slow.numel(), dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+    leaves = {name: tensor.detach().clone().requires_grad_(name in wanted) for name, tensor in named}
+    whole = with_tensors(plan, list(leaves.values()))
+    photons = block_sums(whole, whole.panels[0], slow, fast).photons
+    expected = torch.autograd.grad(
+        photons, [leaves[name] for name in wanted], cotangent, allow_unused=True, materialize_grads=True
+    )
+    with torch.no_grad():
+        found = block_gradients(plan, wanted, [tensor.detach() for _, tensor in named], slow, fast, cotangent)
+    assert any(bool(each.any()) for each in expected)
+    for name, mine, theirs in zip(wanted, found, expected, strict=True):
+        # Sums in another order.
+        scale = float(theirs.abs().max())
+        torch.testing.assert_close(
+            mine, theirs, rtol=1e-9, atol=1e-11 * scale, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+@pytest.mark.xdist_group("compiled")
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"there is no C++ compiler {COMPILER}")
+class TestCompiled:
+    @pytest.fixture(scope="class", autouse=True)
+    def cache(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OPENBRAGG_CACHE", str(tmp_path_factory.mktemp("gradients")))
+            yield
+
+    def test_gradients_of_crystal_beam_and_detector_are_those_of_the_eager_engine(self) -> None:
+        factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
+        made, parameters = experiment()
+        weights = torch.rand(12, 11, generator=torch.Generator().manual_seed(1))
+        gradients = {}
+        for engine, precision in (("compiled", "mixed"), ("eager", "double")):
+            rendering = openbragg.render(made, structure_factors=factors, engine=engine, precision=precision)
+            assert rendering.use.compiled == (engine == "compiled"), rendering.choices.notices
+            image = rendering.images[0]
+            gradients[engine] = torch.autograd.grad((image * weights).sum(), list(parameters.values()))
+        for name, mine, theirs in zip(parameters, gradients["compiled"], gradients["eager"], strict=True):
+            assert float(theirs) != 0.0, name
+            assert float(mine) == pytest.approx(float(theirs), rel=MIXED), name
+
+    def test_a_second_derivative_is_refused_and_not_wrong(self) -> None:
+        factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
+        made, parameters = experiment()
+        image = openbragg.simulate(made, structure_factors=factors, engine="compiled")
+        (first,) = torch.autograd.grad(image.sum(), parameters["distance"], create_graph=True)
+        with pytest.raises(RuntimeError):
+            torch.autograd.grad(first, parameters["distance"])
