@@ -342,14 +342,12 @@ def test_a_shape_that_cannot_be_compiled_is_computed_with_one_notice(
     assert cache.entries() == entries
 
 
-@pytest.mark.xfail(strict=True, reason="torch prints the whole graph on stderr, which is not kept quiet")
 def test_a_shape_that_cannot_be_compiled_leaves_stderr_to_the_notices(install: Callable[..., None]) -> None:
     install("acme", first=LOOKING)
     finished, _ = simulated("-lorentz_xtal", "--engine", "compiled")
     assert all(line.startswith("openbragg: notice: ") for line in finished.complaints())
 
 
-@pytest.mark.xfail(strict=True, reason="each panel tries and says so anew")
 def test_what_cannot_be_compiled_is_said_once_for_all_panels(install: Callable[..., None]) -> None:
     install("acme", first=LOOKING)
     shape = load_registry(()).get("lattice_shapes", "lorentz").cls()

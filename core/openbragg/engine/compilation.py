@@ -197,12 +197,9 @@ def _quietly() -> Iterator[None]:
     """Keep the compiler's words to itself: what matters is in the error."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    silent = io.StringIO()
     try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
             warnings.simplefilter("ignore")
             yield
     finally:

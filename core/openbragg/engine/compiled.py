@@ -24,7 +24,7 @@ ENGINES = ("auto", "eager", "compiled")
 #: `benchmarks/`, and only to a factor of two the same on all machines.
 EAGER_SECONDS_PER_TERM = 1e-7
 COMPILING_SECONDS = 40.0
-#: Terms evaluated at once on a GPU: enough to fill it and no more, and what a term takes at most where nothing is fused.
+#: Terms evaluated at once on a GPU, enough to fill it; and what a term takes at most, where nothing is fused.
 _MOST_DEVICE_TERMS, _DEVICE_BYTES_PER_TERM = 1 << 24, 256
 #: Evaluations (pixels x layers x subpixels x sources) of a block: q and its like stay in a core's cache.
 _BLOCK_EVALUATIONS = 8192
@@ -38,7 +38,7 @@ _MOST_EVALUATIONS = 1 << 17
 
 @attrs.define
 class Use:
-    """What an engine has done: seconds spent on compiling and on loading code, whether compiled code summed, what failed."""
+    """What an engine has done: seconds spent on making and loading code, if such code summed, and what failed."""
 
     preparing: float = 0.0
     compiled: bool = False
