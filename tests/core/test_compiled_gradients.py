@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from math import pi
 
 import pytest
@@ -92,13 +91,6 @@ def test_the_written_out_chain_gives_the_gradient_of_the_sum(shape: str) -> None
 @pytest.mark.xdist_group("compiled")
 @pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"there is no C++ compiler {COMPILER}")
 class TestCompiled:
-    @classmethod
-    @pytest.fixture(scope="class", autouse=True)
-    def cache(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("OPENBRAGG_CACHE", str(tmp_path_factory.mktemp("gradients")))
-            yield
-
     def test_gradients_of_crystal_beam_and_detector_are_those_of_the_eager_engine(self) -> None:
         factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
         made, parameters = experiment()
