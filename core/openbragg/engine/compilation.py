@@ -19,6 +19,8 @@ from openbragg.engine.kernel import PIXEL_MULTIPLE
 
 #: Lengths that the compiler is told to expect of the axes of a plan; any other is as right.
 _EXPECTED = {"layer": 2, "subpixel": 2, "source": 3, "phi": 10, "mosaic": 25}
+#: The same of tensors that come beside a plan's, where they are not (pixel,).
+_EXPECTED_BESIDE = {"tile": 96, "sample": 16, "listed": 60}
 #: Names of axes by the plan's fields.
 _AXES: dict[str, tuple[str | None, ...]] = {
     "subpixels": ("subpixel",),
@@ -58,6 +60,7 @@ def compile_function(
     named: Sequence[tuple[str, torch.Tensor]],
     further: Sequence[torch.Tensor],
     folder: Path,
+    axes: Sequence[tuple[str | int, ...]] | None = None,
 ) -> Compiled:
     """Compile a function of a plan's tensors and of pixels' coordinates.
 
@@ -68,9 +71,12 @@ def compile_function(
     named
         The plan's tensors with their names; only dtypes, shapes and names matter.
     further
-        Tensors (pixel,).
+        Tensors (pixel,), or of the axes below.
     folder
         Where the library is left.
+    axes
+        Names of the axes of each of the further tensors: those of a plan, ``tile``, ``sample`` and ``listed``; the length
+        of one that has always the same.
 
     Raises
     ------
@@ -85,8 +91,15 @@ def compile_function(
         examples.append(example)
         dynamic.append(shape)
     # A plugin's table may have any length, unless the plugin cares.
-    examples += [tensor.new_zeros(64 * PIXEL_MULTIPLE) for tensor in further]
-    dynamic += [{0: pixels}] * len(further)
+    if axes is None:
+        examples += [tensor.new_zeros(64 * PIXEL_MULTIPLE) for tensor in further]
+        dynamic += [{0: pixels}] * len(further)
+    else:
+        dimensions |= {name: torch.export.Dim(name, min=1, max=1 << 24) for name in _EXPECTED_BESIDE}
+        lengths = _EXPECTED | _EXPECTED_BESIDE
+        for tensor, names in zip(further, axes, strict=True):
+            examples.append(tensor.new_zeros([name if isinstance(name, int) else lengths[name] for name in names]))
+            dynamic.append({place: dimensions[name] for place, name in enumerate(names) if isinstance(name, str)})
     try:
         with _quietly(), torch.no_grad():
             program = torch.export.export(

@@ -83,7 +83,7 @@ class Engine:
             return None
         if kernel is None:
             return None
-        return Summer(kernel, _arguments(prepared), _block_pixels(plan, panel, pixels, self.cores()), plan)
+        return Summer(kernel, arguments_of(prepared), _block_pixels(plan, panel, pixels, self.cores()), plan)
 
     def _refuse(self, reason: str) -> None:
         if self.name == "compiled":
@@ -128,15 +128,20 @@ class Kind:
         How many tensors (pixel,) it takes after the plan's.
     function
         Makes it for a plan.
+    axes, dtypes
+        Names of the axes of the further tensors, see `openbragg.engine.compilation`, and their dtypes, where they are
+        not (pixel,) of float64.
     """
 
     name: str
     further: int
     function: Callable[[Plan], Callable[..., Sequence[torch.Tensor]]]
+    axes: tuple[tuple[str | int, ...], ...] | None = None
+    dtypes: tuple[torch.dtype, ...] | None = None
 
 
 def _forward(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
-    count = len(_arguments(plan))
+    count = len(arguments_of(plan))
 
     def sums(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
         whole = with_tensors(plan, tensors[:count])
@@ -160,7 +165,7 @@ def load_kernel(plan: Plan, kind: Kind, engine: Engine, *, compiling: bool) -> K
     """
     from openbragg.engine.signature import ChangeableError, options_of, signature_of
 
-    arguments = _arguments(plan)
+    arguments = arguments_of(plan)
     try:
         signature: dict[str, Any] | None = signature_of(plan, kind.name)
     except ChangeableError as reason:
@@ -186,11 +191,12 @@ def _compile(plan: Plan, kind: Kind, engine: Engine, signature: dict[str, Any] |
     from openbragg.engine.watching import watched
 
     began = time.monotonic()
-    arguments = _arguments(plan)
+    arguments = arguments_of(plan)
     observed, read = watched(plan)
     with tempfile.TemporaryDirectory() as scratch, _compiler_folder(engine.cache):
-        pixels = [torch.zeros(1, dtype=torch.float64, device=plan.device)] * kind.further
-        made = compile_function(kind.function(observed), list(tensors_in(plan)), pixels, Path(scratch))
+        dtypes = kind.dtypes or (torch.float64,) * kind.further
+        further = [torch.zeros(1, dtype=dtype, device=plan.device) for dtype in dtypes]
+        made = compile_function(kind.function(observed), list(tensors_in(plan)), further, Path(scratch), kind.axes)
         values = {name: options_of(plan, name) for name in sorted(read)}
         unclear = [name for name, value in values.items() if value is None]
         if unclear:
@@ -211,7 +217,8 @@ def _compile(plan: Plan, kind: Kind, engine: Engine, signature: dict[str, Any] |
                 engine.notices(f"compiled code is not kept: {engine.cache.folder}: {error.strerror}")
         # Once loaded, a library may lose its file.
         kernel = Kernel(library, made.shapes, made.dtypes, made.outputs, engine.cores())
-    kernel.check([*arguments, *[torch.zeros(PIXEL_MULTIPLE, dtype=torch.float64)] * kind.further])
+    if kind.axes is None:
+        kernel.check([*arguments, *[torch.zeros(PIXEL_MULTIPLE, dtype=torch.float64)] * kind.further])
     return kernel
 
 
@@ -252,7 +259,8 @@ def padded(values: torch.Tensor) -> torch.Tensor:
     return values if missing == 0 else torch.cat([values, values[-1:].expand(missing)])
 
 
-def _arguments(plan: Plan) -> list[torch.Tensor]:
+def arguments_of(plan: Plan) -> list[torch.Tensor]:
+    """A plan's tensors as compiled code takes them."""
     return [tensor.detach().contiguous() for _, tensor in tensors_in(plan)]
 
 

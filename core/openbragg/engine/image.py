@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import product
 
 import attrs
@@ -12,11 +10,13 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from openbragg.engine.compiled import Engine
+from openbragg.engine.cull import Culled, CullingRenderer, cull_refusal
 from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part
 from openbragg.engine.sequence import Strip, reference_interpolates_otherwise, render_in_order
 from openbragg.engine.summation import pixel_sums
+from openbragg.engine.threads import in_threads
 
 #: Terms evaluated at once by one CPU thread. Their intermediate arrays stay in a core's cache, and torch runs
 #: operations of this size on the thread that calls them: cores share the blocks, not the operations within one, so
@@ -46,10 +46,13 @@ class RenderedPanel:
         Expected photons, (slow, fast), on the plan's device.
     interpolated_otherwise
         Whether the reference program would have interpolated between other reflections.
+    culled
+        What was left out; None for a full sum.
     """
 
     image: torch.Tensor
     interpolated_otherwise: bool
+    culled: Culled | None = None
 
 
 def cut_into_blocks(plan: Plan, panel: PanelPlan, pixels: int, terms: int) -> Blocks:
@@ -91,6 +94,7 @@ def render_panel(
     block_terms: int | None = None,
     progress: Callable[[int], None] | None = None,
     engine: Engine | None = None,
+    cull: float | None = None,
 ) -> RenderedPanel:
     """Render a panel.
 
@@ -110,6 +114,9 @@ def render_panel(
         Called after each block with the number of pixels it finished.
     engine
         How the sum is computed; by default operation by operation.
+    cull
+        The part of the peak by which pixels may differ from the full sum; None for the full sum, which it is also where
+        `openbragg.engine.cull.cull_refusal` has a reason.
 
     Returns
     -------
@@ -119,10 +126,14 @@ def render_panel(
     """
     pixels = choose_pixels(panel.pixels, region, mask, plan.device)
     strip = strip_renderer(panel, pixels, blocks_for(plan, panel, pixels, block_terms), dtype, progress, engine)
-    whole = render_in_order(plan, panel, pixels, strip)
+    culled = None
+    if cull is not None and cull_refusal(plan) is None:
+        culled = CullingRenderer(panel, pixels, cull, dtype, engine or Engine(name="eager"), progress)
+    whole = render_in_order(plan, panel, pixels, culled or strip)
     return RenderedPanel(
         image=pixels.image(whole.values),
         interpolated_otherwise=reference_interpolates_otherwise(plan, panel, pixels, whole),
+        culled=None if culled is None else culled.culled,
     )
 
 
@@ -176,39 +187,6 @@ def strip_renderer(
         return Strip(values, missing, complete)
 
     return strip
-
-
-def in_threads(
-    work: Callable[[tuple[int, int]], int], pieces: list[tuple[int, int]], device: torch.device, threads: int
-) -> Iterator[int]:
-    """Do pieces of work in so many threads; on a GPU, whose queue is one, in turn.
-
-    Each piece is one thread's: torch's own threads would wait for each other, and for cores that are taken.
-    """
-    threads = min(threads, len(pieces))
-    if device.type != "cpu":
-        yield from map(work, pieces)
-        return
-    with _operations_in_one_thread():
-        if threads <= 1:
-            yield from map(work, pieces)
-            return
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            try:
-                yield from pool.map(work, pieces)
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-
-
-@contextmanager
-def _operations_in_one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _advance(progress: Callable[[int], None] | None, pixels: int) -> None:

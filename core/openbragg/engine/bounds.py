@@ -1,0 +1,157 @@
+"""How much each orientation can add to the pixels of a tile, at most: what need not be evaluated.
+
+A tile is a small square of neighbouring pixels, with all their subpixels and layers. Its q are worked out, all of them;
+they lie in a box. Indices are linear in q, so that those of an orientation lie in a box too, and the box has a least
+distance from whole indices, from which the plugins tell how large F_latt and F_cell can be. `docs/cull.md` has the proof.
+"""
+
+from __future__ import annotations
+
+import attrs
+import torch
+
+from openbragg.engine.block import Evaluations, evaluations_of
+from openbragg.engine.evaluate import photons, pixel_factors
+from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.roles import BoundedLatticeShape, Miller
+
+#: More than float64 rounds an index, for crystals up to tens of micrometres.
+_INDEX_ROUNDING = 1e-9
+#: More than single precision rounds a bound.
+_BOUND_ROUNDING = 1.0 + 1e-5
+#: Rounding of a sum of n numbers in single precision is below n times this, in whatever order they are added.
+_SUM_ROUNDING = 1.2e-7
+#: Bounds up to which orientations are left out are tried in such steps, beginning at an equal share for all: a
+#: compiler makes one loop of a fixed number of sums, and sorting would cost as much as evaluating.
+_STEP = 1.4
+_STEPS = 12
+
+
+@attrs.frozen(eq=False)
+class TileBounds:
+    """What is known of tiles before they are evaluated.
+
+    Attributes
+    ----------
+    kept
+        Which orientations must be evaluated, booleans (tile x source, orientation).
+    skipped
+        What the others could add to a pixel of each tile, at most: photons, float64, (tile,).
+    reach
+        What all orientations could, likewise.
+    """
+
+    kept: torch.Tensor
+    skipped: torch.Tensor
+    reach: torch.Tensor
+
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """All three."""
+        return self.kept, self.skipped, self.reach
+
+
+@attrs.frozen(eq=False)
+class Views:
+    """What tiles see, before any orientation comes in.
+
+    Attributes
+    ----------
+    middle, extent
+        x, y, z of the middle of the box in which all q of a tile lie, and half its extents: 1/metres, float64,
+        (3, tile, source).
+    weight
+        What a pixel gets from one squared electron in each of its samples, at most: photons, float64, (tile, source).
+    """
+
+    middle: torch.Tensor
+    extent: torch.Tensor
+    weight: torch.Tensor
+
+
+def views_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> Views:
+    """What tiles see, whose pixels have the indices slow and fast, float64, (tile, pixel)."""
+    evaluations = evaluations_of(plan, panel, slow.reshape(-1), fast.reshape(-1))
+    samples = [by_tile(component, slow.shape[1]) for component in evaluations.scattering]
+    lowest = torch.stack([component.amin(dim=-1) for component in samples])
+    highest = torch.stack([component.amax(dim=-1) for component in samples])
+    weight = _photons_per_intensity(plan, panel, slow, fast, evaluations)
+    return Views(0.5 * (lowest + highest), 0.5 * (highest - lowest), weight)
+
+
+def tile_bounds(
+    plan: Plan, middle: torch.Tensor, extent: torch.Tensor, weight: torch.Tensor, limit: torch.Tensor
+) -> TileBounds:
+    """Choose which orientations to evaluate.
+
+    Parameters
+    ----------
+    plan
+        The sum, with the tables of `openbragg.BoundedStructureFactors.neighbourhoods`.
+    middle, extent, weight
+        See `Views`.
+    limit
+        What may be left out of a pixel: photons, above 0, float64, ().
+    """
+    tiles, sources = weight.shape
+    # Components of all orientations lie side by side, for the compiler's innermost loop.
+    columns = plan.cell_vectors.reshape(-1, 9).T.contiguous()
+    bound = _bounds(plan, middle.reshape(3, -1, 1), extent.reshape(3, -1, 1), columns)
+    shares = bound * (weight / limit).to(bound.dtype).reshape(-1, 1)
+    pairs = sources * shares.shape[1]
+    whole = 1.0 / (1.0 + pairs * _SUM_ROUNDING)
+    levels = [_STEP**step / pairs for step in range(_STEPS)]
+    sums = [torch.where(shares <= level, shares, 0.0).sum(dim=1).reshape(tiles, sources).sum(dim=1) for level in levels]
+    chosen = torch.zeros_like(sums[0])
+    skipped = torch.zeros_like(sums[0])
+    for level, total in zip(levels, sums, strict=True):
+        # The sums grow, so that the last that is small enough counts.
+        chosen = torch.where(total <= whole, level, chosen)
+        skipped = torch.where(total <= whole, total / whole, skipped)
+    most = chosen.unsqueeze(1).expand(tiles, sources).reshape(-1, 1)
+    return TileBounds(
+        kept=~(shares <= most),
+        skipped=skipped.to(torch.float64) * limit,
+        reach=(bound.sum(dim=1, dtype=torch.float64).reshape(tiles, sources) * weight).sum(dim=1),
+    )
+
+
+def _bounds(plan: Plan, middle: torch.Tensor, extent: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Bounds of F_cell^2 F_latt^2, (box, orientation), for boxes of q and components (9, orientation) of the cell."""
+    assert isinstance(plan.shape, BoundedLatticeShape)
+    indices, distances, within = [], [], None
+    for row in range(3):
+        a, b, c = columns[3 * row], columns[3 * row + 1], columns[3 * row + 2]
+        centre = (middle[0] * a).addcmul(middle[1], b).addcmul(middle[2], c)
+        reach = (extent[0] * a.abs()).addcmul(extent[1], b.abs()).addcmul(extent[2], c.abs())
+        nearest = torch.ceil(centre - 0.5)
+        distance = (centre - nearest).abs() - (reach + _INDEX_ROUNDING)
+        distances.append(distance.to(plan.lattice.dtype).clamp(min=0.0, max=0.5))
+        indices.append(nearest)
+        # So that the nearest index of no sample is farther away than the next.
+        near = reach < 1.0 - _INDEX_ROUNDING
+        within = near if within is None else within & near
+    assert within is not None
+    amplitude = plan.structure_factors.amplitude(Miller(*indices), Miller(*indices), plan.tables)
+    amplitude = amplitude * plan.shape.bound(Miller(*distances), plan.lattice)
+    return torch.where(within, amplitude * amplitude * _BOUND_ROUNDING, float("inf"))
+
+
+def by_tile(values: torch.Tensor, pixels: int) -> torch.Tensor:
+    """Values on seven axes, of `pixels` pixels to a tile, as (tile, source, sample), contiguous."""
+    layer, slow, fast, source = values.shape[:4]
+    split = values.reshape(layer, slow, fast, source, -1, pixels)
+    return split.permute(4, 3, 0, 1, 2, 5).reshape(-1, source, layer * slow * fast * pixels).contiguous()
+
+
+def _photons_per_intensity(
+    plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, evaluations: Evaluations
+) -> torch.Tensor:
+    """What a pixel gets from one squared electron in each of its samples, at most: (tile, source), float64."""
+    factors = pixel_factors(plan, panel, slow.reshape(-1), fast.reshape(-1))
+    factor = photons(plan, torch.ones_like(slow).reshape(-1), factors).abs().reshape(slow.shape).amax(dim=-1)
+    shape = evaluations.scattering[0].shape
+    samples = shape[0] * shape[1] * shape[2]
+    if evaluations.weight is None:
+        return (factor * samples).unsqueeze(-1).expand(-1, shape[3])
+    weight = by_tile(evaluations.weight.expand(shape), slow.shape[1]).abs().amax(dim=-1)
+    return factor.unsqueeze(-1) * weight * samples
