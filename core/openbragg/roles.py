@@ -70,9 +70,9 @@ class Lattice:
     def least_scaled_distance_squared(self, distance: Miller) -> torch.Tensor:
         """A bound from below of `scaled_distance_squared`, in `dtype`.
 
-        For all offsets whose absolute values are at least `distance`. An offset x along one axis puts a point on a plane
-        (or beyond it) that is x d from the lattice point, d the spacing of the reciprocal lattice's planes across that
-        axis; d^2 is one over the diagonal element of the inverse metric.
+        For all offsets whose absolute values are at least `distance`. An offset x along one axis puts a point on a
+        plane that is x d from the lattice point, d the spacing of the reciprocal lattice's planes across that axis;
+        d^2 is one over the diagonal element of the inverse metric.
         """
         metric = self.reciprocal_metric * 1e-20
         minors = [metric[i, i] * metric[j, j] - metric[i, j] ** 2 for i, j in ((1, 2), (2, 0), (0, 1))]
@@ -166,7 +166,7 @@ class BoundedStructureFactors(StructureFactors, Protocol):
     """Structure factors of which it can be said that they are below something; what ``--cull`` needs."""
 
     def neighbourhoods(self, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """Tables with which `amplitude` gives, at a whole index, a bound of \\|F\\| there and at the 26 indices around it.
+        """Tables with which `amplitude` gives, at a whole index, a bound of \\|F\\| there and at the 26 around it.
 
         Not asked of tables with which `amplitude` interpolates.
         """

@@ -1,11 +1,14 @@
 """How much each orientation can add to the pixels of a tile, at most: what need not be evaluated.
 
-A tile is a small square of neighbouring pixels, with all their subpixels and layers. Its q are worked out, all of them;
-they lie in a box. Indices are linear in q, so that those of an orientation lie in a box too, and the box has a least
-distance from whole indices, from which the plugins tell how large F_latt and F_cell can be. `docs/cull.md` has the proof.
+A tile is a small square of neighbouring pixels, with all their subpixels and layers. Its q, all of which are worked
+out, lie in a box. Indices are linear in q, so that those of an orientation lie in a box too, and the box has a least
+distance from whole indices, from which the plugins tell how large F_latt and F_cell can be. `docs/cull.md` has the
+proof.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import attrs
 import torch
@@ -50,53 +53,47 @@ class TileBounds:
         return self.kept, self.skipped, self.reach
 
 
-@attrs.frozen(eq=False)
-class Views:
+def views_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
     """What tiles see, before any orientation comes in.
 
-    Attributes
+    Parameters
     ----------
-    middle, extent
-        x, y, z of the middle of the box in which all q of a tile lie, and half its extents: 1/metres, float64,
-        (3, tile, source).
-    weight
-        What a pixel gets from one squared electron in each of its samples, at most: photons, float64, (tile, source).
+    plan, panel
+        The sum.
+    slow, fast
+        Indices of the pixels of tiles, float64, (tile, pixel).
+
+    Returns
+    -------
+    Seven numbers, float64, (tile, source, 7): x, y, z of the middle of the box in which all q of a tile lie, and half its
+    extents, in 1/metres; and the photons that a pixel gets from one squared electron in each of its samples, at most.
+    Numbers of one tile lie side by side, which keeps the compiler from running its innermost loop over tiles.
     """
-
-    middle: torch.Tensor
-    extent: torch.Tensor
-    weight: torch.Tensor
-
-
-def views_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> Views:
-    """What tiles see, whose pixels have the indices slow and fast, float64, (tile, pixel)."""
     evaluations = evaluations_of(plan, panel, slow.reshape(-1), fast.reshape(-1))
-    samples = [by_tile(component, slow.shape[1]) for component in evaluations.scattering]
-    lowest = torch.stack([component.amin(dim=-1) for component in samples])
-    highest = torch.stack([component.amax(dim=-1) for component in samples])
+    samples = torch.stack([by_tile(component, slow.shape[1]) for component in evaluations.scattering], dim=-1)
+    lowest, highest = samples.amin(dim=2), samples.amax(dim=2)
     weight = _photons_per_intensity(plan, panel, slow, fast, evaluations)
-    return Views(0.5 * (lowest + highest), 0.5 * (highest - lowest), weight)
+    return torch.cat([0.5 * (lowest + highest), 0.5 * (highest - lowest), weight.unsqueeze(-1)], dim=-1)
 
 
-def tile_bounds(
-    plan: Plan, middle: torch.Tensor, extent: torch.Tensor, weight: torch.Tensor, limit: torch.Tensor
-) -> TileBounds:
+def tile_bounds(plan: Plan, views: torch.Tensor, columns: torch.Tensor, limit: torch.Tensor) -> TileBounds:
     """Choose which orientations to evaluate.
 
     Parameters
     ----------
     plan
         The sum, with the tables of `openbragg.BoundedStructureFactors.neighbourhoods`.
-    middle, extent, weight
-        See `Views`.
+    views
+        What `views_of` gives for the tiles.
+    columns
+        Components of the cell vectors, (9, orientation), those of all orientations side by side.
     limit
         What may be left out of a pixel: photons, above 0, float64, ().
     """
-    tiles, sources = weight.shape
-    # Components of all orientations lie side by side, for the compiler's innermost loop.
-    columns = plan.cell_vectors.reshape(-1, 9).T.contiguous()
-    bound = _bounds(plan, middle.reshape(3, -1, 1), extent.reshape(3, -1, 1), columns)
-    shares = bound * (weight / limit).to(bound.dtype).reshape(-1, 1)
+    tiles, sources = views.shape[:2]
+    seven = views.reshape(-1, 7, 1).unbind(1)
+    # Times a number of each tile, which keeps the compiler from running two loops where one does.
+    shares = _bounds(plan, seven[:6], columns) * (seven[6] / limit).to(plan.lattice.dtype)
     pairs = sources * shares.shape[1]
     whole = 1.0 / (1.0 + pairs * _SUM_ROUNDING)
     levels = [_STEP**step / pairs for step in range(_STEPS)]
@@ -111,18 +108,18 @@ def tile_bounds(
     return TileBounds(
         kept=~(shares <= most),
         skipped=skipped.to(torch.float64) * limit,
-        reach=(bound.sum(dim=1, dtype=torch.float64).reshape(tiles, sources) * weight).sum(dim=1),
+        reach=shares.sum(dim=1, dtype=torch.float64).reshape(tiles, sources).sum(dim=1) * limit,
     )
 
 
-def _bounds(plan: Plan, middle: torch.Tensor, extent: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+def _bounds(plan: Plan, boxes: Sequence[torch.Tensor], columns: torch.Tensor) -> torch.Tensor:
     """Bounds of F_cell^2 F_latt^2, (box, orientation), for boxes of q and components (9, orientation) of the cell."""
     assert isinstance(plan.shape, BoundedLatticeShape)
     indices, distances, within = [], [], None
     for row in range(3):
-        a, b, c = columns[3 * row], columns[3 * row + 1], columns[3 * row + 2]
-        centre = (middle[0] * a).addcmul(middle[1], b).addcmul(middle[2], c)
-        reach = (extent[0] * a.abs()).addcmul(extent[1], b.abs()).addcmul(extent[2], c.abs())
+        x, y, z = columns[3 * row], columns[3 * row + 1], columns[3 * row + 2]
+        centre = (boxes[0] * x).addcmul(boxes[1], y).addcmul(boxes[2], z)
+        reach = (boxes[3] * x.abs()).addcmul(boxes[4], y.abs()).addcmul(boxes[5], z.abs())
         nearest = torch.ceil(centre - 0.5)
         distance = (centre - nearest).abs() - (reach + _INDEX_ROUNDING)
         distances.append(distance.to(plan.lattice.dtype).clamp(min=0.0, max=0.5))

@@ -1,8 +1,9 @@
 """Leaving out of the sum what cannot matter: orientations that add next to nothing to the pixels of a tile.
 
 Twice the bounds of all tiles are worked out. The first time they tell where the peak of the image may be; there some
-tiles are evaluated in full, and the largest of their pixels is a bound of the peak from below. The second time they tell,
-with what may be left out of a pixel, which orientations need be evaluated. `docs/cull.md` says why the error is bounded.
+tiles are evaluated in full, and the largest of their pixels is a bound of the peak from below. The second time they
+tell, with what may be left out of a pixel, which orientations need be evaluated. `docs/cull.md` says why the error is
+bounded.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import attrs
 import torch
 
 from openbragg.engine.block import block_plan, with_tensors
-from openbragg.engine.bounds import TileBounds, Views, tile_bounds, views_of
+from openbragg.engine.bounds import TileBounds, tile_bounds, views_of
 from openbragg.engine.compiled import (
     COMPILING_SECONDS,
     EAGER_SECONDS_PER_TERM,
@@ -36,7 +37,7 @@ _TILE_SAMPLES = 16
 #: Pairs of a tile and an orientation whose bounds are worked out together: they stay in a core's cache.
 _COMPILED_PAIRS, _EAGER_PAIRS = 1 << 17, 1 << 15
 #: Terms evaluated together, likewise.
-_COMPILED_TERMS, _EAGER_TERMS = 1 << 18, 1 << 15
+_COMPILED_TERMS, _EAGER_TERMS = 1 << 17, 1 << 15
 #: Tiles in which the peak is searched, at most, and one in so many.
 _MOST_CANDIDATES, _ONE_IN = 128, 32
 
@@ -254,13 +255,14 @@ def _functions(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _F
     assert isinstance(plan.structure_factors, BoundedStructureFactors)
     summing = block_plan(plan, panel)
     bounding = attrs.evolve(summing, tables=plan.structure_factors.neighbourhoods(plan.tables))
+    columns = plan.cell_vectors.detach().reshape(-1, 9).T.contiguous()
     kernels = None
     if engine.name != "eager" and plan.device.type == "cpu" and tiles.count:
         kernels = _kernels(summing, bounding, tiles, engine)
     if kernels is None:
 
-        def bounds(views: Views, limit: torch.Tensor) -> TileBounds:
-            return tile_bounds(bounding, views.middle, views.extent, views.weight, limit)
+        def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
+            return tile_bounds(bounding, views, columns, limit)
 
         def intensity(scattering: torch.Tensor, listed: torch.Tensor) -> torch.Tensor:
             return listed_intensity(summing, scattering, listed)
@@ -268,9 +270,8 @@ def _functions(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _F
     else:
         of_bounds, of_sums = arguments_of(bounding), arguments_of(summing)
 
-        def bounds(views: Views, limit: torch.Tensor) -> TileBounds:
-            seen = [each.contiguous() for each in (views.middle, views.extent, views.weight)]
-            return TileBounds(*kernels[0]([*of_bounds, *seen, limit]))
+        def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
+            return TileBounds(*kernels[0]([*of_bounds, views.contiguous(), columns, limit]))
 
         def intensity(scattering: torch.Tensor, listed: torch.Tensor) -> torch.Tensor:
             return kernels[1]([*of_sums, scattering, listed])[0]
@@ -305,8 +306,8 @@ def _bounds_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
     count = len(arguments_of(plan))
 
     def bounds(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
-        middle, extent, weight, limit = tensors[count:]
-        return tile_bounds(with_tensors(plan, tensors[:count]), middle, extent, weight, limit).tensors()
+        views, columns, limit = tensors[count:]
+        return tile_bounds(with_tensors(plan, tensors[:count]), views, columns, limit).tensors()
 
     return bounds
 
@@ -321,18 +322,16 @@ def _listed_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
     return intensity
 
 
-#: An axis of this length, for x, y, z.
-_VECTOR = 3
 BOUNDS = Kind(
     name="bounds",
-    further=4,
+    further=3,
     function=_bounds_function,
-    axes=((_VECTOR, "tile", "source"), (_VECTOR, "tile", "source"), ("tile", "source"), ()),
+    axes=(("tile", "source", 7), (9, "orientation"), ()),
 )
 LISTED = Kind(
     name="listed",
     further=2,
     function=_listed_function,
-    axes=((_VECTOR, "tile", "source", "sample"), ("listed", "tile", "source")),
+    axes=((3, "tile", "source", "sample"), ("listed", "tile", "source")),
     dtypes=(torch.float64, torch.int64),
 )

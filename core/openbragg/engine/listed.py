@@ -15,7 +15,6 @@ from openbragg.engine.block import block_photons, evaluations_of
 from openbragg.engine.bounds import by_tile
 from openbragg.engine.plan import PanelPlan, Plan
 
-
 Summed = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -58,8 +57,8 @@ def listed_intensity(plan: Plan, scattering: torch.Tensor, listed: torch.Tensor)
         See `listed_photons`.
     """
     tiles, source, samples = scattering.shape[1:]
-    # Lists down and samples across, of which neighbours lie side by side: the compiler's innermost loop runs over these,
-    # and an element of a list, with the cell vectors that belong to it, is read once for all of them.
+    # Lists down and samples across, of which neighbours lie side by side: the compiler's innermost loop runs over
+    # these, and an element of a list, with the cell vectors that belong to it, is read once for all of them.
     x, y, z = scattering.reshape(3, -1, 1, samples).unbind(0)
     places = listed.reshape(listed.shape[0], -1).T.unsqueeze(2)
     start = places.clamp(min=0) * 9
