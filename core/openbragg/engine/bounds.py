@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import attrs
 import torch
 
-from openbragg.engine.block import Evaluations, evaluations_of
+from openbragg.engine.block import Evaluations
 from openbragg.engine.evaluate import photons, pixel_factors
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.roles import BoundedLatticeShape, Miller
@@ -26,8 +26,10 @@ _BOUND_ROUNDING = 1.0 + 1e-5
 _SUM_ROUNDING = 1.2e-7
 #: Bounds up to which orientations are left out are tried in such steps, beginning at an equal share for all: a
 #: compiler makes one loop of a fixed number of sums, and sorting would cost as much as evaluating.
-_STEP = 1.4
-_STEPS = 12
+_STEP = 1.6
+_STEPS = 8
+#: Columns come in such multiples, and a length in metres that no cell has.
+_TOGETHER, _HUGE = 8, 1e30
 
 
 @attrs.frozen(eq=False)
@@ -36,24 +38,35 @@ class TileBounds:
 
     Attributes
     ----------
-    kept
-        Which orientations must be evaluated, booleans (tile x source, orientation).
+    shares
+        What each orientation could add to a pixel of a tile, at most, in units of an equal share of what may be left
+        out, (tile x source, orientation).
+    most
+        The largest share up to which orientations are left out, of each tile, (tile,).
     skipped
-        What the others could add to a pixel of each tile, at most: photons, float64, (tile,).
+        What these could add to a pixel of each tile, at most: photons, float64, (tile,).
     reach
-        What all orientations could, likewise.
+        About what all orientations could: where the peak may be.
     """
 
-    kept: torch.Tensor
+    shares: torch.Tensor
+    most: torch.Tensor
     skipped: torch.Tensor
     reach: torch.Tensor
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """All three."""
-        return self.kept, self.skipped, self.reach
+        """All four."""
+        return self.shares, self.most, self.skipped, self.reach
+
+    def kept(self) -> torch.Tensor:
+        """Which orientations must be evaluated, booleans (tile, source, orientation)."""
+        shares = self.shares.reshape(len(self.most), -1, self.shares.shape[1])
+        return ~(shares <= self.most.reshape(-1, 1, 1))
 
 
-def views_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
+def views_of(
+    plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, evaluations: Evaluations
+) -> torch.Tensor:
     """What tiles see, before any orientation comes in.
 
     Parameters
@@ -62,18 +75,30 @@ def views_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tenso
         The sum.
     slow, fast
         Indices of the pixels of tiles, float64, (tile, pixel).
+    evaluations
+        What there is to evaluate of the pixels.
 
     Returns
     -------
-    Seven numbers, float64, (tile, source, 7): x, y, z of the middle of the box in which all q of a tile lie, and half its
-    extents, in 1/metres; and the photons that a pixel gets from one squared electron in each of its samples, at most.
-    Numbers of one tile lie side by side, which keeps the compiler from running its innermost loop over tiles.
+    Seven numbers, float64, (tile, source, 7): x, y, z of the middle of the box in which all q of a tile lie, and half
+    its extents, in 1/metres; and the photons that a pixel gets from one squared electron in each of its samples, at
+    most. Numbers of one tile lie side by side, which keeps the compiler from running its innermost loop over tiles.
     """
-    evaluations = evaluations_of(plan, panel, slow.reshape(-1), fast.reshape(-1))
-    samples = torch.stack([by_tile(component, slow.shape[1]) for component in evaluations.scattering], dim=-1)
-    lowest, highest = samples.amin(dim=2), samples.amax(dim=2)
+    samples = [by_tile(component, slow.shape[1]) for component in evaluations.scattering]
+    lowest = torch.stack([component.amin(dim=-1) for component in samples], dim=-1)
+    highest = torch.stack([component.amax(dim=-1) for component in samples], dim=-1)
     weight = _photons_per_intensity(plan, panel, slow, fast, evaluations)
     return torch.cat([0.5 * (lowest + highest), 0.5 * (highest - lowest), weight.unsqueeze(-1)], dim=-1)
+
+
+def columns_for_bounds(plan: Plan) -> torch.Tensor:
+    """Components of the cell vectors, (9, orientation), those of all orientations side by side.
+
+    There are more columns than orientations, up to a multiple of what a processor works on at once. The cells of the
+    others are so large that nothing is left out of them.
+    """
+    columns = plan.cell_vectors.detach().reshape(-1, 9).T
+    return torch.nn.functional.pad(columns, (0, -columns.shape[1] % _TOGETHER), value=_HUGE).contiguous()
 
 
 def tile_bounds(plan: Plan, views: torch.Tensor, columns: torch.Tensor, limit: torch.Tensor) -> TileBounds:
@@ -86,29 +111,30 @@ def tile_bounds(plan: Plan, views: torch.Tensor, columns: torch.Tensor, limit: t
     views
         What `views_of` gives for the tiles.
     columns
-        Components of the cell vectors, (9, orientation), those of all orientations side by side.
+        See `columns_for_bounds`.
     limit
         What may be left out of a pixel: photons, above 0, float64, ().
     """
     tiles, sources = views.shape[:2]
     seven = views.reshape(-1, 7, 1).unbind(1)
+    pairs = sources * columns.shape[1]
     # Times a number of each tile, which keeps the compiler from running two loops where one does.
-    shares = _bounds(plan, seven[:6], columns) * (seven[6] / limit).to(plan.lattice.dtype)
-    pairs = sources * shares.shape[1]
-    whole = 1.0 / (1.0 + pairs * _SUM_ROUNDING)
-    levels = [_STEP**step / pairs for step in range(_STEPS)]
+    shares = _bounds(plan, seven[:6], columns) * (seven[6] * pairs / limit).to(plan.lattice.dtype)
+    of_tile = shares.reshape(tiles, pairs)
+    whole = pairs / (1.0 + pairs * _SUM_ROUNDING)
+    levels = [_STEP**step for step in range(_STEPS)]
     sums = [torch.where(shares <= level, shares, 0.0).sum(dim=1).reshape(tiles, sources).sum(dim=1) for level in levels]
-    chosen = torch.zeros_like(sums[0])
+    most = torch.zeros_like(sums[0])
     skipped = torch.zeros_like(sums[0])
     for level, total in zip(levels, sums, strict=True):
         # The sums grow, so that the last that is small enough counts.
-        chosen = torch.where(total <= whole, level, chosen)
-        skipped = torch.where(total <= whole, total / whole, skipped)
-    most = chosen.unsqueeze(1).expand(tiles, sources).reshape(-1, 1)
+        most = torch.where(total <= whole, level, most)
+        skipped = torch.where(total <= whole, total, skipped)
     return TileBounds(
-        kept=~(shares <= most),
-        skipped=skipped.to(torch.float64) * limit,
-        reach=shares.sum(dim=1, dtype=torch.float64).reshape(tiles, sources).sum(dim=1) * limit,
+        shares=shares,
+        most=most,
+        skipped=skipped.to(torch.float64) * (limit / whole),
+        reach=torch.where(of_tile < float("inf"), of_tile, 0.0).sum(dim=1) * (limit / pairs),
     )
 
 

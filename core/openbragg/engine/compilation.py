@@ -20,7 +20,7 @@ from openbragg.engine.kernel import PIXEL_MULTIPLE
 #: Lengths that the compiler is told to expect of the axes of a plan; any other is as right.
 _EXPECTED = {"layer": 2, "subpixel": 2, "source": 3, "phi": 10, "mosaic": 25}
 #: The same of tensors that come beside a plan's, where they are not (pixel,).
-_EXPECTED_BESIDE = {"tile": 96, "sample": 16, "listed": 60, "orientation": 250}
+_EXPECTED_BESIDE = {"tile": 96, "row": 288, "sample": 16, "listed": 60, "orientation": 250}
 #: Names of axes by the plan's fields.
 _AXES: dict[str, tuple[str | None, ...]] = {
     "subpixels": ("subpixel",),
@@ -77,7 +77,7 @@ def compile_function(
     folder
         Where the library is left.
     axes
-        Names of the axes of each of the further tensors: those of a plan, ``tile``, ``sample``, ``listed`` and
+        Names of the axes of each of the further tensors: those of a plan, ``tile``, ``row``, ``sample``, ``listed`` and
         ``orientation``; the
         length of one that has always the same.
 

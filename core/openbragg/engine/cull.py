@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 import torch
 
-from openbragg.engine.block import block_plan, with_tensors
-from openbragg.engine.bounds import TileBounds, tile_bounds, views_of
+from openbragg.engine.block import block_plan, evaluations_of, with_tensors
+from openbragg.engine.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
 from openbragg.engine.compiled import (
     COMPILING_SECONDS,
     EAGER_SECONDS_PER_TERM,
@@ -24,7 +24,7 @@ from openbragg.engine.compiled import (
     load_kernel,
 )
 from openbragg.engine.kernel import KernelError
-from openbragg.engine.listed import listed_intensity, listed_photons
+from openbragg.engine.listed import listed_intensity, tile_photons
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import Strip, first_evaluated
@@ -35,11 +35,13 @@ from openbragg.roles import BoundedLatticeShape, BoundedStructureFactors
 #: Samples of a tile that fill the vectors of a processor; the fewer there are, the more orientations can be left out.
 _TILE_SAMPLES = 16
 #: Pairs of a tile and an orientation whose bounds are worked out together: they stay in a core's cache.
-_COMPILED_PAIRS, _EAGER_PAIRS = 1 << 17, 1 << 15
+_PAIRS = 1 << 15
 #: Terms evaluated together, likewise.
-_COMPILED_TERMS, _EAGER_TERMS = 1 << 17, 1 << 15
-#: Tiles in which the peak is searched, at most, and one in so many.
-_MOST_CANDIDATES, _ONE_IN = 128, 32
+_COMPILED_TERMS, _EAGER_TERMS = 1 << 16, 1 << 15
+#: Pairs and samples that a thread goes through before it comes back: what is done once for many takes little time.
+_PIECE_PAIRS, _PIECE_SAMPLES = 1 << 20, 1 << 16
+#: Tiles in which the peak is searched; of many tiles, one in so many is looked at.
+_CANDIDATES, _MANY, _ONE_IN = 64, 4096, 7
 
 
 @attrs.frozen(kw_only=True)
@@ -79,13 +81,62 @@ def cull_refusal(plan: Plan) -> str | None:
 
 
 @attrs.frozen(eq=False)
-class _Functions:
-    """Bounds and sums of tiles, compiled or not."""
+class _Sum:
+    """The sum of a panel, its functions compiled or not, and how much is done at once."""
 
-    bounds: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], TileBounds]
-    photons: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-    pairs: int
+    plan: Plan
+    panel: PanelPlan
+    tiles: Tiles
+    bounds: Callable[[torch.Tensor, torch.Tensor], TileBounds]
+    intensity: Callable[..., torch.Tensor]
     terms: int
+
+    @property
+    def lists(self) -> tuple[int, int]:
+        """Sources and orientations."""
+        return self.plan.wavelengths.numel(), self.plan.cell_vectors.shape[:2].numel()
+
+    def views(self, chosen: torch.Tensor) -> torch.Tensor:
+        """See `views_of`, of some tiles."""
+        slow, fast = self.tiles.coordinates(chosen)
+        evaluations = evaluations_of(self.plan, self.panel, slow.reshape(-1), fast.reshape(-1))
+        return views_of(self.plan, self.panel, slow, fast, evaluations)
+
+    def bounds_of(self, views: torch.Tensor, limit: torch.Tensor) -> Iterator[TileBounds]:
+        """The bounds of tiles, some after the other: their arrays stay in a core's cache."""
+        sources, orientations = self.lists
+        size = max(1, _PAIRS // (sources * orientations))
+        for low in range(0, len(views), size):
+            yield self.bounds(views[low : low + size], limit)
+
+    def photons(self, chosen: torch.Tensor, limit: torch.Tensor | None) -> tuple[torch.Tensor, int, float]:
+        """Photons of the pixels of tiles (tile, pixel), the pairs that were evaluated, and the most that is missing."""
+        slow, fast = self.tiles.coordinates(chosen)
+        evaluations = evaluations_of(self.plan, self.panel, slow.reshape(-1), fast.reshape(-1))
+        sources, orientations = self.lists
+        missing = 0.0
+        if limit is None:
+            kept = torch.ones((len(chosen) * sources, orientations), dtype=torch.bool, device=slow.device)
+        else:
+            views = views_of(self.plan, self.panel, slow, fast, evaluations)
+            parts = []
+            for bounds in self.bounds_of(views, limit):
+                parts.append(bounds.kept().flatten(0, 1)[:, :orientations])
+                missing = max(missing, float(bounds.skipped.max()))
+            kept = torch.cat(parts)
+        counts = kept.sum(dim=1)
+        samples = [by_tile(component, slow.shape[1]).flatten(0, 1) for component in evaluations.scattering]
+        intensity = torch.zeros_like(samples[0])
+        # Lists of about one length are summed together.
+        ordered, order = counts.sort(descending=True)
+        lengths, start = ordered.tolist(), 0
+        while start < len(lengths) and lengths[start] > 0:
+            stop = start + max(1, self.terms // (intensity.shape[1] * lengths[start]))
+            part = order[start:stop]
+            intensity[part] = self.intensity(*(each[part] for each in samples), _lists(kept[part], lengths[start]))
+            start = stop
+        photons = tile_photons(self.plan, self.panel, slow, fast, evaluations, intensity)
+        return photons, int(counts.sum()), missing
 
 
 def culled_photons(
@@ -116,56 +167,62 @@ def culled_photons(
     progress
         Called after each block with the number of pixels it finished.
     """
-    functions = _functions(plan, panel, tiles, engine)
-    sources, orientations = plan.wavelengths.numel(), plan.cell_vectors.shape[:2].numel()
+    whole = _sum(plan, panel, tiles, engine)
     values = torch.zeros(tiles.pixels.count, dtype=dtype, device=plan.device)
-    size = max(1, functions.pairs // (sources * orientations))
-    pieces = [(low, min(low + size, tiles.count)) for low in range(0, tiles.count, size)]
-    one = torch.ones((), dtype=torch.float64, device=plan.device)
-
-    def reach(piece: tuple[int, int]) -> torch.Tensor:
-        with torch.no_grad():
-            return functions.bounds(*tiles.coordinates(_numbers(piece, plan)), one).reach
-
-    reaches = list(in_threads(reach, pieces, plan.device, engine.cores()))
-    candidates = min(tiles.count, _MOST_CANDIDATES, max(1, tiles.count // _ONE_IN))
-    brightest = torch.cat(reaches).topk(candidates).indices if reaches else torch.zeros(0, dtype=torch.int64)
-    everything = torch.ones((sources, orientations), dtype=torch.bool, device=plan.device)
-
-    def peak(piece: tuple[int, int]) -> float:
-        with torch.no_grad():
-            chosen = brightest[slice(*piece)]
-            most = 0.0
-            for part, photons in _summed(functions, tiles, chosen, everything.expand(len(chosen), -1, -1)):
-                numbers = tiles.numbers_of(part)
-                counted = (numbers >= 0) & (numbers != (-1 if uncertain is None else uncertain))
-                most = max(most, float(torch.where(counted, photons, 0.0).max()))
-            return most
-
-    few = [(low, min(low + 8, candidates)) for low in range(0, candidates, 8)]
-    limit = share * max(in_threads(peak, few, plan.device, engine.cores()), default=0.0) * one
+    limit = share * _peak(whole, engine, uncertain)
 
     def fill(piece: tuple[int, int]) -> tuple[int, int, float]:
         with torch.no_grad():
-            chosen = _numbers(piece, plan)
-            kept, bound = everything.expand(len(chosen), -1, -1), 0.0
-            if float(limit) > 0.0:
-                found = functions.bounds(*tiles.coordinates(chosen), limit)
-                kept, bound = found.kept.reshape(kept.shape), float(found.skipped.max())
-            done = 0
-            for part, photons in _summed(functions, tiles, chosen, kept):
-                numbers = tiles.numbers_of(part)
-                there = numbers >= 0
-                values[numbers[there]] = photons[there].to(dtype)
-                done += int(there.sum())
-            return done, int(kept.sum()), bound
+            chosen = torch.arange(*piece, device=plan.device)
+            photons, evaluated, missing = whole.photons(chosen, limit if float(limit) > 0.0 else None)
+            numbers = tiles.numbers_of(chosen)
+            there = numbers >= 0
+            values[numbers[there]] = photons[there].to(dtype)
+            return int(there.sum()), evaluated, missing
 
     evaluated, largest = 0, 0.0
-    for done, number, bound in in_threads(fill, pieces, plan.device, engine.cores()):
-        evaluated, largest = evaluated + number, max(largest, bound)
+    for done, number, missing in in_threads(fill, _pieces(whole, tiles.count, engine), plan.device, engine.cores()):
+        evaluated, largest = evaluated + number, max(largest, missing)
         if progress is not None:
             progress(done)
-    return values, Culled(pairs=tiles.count * sources * orientations, evaluated=evaluated, bound=largest)
+    return values, Culled(pairs=tiles.count * whole.lists[0] * whole.lists[1], evaluated=evaluated, bound=largest)
+
+
+def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> torch.Tensor:
+    """Photons of the brightest pixel that is found: a bound of the peak from below, float64, ()."""
+    tiles, device = whole.tiles, whole.plan.device
+    # Spots are larger than tiles: some tiles of many tell where they are.
+    some = torch.arange(0, tiles.count, 1 if tiles.count < _MANY else _ONE_IN, device=device)
+    one = torch.ones((), dtype=torch.float64, device=device)
+
+    def reach(piece: tuple[int, int]) -> torch.Tensor:
+        with torch.no_grad():
+            views = whole.views(some[slice(*piece)])
+            return torch.cat([bounds.reach for bounds in whole.bounds_of(views, one)])
+
+    reaches = list(in_threads(reach, _pieces(whole, len(some), engine), device, engine.cores()))
+    if not reaches:
+        return 0.0 * one
+    candidates = some[torch.cat(reaches).topk(min(len(some), _CANDIDATES)).indices]
+
+    def peak(piece: tuple[int, int]) -> float:
+        with torch.no_grad():
+            chosen = candidates[slice(*piece)]
+            numbers = tiles.numbers_of(chosen)
+            counted = (numbers >= 0) & (numbers != (-1 if uncertain is None else uncertain))
+            return float(torch.where(counted, whole.photons(chosen, None)[0], 0.0).max())
+
+    few = [(low, min(low + _CANDIDATES // 4, len(candidates))) for low in range(0, len(candidates), _CANDIDATES // 4)]
+    return max(in_threads(peak, few, device, engine.cores())) * one
+
+
+def _pieces(whole: _Sum, count: int, engine: Engine) -> list[tuple[int, int]]:
+    """Tiles to go through together: a few pieces for each core, no larger than memory allows."""
+    sources, orientations = whole.lists
+    samples = whole.panel.layer_depths.numel() * whole.plan.oversample**2 * whole.tiles.side**2
+    most = min(_PIECE_PAIRS // (sources * orientations), _PIECE_SAMPLES // (sources * samples), count // engine.cores())
+    size = max(1, most)
+    return [(low, min(low + size, count)) for low in range(0, count, size)]
 
 
 class CullingRenderer:
@@ -216,46 +273,21 @@ def _tiles(plan: Plan, panel: PanelPlan, pixels: Pixels) -> Tiles:
     return cut_into_tiles(pixels, side)
 
 
-def _summed(
-    functions: _Functions, tiles: Tiles, chosen: torch.Tensor, kept: torch.Tensor
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Some tiles after the other, with their photons (tile, pixel), from what is kept of each.
-
-    `kept` is (tile, source, orientation). Tiles with lists of about one length are summed together.
-    """
-    counts = kept.sum(dim=2).amax(dim=1)
-    counts, order = counts.sort(descending=True)
-    start = 0
-    samples = max(_TILE_SAMPLES, tiles.side**2) * kept.shape[1]
-    while start < len(order):
-        longest = int(counts[start])
-        stop = start + max(1, functions.terms // (samples * max(1, longest)))
-        part = order[start:stop]
-        slow, fast = tiles.coordinates(chosen[part])
-        yield chosen[part], functions.photons(slow, fast, _lists(kept[part], longest))
-        start = stop
-
-
 def _lists(kept: torch.Tensor, longest: int) -> torch.Tensor:
-    """Numbers of the orientations that are kept, (number, tile, source), filled with -1."""
-    tiles, sources, orientations = kept.shape
-    rows, numbers = kept.reshape(-1, orientations).nonzero(as_tuple=True)
-    counts = kept.sum(dim=2).reshape(-1)
+    """Numbers of the orientations that are kept, (number, row), filled with -1, of kept (row, orientation)."""
+    rows, numbers = kept.nonzero(as_tuple=True)
+    counts = kept.sum(dim=1)
     places = torch.arange(len(rows), device=kept.device) - (counts.cumsum(0) - counts)[rows]
-    listed = torch.full((max(1, longest), tiles * sources), -1, dtype=torch.int64, device=kept.device)
+    listed = torch.full((longest, len(kept)), -1, dtype=torch.int64, device=kept.device)
     listed[places, rows] = numbers
-    return listed.reshape(-1, tiles, sources)
+    return listed
 
 
-def _numbers(piece: tuple[int, int], plan: Plan) -> torch.Tensor:
-    return torch.arange(*piece, device=plan.device)
-
-
-def _functions(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Functions:
+def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
     assert isinstance(plan.structure_factors, BoundedStructureFactors)
     summing = block_plan(plan, panel)
     bounding = attrs.evolve(summing, tables=plan.structure_factors.neighbourhoods(plan.tables))
-    columns = plan.cell_vectors.detach().reshape(-1, 9).T.contiguous()
+    columns = columns_for_bounds(plan)
     kernels = None
     if engine.name != "eager" and plan.device.type == "cpu" and tiles.count:
         kernels = _kernels(summing, bounding, tiles, engine)
@@ -264,8 +296,8 @@ def _functions(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _F
         def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
             return tile_bounds(bounding, views, columns, limit)
 
-        def intensity(scattering: torch.Tensor, listed: torch.Tensor) -> torch.Tensor:
-            return listed_intensity(summing, scattering, listed)
+        def intensity(*arguments: torch.Tensor) -> torch.Tensor:
+            return listed_intensity(summing, *arguments)
 
     else:
         of_bounds, of_sums = arguments_of(bounding), arguments_of(summing)
@@ -273,14 +305,15 @@ def _functions(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _F
         def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
             return TileBounds(*kernels[0]([*of_bounds, views.contiguous(), columns, limit]))
 
-        def intensity(scattering: torch.Tensor, listed: torch.Tensor) -> torch.Tensor:
-            return kernels[1]([*of_sums, scattering, listed])[0]
+        def intensity(*arguments: torch.Tensor) -> torch.Tensor:
+            return kernels[1]([*of_sums, *arguments])[0]
 
-    panel = summing.panels[0]
-    return _Functions(
-        bounds=lambda slow, fast, limit: bounds(views_of(summing, panel, slow, fast), limit),
-        photons=lambda slow, fast, listed: listed_photons(summing, panel, slow, fast, listed, intensity),
-        pairs=_EAGER_PAIRS if kernels is None else _COMPILED_PAIRS,
+    return _Sum(
+        plan=summing,
+        panel=summing.panels[0],
+        tiles=tiles,
+        bounds=bounds,
+        intensity=intensity,
         terms=_EAGER_TERMS if kernels is None else _COMPILED_TERMS,
     )
 
@@ -316,8 +349,7 @@ def _listed_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
     count = len(arguments_of(plan))
 
     def intensity(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
-        scattering, listed = tensors[count:]
-        return (listed_intensity(with_tensors(plan, tensors[:count]), scattering, listed),)
+        return (listed_intensity(with_tensors(plan, tensors[:count]), *tensors[count:]),)
 
     return intensity
 
@@ -330,8 +362,8 @@ BOUNDS = Kind(
 )
 LISTED = Kind(
     name="listed",
-    further=2,
+    further=4,
     function=_listed_function,
-    axes=((3, "tile", "source", "sample"), ("listed", "tile", "source")),
-    dtypes=(torch.float64, torch.int64),
+    axes=(*(("row", "sample"),) * 3, ("listed", "row")),
+    dtypes=(*(torch.float64,) * 3, torch.int64),
 )

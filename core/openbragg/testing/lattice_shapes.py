@@ -330,7 +330,7 @@ def check_lattice_bound(shape: BoundedLatticeShape, device: torch.device | str =
                 found = float(lattice_amplitude(shape, _miller(place, device), nearest, lattice).abs())
                 require(
                     found <= float(bound) * (1.0 + _BOUND) + rounding * height,
-                    f"|F_latt| of {cells} cells is {found!r} at {place}, above the bound {float(bound)!r} from {distance}",
+                    f"|F_latt| of {cells} cells is {found!r} at {place}, above the bound {float(bound)!r}",
                 )
 
     parts = st.tuples(*(st.floats(0.0, 1.0) for _ in range(3)))
