@@ -129,15 +129,15 @@ class Kind:
     function
         Makes it for a plan.
     axes, dtypes
-        Names of the axes of the further tensors, see `openbragg.engine.compilation`, and their dtypes, where they are
-        not (pixel,) of float64.
+        Names of the axes of the further tensors, see `openbragg.engine.compilation`, and their dtypes for a plan,
+        where they are not (pixel,) of float64.
     """
 
     name: str
     further: int
     function: Callable[[Plan], Callable[..., Sequence[torch.Tensor]]]
     axes: tuple[tuple[str | int, ...], ...] | None = None
-    dtypes: tuple[torch.dtype, ...] | None = None
+    dtypes: Callable[[Plan], tuple[torch.dtype, ...]] | None = None
 
 
 def _forward(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
@@ -194,7 +194,7 @@ def _compile(plan: Plan, kind: Kind, engine: Engine, signature: dict[str, Any] |
     arguments = arguments_of(plan)
     observed, read = watched(plan)
     with tempfile.TemporaryDirectory() as scratch, _compiler_folder(engine.cache):
-        dtypes = kind.dtypes or (torch.float64,) * kind.further
+        dtypes = kind.dtypes(plan) if kind.dtypes is not None else (torch.float64,) * kind.further
         further = [torch.zeros(1, dtype=dtype, device=plan.device) for dtype in dtypes]
         made = compile_function(kind.function(observed), list(tensors_in(plan)), further, Path(scratch), kind.axes)
         values = {name: options_of(plan, name) for name in sorted(read)}

@@ -89,6 +89,7 @@ class _Sum:
     tiles: Tiles
     bounds: Callable[[torch.Tensor, torch.Tensor], TileBounds]
     intensity: Callable[..., torch.Tensor]
+    vectors: torch.Tensor
     terms: int
 
     @property
@@ -133,7 +134,11 @@ class _Sum:
         while start < len(lengths) and lengths[start] > 0:
             stop = start + max(1, self.terms // (intensity.shape[1] * lengths[start]))
             part = order[start:stop]
-            intensity[part] = self.intensity(*(each[part] for each in samples), _lists(kept[part], lengths[start]))
+            listed, counted = _lists(kept[part], counts[part], lengths[start])
+            vectors = self.vectors.index_select(1, listed.reshape(-1)).reshape(9, *listed.shape)
+            intensity[part] = self.intensity(
+                *(each[part] for each in samples), vectors, counted.to(self.plan.lattice.dtype)
+            )
             start = stop
         photons = tile_photons(self.plan, self.panel, slow, fast, evaluations, intensity)
         return photons, int(counts.sum()), missing
@@ -203,7 +208,10 @@ def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> torch.Tensor:
     reaches = list(in_threads(reach, _pieces(whole, len(some), engine), device, engine.cores()))
     if not reaches:
         return 0.0 * one
-    candidates = some[torch.cat(reaches).topk(min(len(some), _CANDIDATES)).indices]
+    found = some[torch.cat(reaches).topk(min(len(some), _CANDIDATES)).indices]
+    # Those that lie beside them were perhaps not looked at.
+    beside = torch.arange(1 - _ONE_IN, _ONE_IN, device=device)
+    candidates = torch.unique((found.unsqueeze(1) + beside).clamp(0, tiles.count - 1))
 
     def peak(piece: tuple[int, int]) -> float:
         with torch.no_grad():
@@ -212,7 +220,7 @@ def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> torch.Tensor:
             counted = (numbers >= 0) & (numbers != (-1 if uncertain is None else uncertain))
             return float(torch.where(counted, whole.photons(chosen, None)[0], 0.0).max())
 
-    few = [(low, min(low + _CANDIDATES // 4, len(candidates))) for low in range(0, len(candidates), _CANDIDATES // 4)]
+    few = [(low, min(low + _CANDIDATES, len(candidates))) for low in range(0, len(candidates), _CANDIDATES)]
     return max(in_threads(peak, few, device, engine.cores())) * one
 
 
@@ -273,14 +281,16 @@ def _tiles(plan: Plan, panel: PanelPlan, pixels: Pixels) -> Tiles:
     return cut_into_tiles(pixels, side)
 
 
-def _lists(kept: torch.Tensor, longest: int) -> torch.Tensor:
-    """Numbers of the orientations that are kept, (number, row), filled with -1, of kept (row, orientation)."""
-    rows, numbers = kept.nonzero(as_tuple=True)
-    counts = kept.sum(dim=1)
-    places = torch.arange(len(rows), device=kept.device) - (counts.cumsum(0) - counts)[rows]
-    listed = torch.full((longest, len(kept)), -1, dtype=torch.int64, device=kept.device)
-    listed[places, rows] = numbers
-    return listed
+def _lists(kept: torch.Tensor, counts: torch.Tensor, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numbers of the orientations that are kept of each row, and which places of the lists are filled.
+
+    Both are (row, number); `kept` is (row, orientation), and `counts` how many there are, (row,).
+    """
+    filled = torch.arange(longest, device=kept.device) < counts.unsqueeze(1)
+    listed = torch.zeros(filled.shape, dtype=torch.int64, device=kept.device)
+    # Both run through the rows in the same order.
+    listed[filled] = kept.nonzero(as_tuple=True)[1]
+    return listed, filled
 
 
 def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
@@ -314,6 +324,7 @@ def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
         tiles=tiles,
         bounds=bounds,
         intensity=intensity,
+        vectors=plan.cell_vectors.detach().reshape(-1, 9).T.contiguous(),
         terms=_EAGER_TERMS if kernels is None else _COMPILED_TERMS,
     )
 
@@ -362,8 +373,8 @@ BOUNDS = Kind(
 )
 LISTED = Kind(
     name="listed",
-    further=4,
+    further=5,
     function=_listed_function,
-    axes=(*(("row", "sample"),) * 3, ("listed", "row")),
-    dtypes=(*(torch.float64,) * 3, torch.int64),
+    axes=(*(("row", "sample"),) * 3, (9, "row", "listed"), ("row", "listed")),
+    dtypes=lambda plan: (*(torch.float64,) * 4, plan.lattice.dtype),
 )

@@ -42,7 +42,7 @@ def tile_photons(
 
 
 def listed_intensity(
-    plan: Plan, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, listed: torch.Tensor
+    plan: Plan, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, vectors: torch.Tensor, counted: torch.Tensor
 ) -> torch.Tensor:
     """Intensities of samples, summed over listed orientations: squared electrons, float64, (row, sample).
 
@@ -52,15 +52,13 @@ def listed_intensity(
         The sum.
     x, y, z
         Of q in 1/metres, float64, (row, sample).
-    listed
-        Numbers of the orientations to sum over, int64, (number, row); those below 0 fill a list that is shorter than
-        others.
+    vectors
+        Components of the cell vectors of the orientations in a row's list, in metres, float64, (9, row, number).
+    counted
+        1 where a list has so many, 0 beyond, in the precision of amplitudes, (row, number).
     """
-    # Lists down and samples across, of which neighbours lie side by side: the compiler's innermost loop runs over
-    # these, and an element of a list, with the cell vectors that belong to it, is read once for all of them.
-    places = listed.T.unsqueeze(2)
-    start = places.clamp(min=0) * 9
-    vectors = plan.cell_vectors.reshape(-1)
-    rows = [[vectors[start + (3 * row + axis)] for axis in range(3)] for row in range(3)]
-    found = amplitudes(plan, (x.unsqueeze(1), y.unsqueeze(1), z.unsqueeze(1)), rows)
-    return torch.where(places >= 0, found.intensity, 0.0).sum(dim=1, dtype=torch.float64)
+    # Lists lie across, samples down: the order in which a compiler fuses the sum over lists. A list stays in the cache
+    # nearest to the processor for all samples.
+    rows = [[vectors[3 * row + axis].unsqueeze(1) for axis in range(3)] for row in range(3)]
+    found = amplitudes(plan, (x.unsqueeze(2), y.unsqueeze(2), z.unsqueeze(2)), rows)
+    return (found.intensity * counted.unsqueeze(1)).sum(dim=2, dtype=torch.float64)
