@@ -35,7 +35,7 @@ class Square:
         )
 
     def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
-        """See `openbragg.BoundedLatticeShape.bound`: along each axis N, and 1 / sin(pi h), the height of the fringes."""
+        """See `openbragg.BoundedLatticeShape.bound`: along each axis N, and the fringes' height, 1 / sin(pi h)."""
         from openbragg import sin_pi
 
         lowest = (1.0 / lattice.cells).to(lattice.dtype).unbind(0)
