@@ -34,8 +34,6 @@ _AXES: dict[str, tuple[str | None, ...]] = {
 SETTINGS = {
     # Cores share blocks; each block is one thread's.
     "cpp.threads": 1,
-    # Places in tables and lists are within them; looking again takes time.
-    "assert_indirect_indexing": False,
     "cpp.enable_floating_point_contract_flag": "fast",
     # The wrapper is called once a block: time spent on making it fast is lost.
     "aot_inductor.compile_wrapper_opt_level": "O0",
