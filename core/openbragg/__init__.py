@@ -14,6 +14,8 @@ from openbragg.hookspecs import hookimpl
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.options import Rule, option
 from openbragg.roles import (
+    BoundedLatticeShape,
+    BoundedStructureFactors,
     GeometryConvention,
     Image,
     ImageFormat,
@@ -57,6 +59,8 @@ _LATER = {
 __all__ = [
     "Axes",
     "Beam",
+    "BoundedLatticeShape",
+    "BoundedStructureFactors",
     "Crystal",
     "Detector",
     "Experiment",

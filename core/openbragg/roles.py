@@ -67,6 +67,23 @@ class Lattice:
         mixed = h * k * metric[0, 1] + h * l * metric[0, 2] + k * l * metric[1, 2]
         return (square + 2.0 * mixed) * (self.cells.prod() ** 2 * self.fudge)
 
+    def least_scaled_distance_squared(self, distance: Miller) -> torch.Tensor:
+        """A bound from below of `scaled_distance_squared`, in `dtype`.
+
+        For all offsets whose absolute values are at least `distance`. An offset x along one axis puts a point on a
+        plane that is x d from the lattice point, d the spacing of the reciprocal lattice's planes across that axis;
+        d^2 is one over the diagonal element of the inverse metric.
+        """
+        metric = self.reciprocal_metric * 1e-20
+        minors = [metric[i, i] * metric[j, j] - metric[i, j] ** 2 for i, j in ((1, 2), (2, 0), (0, 1))]
+        volume = metric[0, 0] * minors[0] - metric[0, 1] * (metric[0, 1] * metric[2, 2] - metric[1, 2] * metric[0, 2])
+        volume = volume + metric[0, 2] * (metric[0, 1] * metric[1, 2] - metric[1, 1] * metric[0, 2])
+        scale = self.cells.prod() ** 2 * self.fudge
+        squares = [
+            step * step * (scale * volume / minor).to(self.dtype) for step, minor in zip(distance, minors, strict=True)
+        ]
+        return squares[0].maximum(squares[1]).maximum(squares[2])
+
 
 class Plugin(Protocol):
     """What every plugin class has.
@@ -145,6 +162,17 @@ class InterpolatingStructureFactors(StructureFactors, Protocol):
 
 
 @runtime_checkable
+class BoundedStructureFactors(StructureFactors, Protocol):
+    """Structure factors of which it can be said that they are below something; what ``--cull`` needs."""
+
+    def neighbourhoods(self, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """Tables with which `amplitude` gives, at a whole index, a bound of \\|F\\| there and at the 26 around it.
+
+        Not asked of tables with which `amplitude` interpolates.
+        """
+
+
+@runtime_checkable
 class LatticeShape(Plugin, Protocol):
     """The amplitude of the finite lattice's transform, F_latt, around a lattice point."""
 
@@ -163,6 +191,27 @@ class LatticeShape(Plugin, Protocol):
         Returns
         -------
         Tensors of the offsets' shape (after broadcasting) and `lattice.dtype`; dimensionless.
+        """
+
+
+@runtime_checkable
+class BoundedLatticeShape(LatticeShape, Protocol):
+    """A shape of which it can be said that it is below something away from lattice points; what ``--cull`` needs."""
+
+    def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
+        """A bound of \\|F_latt\\| wherever the offset is at least so far from 0 along each of a, b and c.
+
+        Parameters
+        ----------
+        distance
+            Least absolute values of the offsets along a, b and c, in `lattice.dtype`, from 0 to 1/2.
+        lattice
+            Cells, metric, fudge and dtype.
+
+        Returns
+        -------
+        Tensor of the distances' shape (after broadcasting) and `lattice.dtype`. The closer to the largest \\|F_latt\\|
+        there is, the more can be left out.
         """
 
 

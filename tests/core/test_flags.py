@@ -97,6 +97,7 @@ SETTING_FLAGS = [
     ("-device", "cuda:1", Computation, "device", "cuda:1"),
     ("-engine", "eager", Computation, "engine", "eager"),
     ("-threads", "3", Computation, "threads", 3),
+    ("-cull", "1e-6", Computation, "cull", 1e-6),
     ("-progress", "", Output, "progress", True),
     ("-noprogress", "", Output, "progress", False),
     ("-timings", "a.json", Timing, "file", "a.json"),

@@ -121,6 +121,7 @@ class Recording:
             quirks=tuple(sorted(parse_compat(computation.compat))),
             precision=computation.precision,
             device=computation.device,
+            cull=computation.cull,
             notices=(),
             inputs=tuple(self._unchanged()),
             outputs=tuple(_written(output) for output in self.wanted),

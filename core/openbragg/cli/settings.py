@@ -6,7 +6,7 @@ from pathlib import Path
 
 import attrs
 
-from openbragg.options import COUNT, COUNT_OR_NONE, POSITIVE, one_of, option
+from openbragg.options import COUNT, COUNT_OR_NONE, PART, POSITIVE, one_of, option
 
 
 @attrs.frozen
@@ -40,6 +40,13 @@ class Computation:
     )
     threads: int | None = option(
         "-threads", type=int, rule=COUNT, help="Cores to use. Default: all, or what OMP_NUM_THREADS allows."
+    )
+    cull: float | None = option(
+        "-cull",
+        rule=PART,
+        metavar="EPS",
+        help="Leave out orientations that hardly matter: no pixel is further from the full sum than this part of the "
+        "largest one. Default: leave out none.",
     )
 
 

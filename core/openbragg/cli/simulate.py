@@ -115,6 +115,7 @@ def simulate(
             compat=compat,
             engine=computation.engine,
             threads=computation.threads,
+            cull=computation.cull,
             progress=progress,
             stopwatch=stopwatch,
         )
@@ -196,6 +197,11 @@ def _report(rendering: Rendering, selected: Selected, wanted: list[outputs.Outpu
     made["lattice shape"] = selected.roles["lattice_shapes"].name
     for word, value in made.items():
         click.echo(f"{word:<16}{value}")
+    for culled in rendering.culled:
+        click.echo(
+            f"{'culled':<16}{culled.skipped():.1%} of the orientations of tiles; "
+            f"no pixel lacks more than {culled.bound:.3g} photons"
+        )
     assert sampling.region is not None  # resolved
     numbers = statistics(rendering.images[0], sampling.region, rendering.mask())
     click.echo(f"{'largest':<16}{numbers.largest:.6g} photons at slow {numbers.slow}, fast {numbers.fast}")

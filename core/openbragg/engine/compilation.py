@@ -22,6 +22,8 @@ from openbragg.engine.kernel import PIXEL_MULTIPLE
 #: and from other lengths, so that none is taken for the same.
 _EXPECTED = {"layer": 5, "subpixel": 7, "source": 13, "phi": 17, "mosaic": 29}
 _EXPECTED_PIXELS = 64 * PIXEL_MULTIPLE
+#: The same of tensors that come beside a plan's, where they are not (pixel,).
+_EXPECTED_BESIDE = {"tile": 96, "row": 288, "sample": 16, "listed": 60, "orientation": 250}
 #: Names of axes by the plan's fields.
 _AXES: dict[str, tuple[str | None, ...]] = {
     "subpixels": ("subpixel",),
@@ -67,6 +69,7 @@ def compile_function(
     named: Sequence[tuple[str, torch.Tensor]],
     further: Sequence[torch.Tensor],
     folder: Path,
+    axes: Sequence[tuple[str | int, ...]] | None = None,
     *,
     differentiates: bool = False,
 ) -> Compiled:
@@ -79,9 +82,12 @@ def compile_function(
     named
         The plan's tensors with their names; only dtypes, shapes and names matter.
     further
-        Tensors (pixel,).
+        Tensors (pixel,), or of the axes below.
     folder
         Where the library is left.
+    axes
+        Names of the axes of each of the further tensors: those of a plan, ``tile``, ``row``, ``sample``, ``listed`` and
+        ``orientation``; the length of one that has always the same.
     differentiates
         Whether the function takes derivatives of what it computes.
 
@@ -98,9 +104,16 @@ def compile_function(
         examples.append(example)
         dynamic.append(shape)
     # A plugin's table may have any length, unless the plugin cares.
-    examples += [tensor.new_ones(_EXPECTED_PIXELS) for tensor in further]
-    dynamic += [{0: pixels}] * len(further)
     settings = dict(SETTINGS)
+    if axes is None:
+        examples += [tensor.new_ones(_EXPECTED_PIXELS) for tensor in further]
+        dynamic += [{0: pixels}] * len(further)
+    else:
+        dimensions |= {name: torch.export.Dim(name, min=1, max=1 << 24) for name in _EXPECTED_BESIDE}
+        lengths = _EXPECTED | _EXPECTED_BESIDE
+        for tensor, names in zip(further, axes, strict=True):
+            examples.append(tensor.new_zeros([name if isinstance(name, int) else lengths[name] for name in names]))
+            dynamic.append({place: dimensions[name] for place, name in enumerate(names) if isinstance(name, str)})
     try:
         with _quietly(), torch.no_grad():
             if differentiates:

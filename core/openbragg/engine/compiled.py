@@ -218,6 +218,9 @@ class Kind:
         How many tensors (pixel,) it takes after the plan's.
     function
         Makes it for a plan.
+    axes, dtypes
+        Names of the axes of the further tensors, see `openbragg.engine.compilation`, and their dtypes for a plan,
+        where they are not (pixel,) of float64.
     differentiates
         Whether it takes derivatives.
     """
@@ -225,11 +228,13 @@ class Kind:
     name: str
     further: int
     function: Callable[[Plan], Callable[..., Sequence[torch.Tensor]]]
+    axes: tuple[tuple[str | int, ...], ...] | None = None
+    dtypes: Callable[[Plan], tuple[torch.dtype, ...]] | None = None
     differentiates: bool = False
 
 
 def _forward(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
-    count = len(_arguments(plan))
+    count = len(arguments_of(plan))
 
     def sums(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
         whole = with_tensors(plan, tensors[:count])
@@ -247,7 +252,7 @@ def gradients_by(wanted: Sequence[str]) -> Kind:
     def made(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
         from openbragg.engine.gradient import block_gradients
 
-        count = len(_arguments(plan))
+        count = len(arguments_of(plan))
 
         def gradients(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
             return block_gradients(plan, wanted, tensors[:count], *tensors[count:])
@@ -280,7 +285,7 @@ def load_kernel(plan: Plan, kind: Kind, engine: Engine, *, compiling: bool) -> K
     """
     from openbragg.engine.signature import ChangeableError, options_of, signature_of
 
-    arguments = _arguments(plan)
+    arguments = arguments_of(plan)
     try:
         signature: dict[str, Any] | None = signature_of(plan, kind.name)
     except ChangeableError as reason:
@@ -306,15 +311,17 @@ def _compile(plan: Plan, kind: Kind, engine: Engine, signature: dict[str, Any] |
     from openbragg.engine.watching import watched
 
     began = time.monotonic()
-    arguments = _arguments(plan)
+    arguments = arguments_of(plan)
     observed, read = watched(plan)
     with tempfile.TemporaryDirectory() as scratch, _compiler_folder(engine.cache):
-        pixels = [torch.zeros(1, dtype=torch.float64, device=plan.device)] * kind.further
+        dtypes = kind.dtypes(plan) if kind.dtypes is not None else (torch.float64,) * kind.further
+        further = [torch.zeros(1, dtype=dtype, device=plan.device) for dtype in dtypes]
         made = compile_function(
             kind.function(observed),
             list(tensors_in(plan)),
-            pixels,
+            further,
             Path(scratch),
+            kind.axes,
             differentiates=kind.differentiates,
         )
         values = {name: options_of(plan, name) for name in sorted(read)}
@@ -337,7 +344,8 @@ def _compile(plan: Plan, kind: Kind, engine: Engine, signature: dict[str, Any] |
                 engine.notices(f"compiled code is not kept: {engine.cache.folder}: {error.strerror}")
         # Once loaded, a library may lose its file.
         kernel = Kernel(library, made.shapes, made.dtypes, made.outputs, engine.cores())
-    kernel.check([*arguments, *[torch.zeros(PIXEL_MULTIPLE, dtype=torch.float64)] * kind.further])
+    if kind.axes is None:
+        kernel.check([*arguments, *[torch.zeros(PIXEL_MULTIPLE, dtype=torch.float64)] * kind.further])
     return kernel
 
 
@@ -388,7 +396,8 @@ def _tensors(plan: Plan, panel: PanelPlan) -> list[torch.Tensor]:
     return [tensor for _, tensor in tensors_in(block_plan(plan, panel))]
 
 
-def _arguments(plan: Plan) -> list[torch.Tensor]:
+def arguments_of(plan: Plan) -> list[torch.Tensor]:
+    """A plan's tensors as compiled code takes them."""
     return [tensor.detach().contiguous() for _, tensor in tensors_in(plan)]
 
 

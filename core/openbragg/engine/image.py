@@ -10,6 +10,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from openbragg.engine.compiled import Engine, device_terms
+from openbragg.engine.cull import Culled, CullingRenderer, cull_refusal
 from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part
@@ -43,10 +44,13 @@ class RenderedPanel:
         Expected photons, (slow, fast), on the plan's device.
     interpolated_otherwise
         Whether the reference program would have interpolated between other reflections.
+    culled
+        What was left out; None for a full sum.
     """
 
     image: torch.Tensor
     interpolated_otherwise: bool
+    culled: Culled | None = None
 
 
 def cut_into_blocks(plan: Plan, panel: PanelPlan, pixels: int, terms: int) -> Blocks:
@@ -88,6 +92,7 @@ def render_panel(
     block_terms: int | None = None,
     progress: Callable[[int], None] | None = None,
     engine: Engine | None = None,
+    cull: float | None = None,
 ) -> RenderedPanel:
     """Render a panel.
 
@@ -107,6 +112,9 @@ def render_panel(
         Called after each block with the number of pixels it finished.
     engine
         How the sum is computed; by default operation by operation.
+    cull
+        The part of the peak by which pixels may differ from the full sum; None for the full sum, which it is also where
+        `openbragg.engine.cull.cull_refusal` has a reason.
 
     Returns
     -------
@@ -116,10 +124,14 @@ def render_panel(
     """
     pixels = choose_pixels(panel.pixels, region, mask, plan.device)
     strip = strip_renderer(panel, pixels, blocks_for(plan, panel, pixels, block_terms), dtype, progress, engine)
-    whole = render_in_order(plan, panel, pixels, strip)
+    culled = None
+    if cull is not None and cull_refusal(plan) is None:
+        culled = CullingRenderer(panel, pixels, cull, dtype, engine or Engine(name="eager"), progress)
+    whole = render_in_order(plan, panel, pixels, culled or strip)
     return RenderedPanel(
         image=pixels.image(whole.values),
         interpolated_otherwise=reference_interpolates_otherwise(plan, panel, pixels, whole),
+        culled=None if culled is None else culled.culled,
     )
 
 

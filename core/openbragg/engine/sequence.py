@@ -34,7 +34,7 @@ def render_in_order(plan: Plan, panel: PanelPlan, pixels: Pixels, strip: Callabl
     strip
         Renders the pixels from one number up to another, of which each is independent of the others.
     """
-    first = _first_evaluated(plan, panel, pixels)
+    first = first_evaluated(plan, panel, pixels)
     latched = plan.interpolation_latch and plan.interpolates
     mended: dict[int, torch.Tensor] = {}
     interpolates = True
@@ -112,7 +112,7 @@ def turn_of(
     plan: Plan, panel: PanelPlan, pixels: Pixels, number: int, strip: Callable[[Plan, int, int], Strip]
 ) -> Turn:
     """What `render_in_order` makes of the pixel of a number, found without rendering those after it."""
-    first = _first_evaluated(plan, panel, pixels)
+    first = first_evaluated(plan, panel, pixels)
     latched = plan.interpolation_latch and plan.interpolates
     if first is not None and number >= first:
         slow, fast = pixels.coordinates(first, first + 1)
@@ -133,7 +133,7 @@ def turn_of(
     return Turn(plan)
 
 
-def _first_evaluated(plan: Plan, panel: PanelPlan, pixels: Pixels) -> int | None:
+def first_evaluated(plan: Plan, panel: PanelPlan, pixels: Pixels) -> int | None:
     """Number of the pixel that phi-carryover finds first: of which the resolution limit leaves anything; else None."""
     if plan.first_cell_vectors is None:
         return None

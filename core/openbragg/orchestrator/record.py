@@ -194,6 +194,8 @@ class Record:
         Files that were written.
     machine
         Where the run was made.
+    cull
+        The part of the largest pixel by which pixels may differ from the full sum; None for a full sum.
     """
 
     format: str = attrs.field(metadata={"schema": {"const": FORMAT}})
@@ -212,6 +214,7 @@ class Record:
     inputs: tuple[InputFile, ...]
     outputs: tuple[OutputFile, ...]
     machine: Machine
+    cull: float | None = None
 
     def plugin(self, role: str) -> UsedPlugin:
         """The plugin of a role of which one takes part.

@@ -31,8 +31,8 @@ class Run:
         The experiment, every default resolved.
     convention, structure_factors, lattice_shape, noise
         The plugins, with the options that they had.
-    precision, device, compat
-        How and where it was computed, and the reference's quirks that were reproduced.
+    precision, device, compat, cull
+        How and where it was computed, the reference's quirks that were reproduced, and how much was left out.
     record
         All that the record says: see `docs/record.md`.
     notices
@@ -49,6 +49,7 @@ class Run:
     compat: frozenset[str]
     record: Record
     notices: tuple[str, ...] = ()
+    cull: float | None = None
 
     def render(self, **changes: Any) -> Rendering:
         """Render it: on the same machine, the same photons; `changes` are arguments of `openbragg.render`."""
@@ -62,6 +63,7 @@ class Run:
             "device": self.device,
             "precision": self.precision,
             "compat": self.compat,
+            "cull": self.cull,
         }
         return render(**{**arguments, **changes})
 
@@ -110,6 +112,7 @@ def load_run(path: Path | str, *, force: bool = False) -> Run:
         compat=compat,
         record=record,
         notices=tuple(finder.notices),
+        cull=record.cull,
     )
 
 

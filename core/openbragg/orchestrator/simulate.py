@@ -9,6 +9,7 @@ import attrs
 import torch
 
 from openbragg.engine.compiled import ENGINES, Engine, Use
+from openbragg.engine.cull import Culled, cull_refusal
 from openbragg.engine.image import RenderedPanel, render_panel
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan
 from openbragg.errors import UsageError
@@ -74,10 +75,13 @@ class Rendering(Layout):
         Expected photons of each panel, (slow, fast).
     use
         Whether compiled code summed them, and what preparing it took.
+    culled
+        What was left out of each; empty for full sums.
     """
 
     images: tuple[torch.Tensor, ...]
     use: Use = attrs.field(factory=Use)
+    culled: tuple[Culled, ...] = ()
 
 
 def plugin(role: str, name: str, **options: Any) -> Any:
@@ -109,6 +113,7 @@ def simulate(
     compat: Collection[str] = (),
     engine: str = "auto",
     threads: int | None = None,
+    cull: float | None = None,
 ) -> torch.Tensor:
     """Expected photons of an experiment with one panel.
 
@@ -131,6 +136,9 @@ def simulate(
         ``eager``: operation by operation; ``auto``: compiled where such code is there or compiling pays.
     threads
         Cores to use; by default all that this process may use, and one in a worker of another process.
+    cull
+        Leave out orientations that hardly matter: the largest error of a pixel as a part of the panel's largest one,
+        above 0 and below 1. By default nothing is left out; see docs/cull.md.
 
     Returns
     -------
@@ -152,6 +160,7 @@ def simulate(
         compat=compat,
         engine=engine,
         threads=threads,
+        cull=cull,
     )
     if len(rendering.images) != 1:
         raise UsageError(f"simulate() renders one panel, this detector has {len(rendering.images)}; use render()")
@@ -170,6 +179,7 @@ def render(
     compat: Collection[str] = (),
     engine: str = "auto",
     threads: int | None = None,
+    cull: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     stopwatch: Stopwatch | None = None,
 ) -> Rendering:
@@ -182,6 +192,8 @@ def render(
         raise UsageError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
     if threads is not None and threads < 1:
         raise UsageError(f"threads: expected 1 or more, got {threads}")
+    if cull is not None and not 0.0 < cull < 1.0:
+        raise UsageError(f"cull: expected a number above 0 and below 1, got {cull}")
     stopwatch = stopwatch or Stopwatch()
     with stopwatch.stage("layout"):
         layout = lay_out(
@@ -195,8 +207,11 @@ def render(
             compat=compat,
         )
     chosen = Engine(name=engine, threads=threads, notices=layout.choices.notices.append)
+    reason = None if cull is None else cull_refusal(layout.plan)
+    if reason is not None:
+        layout.choices.notices.append(f"nothing is culled: {reason}")
     with stopwatch.stage("render"):
-        panels = _render_panels(layout, chosen, progress)
+        panels = _render_panels(layout, chosen, progress, None if reason is not None else cull)
     stopwatch.move(chosen.use.preparing, "render", "compile")
     images = tuple(panel.image for panel in panels)
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
@@ -209,6 +224,7 @@ def render(
         plan=layout.plan,
         dtype=layout.dtype,
         use=chosen.use,
+        culled=tuple(panel.culled for panel in panels if panel.culled is not None),
     )
 
 
@@ -275,7 +291,7 @@ def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) ->
 
 
 def _render_panels(
-    layout: Layout, engine: Engine, progress: Callable[[int, int], None] | None
+    layout: Layout, engine: Engine, progress: Callable[[int, int], None] | None, cull: float | None
 ) -> tuple[RenderedPanel, ...]:
     plan, experiment, dtype = layout.plan, layout.experiment, layout.dtype
     several = len(plan.panels) > 1
@@ -294,7 +310,14 @@ def _render_panels(
 
     return tuple(
         render_panel(
-            plan, panel, dtype=dtype, region=None if several else region, mask=mask, progress=advance, engine=engine
+            plan,
+            panel,
+            dtype=dtype,
+            region=None if several else region,
+            mask=mask,
+            progress=advance,
+            engine=engine,
+            cull=cull,
         )
         for panel in plan.panels
     )

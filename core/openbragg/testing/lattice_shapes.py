@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
-from openbragg.roles import Lattice, LatticeShape, Miller
+from openbragg.roles import BoundedLatticeShape, Lattice, LatticeShape, Miller
 from openbragg.testing.assertions import for_all, require, require_close
 from openbragg.testing.declaration import check_declaration
 
@@ -18,6 +18,8 @@ from openbragg.testing.declaration import check_declaration
 _DOUBLE = 1e-12
 #: What single precision may cost, relative to the peak: the error that the engine's mixed precision promises.
 _SINGLE = 1e-6
+#: What a bound may be too low, as a part of itself: single precision rounds it.
+_BOUND = 1e-5
 #: Reciprocal vectors of a triclinic cell of 40 x 50 x 60 angstroms, in 1/m; rows.
 _RECIPROCAL = ((2.5e8, 0.0, 0.0), (3e7, 2.0e8, 0.0), (-2e7, 4e7, 1.67e8))
 #: Steps of central differences, in indices, and how far they may be from the gradient, relative to peak x cells.
@@ -112,6 +114,8 @@ def check_lattice_shape(
     check_separability(shape, separable, device)
     check_broadcasting(shape, device)
     check_shape_gradients(shape, differentiable, device)
+    if isinstance(shape, BoundedLatticeShape):
+        check_lattice_bound(shape, device)
 
 
 def check_peak_height(shape: LatticeShape, peak: float = 1.0, device: torch.device | str = "cpu") -> None:
@@ -303,6 +307,34 @@ def check_shape_gradients(shape: LatticeShape, differentiable: bool = True, devi
             require_close(found[axis], slope, sentence, absolute=_SLOPE_ERROR * height * height)
 
     for_all(is_slope, _CELLS, _OFFSET)
+
+
+def check_lattice_bound(shape: BoundedLatticeShape, device: torch.device | str = "cpu") -> None:
+    """\\|F_latt\\| is no larger than the bound at any offset that is at least as far out along each axis.
+
+    Only of shapes that have a bound, see `openbragg.BoundedLatticeShape`.
+    """
+    corner = (0.5, 0.5, 0.5)
+
+    def is_below(
+        cells: tuple[int, int, int], offset: tuple[float, ...], parts: tuple[float, ...], fudge: float
+    ) -> None:
+        distance = tuple(abs(step) * part for step, part in zip(offset, parts, strict=True))
+        nearest = _miller((3, -2, 1), device)
+        for dtype, rounding in ((torch.float64, _DOUBLE), (torch.float32, _SINGLE)):
+            lattice = make_lattice(cells, fudge=fudge, dtype=dtype, device=device)
+            bound = shape.bound(Miller(*(step.to(dtype) for step in _miller(distance, device))), lattice)
+            require(bound.dtype == dtype, f"a bound is {bound.dtype} where the lattice asks for {dtype}")
+            height = float(cells[0] * cells[1] * cells[2])
+            for place in (offset, distance, corner):
+                found = float(lattice_amplitude(shape, _miller(place, device), nearest, lattice).abs())
+                require(
+                    found <= float(bound) * (1.0 + _BOUND) + rounding * height,
+                    f"|F_latt| of {cells} cells is {found!r} at {place}, above the bound {float(bound)!r}",
+                )
+
+    parts = st.tuples(*(st.floats(0.0, 1.0) for _ in range(3)))
+    for_all(is_below, _CELLS, _OFFSET, parts, st.sampled_from([1.0, 0.02, 1e-4]))
 
 
 def _miller(values: tuple[Any, ...], device: torch.device | str) -> Miller:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from openbragg.model import Experiment
-from openbragg.roles import Miller, StructureFactors
+from openbragg.roles import BoundedStructureFactors, InterpolatingStructureFactors, Miller, StructureFactors
 from openbragg.testing.assertions import require, require_close
 from openbragg.testing.declaration import check_declaration
 
@@ -56,6 +56,8 @@ def check_structure_factors(
     check_each_reflection_for_itself(structure_factors, experiment, known, device)
     if default is not None:
         check_default_amplitude(structure_factors, experiment, known, default, device)
+    if isinstance(structure_factors, BoundedStructureFactors):
+        check_neighbourhoods(structure_factors, experiment, known, device)
 
 
 def check_known_amplitudes(
@@ -141,6 +143,36 @@ def check_each_reflection_for_itself(
         alone = structure_factors.amplitude(Miller(*index[place].unbind()), Miller(*nearest[place].unbind()), tables)
         sentence = f"F of {tuple(index[place].tolist())} alone, against among others"
         require_close(alone, together[place], sentence, relative=_ROUNDING[torch.float64], absolute=1e-12)
+
+
+def check_neighbourhoods(
+    structure_factors: BoundedStructureFactors,
+    experiment: Experiment,
+    known: Mapping[Index, float],
+    device: torch.device | str = "cpu",
+) -> None:
+    """The bound of a neighbourhood is no smaller than \\|F\\| at any of its 27 indices.
+
+    Only of structure factors that have such bounds, see `openbragg.BoundedStructureFactors`, and do not interpolate.
+    """
+    for dtype in _PRECISIONS:
+        tables = structure_factors.prepare(experiment, torch.device(device), dtype)
+        if isinstance(structure_factors, InterpolatingStructureFactors) and structure_factors.interpolates(tables):
+            tables = structure_factors.without_interpolation(tables)
+        bounds = structure_factors.neighbourhoods(tables)
+        steps = torch.cartesian_prod(*[torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64, device=device)] * 3)
+        indices = torch.tensor([*known, (_FAR, 0, 0)], dtype=torch.float64, device=device)
+        centres = (indices.unsqueeze(1) + steps).reshape(-1, 3)
+        around = Miller(*(centres.unsqueeze(1) + steps).unbind(-1))
+        found = structure_factors.amplitude(around, around, tables).abs().amax(dim=1)
+        centre = Miller(*centres.unbind(-1))
+        bound = structure_factors.amplitude(centre, centre, bounds)
+        low = bound < found
+        if bool(low.any()):
+            place = [int(value) for value in centres[low][0]]
+            raise AssertionError(
+                f"the bound around {place} is {float(bound[low][0])}, below an F of {float(found[low][0])} there"
+            )
 
 
 def _at(

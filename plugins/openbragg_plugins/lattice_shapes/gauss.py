@@ -36,6 +36,11 @@ class Gauss:
         exponent = (lattice.scaled_distance_squared(offset) / _WIDTH).to(lattice.dtype)
         return (count * (-exponent).exp(),)
 
+    def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.BoundedLatticeShape.bound`."""
+        exponent = lattice.least_scaled_distance_squared(distance) / _WIDTH
+        return lattice.cells.prod().to(lattice.dtype) * (-exponent).exp()
+
 
 @hookimpl
 def lattice_shapes() -> list[type[LatticeShape]]:

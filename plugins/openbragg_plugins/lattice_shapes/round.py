@@ -40,6 +40,14 @@ class Round:
         scale = (math.pi**2 * lattice.fudge).to(lattice.dtype)
         return (_PEAK * na * nb * nc * sphere_transform(scale * square),)
 
+    def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.BoundedLatticeShape.bound`: \\|S(x)\\| is at most 1, and 3 sqrt(1 + 1/x^2) / x^2."""
+        na, nb, nc = lattice.cells.to(lattice.dtype).unbind(0)
+        h, k, l = distance
+        scale = (math.pi**2 * lattice.fudge).to(lattice.dtype)
+        inverse = 1.0 / (scale * ((h * na) ** 2 + (k * nb) ** 2 + (l * nc) ** 2)).clamp(min=1.0)
+        return _PEAK * na * nb * nc * (3.0 * inverse * (1.0 + inverse).sqrt()).clamp(max=1.0)
+
 
 @hookimpl
 def lattice_shapes() -> list[type[LatticeShape]]:

@@ -34,6 +34,14 @@ class Square:
             for step, index, count in zip(offset, nearest, lattice.cells.unbind(0), strict=True)
         )
 
+    def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.BoundedLatticeShape.bound`: along each axis N, and the fringes' height, 1 / sin(pi h)."""
+        from openbragg import sin_pi
+
+        lowest = (1.0 / lattice.cells).to(lattice.dtype).unbind(0)
+        h, k, l = (sin_pi(step).clamp(min=least) for step, least in zip(distance, lowest, strict=True))
+        return 1.0 / (h * k * l)
+
 
 @hookimpl
 def lattice_shapes() -> list[type[LatticeShape]]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Squared radius of the spot in the measure of `Lattice.scaled_distance_squared`.
 _EDGE = 0.3969
+#: More than rounding adds to a squared distance in single precision.
+_ROUNDING = 1.00001
 
 
 @attrs.frozen
@@ -34,6 +36,12 @@ class Tophat:
         """See `openbragg.LatticeShape.factors`; one factor."""
         inside = lattice.scaled_distance_squared(offset) < _EDGE
         return (lattice.cells.prod().to(lattice.dtype) * inside.to(lattice.dtype),)
+
+    def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.BoundedLatticeShape.bound`."""
+        # A little wider, for the distance is rounded.
+        inside = lattice.least_scaled_distance_squared(distance) < _EDGE * _ROUNDING
+        return lattice.cells.prod().to(lattice.dtype) * inside.to(lattice.dtype)
 
 
 @hookimpl

@@ -163,6 +163,17 @@ class HklTable:
         """See `openbragg.InterpolatingStructureFactors.without_interpolation`."""
         return tables[:_TABLE_ONLY]
 
+    def neighbourhoods(self, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.BoundedStructureFactors.neighbourhoods`: the largest amplitude of 3 x 3 x 3 reflections."""
+        import torch
+
+        if len(tables) == 1:
+            return (tables[0].abs(),)
+        table, lowest, highest = tables[:_TABLE_ONLY]
+        extent = [int(length) for length in (highest - lowest + 3.0).tolist()]
+        box = table.abs().reshape(1, *extent)
+        return torch.nn.functional.max_pool3d(box, 3, stride=1, padding=1).reshape(-1), lowest, highest
+
     def _interpolated(self, experiment: Experiment) -> bool:
         if self.interpolate is not None:
             return self.interpolate

@@ -1,0 +1,388 @@
+"""Leaving out of the sum what cannot matter: orientations that add next to nothing to the pixels of a tile.
+
+Twice the bounds of all tiles are worked out. The first time they tell where the peak of the image may be; there some
+tiles are evaluated in full, and the largest of their pixels is a bound of the peak from below. The second time they
+tell, with what may be left out of a pixel, which orientations need be evaluated. `docs/cull.md` says why the error is
+bounded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import attrs
+import torch
+
+from openbragg.engine.block import block_plan, evaluations_of, with_tensors
+from openbragg.engine.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
+from openbragg.engine.compiled import (
+    COMPILING_SECONDS,
+    EAGER_SECONDS_PER_TERM,
+    Engine,
+    Kind,
+    arguments_of,
+    load_kernel,
+)
+from openbragg.engine.kernel import KernelError
+from openbragg.engine.listed import listed_intensity, tile_photons
+from openbragg.engine.pixels import Pixels
+from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.sequence import first_evaluated
+from openbragg.engine.strips import Strip
+from openbragg.engine.threads import in_threads
+from openbragg.engine.tiles import Tiles, cut_into_tiles
+from openbragg.roles import BoundedLatticeShape, BoundedStructureFactors
+
+#: Samples of a tile that fill the vectors of a processor; the fewer there are, the more orientations can be left out.
+_TILE_SAMPLES = 16
+#: Pairs of a tile and an orientation whose bounds are worked out together: they stay in a core's cache.
+_PAIRS = 1 << 15
+#: Terms evaluated together, likewise.
+_COMPILED_TERMS, _EAGER_TERMS = 1 << 16, 1 << 15
+#: Pairs and samples that a thread goes through before it comes back: what is done once for many takes little time.
+_PIECE_PAIRS, _PIECE_SAMPLES = 1 << 20, 1 << 16
+#: Tiles in which the peak is searched; of many tiles, one in so many is looked at.
+_CANDIDATES, _MANY, _ONE_IN = 64, 4096, 7
+
+
+@attrs.frozen(kw_only=True)
+class Culled:
+    """What was left out of an image.
+
+    Attributes
+    ----------
+    pairs, evaluated
+        Pairs of a tile and an orientation (for each source), and those that were evaluated.
+    bound
+        Photons by which no pixel is further from the full sum than this.
+    """
+
+    pairs: int
+    evaluated: int
+    bound: float
+
+    def skipped(self) -> float:
+        """The part of the pairs that was left out."""
+        return 1.0 - self.evaluated / self.pairs if self.pairs else 0.0
+
+
+def cull_refusal(plan: Plan) -> str | None:
+    """Why nothing can be left out of a plan's sum; None where it can."""
+    if plan.differentiable():
+        return "the full sum is needed for gradients"
+    if plan.running_product:
+        return "running-product goes through the terms one by one"
+    if plan.interpolates or plan.reference_interpolates:
+        return "every term tells whether there are neighbours to interpolate"
+    if not isinstance(plan.shape, BoundedLatticeShape):
+        return f"the lattice shape {plan.shape.name} has no bound"
+    if not isinstance(plan.structure_factors, BoundedStructureFactors):
+        return f"the structure factors {plan.structure_factors.name} have no bound"
+    return None
+
+
+@attrs.frozen(eq=False)
+class _Sum:
+    """The sum of a panel, its functions compiled or not, and how much is done at once."""
+
+    plan: Plan
+    panel: PanelPlan
+    tiles: Tiles
+    bounds: Callable[[torch.Tensor, torch.Tensor], TileBounds]
+    intensity: Callable[..., torch.Tensor]
+    vectors: torch.Tensor
+    terms: int
+
+    @property
+    def lists(self) -> tuple[int, int]:
+        """Sources and orientations."""
+        return self.plan.wavelengths.numel(), self.plan.cell_vectors.shape[:2].numel()
+
+    def views(self, chosen: torch.Tensor) -> torch.Tensor:
+        """See `views_of`, of some tiles."""
+        slow, fast = self.tiles.coordinates(chosen)
+        evaluations = evaluations_of(self.plan, self.panel, slow.reshape(-1), fast.reshape(-1))
+        return views_of(self.plan, self.panel, slow, fast, evaluations)
+
+    def bounds_of(self, views: torch.Tensor, limit: torch.Tensor) -> Iterator[TileBounds]:
+        """The bounds of tiles, some after the other: their arrays stay in a core's cache."""
+        sources, orientations = self.lists
+        size = max(1, _PAIRS // (sources * orientations))
+        for low in range(0, len(views), size):
+            yield self.bounds(views[low : low + size], limit)
+
+    def photons(self, chosen: torch.Tensor, limit: torch.Tensor | None) -> tuple[torch.Tensor, int, float]:
+        """Photons of the pixels of tiles (tile, pixel), the pairs that were evaluated, and the most that is missing."""
+        slow, fast = self.tiles.coordinates(chosen)
+        evaluations = evaluations_of(self.plan, self.panel, slow.reshape(-1), fast.reshape(-1))
+        sources, orientations = self.lists
+        missing = 0.0
+        if limit is None:
+            kept = torch.ones((len(chosen) * sources, orientations), dtype=torch.bool, device=slow.device)
+        else:
+            views = views_of(self.plan, self.panel, slow, fast, evaluations)
+            parts = []
+            for bounds in self.bounds_of(views, limit):
+                parts.append(bounds.kept().flatten(0, 1)[:, :orientations])
+                missing = max(missing, float(bounds.skipped.max()))
+            kept = torch.cat(parts)
+        counts = kept.sum(dim=1)
+        samples = [by_tile(component, slow.shape[1]).flatten(0, 1) for component in evaluations.scattering]
+        intensity = torch.zeros_like(samples[0])
+        # Lists of about one length are summed together.
+        ordered, order = counts.sort(descending=True)
+        lengths, start = ordered.tolist(), 0
+        while start < len(lengths) and lengths[start] > 0:
+            stop = start + max(1, self.terms // (intensity.shape[1] * lengths[start]))
+            part = order[start:stop]
+            listed, counted = _lists(kept[part], counts[part], lengths[start])
+            vectors = self.vectors.index_select(1, listed.reshape(-1)).reshape(9, *listed.shape)
+            intensity[part] = self.intensity(
+                *(each[part] for each in samples), vectors, counted.to(self.plan.lattice.dtype)
+            )
+            start = stop
+        photons = tile_photons(self.plan, self.panel, slow, fast, evaluations, intensity)
+        return photons, int(counts.sum()), missing
+
+
+def culled_photons(
+    plan: Plan,
+    panel: PanelPlan,
+    tiles: Tiles,
+    share: float,
+    dtype: torch.dtype,
+    engine: Engine,
+    *,
+    uncertain: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[torch.Tensor, Culled]:
+    """Photons of the pixels (pixel,), none further from the full sum than `share` of the largest.
+
+    Parameters
+    ----------
+    plan, panel
+        A sum that `cull_refusal` has nothing against.
+    tiles
+        The pixels.
+    share
+        Between 0 and 1.
+    dtype, engine
+        Of the photons, and how they are summed.
+    uncertain
+        Number of a pixel that will be replaced; it cannot tell how high the peak is.
+    progress
+        Called after each block with the number of pixels it finished.
+    """
+    whole = _sum(plan, panel, tiles, engine)
+    values = torch.zeros(tiles.pixels.count, dtype=dtype, device=plan.device)
+    limit = share * _peak(whole, engine, uncertain)
+
+    def fill(piece: tuple[int, int]) -> tuple[int, int, float]:
+        with torch.no_grad():
+            chosen = torch.arange(*piece, device=plan.device)
+            photons, evaluated, missing = whole.photons(chosen, limit if float(limit) > 0.0 else None)
+            numbers = tiles.numbers_of(chosen)
+            there = numbers >= 0
+            values[numbers[there]] = photons[there].to(dtype)
+            return int(there.sum()), evaluated, missing
+
+    evaluated, largest = 0, 0.0
+    for done, number, missing in in_threads(fill, _pieces(whole, tiles.count, engine), plan.device, engine.cores()):
+        evaluated, largest = evaluated + number, max(largest, missing)
+        if progress is not None:
+            progress(done)
+    return values, Culled(pairs=tiles.count * whole.lists[0] * whole.lists[1], evaluated=evaluated, bound=largest)
+
+
+def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> torch.Tensor:
+    """Photons of the brightest pixel that is found: a bound of the peak from below, float64, ()."""
+    tiles, device = whole.tiles, whole.plan.device
+    # Spots are larger than tiles: some tiles of many tell where they are.
+    some = torch.arange(0, tiles.count, 1 if tiles.count < _MANY else _ONE_IN, device=device)
+    one = torch.ones((), dtype=torch.float64, device=device)
+
+    def reach(piece: tuple[int, int]) -> torch.Tensor:
+        with torch.no_grad():
+            views = whole.views(some[slice(*piece)])
+            return torch.cat([bounds.reach for bounds in whole.bounds_of(views, one)])
+
+    reaches = list(in_threads(reach, _pieces(whole, len(some), engine), device, engine.cores()))
+    if not reaches:
+        return 0.0 * one
+    found = some[torch.cat(reaches).topk(min(len(some), _CANDIDATES)).indices]
+    # Those that lie beside them were perhaps not looked at.
+    beside = torch.arange(1 - _ONE_IN, _ONE_IN, device=device)
+    candidates = torch.unique((found.unsqueeze(1) + beside).clamp(0, tiles.count - 1))
+
+    def peak(piece: tuple[int, int]) -> float:
+        with torch.no_grad():
+            chosen = candidates[slice(*piece)]
+            numbers = tiles.numbers_of(chosen)
+            counted = (numbers >= 0) & (numbers != (-1 if uncertain is None else uncertain))
+            return float(torch.where(counted, whole.photons(chosen, None)[0], 0.0).max())
+
+    few = [(low, min(low + _CANDIDATES, len(candidates))) for low in range(0, len(candidates), _CANDIDATES)]
+    return max(in_threads(peak, few, device, engine.cores())) * one
+
+
+def _pieces(whole: _Sum, count: int, engine: Engine) -> list[tuple[int, int]]:
+    """Tiles to go through together: a few pieces for each core, no larger than memory allows."""
+    sources, orientations = whole.lists
+    samples = whole.panel.layer_depths.numel() * whole.plan.oversample**2 * whole.tiles.side**2
+    most = min(_PIECE_PAIRS // (sources * orientations), _PIECE_SAMPLES // (sources * samples), count // engine.cores())
+    size = max(1, most)
+    return [(low, min(low + size, count)) for low in range(0, count, size)]
+
+
+class CullingRenderer:
+    """Renders all pixels of a panel for `openbragg.engine.sequence.render_in_order`.
+
+    Attributes
+    ----------
+    culled
+        What was left out, once they are rendered.
+    """
+
+    def __init__(
+        self,
+        panel: PanelPlan,
+        pixels: Pixels,
+        share: float,
+        dtype: torch.dtype,
+        engine: Engine,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self._panel, self._pixels, self._share = panel, pixels, share
+        self._dtype, self._engine, self._progress = dtype, engine, progress
+        self.culled: Culled | None = None
+
+    def __call__(self, plan: Plan, start: int, stop: int) -> Strip:
+        """The pixels, which are always all: nothing is left out of a run in which the order matters further."""
+        assert (start, stop) == (0, self._pixels.count)
+        values, self.culled = culled_photons(
+            plan,
+            self._panel,
+            _tiles(plan, self._panel, self._pixels),
+            self._share,
+            self._dtype,
+            self._engine,
+            uncertain=first_evaluated(plan, self._panel, self._pixels),
+            progress=self._progress,
+        )
+        nothing = torch.zeros(stop, dtype=torch.bool, device=plan.device)
+        return Strip(values, nothing, nothing)
+
+
+def _tiles(plan: Plan, panel: PanelPlan, pixels: Pixels) -> Tiles:
+    """Pixels in tiles that are small, and fill the vectors of a processor."""
+    samples = panel.layer_depths.numel() * plan.oversample**2
+    side = 1
+    while side * side * samples < _TILE_SAMPLES:
+        side *= 2
+    return cut_into_tiles(pixels, side)
+
+
+def _lists(kept: torch.Tensor, counts: torch.Tensor, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numbers of the orientations that are kept of each row, and which places of the lists are filled.
+
+    Both are (row, number); `kept` is (row, orientation), and `counts` how many there are, (row,).
+    """
+    filled = torch.arange(longest, device=kept.device) < counts.unsqueeze(1)
+    listed = torch.zeros(filled.shape, dtype=torch.int64, device=kept.device)
+    # Both run through the rows in the same order.
+    listed[filled] = kept.nonzero(as_tuple=True)[1]
+    return listed, filled
+
+
+def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
+    assert isinstance(plan.structure_factors, BoundedStructureFactors)
+    summing = block_plan(plan, panel)
+    bounding = attrs.evolve(summing, tables=plan.structure_factors.neighbourhoods(plan.tables))
+    columns = columns_for_bounds(plan)
+    kernels = None
+    if engine.name != "eager" and plan.device.type == "cpu" and tiles.count:
+        kernels = _kernels(summing, bounding, tiles, engine)
+    if kernels is None:
+
+        def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
+            return tile_bounds(bounding, views, columns, limit)
+
+        def intensity(*arguments: torch.Tensor) -> torch.Tensor:
+            return listed_intensity(summing, *arguments)
+
+    else:
+        of_bounds, of_sums = arguments_of(bounding), arguments_of(summing)
+
+        def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
+            return TileBounds(*kernels[0]([*of_bounds, views.contiguous(), columns, limit]))
+
+        def intensity(*arguments: torch.Tensor) -> torch.Tensor:
+            return kernels[1]([*of_sums, *arguments])[0]
+
+    return _Sum(
+        plan=summing,
+        panel=summing.panels[0],
+        tiles=tiles,
+        bounds=bounds,
+        intensity=intensity,
+        vectors=plan.cell_vectors.detach().reshape(-1, 9).T.contiguous(),
+        terms=_EAGER_TERMS if kernels is None else _COMPILED_TERMS,
+    )
+
+
+def _kernels(
+    summing: Plan, bounding: Plan, tiles: Tiles, engine: Engine
+) -> tuple[Callable[..., list[torch.Tensor]], Callable[..., list[torch.Tensor]]] | None:
+    from openbragg.engine.compilation import CompilationError
+
+    seconds = tiles.pixels.count * summing.terms_per_pixel() * EAGER_SECONDS_PER_TERM / engine.cores()
+    worth = engine.name == "compiled" or seconds > 2.0 * COMPILING_SECONDS
+    began = time.monotonic()
+    try:
+        bounds = load_kernel(bounding, BOUNDS, engine, compiling=worth)
+        photons = load_kernel(summing, LISTED, engine, compiling=worth) if bounds is not None else None
+    except (CompilationError, KernelError) as error:
+        if worth:
+            engine.notices(f"no compiled code, this takes longer: {error}")
+        return None
+    finally:
+        engine.use.preparing += time.monotonic() - began
+    if bounds is None or photons is None:
+        return None
+    engine.use.compiled = True
+    return bounds, photons
+
+
+def _bounds_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
+    count = len(arguments_of(plan))
+
+    def bounds(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
+        views, columns, limit = tensors[count:]
+        return tile_bounds(with_tensors(plan, tensors[:count]), views, columns, limit).tensors()
+
+    return bounds
+
+
+def _listed_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
+    count = len(arguments_of(plan))
+
+    def intensity(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
+        return (listed_intensity(with_tensors(plan, tensors[:count]), *tensors[count:]),)
+
+    return intensity
+
+
+BOUNDS = Kind(
+    name="bounds",
+    further=3,
+    function=_bounds_function,
+    axes=(("tile", "source", 7), (9, "orientation"), ()),
+)
+LISTED = Kind(
+    name="listed",
+    further=5,
+    function=_listed_function,
+    axes=(*(("row", "sample"),) * 3, (9, "row", "listed"), ("row", "listed")),
+    dtypes=lambda plan: (*(torch.float64,) * 4, plan.lattice.dtype),
+)
