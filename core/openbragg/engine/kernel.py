@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from openbragg.errors import OpenBraggError
+
 #: Pixels of a block come in such multiples, so that no vector of a processor is filled in part.
 PIXEL_MULTIPLE = 16
 #: Models of one library that may run at the same time.
@@ -23,7 +25,7 @@ _MOST_THREADS = 256
 _ANY = re.compile(r"(?:(\d+)<=)?(?:(\d+)\*)?([A-Za-z_]\w*)(?:<=(\d+))?")
 
 
-class KernelError(Exception):
+class KernelError(OpenBraggError):
     """Compiled code that cannot be loaded, does not fit its arguments, or failed."""
 
 
