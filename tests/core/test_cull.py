@@ -35,9 +35,9 @@ SHAPES = ("square", "round", "gauss", "tophat")
 
 @st.composite
 def experiments(draw: st.DrawFn) -> Experiment:
-    """Small experiments of every kind, with pixels so wide that spots, fringes and nothing lie side by side."""
+    """Small experiments of every kind, with the direct beam, the peak for every orientation, or beside it."""
     flag = st.booleans()
-    shape = (draw(st.integers(3, 11)), draw(st.integers(3, 11)))
+    shape = (draw(st.integers(8, 22)), draw(st.integers(8, 22)))
     region = None
     if draw(flag):
         region = (draw(st.integers(0, 1)), shape[1] - 1, draw(st.integers(0, 2)), shape[0] - 2)
@@ -49,11 +49,11 @@ def experiments(draw: st.DrawFn) -> Experiment:
     return Experiment(
         crystal=Crystal(
             cell=(30 * A, 40 * A, 50 * A, 1.4, 1.6, 1.7),
-            cells=tuple(draw(st.integers(3, 25)) for _ in range(3)),
-            mosaic_spread=draw(st.sampled_from([0.0, 0.02, 0.1])),
-            mosaic_domains=draw(st.integers(1, 6)),
+            cells=tuple(draw(st.integers(8, 60)) for _ in range(3)),
+            mosaic_spread=draw(st.sampled_from([0.02, 0.1, 0.5])),
+            mosaic_domains=draw(st.integers(4, 15)),
             misset=(draw(st.floats(0.0, 1.0)), 0.3, 0.0),
-            fudge=draw(st.sampled_from([1.0, 0.02])),
+            fudge=draw(st.sampled_from([1.0, 1e-3, 1e-6])),
             water=draw(st.sampled_from([0.0, 2e-8])),
         ),
         beam=Beam(
@@ -65,8 +65,8 @@ def experiments(draw: st.DrawFn) -> Experiment:
         ),
         detector=Detector(
             pixels=shape,
-            pixel_size=draw(st.sampled_from([2e-4, 1e-3, 6e-3])),
-            twotheta=draw(st.sampled_from([0.0, 0.4])),
+            pixel_size=draw(st.sampled_from([2e-4, 4e-4, 5e-5, 1e-3])),
+            twotheta=draw(st.sampled_from([0.0, 0.3, 0.6])),
             curved=draw(flag),
             mask=mask,
             **({} if layers is None else {"sensor_thickness": 3e-4, "sensor_layers": 2, "attenuation_length": 2e-4}),
