@@ -46,7 +46,7 @@ SETTINGS = {
     "aot_inductor.compile_wrapper_opt_level": "O0",
     "compile_threads": 1,
 }
-#: Operations that may be fused in a gradient: all of them.
+#: Operations that may be fused: all of them.
 _LARGEST_NEST = 4096
 
 
@@ -104,7 +104,10 @@ def compile_function(
         examples.append(example)
         dynamic.append(shape)
     # A plugin's table may have any length, unless the plugin cares.
-    settings = dict(SETTINGS)
+    settings = SETTINGS | {"max_fusion_size": _LARGEST_NEST}
+    separated = loops_apart()
+    if separated is not None:
+        settings["_pre_fusion_custom_pass"] = separated
     if axes is None:
         examples += [tensor.new_ones(_EXPECTED_PIXELS) for tensor in further]
         dynamic += [{0: pixels}] * len(further)
@@ -118,10 +121,6 @@ def compile_function(
         with _quietly(), torch.no_grad():
             if differentiates:
                 function = _flattened(function, examples)
-                settings["max_fusion_size"] = _LARGEST_NEST
-                separated = loops_apart()
-                if separated is not None:
-                    settings["_pre_fusion_custom_pass"] = separated
             program = torch.export.export(
                 _AsModule(function), tuple(examples), dynamic_shapes=(tuple(dynamic),), strict=False
             )

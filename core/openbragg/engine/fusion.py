@@ -1,8 +1,8 @@
 """Help for torch's compiler to fuse the terms with their sums.
 
 The compiler joins the two loops over evaluations and orientations into one wherever an operation allows it, and then
-cannot fuse that operation with a sum over the orientations, whose loops are two. In the gradient, where much is used
-more than once, this would send a dozen arrays of all terms through memory.
+cannot fuse that operation with a sum over the orientations, whose loops are two. Where much is used more than once, in
+looking amplitudes up and above all in the gradient, this would send arrays of all terms through memory.
 """
 
 from __future__ import annotations
