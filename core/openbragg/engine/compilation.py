@@ -46,7 +46,7 @@ SETTINGS = {
     "aot_inductor.compile_wrapper_opt_level": "O0",
     "compile_threads": 1,
 }
-#: Operations that may be fused: all of them.
+#: Operations that may be fused in a gradient: all of them.
 _LARGEST_NEST = 4096
 
 
@@ -104,7 +104,7 @@ def compile_function(
         examples.append(example)
         dynamic.append(shape)
     # A plugin's table may have any length, unless the plugin cares.
-    settings = SETTINGS | {"max_fusion_size": _LARGEST_NEST}
+    settings = dict(SETTINGS)
     separated = loops_apart()
     if separated is not None:
         settings["_pre_fusion_custom_pass"] = separated
@@ -121,6 +121,7 @@ def compile_function(
         with _quietly(), torch.no_grad():
             if differentiates:
                 function = _flattened(function, examples)
+                settings["max_fusion_size"] = _LARGEST_NEST
             program = torch.export.export(
                 _AsModule(function), tuple(examples), dynamic_shapes=(tuple(dynamic),), strict=False
             )

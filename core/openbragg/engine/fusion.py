@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+#: Beyond so many, as where each term interpolates between 64 reflections, laying loops out anew takes minutes.
+_MOST_OPERATIONS = 64
+
 
 def loops_apart() -> Callable[[list[Any]], list[Any]] | None:
     """A pass over the compiler's plan that keeps those loops apart, or None where this torch knows none such.
@@ -29,10 +32,15 @@ def loops_apart() -> Callable[[list[Any]], list[Any]] | None:
             for outer, inner in (node._sizes for node in operations if node.is_reduction())
             if len(outer) == 1 and len(inner) == 1
         }
-        for node in operations:
-            if node.is_reduction() or len(node._sizes[0]) != 1:
-                continue
-            if any(expand(node._sizes[0][0] - outer * inner) == 0 for outer, inner in nests):
+        joined = [
+            node
+            for node in operations
+            if not node.is_reduction()
+            and len(node._sizes[0]) == 1
+            and any(expand(node._sizes[0][0] - outer * inner) == 0 for outer, inner in nests)
+        ]
+        if len(joined) <= _MOST_OPERATIONS:
+            for node in joined:
                 _separate(node)
         return nodes
 
