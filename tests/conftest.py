@@ -4,7 +4,8 @@
 """
 
 import os
-from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
@@ -15,9 +16,13 @@ settings.register_profile("nightly", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the user has compiled does not decide how tests compute."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OPENBRAGG_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+@pytest.fixture
+def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a test keeps compiled code: nowhere yet. A module whose tests share code says so with one of its own."""
+    return tmp_path_factory.getbasetemp() / "code" / uuid4().hex
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(code_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user or another test has compiled does not decide how a test computes."""
+    monkeypatch.setenv("OPENBRAGG_CACHE", str(code_folder))

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,16 @@ def lattice_shapes():
 LOOKING = LORENTZ.replace("return ((", "float(square.sum().item())\n        return ((")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
+@pytest.fixture(scope="module")
+def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of compiled code that these tests share."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OPENBRAGG_CACHE", str(tmp_path_factory.mktemp("compiled")))
-        yield Cache()
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def cache(code_folder: Path) -> Cache:
+    """The cache in it."""
+    return Cache(code_folder)
 
 
 @pytest.fixture
