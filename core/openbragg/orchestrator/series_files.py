@@ -40,8 +40,8 @@ class SeriesOutput:
 
     @property
     def together(self) -> bool:
-        """Whether the whole series goes into one file, or a few."""
-        return isinstance(self.output.format, SeriesFormat)
+        """Whether the whole series goes into one file, or a few; a name with # asks for a file each."""
+        return isinstance(self.output.format, SeriesFormat) and "#" not in self.output.path.name
 
     @property
     def ledger_path(self) -> Path:
