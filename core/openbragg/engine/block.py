@@ -101,8 +101,8 @@ def rows_of(scattering: Components) -> Components:
 
 def columns_of(cell_vectors: torch.Tensor) -> list[list[torch.Tensor]]:
     """Components of a, b and c of all orientations, (orientation,) each."""
-    vectors = cell_vectors.reshape(-1, 9).T.contiguous()
-    return [[vectors[3 * row + axis] for axis in range(3)] for row in range(3)]
+    vectors = cell_vectors.reshape(-1, 9)
+    return [[vectors[:, 3 * row + axis] for axis in range(3)] for row in range(3)]
 
 
 def summed_over_orientations(terms: torch.Tensor, orientations: torch.Tensor) -> torch.Tensor:

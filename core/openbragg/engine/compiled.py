@@ -27,7 +27,7 @@ COMPILING_SECONDS = 40.0
 #: Terms evaluated at once on a GPU, enough to fill it; and what a term takes at most, where nothing is fused.
 _MOST_DEVICE_TERMS, _DEVICE_BYTES_PER_TERM = 1 << 24, 256
 #: Evaluations (pixels x layers x subpixels x sources) of a block: q and its like stay in a core's cache.
-_BLOCK_EVALUATIONS = 8192
+_BLOCK_EVALUATIONS = 16384
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
 _BLOCK_TERMS = 1 << 24
 #: Terms of a block of which the gradient is taken: the derivatives of all its terms pass through memory.

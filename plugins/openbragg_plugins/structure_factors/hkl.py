@@ -343,11 +343,19 @@ def _look_up(
     table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: tuple[torch.Tensor, ...]
 ) -> torch.Tensor:
     """Amplitudes at whole indices; outside the table its border answers, which holds the default."""
-    first, last = lowest - 1.0, highest + 1.0
-    _, wide, deep = (last - first + 1.0).unbind(0)
-    start = (first[0] * wide + first[1]) * deep + first[2]
-    h, k, l = (value.clamp(low, high) for value, low, high in zip(whole, first.unbind(0), last.unbind(0), strict=True))
-    return table[((h * wide + k) * deep + (l - start)).long()]
+    import torch
+
+    # Single precision and 32-bit places are exact for all indices of a table, and half the work of anything longer.
+    first, last = ((limit.to(torch.int32) for limit in limits.unbind(0)) for limits in (lowest - 1.0, highest + 1.0))
+    limits = list(zip(first, last, strict=True))
+    h, k, l = (
+        value.to(torch.float32).to(torch.int32).clamp(low, high) - low
+        for value, (low, high) in zip(whole, limits, strict=True)
+    )
+    wide, deep = (high - low + 1 for low, high in limits[1:])
+    # What was clamped needs no check.
+    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(table, [(h * wide + k) * deep + l])
+    return found
 
 
 def _interpolated(
