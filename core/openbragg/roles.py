@@ -57,7 +57,7 @@ class Lattice:
     signed: bool = True
 
     def scaled_distance_squared(self, offset: Miller) -> torch.Tensor:
-        """Squared distance from the lattice point in 1/angstrom^2, times (Na Nb Nc)^2 and the fudge, in the offset's dtype.
+        """Squared distance from the point in 1/angstrom^2 times (Na Nb Nc)^2 and the fudge, in the dtype of `offset`.
 
         The measure in which the reference program's Gaussian and flat spots are round.
         """
