@@ -162,7 +162,7 @@ class Plan:
     @property
     def device(self) -> torch.device:
         """Where the sum is evaluated."""
-        return self.cell_vectors.device
+        return self.incident.device
 
     @property
     def oversample(self) -> int:
