@@ -124,10 +124,14 @@ def interference(
     Tensor of the offset's shape; N at whole indices, where the gradient is exactly 0.
     """
     count, argument = cells.to(dtype), offset.to(dtype)
+    differentiated = torch.is_grad_enabled() and (offset.requires_grad or cells.requires_grad)
+    if not differentiated:
+        # A tiny step keeps 0 / 0 from being no number; elsewhere it is lost in rounding.
+        argument = argument + _TINY
     waves = count * argument
     halves = torch.round(waves)
     turns = waves - halves
-    if torch.is_grad_enabled() and (offset.requires_grad or cells.requires_grad):
+    if differentiated:
         # Ten more operations, which only a gradient needs: it is a difference of large numbers near a whole index.
         near = waves.abs() < _SERIES_TURNS
         square = argument * argument
@@ -135,8 +139,7 @@ def interference(
         peak = count - square * (bend - math.pi**2 / 60.0 * (3.0 * count * count - 7.0) * bend * square)
         ratio = torch.where(near, peak, sin_pi(turns) * torch.where(near, 1.0, sin_pi(argument)).reciprocal())
     else:
-        # The same tiny step in both keeps 0 / 0 from being no number; elsewhere it is lost in rounding.
-        ratio = sin_pi(turns + count * _TINY) / sin_pi(argument + _TINY)
+        ratio = sin_pi(turns) / sin_pi(argument)
     if not signed:
         return ratio
     # (-1)^(halves + n (N - 1)): half of an odd number is half away from a whole one.

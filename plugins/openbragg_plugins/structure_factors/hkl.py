@@ -13,7 +13,7 @@ import attrs
 from openbragg import InputError, hookimpl, option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
 
     import numpy as np
@@ -38,6 +38,8 @@ _WHOLE_INDICES = [("h", "i8"), ("k", "i8"), ("l", "i8"), ("F", "f8")]
 _TABLE_ONLY = 3
 #: No index of a real reflection comes near this; it keeps boxes countable.
 _LARGEST_INDEX = 1_000_000
+#: Up to here single precision holds all whole numbers.
+_WHOLE_IN_SINGLE = 1 << 24
 #: A line of so many letters is no reflection, and many small words in it would take far more memory than their letters.
 _LONGEST_LINE = 1 << 13
 
@@ -340,22 +342,29 @@ def _last_occurrences(values: Indices) -> tuple[Indices, Indices]:
 
 
 def _look_up(
-    table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: tuple[torch.Tensor, ...]
+    table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: Sequence[torch.Tensor]
 ) -> torch.Tensor:
     """Amplitudes at whole indices; outside the table its border answers, which holds the default."""
     import torch
 
-    # Single precision and 32-bit places are exact for all indices of a table, and half the work of anything longer.
-    first, last = ((limit.to(torch.int32) for limit in limits.unbind(0)) for limits in (lowest - 1.0, highest + 1.0))
-    limits = list(zip(first, last, strict=True))
-    h, k, l = (
-        value.to(torch.float32).to(torch.int32).clamp(low, high) - low
-        for value, (low, high) in zip(whole, limits, strict=True)
+    if table.numel() > _WHOLE_IN_SINGLE:
+        return table[_place(lowest, highest, whole).long()]
+    # Single precision holds all places there are, and is half the work.
+    place = _place(lowest.to(torch.float32), highest.to(torch.float32), [value.to(torch.float32) for value in whole])
+    # What was clamped needs no check; an index that is no number is clamped only here.
+    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(
+        table, [place.to(torch.int32).clamp(0, table.numel() - 1)]
     )
-    wide, deep = (high - low + 1 for low, high in limits[1:])
-    # What was clamped needs no check.
-    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(table, [(h * wide + k) * deep + l])
     return found
+
+
+def _place(lowest: torch.Tensor, highest: torch.Tensor, whole: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Where in a flat table with its border indices stand, clamped to it."""
+    first, last = lowest - 1.0, highest + 1.0
+    _, wide, deep = (last - first + 1.0).unbind(0)
+    start = (first[0] * wide + first[1]) * deep + first[2]
+    h, k, l = (value.clamp(low, high) for value, low, high in zip(whole, first.unbind(0), last.unbind(0), strict=True))
+    return (h * wide + k) * deep + (l - start)
 
 
 def _interpolated(
