@@ -26,8 +26,8 @@ EAGER_SECONDS_PER_TERM = 1e-7
 COMPILING_SECONDS = 40.0
 #: Terms evaluated at once on a GPU, enough to fill it; and what a term takes at most, where nothing is fused.
 _MOST_DEVICE_TERMS, _DEVICE_BYTES_PER_TERM = 1 << 24, 256
-#: Evaluations of a block (pixels x layers x subpixels, and x sources where these lie down): enough that what a call costs
-#: is lost among them, and a few megabytes.
+#: Evaluations of a block (pixels x layers x subpixels, and x sources where these lie down): so many that what a call
+#: costs is lost among them, in a few megabytes.
 _BLOCK_EVALUATIONS = 65536
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
 _BLOCK_TERMS = 1 << 24
