@@ -156,16 +156,24 @@ class NXmx:
 
     def _links(self, entry: Any, content: str, shape: tuple[int, ...], names: list[str], images: int) -> None:
         """The images of the blocks as one data set, and each block under the name that detectors give it."""
+        import numpy as np
+
         h5py = h5py_module()
         assert self.block is not None
         data = _data(entry)
-        layout = h5py.VirtualLayout((images, *shape), self._type(content))
+        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        # h5py's own way to make such a data set writes the time of day into it.
+        made.set_obj_track_times(False)
+        whole = h5py.h5s.create_simple((images, *shape))
         for number, name in enumerate(names):
             first = number * self.block
-            count = min(self.block, images - first)
-            layout[first : first + count] = h5py.VirtualSource(name, _DATA, shape=(count, *shape))
+            count = (min(self.block, images - first), *shape)
+            whole.select_hyperslab((first, 0, 0), count)
+            made.set_virtual(whole, name.encode(), _DATA.encode(), h5py.h5s.create_simple(count))
             data[f"data_{number + 1:06d}"] = h5py.ExternalLink(name, _DATA)
-        data.create_virtual_dataset("data", layout)
+        whole.select_all()
+        kind = h5py.h5t.py_create(np.dtype(self._type(content)))
+        h5py.h5d.create(data.id, b"data", kind, whole, made)
 
     def _type(self, content: str) -> str:
         if self.pixel_type != "auto":
