@@ -195,12 +195,16 @@ def block_plan(plan: Plan, panel: PanelPlan) -> Plan:
 
 
 def summed_plan(plan: Plan, panel: PanelPlan) -> Plan:
-    """The plan of one panel's sum, in which orientations are chosen by their cell vectors."""
+    """The plan of one panel's sum, in which orientations are chosen by their cell vectors.
+
+    Where interpolation ends for good is decided from pixel to pixel, outside the sum.
+    """
     unused: dict[str, Any] = dict.fromkeys(_UNUSED)
     return attrs.evolve(
         plan,
         panels=(attrs.evolve(panel, pixels=(0, 0)),),
         lattice=attrs.evolve(plan.lattice, signed=False),
+        interpolation_latch=False,
         **unused,
     )
 
