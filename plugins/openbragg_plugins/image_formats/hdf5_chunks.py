@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +21,25 @@ _GZIP_LEVEL = 4
 _FILTERS = struct.Struct("<I")
 
 
-def h5py_module() -> ModuleType:
-    """The library that writes HDF5.
+def require_libraries(compression: str) -> None:
+    """Refuse what cannot be written here, without loading a library.
 
     Raises
     ------
     PluginError
-        When it is not installed.
+        When a library is not installed, with what to install.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise PluginError("nxmx needs h5py and hdf5plugin: pip install 'openbragg[hdf5]'") from None
+    install = "pip install 'openbragg[hdf5]'"
+    if find_spec("h5py") is None:
+        raise PluginError(f"nxmx: h5py is not installed, which writes HDF5: {install}")
+    if compression == "bslz4" and find_spec("hdf5plugin") is None:
+        raise PluginError(f"nxmx: hdf5plugin is not installed, which compresses: {install}, or -nxmx_compression gzip")
+
+
+def h5py_module() -> ModuleType:
+    """The library that writes HDF5."""
+    import h5py
+
     module: ModuleType = h5py
     return module
 
@@ -42,13 +50,8 @@ def filters(compression: str) -> dict[str, Any]:
         return {"compression": "gzip", "compression_opts": _GZIP_LEVEL, "shuffle": True}
     if compression == "none":
         return {}
-    try:
-        import hdf5plugin
-    except ImportError:
-        raise PluginError(
-            "nxmx needs hdf5plugin to compress by bitshuffle and LZ4: pip install 'openbragg[hdf5]', "
-            "or -nxmx_compression gzip"
-        ) from None
+    import hdf5plugin
+
     return dict(hdf5plugin.Bitshuffle(nelems=0, cname="lz4"))
 
 
