@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -50,9 +51,7 @@ def filters(compression: str) -> dict[str, Any]:
         return {"compression": "gzip", "compression_opts": _GZIP_LEVEL, "shuffle": True}
     if compression == "none":
         return {}
-    import hdf5plugin
-
-    return dict(hdf5plugin.Bitshuffle(nelems=0, cname="lz4"))
+    return _bitshuffle()
 
 
 def packed(pixels: np.ndarray[Any, Any], compression: str) -> bytes:
@@ -79,3 +78,12 @@ def put(data: Any, chunks: Iterable[bytes]) -> None:
     for number, chunk in enumerate(chunks):
         (left_out,) = _FILTERS.unpack_from(chunk)
         data.id.write_direct_chunk((number, 0, 0), chunk[_FILTERS.size :], left_out)
+
+
+@cache
+def _bitshuffle() -> dict[str, Any]:
+    import hdf5plugin
+
+    # Where HDF5_PLUGIN_PATH leads to the same filter, HDF5 has loaded it by itself, and without what it needs of h5py.
+    hdf5plugin.register("bshuf", force=True)
+    return dict(hdf5plugin.Bitshuffle(nelems=0, cname="lz4"))

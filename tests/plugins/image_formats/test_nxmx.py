@@ -1,10 +1,13 @@
 """NXmx: the shared properties, read back with h5py, and the geometry against known answers."""
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 import torch
@@ -83,6 +86,14 @@ def test_a_library_that_is_missing_is_one_line_before_anything_is_rendered(
     refused = run("simulate", *SMALL, "-nxmx", tmp_path / "a.nxs")
     assert refused.status == 1 and len(refused.complaints()) == 1
     assert f"{library} is not installed" in refused.err and "openbragg[hdf5]" in refused.err
+
+
+def test_images_are_compressed_also_where_hdf5_is_told_of_the_filter() -> None:
+    code = (
+        "import numpy, openbragg_plugins.image_formats.hdf5_chunks as c; c.packed(numpy.zeros((9, 9), 'u4'), 'bslz4')"
+    )
+    environment = {**os.environ, "HDF5_PLUGIN_PATH": hdf5plugin.PLUGIN_PATH}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=6, max_size=6))
