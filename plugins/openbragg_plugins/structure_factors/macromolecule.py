@@ -79,7 +79,7 @@ class Macromolecule:
             transform = gemmi.transform_map_to_f_phi(density.grid, half_l=True)
             factors = transform.get_value_by_hkl(indices, unblur=density.blur).astype(np.complex128)
             if k_sol > 0.0:
-                masker = gemmi.SolventMasker(gemmi.AtomicRadiiSet.Cctbx)
+                masker = gemmi.SolventMasker(gemmi.AtomicRadiiSet.VanDerWaals)
                 masker.put_mask_on_float_grid(density.grid, model)
                 solvent = gemmi.transform_map_to_f_phi(density.grid, half_l=True).get_value_by_hkl(indices)
                 stol_squared = self.cell.calculate_1_d2_array(indices) / 4.0
