@@ -11,7 +11,7 @@ import attrs
 
 from openbragg import InputError
 from openbragg_plugins.structure_factors.reflection_data import checked_cell, checked_group
-from openbragg_plugins.structure_factors.sources import PDB, complaints
+from openbragg_plugins.structure_factors.sources import PDB, complaints, text_of
 
 if TYPE_CHECKING:
     import gemmi
@@ -100,11 +100,11 @@ def read_macromolecule(path: Path, content: bytes, kind: str) -> Macromolecule:
     notices = []
     if kind == PDB:
         with complaints(path, "PDB file"):
-            structure = gemmi.read_pdb_string(content)
+            structure = gemmi.read_pdb_string(text_of(content, columns=True))
         wavelength = _remarked(structure.raw_remarks)
     else:
         with complaints(path, "mmCIF model"):
-            document = gemmi.cif.read_string(content)
+            document = gemmi.cif.read_string(text_of(content))
             blocks = list(document)
             block = next((block for block in blocks if block.find_loop("_atom_site.id")), blocks[0] if blocks else None)
             if block is None:

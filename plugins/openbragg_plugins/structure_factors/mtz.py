@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ _MATES = ("G", "K")
 #: A file's first record, and the size of a number in it.
 _HEADER_BYTES = 80
 _NUMBER_BYTES = 4
+#: The record of the header that says how many columns, reflections and batches there are.
+_SIZES = re.compile(rb"NCOL +([-+]?\d{1,18}) +([-+]?\d{1,18}) +([-+]?\d{1,18})")
 
 
 def read_mtz(path: Path, content: bytes) -> ReflectionData:
@@ -40,8 +43,7 @@ def read_mtz(path: Path, content: bytes) -> ReflectionData:
     with complaints(path, "MTZ file"), as_file(content, ".mtz") as name:
         if not content.startswith(b"MTZ "):
             raise InputError(f"{path}: not an MTZ file: it does not begin with MTZ")
-        header = gemmi.read_mtz_file(name, with_data=False)
-        _check_size(path, header, len(content))
+        _check_size(path, content)
         mtz = gemmi.read_mtz_file(name)
     if mtz.batches:
         raise InputError(f"{path}: the reflections are unmerged ({len(mtz.batches)} batches): merge them first")
@@ -62,9 +64,9 @@ def read_mtz(path: Path, content: bytes) -> ReflectionData:
         return column
 
     def wavelength(label: str) -> float | None:
-        own = mtz.dataset(by_label[label].dataset_id).wavelength
-        every = [own, *(dataset.wavelength for dataset in mtz.datasets)]
-        return next((value for value in every if 0.0 < value < 1e6), None)
+        own = by_label[label].dataset_id
+        every = sorted((dataset.id != own, dataset.wavelength) for dataset in mtz.datasets)
+        return next((value for _, value in every if 0.0 < value < 1e6), None)
 
     return ReflectionData(
         cell=cell,
@@ -76,14 +78,16 @@ def read_mtz(path: Path, content: bytes) -> ReflectionData:
     )
 
 
-def _check_size(path: Path, header: gemmi.Mtz, size: int) -> None:
+def _check_size(path: Path, content: bytes) -> None:
     """Refuse a header that promises more numbers than there are, before memory is taken for them."""
-    claimed = _HEADER_BYTES + _NUMBER_BYTES * len(header.columns) * header.nreflections
-    if header.nreflections < 0 or claimed > size:
-        raise InputError(
-            f"{path}: {header.nreflections} reflections of {len(header.columns)} columns are {claimed} bytes, "
-            f"and the file has {size}"
-        )
+    for found in _SIZES.finditer(content):
+        columns, reflections, batches = (int(word) for word in found.groups())
+        claimed = _HEADER_BYTES + _NUMBER_BYTES * columns * reflections
+        if min(columns, reflections) < 0 or claimed > len(content) or batches > len(content):
+            raise InputError(
+                f"{path}: {reflections} reflections of {columns} columns are {claimed} bytes, "
+                f"and the file has {len(content)}"
+            )
 
 
 def _columns(by_label: dict[str, gemmi.Mtz.Column]) -> list[Column]:

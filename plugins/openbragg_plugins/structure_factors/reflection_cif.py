@@ -13,7 +13,7 @@ from openbragg_plugins.structure_factors.reflection_data import (
     checked_group,
     checked_indices,
 )
-from openbragg_plugins.structure_factors.sources import complaints
+from openbragg_plugins.structure_factors.sources import complaints, text_of
 
 if TYPE_CHECKING:
     import gemmi
@@ -51,7 +51,7 @@ def read_reflection_cif(path: Path, content: bytes, block: str | None) -> Reflec
     import gemmi
 
     with complaints(path, "mmCIF reflection file"):
-        document = gemmi.cif.read_string(content)
+        document = gemmi.cif.read_string(text_of(content))
         blocks = gemmi.as_refln_blocks(document)
     chosen = _block(path, blocks, block)
     loop = chosen.default_loop

@@ -10,7 +10,7 @@ import attrs
 
 from openbragg import InputError
 from openbragg_plugins.structure_factors.reflection_data import checked_cell, checked_group
-from openbragg_plugins.structure_factors.sources import complaints
+from openbragg_plugins.structure_factors.sources import complaints, text_of
 
 if TYPE_CHECKING:
     import gemmi
@@ -74,7 +74,7 @@ def read_small_molecule(path: Path, content: bytes) -> SmallMolecule:
     import gemmi
 
     with complaints(path, "small-molecule CIF"):
-        document = gemmi.cif.read_string(content)
+        document = gemmi.cif.read_string(text_of(content))
         structures = [gemmi.make_small_structure_from_block(block) for block in document]
     filled = [structure for structure in structures if len(structure.sites)]
     if not filled:

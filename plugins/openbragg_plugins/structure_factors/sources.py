@@ -25,6 +25,9 @@ _PDB_RECORDS = frozenset(
     SEQRES MODRES HET HELIX SHEET SSBOND LINK CISPEP CRYST1 ORIGX1 SCALE1 MTRIX1 MODEL ATOM HETATM USER
     """.split()
 )
+#: How gemmi names the place of a mistake in a CIF, and a file that was made for it.
+_CIF_PLACE = re.compile(r"^(?:data|string|):(\d+):\d+(?:\(\d+\))?:? ")
+_TEMPORARY = re.compile(r":? ?\S*openbragg-\S*\.mtz")
 _BLOCK = re.compile(rb"(?im)^data_\S*")
 _REFLECTIONS = re.compile(rb"(?im)^\s*_refln\.")
 _MACROMOLECULE = re.compile(rb"(?im)^\s*_(atom_site|cell|entry|audit_conform|struct|entity|citation)\.")
@@ -96,6 +99,13 @@ def _unpacked(path: Path, raw: bytes) -> bytes:
     return b"".join(pieces)
 
 
+def text_of(content: bytes, *, columns: bool = False) -> str:
+    """Text, also where a letter is in no known code; with `columns`, each byte is a letter, and odd ones are marks."""
+    if columns:
+        return content.decode("ascii", "replace").replace("\ufffd", "?")
+    return content.decode("utf-8", "replace")
+
+
 @contextmanager
 def as_file(content: bytes, suffix: str) -> Iterator[str]:
     """The name of a file with this content, for libraries that only read files; it goes again."""
@@ -119,5 +129,7 @@ def complaints(path: Path, what: str) -> Iterator[None]:
     except InputError:
         raise
     except (RuntimeError, ValueError, IndexError, KeyError, TypeError, OverflowError, OSError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise InputError(f"{path}: not a readable {what}: {reason}") from None
+        reason = _TEMPORARY.sub("", " ".join(str(error).split()) or type(error).__name__)
+        place = _CIF_PLACE.match(reason)
+        where = f"{path}, line {place.group(1)}" if place is not None else f"{path}"
+        raise InputError(f"{where}: not a readable {what}: {_CIF_PLACE.sub('', reason)[:160]}") from None
