@@ -35,7 +35,7 @@ from openbragg.roles import (
 )
 
 if TYPE_CHECKING:
-    from openbragg.engine.numerics import interference, sin_pi, sphere_transform
+    from openbragg.engine.numerics import exp_minus, interference, sin_pi, sphere_transform
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.outputs import write_file
@@ -50,6 +50,7 @@ _LATER = {
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
     "PixelTrace": "openbragg.engine.trace",
+    "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
     "sphere_transform": "openbragg.engine.numerics",
@@ -101,6 +102,7 @@ __all__ = [
     "StructureFactors",
     "Tracer",
     "UsageError",
+    "exp_minus",
     "hookimpl",
     "interference",
     "load_run",

@@ -2,7 +2,7 @@
 
 Reverse differentiation of the whole sum would keep a dozen numbers of every term. Here a term is differentiated by its
 three offsets alone, by the plugins' own operations, and the rest of the chain is written out: the derivatives by q are
-sums over the orientations, those by the cell vectors sums over the evaluations (layers, subpixels, sources, pixels).
+sums over the columns (orientations, and sources where these lie across), those by the columns sums over evaluations.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import torch
 
 from openbragg.engine.amplitudes import indices
 from openbragg.engine.block import (
+    Columns,
     block_photons,
-    columns_of,
+    columns_in,
     evaluations_of,
     rows_of,
-    summed_over_orientations,
+    summed_across,
     tensors_in,
     with_tensors,
 )
@@ -30,7 +31,7 @@ from openbragg.roles import Miller
 
 #: Fields of a plan that come in within a term; all others act through q, the weights and the factors of pixels.
 _WITHIN_TERMS = ("lattice.", "tables.", "shape.", "structure_factors.")
-_CELL_VECTORS = "cell_vectors"
+_COLUMNS = "columns"
 #: In which products are formed, for the sake of single precision's range.
 _ANGSTROM = 1e-10
 
@@ -76,7 +77,7 @@ def block_gradients(
         (weights,) = torch.autograd.grad(linear, unknown, cotangent, retain_graph=True)
     x, y, z = (component.detach() for component in q)
     inner = _inner(whole, leaves, within, (x, y, z), weights.detach().reshape(-1))
-    results: dict[str, torch.Tensor | None] = {**inner.others, _CELL_VECTORS: inner.by_vectors}
+    results: dict[str, torch.Tensor | None] = {**inner.others, _COLUMNS: inner.by_columns}
     with torch.enable_grad():
         photons = block_photons(whole, panel, slow, fast, inner.intensity.reshape(shape), evaluations.weight)
         ends = [(photons, cotangent), *zip(q, inner.by_scattering, strict=True)]
@@ -85,7 +86,7 @@ def block_gradients(
             found = torch.autograd.grad(
                 [end for end, _ in ends], [leaves[name] for name in outer], [by for _, by in ends], allow_unused=True
             )
-            results.update((name, by) for name, by in zip(outer, found, strict=True) if name != _CELL_VECTORS)
+            results.update((name, by) for name, by in zip(outer, found, strict=True) if name != _COLUMNS)
     made = []
     for name in wanted:
         gradient = results.get(name)
@@ -100,18 +101,18 @@ class _Inner:
     Attributes
     ----------
     intensity
-        Sums over orientations, float64, (evaluation,).
+        Sums over columns, float64, (evaluation,).
     by_scattering
-        Derivatives of the weighted sum by x, y, z of q, float64, (evaluation, 1) each.
-    by_vectors
-        Derivatives of it by the cell vectors, float64, (phi, mosaic, 3, 3).
+        Derivatives of the weighted sum by x, y, z of q, or of what stands in its place, float64, (evaluation, 1) each.
+    by_columns
+        Derivatives of it by the columns, float64, of their shape.
     others
         Derivatives of it by other tensors that come in within a term, by name.
     """
 
     intensity: torch.Tensor
     by_scattering: Components
-    by_vectors: torch.Tensor
+    by_columns: torch.Tensor
     others: dict[str, torch.Tensor | None]
 
 
@@ -119,25 +120,34 @@ def _inner(
     plan: Plan, leaves: dict[str, torch.Tensor], within: Sequence[str], q: Components, weights: torch.Tensor
 ) -> _Inner:
     """Differentiate the terms; `weights` are what each evaluation's intensity is multiplied by, (evaluation,)."""
-    vectors = leaves[_CELL_VECTORS].detach()
-    rows = columns_of(vectors)
+    columns, dtype = columns_in(plan), plan.lattice.dtype
+    # q is large and cell vectors are small where they are in metres.
+    unit = 1.0 if plan.sources_across else _ANGSTROM
     # Shares of the largest weight keep single precision within its range.
     largest = weights.abs().amax().clamp_min(torch.finfo(torch.float64).tiny)
-    shares = (weights / largest).to(plan.lattice.dtype).unsqueeze(1)
-    intensity, slopes, others = _differentiated(plan, q, rows, shares, [leaves[name] for name in within])
+    shares = (weights / largest).to(dtype).unsqueeze(1)
+    weighted = shares if columns.weight is None else shares * columns.weight.to(dtype)
+    intensity, slopes, others = _differentiated(plan, q, columns, weighted, [leaves[name] for name in within])
     x, y, z = (
-        summed_over_orientations(
-            reduce(add, (slope * (row[axis] / _ANGSTROM) for slope, row in zip(slopes, rows, strict=True))), rows[0][0]
+        summed_across(
+            reduce(add, (slope * (row[axis] / unit) for slope, row in zip(slopes, columns.rows, strict=True))), columns
         ).unsqueeze(1)
-        * (largest * _ANGSTROM)
+        * (largest * unit)
         for axis in range(3)
     )
-    inverse = [(component * _ANGSTROM).to(plan.lattice.dtype) for component in q]
-    sums = [(slope * component).expand(-1, rows[0][0].shape[0]).sum(dim=0) for slope in slopes for component in inverse]
+    inverse = [(component * unit).to(dtype) for component in q]
+    parts = [(slope * component, largest / unit) for slope in slopes for component in inverse]
+    if columns.origin is not None:
+        parts += [(slope, largest) for slope in slopes]
+    if columns.weight is not None:
+        parts.append((intensity * shares, largest))
+    count = columns.rows[0][0].shape[0]
+    sums = [part.expand(-1, count).sum(dim=0).to(torch.float64) * scale for part, scale in parts]
+    total = intensity if columns.weight is None else intensity * columns.weight.to(dtype)
     return _Inner(
-        intensity=summed_over_orientations(intensity, rows[0][0]),
+        intensity=summed_across(total, columns),
         by_scattering=(x, y, z),
-        by_vectors=(torch.stack(sums, dim=-1).to(torch.float64) * (largest / _ANGSTROM)).reshape(vectors.shape),
+        by_columns=torch.stack(sums, dim=-1),
         others={
             name: None if other is None else other * largest.to(other.dtype)
             for name, other in zip(within, others, strict=True)
@@ -148,12 +158,12 @@ def _inner(
 def _differentiated(
     plan: Plan,
     q: Components,
-    rows: list[list[torch.Tensor]],
+    columns: Columns,
     shares: torch.Tensor,
     others: Sequence[torch.Tensor],
 ) -> tuple[torch.Tensor, list[torch.Tensor], Sequence[torch.Tensor | None]]:
-    """Intensities (evaluation, orientation); their derivatives by h, k and l, times `shares`; and by other tensors."""
-    index, nearest, offset = indices(q, rows)
+    """Intensities (evaluation, column); their derivatives by h, k and l, times `shares`; and by other tensors."""
+    index, nearest, offset = indices(q, columns.rows, columns.origin)
     # In the precision of amplitudes: a derivative needs no more.
     offset = Miller(*(each.detach().to(plan.lattice.dtype).requires_grad_() for each in offset))
     index = Miller(*(each.detach().requires_grad_() for each in index))

@@ -54,6 +54,12 @@ _COSINE_DOUBLE = (
     4.3007248316751436427e-6,
     -1.3435271519780107514e-7,
 )
+#: 2^x as a polynomial in x for |x| <= 1/2, its power series: within 1.2e-7, and 1.7e-8 on average.
+_POWER_SINGLE = tuple(math.log(2.0) ** n / math.factorial(n) for n in range(7))
+#: Where `exp_minus` ends, in powers of 2: squares of what is there are still plain numbers of the precision.
+_LEAST_POWER = {torch.float32: -56.0, torch.float64: -500.0}
+#: Of single precision's exponent: where it begins, and its lowest bit.
+_EXPONENT_ZERO, _EXPONENT_UNIT = 127, 1 << 23
 #: Coefficients of x^0, x^2, ... of 3 (sin x / x - cos x) / x^2: 3 (-1)^n (2n + 2) / (2n + 3)!.
 _SPHERE_SERIES = tuple(3.0 * (-1) ** n * (2 * n + 2) / math.factorial(2 * n + 3) for n in range(12))
 #: Up to this x^2 the twelve terms above are exact to 1e-16 and the closed form still cancels.
@@ -74,6 +80,23 @@ def sin_pi(turns: torch.Tensor) -> torch.Tensor:
 def cos_pi(turns: torch.Tensor) -> torch.Tensor:
     """cos(pi x) for x within half a turn, |x| <= 1/2: within 1e-7 in float32, to rounding in float64, any shape."""
     return _polynomial(turns * turns, _COSINE_SINGLE if turns.dtype == torch.float32 else _COSINE_DOUBLE)
+
+
+def exp_minus(exponent: torch.Tensor) -> torch.Tensor:
+    """exp(-x) for x >= 0, any shape: 2^-56 where it would be less in float32, 2^-500 in float64.
+
+    Numbers so small count nothing beside 1, but a processor takes ten times as long with what is smaller than its
+    smallest plain number, as the squares would be. In compiled code of single precision it is a handful of
+    multiplications; the error is below 2e-7 everywhere.
+    """
+    power = (exponent * (-1.0 / math.log(2.0))).clamp(min=_LEAST_POWER[exponent.dtype])
+    if exponent.dtype != torch.float32 or not torch.compiler.is_compiling():
+        return power.exp2()
+    whole = torch.round(power)
+    rest = power - whole
+    fraction = reduce(lambda total, term: total * rest + term, reversed(_POWER_SINGLE), torch.zeros_like(rest))
+    # The bits of a power of 2.
+    return fraction * ((whole.to(torch.int32) + _EXPONENT_ZERO) * _EXPONENT_UNIT).view(torch.float32)
 
 
 class _SinPi(torch.autograd.Function):
@@ -124,10 +147,14 @@ def interference(
     Tensor of the offset's shape; N at whole indices, where the gradient is exactly 0.
     """
     count, argument = cells.to(dtype), offset.to(dtype)
+    differentiated = torch.is_grad_enabled() and (offset.requires_grad or cells.requires_grad)
+    if not differentiated:
+        # A tiny step keeps 0 / 0 from being no number; elsewhere it is lost in rounding.
+        argument = argument + _TINY
     waves = count * argument
     halves = torch.round(waves)
     turns = waves - halves
-    if torch.is_grad_enabled() and (offset.requires_grad or cells.requires_grad):
+    if differentiated:
         # Ten more operations, which only a gradient needs: it is a difference of large numbers near a whole index.
         near = waves.abs() < _SERIES_TURNS
         square = argument * argument
@@ -135,8 +162,7 @@ def interference(
         peak = count - square * (bend - math.pi**2 / 60.0 * (3.0 * count * count - 7.0) * bend * square)
         ratio = torch.where(near, peak, sin_pi(turns) * torch.where(near, 1.0, sin_pi(argument)).reciprocal())
     else:
-        # The same tiny step in both keeps 0 / 0 from being no number; elsewhere it is lost in rounding.
-        ratio = sin_pi(turns + count * _TINY) / sin_pi(argument + _TINY)
+        ratio = sin_pi(turns) / sin_pi(argument)
     if not signed:
         return ratio
     # (-1)^(halves + n (N - 1)): half of an odd number is half away from a whole one.
