@@ -13,7 +13,7 @@ from openbragg_plugins.structure_factors.expansion import expanded, sphere, uniq
 from openbragg_plugins.structure_factors.file_table import NOT_NEGATIVE, POSITIVE, Arrays, FileTable
 from openbragg_plugins.structure_factors.macromolecule import SHANNON_RATE, Macromolecule, read_macromolecule
 from openbragg_plugins.structure_factors.small_molecule import SmallMolecule, read_small_molecule
-from openbragg_plugins.structure_factors.sources import MODEL_CIF, PDB, SMALL_CIF, content_of, kind_of
+from openbragg_plugins.structure_factors.sources import MODEL_CIF, PDB, SMALL_CIF, complaints, content_of, kind_of
 
 if TYPE_CHECKING:
     from openbragg import Experiment, StructureFactors
@@ -169,10 +169,12 @@ class ModelFile(FileTable):
         path = self.path()
         content = content_of(path)
         kind = kind_of(content[:_BEGINNING])
-        if kind == SMALL_CIF:
-            return read_small_molecule(path, content)
-        if kind in (PDB, MODEL_CIF):
-            return read_macromolecule(path, content, kind)
+        # gemmi tells of some faults only when it is asked for what is wrong.
+        with complaints(path, "model"):
+            if kind == SMALL_CIF:
+                return read_small_molecule(path, content)
+            if kind in (PDB, MODEL_CIF):
+                return read_macromolecule(path, content, kind)
         raise InputError(f"{path}: not a model: expected a PDB, mmCIF or small-molecule CIF file")
 
 

@@ -14,7 +14,7 @@ from openbragg_plugins.structure_factors.expansion import Unique, expanded, sphe
 from openbragg_plugins.structure_factors.file_table import Arrays, FileTable
 from openbragg_plugins.structure_factors.mtz import read_mtz
 from openbragg_plugins.structure_factors.reflection_cif import read_reflection_cif
-from openbragg_plugins.structure_factors.sources import MTZ, REFLECTION_CIF, content_of, kind_of
+from openbragg_plugins.structure_factors.sources import MTZ, REFLECTION_CIF, complaints, content_of, kind_of
 
 if TYPE_CHECKING:
     import gemmi
@@ -129,9 +129,13 @@ class ReflectionFile(FileTable):
         return _whole(self._read(), absences=absences)
 
     def _read(self) -> _Amplitudes:
+        # gemmi tells of some faults only when it is asked for what is wrong.
+        with complaints(self.path(), "reflection file"):
+            return self._taken(self.path())
+
+    def _taken(self, path: Path) -> _Amplitudes:
         import numpy as np
 
-        path = self.path()
         data = self._data(path)
         column, notice = choose(
             path,
