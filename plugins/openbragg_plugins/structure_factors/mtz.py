@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from openbragg import InputError
 from openbragg_plugins.structure_factors.columns import AMPLITUDE, INTENSITY, Column, paired
@@ -26,6 +26,8 @@ _MATES = ("G", "K")
 #: A file's first record, and the size of a number in it.
 _HEADER_BYTES = 80
 _NUMBER_BYTES = 4
+#: First byte of the mark of a machine that writes the lowest byte first.
+_LITTLE_ENDIAN = b"D"
 #: The record of the header that says how many columns, reflections and batches there are.
 _SIZES = re.compile(rb"NCOL +([-+]?\d{1,18}) +([-+]?\d{1,18}) +([-+]?\d{1,18})")
 
@@ -79,7 +81,13 @@ def read_mtz(path: Path, content: bytes) -> ReflectionData:
 
 
 def _check_size(path: Path, content: bytes) -> None:
-    """Refuse a header that promises more numbers than there are, before memory is taken for them."""
+    """Refuse a file that promises more numbers than there are, before memory is taken for them."""
+    order: Literal["little", "big"] = "little" if content[8:9] == _LITTLE_ENDIAN else "big"
+    start = int.from_bytes(content[4:8], order, signed=True)
+    if start == -1:  # of a large file, the place is further on
+        start = int.from_bytes(content[12:20], order, signed=True)
+    if not 0 < _NUMBER_BYTES * (start - 1) < len(content):
+        raise InputError(f"{path}: the header should be at number {start}, beyond the {len(content)} bytes of the file")
     for found in _SIZES.finditer(content):
         columns, reflections, batches = (int(word) for word in found.groups())
         claimed = _HEADER_BYTES + _NUMBER_BYTES * columns * reflections
