@@ -32,7 +32,7 @@ _BLOCK_EVALUATIONS = 65536
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
 _BLOCK_TERMS = 1 << 24
 #: Terms of a block of which the gradient is taken: the derivatives of all its terms pass through memory.
-_GRADIENT_TERMS = 1 << 16
+_GRADIENT_TERMS = 1 << 18
 #: With more evaluations in a pixel, even the smallest block would take too much memory.
 _MOST_EVALUATIONS = 1 << 17
 

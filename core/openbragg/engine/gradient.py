@@ -16,12 +16,10 @@ import torch
 
 from openbragg.engine.amplitudes import indices
 from openbragg.engine.block import (
-    Columns,
     block_photons,
     columns_in,
     evaluations_of,
     rows_of,
-    summed_across,
     tensors_in,
     with_tensors,
 )
@@ -75,7 +73,7 @@ def block_gradients(
         unknown = torch.zeros(shape, dtype=torch.float64, device=slow.device).requires_grad_()
         linear = block_photons(whole, panel, slow, fast, unknown, evaluations.weight)
         (weights,) = torch.autograd.grad(linear, unknown, cotangent, retain_graph=True)
-    x, y, z = (component.detach() for component in q)
+    x, y, z = (component.detach().reshape(-1) for component in q)
     inner = _inner(whole, leaves, within, (x, y, z), weights.detach().reshape(-1))
     results: dict[str, torch.Tensor | None] = {**inner.others, _COLUMNS: inner.by_columns}
     with torch.enable_grad():
@@ -121,33 +119,37 @@ def _inner(
 ) -> _Inner:
     """Differentiate the terms; `weights` are what each evaluation's intensity is multiplied by, (evaluation,)."""
     columns, dtype = columns_in(plan), plan.lattice.dtype
+    rows = [[component.unsqueeze(1) for component in row] for row in columns.rows]
+    origin = None if columns.origin is None else [start.unsqueeze(1) for start in columns.origin]
     # q is large and cell vectors are small where they are in metres.
     unit = 1.0 if plan.sources_across else _ANGSTROM
     # Shares of the largest weight keep single precision within its range.
     largest = weights.abs().amax().clamp_min(torch.finfo(torch.float64).tiny)
-    shares = (weights / largest).to(dtype).unsqueeze(1)
-    weighted = shares if columns.weight is None else shares * columns.weight.to(dtype)
-    intensity, slopes, others = _differentiated(plan, q, columns, weighted, [leaves[name] for name in within])
-    x, y, z = (
-        summed_across(
-            reduce(add, (slope * (row[axis] / unit) for slope, row in zip(slopes, columns.rows, strict=True))), columns
-        ).unsqueeze(1)
-        * (largest * unit)
-        for axis in range(3)
-    )
-    inverse = [(component * unit).to(dtype) for component in q]
-    parts = [(slope * component, largest / unit) for slope in slopes for component in inverse]
-    if columns.origin is not None:
-        parts += [(slope, largest) for slope in slopes]
-    if columns.weight is not None:
-        parts.append((intensity * shares, largest))
-    count = columns.rows[0][0].shape[0]
-    sums = [part.expand(-1, count).sum(dim=0).to(torch.float64) * scale for part, scale in parts]
-    total = intensity if columns.weight is None else intensity * columns.weight.to(dtype)
+    shares = (weights / largest).to(dtype)
+    weight = None if columns.weight is None else columns.weight.to(dtype).unsqueeze(1)
+    weighted = shares if weight is None else shares * weight
+    shape = (rows[0][0].shape[0], weights.shape[0])
+    intensity, found, others = _differentiated(plan, q, rows, origin, weighted, [leaves[name] for name in within])
+    intensity = intensity.expand(shape)
+    # Derivatives by h, k and l, one below the other: what is summed of them, down or across, are products of matrices.
+    slopes = torch.stack([slope.expand(shape) for slope in found]).reshape(-1, shape[1])
+    vectors = torch.stack([torch.cat([row[axis] for row in rows]).squeeze(1) for axis in range(3)]) / unit
+    by_scattering = (vectors.to(dtype) @ slopes).to(torch.float64) * (largest * unit)
+    scaled = [(component * unit).to(dtype) for component in q]
+    if origin is not None:
+        scaled.append(torch.ones_like(scaled[0]))
+    sums = (slopes @ torch.stack(scaled, dim=1)).to(torch.float64).reshape(3, shape[0], -1) * largest
+    by_columns = [(sums[:, :, :3] / unit).transpose(0, 1).reshape(-1, 9)]
+    if origin is not None:
+        by_columns.append(sums[:, :, 3].transpose(0, 1))
+    if weight is not None:
+        by_columns.append((intensity @ shares).to(torch.float64).unsqueeze(1) * largest)
+    total = intensity if weight is None else intensity * weight
+    x, y, z = by_scattering.unsqueeze(2).unbind(0)
     return _Inner(
-        intensity=summed_across(total, columns),
+        intensity=total.sum(dim=0, dtype=torch.float64),
         by_scattering=(x, y, z),
-        by_columns=torch.stack(sums, dim=-1),
+        by_columns=torch.cat(by_columns, dim=1),
         others={
             name: None if other is None else other * largest.to(other.dtype)
             for name, other in zip(within, others, strict=True)
@@ -158,12 +160,13 @@ def _inner(
 def _differentiated(
     plan: Plan,
     q: Components,
-    columns: Columns,
+    rows: list[list[torch.Tensor]],
+    origin: list[torch.Tensor] | None,
     shares: torch.Tensor,
     others: Sequence[torch.Tensor],
 ) -> tuple[torch.Tensor, list[torch.Tensor], Sequence[torch.Tensor | None]]:
     """Intensities (evaluation, column); their derivatives by h, k and l, times `shares`; and by other tensors."""
-    index, nearest, offset = indices(q, columns.rows, columns.origin)
+    index, nearest, offset = indices(q, rows, origin)
     # In the precision of amplitudes: a derivative needs no more.
     offset = Miller(*(each.detach().to(plan.lattice.dtype).requires_grad_() for each in offset))
     index = Miller(*(each.detach().requires_grad_() for each in index))
