@@ -197,7 +197,7 @@ def _chosen(wishes: list[tuple[str, str]], hook: str, title: str, notices: list[
     last, by = wishes[-1]
     others = [flag for name, flag in wishes if name != last]
     if others and hook != _LAST_WINS:
-        raise UsageError(f"two {title}s at once: {others[-1]} and {by}")
+        raise UsageError(f"two {title.removesuffix('s')}s at once: {others[-1]} and {by}")
     if others:
         notices.append(f"{others[-1]} is overruled by the later {by}: the {title} is {last}")
     return last
