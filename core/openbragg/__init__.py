@@ -16,14 +16,20 @@ from openbragg.options import Rule, option
 from openbragg.roles import (
     BoundedLatticeShape,
     BoundedStructureFactors,
+    ComputedStructureFactors,
+    DescribedStructureFactors,
+    FileStructureFactors,
     GeometryConvention,
     Image,
     ImageFormat,
     InterpolatingStructureFactors,
+    KnownCrystal,
     Lattice,
     LatticeShape,
+    ListedStructureFactors,
     Miller,
     NoiseModel,
+    ReflectionTable,
     StructureFactors,
     Tracer,
 )
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.outputs import write_file
+    from openbragg.orchestrator.recognition import structure_factors_of
     from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
     from openbragg.orchestrator.tracing import trace
@@ -53,6 +60,7 @@ _LATER = {
     "plugin": "openbragg.orchestrator.simulate",
     "render": "openbragg.orchestrator.simulate",
     "simulate": "openbragg.orchestrator.simulate",
+    "structure_factors_of": "openbragg.orchestrator.recognition",
     "trace": "openbragg.orchestrator.tracing",
     "write_file": "openbragg.orchestrator.outputs",
 }
@@ -62,17 +70,22 @@ __all__ = [
     "Beam",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
+    "ComputedStructureFactors",
     "Crystal",
+    "DescribedStructureFactors",
     "Detector",
     "Experiment",
+    "FileStructureFactors",
     "GeometryConvention",
     "Image",
     "ImageFormat",
     "InputError",
     "InterpolatingStructureFactors",
+    "KnownCrystal",
     "Laboratory",
     "Lattice",
     "LatticeShape",
+    "ListedStructureFactors",
     "Miller",
     "NoiseModel",
     "OpenBraggError",
@@ -80,6 +93,7 @@ __all__ = [
     "PanelFrame",
     "PixelTrace",
     "PluginError",
+    "ReflectionTable",
     "Rendering",
     "Rule",
     "Run",
@@ -99,6 +113,7 @@ __all__ = [
     "simulate",
     "sin_pi",
     "sphere_transform",
+    "structure_factors_of",
     "trace",
     "write_file",
 ]

@@ -180,8 +180,12 @@ def prepare(
     from openbragg.orchestrator.serialise import to_plain
 
     named = [(flag.spellings[0], word) for flag, words in assignments_of(given) if flag.spec.input for word in words]
-    flags = {flag for flag, _ in named}
-    unnamed = [pair for pair in _inputs_of([*roles.values(), *tracers, *_formats(wanted)]) if pair[0] not in flags]
+    flags, paths = {flag for flag, _ in named}, {path for _, path in named}
+    unnamed = [
+        (flag, path)
+        for flag, path in _inputs_of([*roles.values(), *tracers, *_formats(wanted)])
+        if flag not in flags and (flag.startswith("-") or path not in paths)
+    ]
     pairs = dict.fromkeys([*named, *unnamed])
     recording = Recording(
         registry=registry,
