@@ -56,9 +56,29 @@ class Output:
 
     progress: bool | None = option(
         "-progress",
-        negations=("-noprogress",),
+        negations=("-noprogress", "-quiet"),
         type=bool,
         help="Show a progress bar. Default: on a terminal.",
+    )
+
+
+@attrs.frozen
+class SeriesChoice:
+    """Whether a rotation series is rendered."""
+
+    images: int | None = option(
+        "-images",
+        type=int,
+        rule=COUNT,
+        unit="images",
+        help="Render a rotation series of so many images, each turned on by -osc from the one before. # in the names "
+        "of files stands for a digit of the image's number.",
+    )
+    restart: bool = option(
+        "-restart",
+        default=False,
+        type=bool,
+        help="Begin the series anew, whatever is there. Default: go on with the images that are missing.",
     )
 
 
