@@ -437,6 +437,8 @@ class Series:
         The resolved experiment of the first image.
     laboratory
         Where the convention placed it.
+    shape
+        Pixels of every image, (slow, fast).
     scans
         The scan of every image, in their order; they differ in their start.
     quirks
@@ -447,6 +449,7 @@ class Series:
     region: tuple[int, int, int, int]
     experiment: Experiment
     laboratory: Laboratory
+    shape: tuple[int, int]
     scans: tuple[Scan, ...]
     quirks: frozenset[str] = frozenset()
 

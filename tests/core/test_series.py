@@ -1,8 +1,14 @@
 """A series has the images of single runs, whole ones only, and goes on where it was interrupted."""
 
+import errno
 import json
 import math
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import BinaryIO
 
 import attrs
 import pytest
@@ -16,6 +22,7 @@ from openbragg import Crystal, Detector, Experiment, Scan, UsageError
 from openbragg.orchestrator.numbering import numbered
 from openbragg.orchestrator.series import SeriesRenderer, image_scan, image_seed
 from openbragg.units import unit
+from openbragg_plugins.image_formats.raw import Raw
 
 pytestmark = pytest.mark.usefixtures("inputs")
 
@@ -67,6 +74,47 @@ def test_an_interrupted_series_goes_on_to_the_same_bytes(error: BaseException, m
     assert run(*words).status == 0
     assert content("a*.bin") | content("a*.nxs") | content("a*.h5") == whole
     assert Path("a_0001.bin").stat().st_mtime_ns == before and not Path("a.nxs.parts").exists()
+
+
+def test_an_image_that_fails_half_way_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("simulate", *SERIES, "--images", "2", "-floatfile", "a.bin")
+    written = []
+
+    def write(self: Raw, stream: BinaryIO, image: openbragg.Image) -> None:
+        stream.write(b"half")
+        written.append(image)
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Raw, "write", write)
+        stopped = run(*words)
+    assert stopped.status == 1 and "No space left on device" in stopped.err and "1 of 2 images are whole" in stopped.err
+    assert list(content("*.bin*")) == ["a_0001.bin", "a_series.bin.jsonl"]
+    assert run(*words).status == 0
+    assert Path("a_0001.bin").read_bytes() == b"half" and Path("a_0002.bin").stat().st_size == 64
+
+
+def test_ctrl_c_leaves_whole_images_and_says_how_many() -> None:
+    words = [*SERIES, "-detpixels", "100", "--images", "300", "-floatfile", "a.bin"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from openbragg.cli.main import main; main()", "simulate", *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not Path("a_0002.bin").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate()[1].decode()
+    assert process.returncode == 130, message
+    done = sorted(Path().glob("a_*.bin"))
+    # The last image may have its name and not yet its line in the list.
+    assert any(f"interrupted: {len(done) - late} of 300 images are whole" in message for late in (0, 1)), message
+    assert {path.stat().st_size for path in done} == {40000} and len(done) < 300
+    assert sorted(path.name for path in Path().glob("*.bin")) == [path.name for path in done]
+    assert run("simulate", *words, "--images", str(len(done) + 1)).status == 0
+    assert run("simulate", *words, "--images", str(len(done) + 1), "-floatfile", "b.bin").status == 0
+    assert list(content("a_*.bin").values()) == list(content("b_*.bin").values())
 
 
 def test_other_settings_and_files_of_others_are_not_overwritten_without_restart() -> None:

@@ -163,10 +163,12 @@ def _whole_images(files: list[SeriesFiles], images: int) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, OpenBraggError) as reason:
         missing = {number for each in files for number in each.missing()}
-        done = f"{images - len(missing)} of {images} images are whole; the same command goes on with the rest"
+        count = images - len(missing)
+        done = f"{count} of {images} images are whole; the same command goes on with the rest"
         if isinstance(reason, KeyboardInterrupt):
             raise StoppedError(f"interrupted: {done}") from None
-        warn(done)
+        if count:
+            warn(f"notice: {done}")
         raise
 
 
@@ -270,6 +272,7 @@ def _series(renderer: SeriesRenderer, files: SeriesFiles, quirks: frozenset[str]
         region=experiment.sampling.region,
         experiment=experiment,
         laboratory=laboratory,
+        shape=laboratory.panels[0].panel.pixels,
         scans=tuple(image_scan(experiment.scan, number) for number in range(1, renderer.images + 1)),
         quirks=quirks,
     )

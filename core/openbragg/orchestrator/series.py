@@ -22,8 +22,6 @@ from openbragg.orchestrator.timings import Stopwatch
 from openbragg.roles import GeometryConvention, LatticeShape, StructureFactors
 from openbragg.units import DEGREES, unit
 
-#: More images than a series has.
-MOST_IMAGES = 1_000_000
 #: A start that is so close to a decimal number of degrees is that number, as the user would type it.
 _DECIMALS, _ROUNDING = 9, 1e-12
 
@@ -205,8 +203,8 @@ def check_images(images: int) -> None:
     UsageError
         With the number.
     """
-    if not 1 <= images <= MOST_IMAGES:
-        raise UsageError(f"images: expected a whole number from 1 to {MOST_IMAGES}, got {images}")
+    if images < 1:
+        raise UsageError(f"images: expected a whole number above 0, got {images}")
 
 
 def refuse_unknown_range(scan: Scan, images: int) -> None:

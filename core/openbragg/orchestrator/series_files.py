@@ -67,9 +67,8 @@ class SeriesOutput:
 
     def checked(self) -> list[Output]:
         """Those of them that tell whether all can be written, and the list."""
-        found = self.outputs()
-        lists = attrs.evolve(self.output, path=self.ledger_path)
-        return [*(found if self.together else {id(each): each for each in (found[0], found[-1])}.values()), lists]
+        some = self.paths() if self.together else {self.image_path(1), self.image_path(self.images)}
+        return [attrs.evolve(self.output, path=path) for path in (*some, self.ledger_path)]
 
 
 class SeriesFiles:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import cache
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +22,25 @@ _GZIP_LEVEL = 4
 _FILTERS = struct.Struct("<I")
 
 
-def h5py_module() -> ModuleType:
-    """The library that writes HDF5.
+def require_libraries(compression: str) -> None:
+    """Refuse what cannot be written here, without loading a library.
 
     Raises
     ------
     PluginError
-        When it is not installed.
+        When a library is not installed, with what to install.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise PluginError("nxmx needs h5py and hdf5plugin: pip install 'openbragg[hdf5]'") from None
+    install = "pip install 'openbragg[hdf5]'"
+    if find_spec("h5py") is None:
+        raise PluginError(f"nxmx: h5py is not installed, which writes HDF5: {install}")
+    if compression == "bslz4" and find_spec("hdf5plugin") is None:
+        raise PluginError(f"nxmx: hdf5plugin is not installed, which compresses: {install}, or -nxmx_compression gzip")
+
+
+def h5py_module() -> ModuleType:
+    """The library that writes HDF5."""
+    import h5py
+
     module: ModuleType = h5py
     return module
 
@@ -42,14 +51,7 @@ def filters(compression: str) -> dict[str, Any]:
         return {"compression": "gzip", "compression_opts": _GZIP_LEVEL, "shuffle": True}
     if compression == "none":
         return {}
-    try:
-        import hdf5plugin
-    except ImportError:
-        raise PluginError(
-            "nxmx needs hdf5plugin to compress by bitshuffle and LZ4: pip install 'openbragg[hdf5]', "
-            "or -nxmx_compression gzip"
-        ) from None
-    return dict(hdf5plugin.Bitshuffle(nelems=0, cname="lz4"))
+    return _bitshuffle()
 
 
 def packed(pixels: np.ndarray[Any, Any], compression: str) -> bytes:
@@ -76,3 +78,12 @@ def put(data: Any, chunks: Iterable[bytes]) -> None:
     for number, chunk in enumerate(chunks):
         (left_out,) = _FILTERS.unpack_from(chunk)
         data.id.write_direct_chunk((number, 0, 0), chunk[_FILTERS.size :], left_out)
+
+
+@cache
+def _bitshuffle() -> dict[str, Any]:
+    import hdf5plugin
+
+    # Where HDF5_PLUGIN_PATH leads to the same filter, HDF5 has loaded it by itself, and without what it needs of h5py.
+    hdf5plugin.register("bshuf", force=True)
+    return dict(hdf5plugin.Bitshuffle(nelems=0, cname="lz4"))

@@ -51,7 +51,7 @@ class Description:
     experiment: Experiment
     laboratory: Laboratory
     scans: Sequence[Scan]
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     mask: np.ndarray[Any, Any] | None
     largest: int | None
     smallest: int | None

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 import attrs
 
 from openbragg import Rule, hookimpl, option
-from openbragg_plugins.image_formats.hdf5_chunks import COMPRESSIONS, create_images, h5py_module, packed, put
+from openbragg_plugins.image_formats.hdf5_chunks import (
+    COMPRESSIONS,
+    create_images,
+    h5py_module,
+    packed,
+    put,
+    require_libraries,
+)
 from openbragg_plugins.image_formats.nexus import Description, describe, group
 
 if TYPE_CHECKING:
@@ -95,6 +102,11 @@ class NXmx:
         help="When the first image is said to begin. It is no clock's time, so that equal runs give equal files.",
     )
 
+    def __attrs_post_init__(self) -> None:
+        if self.file is not None or self.photons_file is not None:
+            # Better now than when the image is rendered.
+            require_libraries(self.compression)
+
     def write(self, stream: BinaryIO, image: Image) -> None:
         """See `openbragg.ImageFormat.write`."""
         # HDF5 goes back in what it writes, which a pipe cannot.
@@ -102,7 +114,7 @@ class NXmx:
         with _new(memory) as file:
             entry = _entry(file)
             self._images(entry, image.content, image.pixels.shape, [self._chunk(image)])
-            describe(entry, self._description(image, (image.experiment.scan,)))
+            describe(entry, self._description(image, image.pixels.shape, (image.experiment.scan,)))
         stream.write(memory.getvalue())
 
     def default_file(self, content: str) -> str | None:
@@ -129,7 +141,7 @@ class NXmx:
     def write_series(self, stream: BinaryIO, file: Path, path: Path, series: Series, parts: Sequence[Path]) -> None:
         """See `openbragg.SeriesFormat.write_series`."""
         files = self.series_files(path, len(parts))
-        shape = _frame_shape(series)
+        shape = series.shape
         with _new(stream) as opened:
             entry = _entry(opened)
             if file != path:
@@ -143,7 +155,7 @@ class NXmx:
                 self._images(entry, series.content, shape, _contents(parts), len(parts))
             else:
                 self._links(entry, series.content, shape, [each.name for each in files[:-1]], len(parts))
-            describe(entry, self._description(series, series.scans))
+            describe(entry, self._description(series, shape, series.scans))
 
     def _images(
         self, entry: Any, content: str, shape: tuple[int, ...], chunks: Iterable[bytes], images: int = 1
@@ -201,13 +213,13 @@ class NXmx:
             pixels[mask] = 0 if largest is None else np.iinfo(name).max
         return pixels
 
-    def _description(self, image: Image | Series, scans: Sequence[Any]) -> Description:
+    def _description(self, image: Image | Series, shape: tuple[int, ...], scans: Sequence[Any]) -> Description:
         name = self._type(image.content)
         return Description(
             experiment=image.experiment,
             laboratory=image.laboratory,
             scans=scans,
-            shape=_frame_shape(image),
+            shape=shape,
             mask=_mask(image),
             largest=_LARGEST.get(name),
             smallest=None if name == "int32" else 0,
@@ -216,14 +228,12 @@ class NXmx:
         )
 
 
-def _frame_shape(image: Image | Series) -> tuple[int, int]:
-    """Pixels of the stored frame, (slow, fast)."""
-    return image.laboratory.panels[0].panel.pixels
-
-
 def _mask(image: Image | Series) -> np.ndarray[Any, Any] | None:
-    """Where the stored frame has no pixel."""
-    return None
+    """Where the stored frame has no pixel: what the user's mask hides; None where all are there."""
+    import numpy as np
+
+    shown = image.experiment.detector.mask
+    return None if shown is None else np.asarray(shown) == 0
 
 
 def _new(stream: BinaryIO) -> Any:

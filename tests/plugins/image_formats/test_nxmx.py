@@ -1,16 +1,21 @@
 """NXmx: the shared properties, read back with h5py, and the geometry against known answers."""
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openbragg import Series
+from command_line import SMALL, run
+from openbragg import Detector, Series
 from openbragg.testing import check_image_format, make_image
 from openbragg_plugins.image_formats.mcstas import mcstas_axes
 from openbragg_plugins.image_formats.nxmx import NXmx
@@ -66,6 +71,31 @@ def test_geometry_units_and_chains_are_those_of_the_experiment() -> None:
     assert (omega.attrs["units"], omega.attrs["transformation_type"]) == ("deg", "rotation")
 
 
+def test_hidden_pixels_are_in_the_mask_and_have_the_largest_number() -> None:
+    shown = np.array([[True, False, True]])
+    file = written(make_image(np.array([[1.0, 2.0, 3.0]]), "counts", detector=Detector(pixels=(1, 3), mask=shown)))
+    assert file["/entry/data/data"][0].tolist() == [[1, 2**32 - 1, 3]]
+    assert file["/entry/instrument/detector/pixel_mask"][:].tolist() == [[0, 1, 0]]
+
+
+@pytest.mark.parametrize("library", ["h5py", "hdf5plugin"])
+def test_a_library_that_is_missing_is_one_line_before_anything_is_rendered(
+    library: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    refused = run("simulate", *SMALL, "-nxmx", tmp_path / "a.nxs")
+    assert refused.status == 1 and len(refused.complaints()) == 1
+    assert f"{library} is not installed" in refused.err and "openbragg[hdf5]" in refused.err
+
+
+def test_images_are_compressed_also_where_hdf5_is_told_of_the_filter() -> None:
+    code = (
+        "import numpy, openbragg_plugins.image_formats.hdf5_chunks as c; c.packed(numpy.zeros((9, 9), 'u4'), 'bslz4')"
+    )
+    environment = {**os.environ, "HDF5_PLUGIN_PATH": hdf5plugin.PLUGIN_PATH}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
 @given(st.lists(st.floats(-1, 1), min_size=6, max_size=6))
 def test_mcstas_axes_are_a_rotation_with_the_beam_along_z(numbers: list[float]) -> None:
     beam, spindle = torch.tensor(numbers, dtype=torch.float64).reshape(2, 3)
@@ -107,6 +137,7 @@ def test_a_series_has_every_image_whatever_the_blocks(
         region=first.region,
         experiment=first.experiment,
         laboratory=first.laboratory,
+        shape=(2, 3),
         scans=tuple(image.experiment.scan for image in made),
     )
     path = folder / "a_master.h5"
