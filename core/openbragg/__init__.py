@@ -16,14 +16,20 @@ from openbragg.options import Rule, option
 from openbragg.roles import (
     BoundedLatticeShape,
     BoundedStructureFactors,
+    ComputedStructureFactors,
+    DescribedStructureFactors,
+    FileStructureFactors,
     GeometryConvention,
     Image,
     ImageFormat,
     InterpolatingStructureFactors,
+    KnownCrystal,
     Lattice,
     LatticeShape,
+    ListedStructureFactors,
     Miller,
     NoiseModel,
+    ReflectionTable,
     Series,
     SeriesFormat,
     StructureFactors,
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.outputs import write_file
+    from openbragg.orchestrator.recognition import structure_factors_of
     from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.series import SeriesImage, image_seed, render_series
     from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
@@ -59,6 +66,7 @@ _LATER = {
     "plugin": "openbragg.orchestrator.simulate",
     "render": "openbragg.orchestrator.simulate",
     "simulate": "openbragg.orchestrator.simulate",
+    "structure_factors_of": "openbragg.orchestrator.recognition",
     "trace": "openbragg.orchestrator.tracing",
     "write_file": "openbragg.orchestrator.outputs",
 }
@@ -68,17 +76,22 @@ __all__ = [
     "Beam",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
+    "ComputedStructureFactors",
     "Crystal",
+    "DescribedStructureFactors",
     "Detector",
     "Experiment",
+    "FileStructureFactors",
     "GeometryConvention",
     "Image",
     "ImageFormat",
     "InputError",
     "InterpolatingStructureFactors",
+    "KnownCrystal",
     "Laboratory",
     "Lattice",
     "LatticeShape",
+    "ListedStructureFactors",
     "Miller",
     "NoiseModel",
     "OpenBraggError",
@@ -86,6 +99,7 @@ __all__ = [
     "PanelFrame",
     "PixelTrace",
     "PluginError",
+    "ReflectionTable",
     "Rendering",
     "Rule",
     "Run",
@@ -110,6 +124,7 @@ __all__ = [
     "simulate",
     "sin_pi",
     "sphere_transform",
+    "structure_factors_of",
     "trace",
     "write_file",
 ]

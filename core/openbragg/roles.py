@@ -173,6 +173,134 @@ class BoundedStructureFactors(StructureFactors, Protocol):
         """
 
 
+@attrs.frozen(kw_only=True)
+class KnownCrystal:
+    """What a source of structure factors says of its crystal; None for what it does not say.
+
+    Attributes
+    ----------
+    source
+        What messages call the source, for example the name of the file.
+    cell
+        a, b, c in metres and alpha, beta, gamma in radians.
+    wavelength
+        Of the experiment that the source stems from, in metres.
+    space_group
+        Its name; empty for what has none.
+    resolution
+        The smallest d spacing of the amplitudes, in metres; None where it is open.
+    chosen
+        What the source was read as, for people: pairs of a word and a value.
+    notices
+        What the user should know.
+    """
+
+    source: str
+    cell: tuple[float, ...] | None = None
+    wavelength: float | None = None
+    space_group: str = ""
+    resolution: float | None = None
+    chosen: dict[str, str] = attrs.field(factory=dict)
+    notices: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ReflectionTable:
+    """Amplitudes of the P1 cell as a list; what ``openbragg convert`` writes.
+
+    Attributes
+    ----------
+    indices
+        h k l, each once: int64, (reflections, 3).
+    amplitudes
+        In electrons, or on the scale of the source: float64, (reflections,).
+    unique
+        Number of reflections that no symmetry and no Friedel's law relates.
+    completeness
+        These as a part of all there are down to the resolution.
+    resolution
+        The smallest d spacing, in metres.
+    """
+
+    indices: np.ndarray[Any, np.dtype[np.int64]]
+    amplitudes: np.ndarray[Any, np.dtype[np.float64]]
+    unique: int
+    completeness: float
+    resolution: float
+
+
+@runtime_checkable
+class FileStructureFactors(StructureFactors, Protocol):
+    """Structure factors from files of kinds that the class recognises: how ``-hkl FILE`` comes to the right plugin.
+
+    The class has option fields without flags of their own that have the names of options of the role's default plugin:
+    `file` (``-hkl``) at least, and of `default_F` and `interpolate` those that mean something to it. The default
+    plugin's flags set them.
+
+    Attributes
+    ----------
+    suffixes
+        Ends of names, with the point and in lower case, of files that are meant for this class whatever is in them, so
+        that it may complain. Content comes first. A further ``.gz`` is passed over.
+    file
+        The file.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    file: Path | None
+
+    @classmethod
+    def recognises(cls, beginning: bytes) -> bool:
+        """Whether a file that begins so is of a kind that the class reads.
+
+        `beginning` is up to a million bytes, unpacked if the file is packed by gzip. It is called for any file given as
+        ``-hkl``, so it should be quick, import no heavy library, and be sure: where two classes recognise a file the
+        user has to choose by name.
+        """
+
+
+@runtime_checkable
+class DescribedStructureFactors(StructureFactors, Protocol):
+    """Structure factors that know of what crystal they are."""
+
+    def crystal(self) -> KnownCrystal:
+        """What the source says; asked more than once a run.
+
+        A cell and a wavelength that the user does not give are taken from here, and a cell that the user gives must
+        agree with this one.
+
+        Raises
+        ------
+        InputError
+            When a file cannot be used.
+        """
+
+
+@runtime_checkable
+class ComputedStructureFactors(StructureFactors, Protocol):
+    """Structure factors that are computed as far as they are needed."""
+
+    def reaching(self, resolution: float, experiment: Experiment) -> StructureFactors:
+        """The same for an experiment whose detector reaches this d spacing, in metres, where the user left it open.
+
+        Called once a run, before `prepare`, with the resolved experiment.
+        """
+
+
+@runtime_checkable
+class ListedStructureFactors(StructureFactors, Protocol):
+    """Structure factors that can be listed; what ``openbragg convert`` needs."""
+
+    def listed(self) -> ReflectionTable:
+        """All reflections of the P1 cell.
+
+        Raises
+        ------
+        InputError
+            When a file cannot be used.
+        """
+
+
 @runtime_checkable
 class LatticeShape(Plugin, Protocol):
     """The amplitude of the finite lattice's transform, F_latt, around a lattice point."""

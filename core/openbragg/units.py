@@ -65,6 +65,8 @@ _UNITS = {
         _divided("deg", DEGREES),
         _divided("mrad", 1000.0),
         _divided("%", 100.0),
+        _divided("A^2", 1e20),
+        _times("electrons/A^3", 1e30),
         Unit("eV", _wavelength, _energy),
     )
 }

@@ -148,6 +148,15 @@ PLUGIN_FLAGS = [
     ("-interpolate", "", "structure_factors hkl interpolate", True),
     ("-nointerpolate", "", "structure_factors hkl interpolate", False),
     ("-dump", "a.dump", "structure_factors hkl dump", Path("a.dump")),
+    ("-F_label", "FP", "structure_factors reflections amplitudes", "FP"),
+    ("-I_label", "IMEAN", "structure_factors reflections intensities", "IMEAN"),
+    ("-from_intensities", "", "structure_factors reflections from_intensities", True),
+    ("-block", "one", "structure_factors reflections block", "one"),
+    ("-resolution", "1.5", "structure_factors model resolution", 1.5 / 1e10),
+    ("-k_sol", "0.35", "structure_factors model solvent_density", 0.35 * 1e30),
+    ("-B_sol", "50", "structure_factors model solvent_b_factor", 50 / 1e20),
+    ("-F000", "", "structure_factors model direct_beam", True),
+    ("-noF000", "", "structure_factors model direct_beam", False),
     ("-pgmfile -pgmimage", "a.pgm", "image_formats pgm pgmfile", Path("a.pgm")),
     ("-pgmscale", "2.5", "image_formats pgm scale", 2.5),
     ("-nopgm", "", "image_formats pgm pgmfile", False),
@@ -232,7 +241,7 @@ def test_flag_sets_its_setting(flag: str, words: list[str], cls: type, name: str
 @pytest.mark.parametrize(("flag", "words", "path", "value"), each_spelling(PLUGIN_FLAGS))
 def test_flag_sets_its_plugins_option_in_si_units(flag: str, words: list[str], path: str, value: Any) -> None:
     assert plugin_field([flag, *words], path) == value
-    if "custom" not in path:  # without one of its flags there would be no custom convention to compare with
+    if path.split()[1] not in ("custom", "reflections", "model"):  # without one of its flags they would play no part
         assert plugin_field([], path) != value
 
 

@@ -17,6 +17,7 @@ from openbragg.model import Crystal, Experiment
 from openbragg.orchestrator.amplitudes import read_amplitudes
 from openbragg.orchestrator.quirks import notice, parse_compat
 from openbragg.orchestrator.registry import Registry
+from openbragg.roles import DescribedStructureFactors, KnownCrystal
 
 
 @attrs.frozen
@@ -77,10 +78,12 @@ def understand(
     otherwise = "flag-matching" not in compat
     words = words if otherwise else misread.given
     selected = select(registry, words, hooks)
+    known = _known_crystal(selected)
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
-    experiment = make_experiment(words, compat, notices, crystal)
-    if otherwise and misread.changes and make_experiment(misread.given, compat, crystal=crystal) != experiment:
+    experiment = make_experiment(words, compat, notices, crystal, known)
+    misread_as = make_experiment(misread.given, compat, None, crystal, known) if misread.changes else experiment
+    if otherwise and misread_as != experiment:
         notices.append(notice("flag-matching", "; ".join(misread.changes)))
     construct(WithoutEffect, assignments_of(words))
     for flag, values in assignments_of(words):
@@ -92,3 +95,9 @@ def understand(
             if line not in notices:
                 notices.append(line)
     return Asked(words, computation, compat, selected, experiment)
+
+
+def _known_crystal(selected: Selected) -> KnownCrystal | None:
+    """What the source of structure factors says of its crystal, where it says anything."""
+    factors = selected.roles.get("structure_factors")
+    return factors.crystal() if isinstance(factors, DescribedStructureFactors) else None

@@ -17,6 +17,7 @@ from openbragg.orchestrator.matrix import read_mosflm_matrix
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.sources import read_sources
+from openbragg.roles import KnownCrystal
 from openbragg.units import unit
 
 #: What the last of these fields to be set implies about the pivot of the custom convention, as in the reference.
@@ -43,10 +44,12 @@ def make_experiment(
     quirks: frozenset[str] = frozenset(),
     notices: list[str] | None = None,
     crystal: Crystal | None = None,
+    known: KnownCrystal | None = None,
 ) -> Experiment:
     """The experiment that flags describe, in their order, its files read; its crystal may be given instead.
 
-    Headers of images given with -img and -mask come before every flag. `notices` gets a line for each quirk of the
+    What the source of structure factors says of the crystal comes first (`known`), then the headers of images given
+    with -img and -mask, then every flag. `notices` gets a line for each quirk of the
     reference among those concerned with flags and files that is not in `quirks` and would have changed the experiment.
 
     Raises
@@ -57,12 +60,12 @@ def make_experiment(
     notices = notices if notices is not None else []
     assignments = assignments_of(given)
     camera = _camera(assignments, quirks, notices)
-    beam = _make_beam(assignments, camera.get(Beam, {}))
+    beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})})
     others = [(flag, words) for flag, words in assignments if flag.field != "mask"]
     return Experiment(
         beam=beam,
         detector=construct(Detector, others, implied_pivot=_implied_pivot(given), **camera.get(Detector, {})),
-        crystal=_make_crystal(assignments, beam) if crystal is None else crystal,
+        crystal=_make_crystal(assignments, beam, known) if crystal is None else crystal,
         scan=construct(Scan, assignments, **camera.get(Scan, {})),
         sampling=construct(Sampling, assignments),
     )
@@ -90,6 +93,10 @@ def _camera(assignments: Assignments, quirks: frozenset[str], notices: list[str]
     return settings
 
 
+def _known_beam(known: KnownCrystal | None) -> dict[str, Any]:
+    return {"wavelength": known.wavelength} if known is not None and known.wavelength is not None else {}
+
+
 def _make_beam(assignments: Assignments, camera: dict[str, Any]) -> Beam:
     """The beam, its file of sources read."""
     files = [words[0] for flag, words in assignments if flag.owner is Beam and flag.field == "sources"]
@@ -113,7 +120,7 @@ def _implied_pivot(given: Given) -> str | None:
     return implied
 
 
-def _make_crystal(assignments: Assignments, beam: Beam) -> Crystal:
+def _make_crystal(assignments: Assignments, beam: Beam, known: KnownCrystal | None) -> Crystal:
     """The crystal: what its flags cannot say one by one is worked out here."""
     fixed: dict[str, Any] = {}
     others: Assignments = []
@@ -130,6 +137,8 @@ def _make_crystal(assignments: Assignments, beam: Beam) -> Crystal:
             if flag.field == "cells":
                 _check(flag, words[0], COUNT.holds, COUNT.text)
             others.append((flag, words))
+    if not fixed.keys() & {"cell", "reciprocal_vectors"} and known is not None and known.cell is not None:
+        fixed["cell"] = known.cell
     if not fixed.keys() & {"cell", "reciprocal_vectors"}:
         raise UsageError("no crystal: give an orientation matrix with -mat, or a unit cell with -cell")
     crystal: Crystal = construct(Crystal, others, **fixed)

@@ -21,6 +21,7 @@ _COMMANDS = {
     "plugins": ("openbragg.cli.plugins", "List the installed plugins."),
     "cache": ("openbragg.cli.cache", "Show or remove the compiled code that is kept between runs."),
     "wilson": ("openbragg.cli.wilson", "Make structure factors for a cell from Wilson statistics."),
+    "convert": ("openbragg.cli.convert", "Write structure factors of any kind as a table of h k l F."),
     "compare": ("openbragg.cli.compare", "Compare two images, or two simulators run with the same flags."),
     "compare-traces": ("openbragg.cli.compare_traces", "Find where two traces of a pixel part."),
 }

@@ -202,8 +202,13 @@ def prepare(
 def inputs_of(given: Given, plugins: list[Any]) -> list[tuple[str, str]]:
     """The files that a run reads, each once: the flag that names it, or the field of a plugin, and its name."""
     named = [(flag.spellings[0], word) for flag, words in assignments_of(given) if flag.spec.input for word in words]
-    flags = {flag for flag, _ in named}
-    return list(dict.fromkeys([*named, *(pair for pair in _unnamed_inputs(plugins) if pair[0] not in flags)]))
+    flags, paths = {flag for flag, _ in named}, {path for _, path in named}
+    unnamed = [
+        (flag, path)
+        for flag, path in _unnamed_inputs(plugins)
+        if flag not in flags and (flag.startswith("-") or path not in paths)
+    ]
+    return list(dict.fromkeys([*named, *unnamed]))
 
 
 def _words(given: Given) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -11,8 +12,9 @@ import click
 from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
+from openbragg.orchestrator.recognition import recognised, shares
 from openbragg.orchestrator.registry import Found, Registry
-from openbragg.roles import ROLES
+from openbragg.roles import ROLES, Role
 
 #: Role whose last flag wins, as in the reference program; elsewhere two different choices are a mistake.
 _LAST_WINS = "geometry_conventions"
@@ -61,9 +63,13 @@ def select(registry: Registry, given: Given, hooks: Collection[str] | None = Non
             continue
         wishes = _wishes(registry, role.hook, role.flag, _after_silence(given) if role.hook == _NOISE else given)
         chosen = _chosen(wishes, role.hook, role.title, notices)
-        found = registry.get(role.hook, chosen or role.default)
-        _refuse_idle_options(registry, role.hook, found, assignments)
-        roles[role.hook] = construct(found.cls, assignments)
+        default = registry.of_name(role.hook, role.default)
+        by_name = bool(wishes) and (chosen != role.default or wishes[-1][1].split()[0] == role.flag)
+        found = None if by_name else _read_by(registry, role, default, assignments)
+        found = found or registry.get(role.hook, chosen or role.default)
+        own = _with_shared(found, default, assignments)
+        _refuse_idle_options(registry, role.hook, found, own)
+        roles[role.hook] = construct(found.cls, own)
     standing = _without_withdrawn(assignments)
     formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
     return Selected(roles, formats, notices)
@@ -108,6 +114,7 @@ def _wishes(registry: Registry, hook: str, flag: str, given: Given) -> list[tupl
     owners = {plugin.cls: plugin.name for plugin in registry.of_role(hook)}
     explicit: list[tuple[str, str]] = []
     implied: list[tuple[str, str]] = []
+    fields: dict[str, str] = {}
     for option, words in given:
         spelling = option.opts[0]
         if isinstance(option, SwitchOption) and spelling in switches:
@@ -117,7 +124,50 @@ def _wishes(registry: Registry, hook: str, flag: str, given: Given) -> list[tupl
         elif isinstance(option, FlagOption) and option.flag.owner in owners:
             wish = (owners[option.flag.owner], spelling)
             (explicit if hook == _LAST_WINS else implied).append(wish)
-    return explicit or implied
+            fields[spelling] = option.flag.field
+    return explicit or _without_shared(registry, hook, implied, fields)
+
+
+def _without_shared(
+    registry: Registry, hook: str, wishes: list[tuple[str, str]], fields: dict[str, str]
+) -> list[tuple[str, str]]:
+    """Without the flags of the default plugin that another plugin which is wished for, or any by itself, shares."""
+    default = next(role.default for role in ROLES if role.hook == hook)
+    others = [plugin for plugin in registry.of_role(hook) if plugin.name != default]
+    wished = [plugin for plugin in others if any(plugin.name == name for name, _ in wishes)]
+    return [
+        (name, flag)
+        for name, flag in wishes
+        if name != default or not any(shares(plugin.cls, fields[flag]) for plugin in wished or others)
+    ]
+
+
+def _read_by(
+    registry: Registry, role: Role, default: Found | None, assignments: list[tuple[Flag, list[str]]]
+) -> Found | None:
+    """The plugin that recognises the file given to the role's default plugin; None where there is none."""
+    if default is None:
+        return None
+    for flag, words in reversed(assignments):
+        if flag.owner is default.cls and flag.spec.input:
+            readers = [plugin for plugin in registry.of_role(role.hook) if shares(plugin.cls, flag.field)]
+            if readers:
+                return recognised(registry, role.hook, Path(words[0]))
+    return None
+
+
+def _with_shared(
+    found: Found, default: Found | None, assignments: list[tuple[Flag, list[str]]]
+) -> list[tuple[Flag, list[str]]]:
+    """Flags of the default plugin as those of a plugin that shares them."""
+    if default is None or found.cls is default.cls:
+        return assignments
+    return [
+        (attrs.evolve(flag, owner=found.cls), words)
+        if flag.owner is default.cls and shares(found.cls, flag.field)
+        else (flag, words)
+        for flag, words in assignments
+    ]
 
 
 def _after_silence(given: Given) -> Given:
@@ -147,7 +197,7 @@ def _chosen(wishes: list[tuple[str, str]], hook: str, title: str, notices: list[
     last, by = wishes[-1]
     others = [flag for name, flag in wishes if name != last]
     if others and hook != _LAST_WINS:
-        raise UsageError(f"two {title}s at once: {others[-1]} and {by}")
+        raise UsageError(f"two {title.removesuffix('s')}s at once: {others[-1]} and {by}")
     if others:
         notices.append(f"{others[-1]} is overruled by the later {by}: the {title} is {last}")
     return last

@@ -87,6 +87,10 @@ class Registry:
         """The plugins of one role."""
         return [plugin for plugin in self.found if plugin.role.hook == hook]
 
+    def of_name(self, hook: str, name: str) -> Found | None:
+        """The plugin of a role by name; None when there is none."""
+        return next((plugin for plugin in self.of_role(hook) if plugin.name == name), None)
+
     def get(self, hook: str, name: str) -> Found:
         """The plugin of a role by name.
 
@@ -95,9 +99,9 @@ class Registry:
         PluginError
             When there is none; the message lists those there are, and says if it is blocked or failed to load.
         """
-        for plugin in self.of_role(hook):
-            if plugin.name == name:
-                return plugin
+        plugin = self.of_name(hook, name)
+        if plugin is not None:
+            return plugin
         title = next(role.title for role in ROLES if role.hook == hook)
         for failed, fault in self.faults:
             if failed == name:

@@ -124,7 +124,9 @@ def _plugin(record: Record, used: UsedPlugin, finder: Finder) -> Any:
     for field, spec in found.options():
         value = getattr(plugin, field)
         if spec.input and isinstance(value, str | Path):
-            inputs = (file for file in record.inputs if file.flag in (*spec.flags, field) and file.path == str(value))
+            # The flag of an option without flags is that of another plugin.
+            flags = (*spec.flags, field) if spec.flags else [file.flag for file in record.inputs]
+            inputs = (file for file in record.inputs if file.flag in flags and file.path == str(value))
             recorded = next(inputs, None)
             if recorded is not None:
                 moved[field] = type(value)(finder.find(recorded))

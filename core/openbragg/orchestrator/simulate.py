@@ -17,9 +17,11 @@ from openbragg.errors import InputError, UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.sensor import resolve_sensor
+from openbragg.orchestrator.known import refuse_other_cell, report_known
 from openbragg.orchestrator.notices import notice_quirks, notice_water
 from openbragg.orchestrator.placement import place_with_quirks
 from openbragg.orchestrator.quirks import check_names, notice
+from openbragg.orchestrator.reach import reach
 from openbragg.orchestrator.reflections import reference_interpolates
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import (
@@ -33,7 +35,14 @@ from openbragg.orchestrator.resolve import (
     resolve_scan,
 )
 from openbragg.orchestrator.timings import Stopwatch
-from openbragg.roles import ROLES, GeometryConvention, LatticeShape, StructureFactors
+from openbragg.roles import (
+    ROLES,
+    ComputedStructureFactors,
+    DescribedStructureFactors,
+    GeometryConvention,
+    LatticeShape,
+    StructureFactors,
+)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -280,6 +289,8 @@ def lay_out(
     begins = reference_interpolates(factors, experiment)
     if begins is not None and "interpolation-latch" in quirks:
         factors = attrs.evolve(factors, interpolate=begins)
+    if isinstance(factors, ComputedStructureFactors | DescribedStructureFactors):
+        factors = _settled(factors, resolved, laboratory, choices)
     plan = make_plan(
         resolved,
         laboratory,
@@ -314,6 +325,20 @@ def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) ->
     orientations = (scan.steps or 1) * (crystal.mosaic_domains or 1)
     refuse_too_many_terms(layers * (sampling.oversample or 1) ** 2 * orientations)
     return attrs.evolve(experiment, sampling=sampling)
+
+
+def _settled(
+    factors: StructureFactors, experiment: Experiment, laboratory: Laboratory, choices: Choices
+) -> StructureFactors:
+    """Structure factors as far as the detector reaches, their crystal compared with the experiment's."""
+    finest = reach(experiment, laboratory)
+    if isinstance(factors, DescribedStructureFactors):
+        refuse_other_cell(experiment.crystal, factors.crystal())
+    if isinstance(factors, ComputedStructureFactors):
+        factors = factors.reaching(finest, experiment)
+    if isinstance(factors, DescribedStructureFactors):
+        report_known(factors.crystal(), experiment, finest, choices)
+    return factors
 
 
 def refuse_impossible(rendering: Rendering) -> None:

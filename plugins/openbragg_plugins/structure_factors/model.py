@@ -1,0 +1,204 @@
+"""Structure factors computed from an atomic model: PDB, mmCIF or small-molecule CIF."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from openbragg import InputError, KnownCrystal, ReflectionTable, hookimpl, option
+from openbragg_plugins.structure_factors.expansion import expanded, sphere, unique, with_absences
+from openbragg_plugins.structure_factors.file_table import NOT_NEGATIVE, POSITIVE, Arrays, FileTable
+from openbragg_plugins.structure_factors.macromolecule import SHANNON_RATE, Macromolecule, read_macromolecule
+from openbragg_plugins.structure_factors.small_molecule import SmallMolecule, read_small_molecule
+from openbragg_plugins.structure_factors.sources import MODEL_CIF, PDB, SMALL_CIF, complaints, content_of, kind_of
+
+if TYPE_CHECKING:
+    from openbragg import Experiment, StructureFactors
+
+_BEGINNING = 1 << 20
+_ANGSTROM = 1e10
+#: Where the parametrised scattering factors end, sin(theta)/lambda = 2/A, and the finest that is chosen unasked.
+_FINEST = 0.25
+_FINEST_CHOSEN = 0.4
+#: Points of a density grid, and terms of the sums over atoms: the most that may be asked for, and that are chosen.
+_LARGEST_GRID = 1 << 27
+_LARGEST_GRID_CHOSEN = 1 << 25
+_MOST_TERMS = 1 << 33
+_MOST_TERMS_CHOSEN = 1 << 31
+#: Unasked resolutions by themselves, in angstroms: of a macromolecule that does not say, and of small molecules.
+_OF_MACROMOLECULE = 2.0
+_OF_SMALL_MOLECULE = 0.84
+#: A d spacing right at a limit belongs to it, however it was rounded.
+_ROUNDING = 1e-6
+#: Reflections beyond the detector whose spots reach onto it, in indices; with interpolation, which needs neighbours.
+_BEYOND = 0.5
+_BEYOND_INTERPOLATED = 2.0
+_FEW_CELLS = 2.0
+
+Model = Macromolecule | SmallMolecule
+
+
+@attrs.frozen(eq=False)
+class ModelFile(FileTable):
+    """Structure factors of an atomic model, for the P1 cell, in electrons.
+
+    Macromolecules by the Fourier transform of their density, with flat bulk solvent on request; small molecules by
+    summation. Anomalous scattering is left out, so Friedel mates are equal.
+    """
+
+    name: ClassVar[str] = "model"
+    summary: ClassVar[str] = "computed from an atomic model: PDB, mmCIF or small-molecule CIF"
+    flags: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = (".pdb", ".ent", ".cif", ".mmcif")
+
+    resolution: float | None = option(
+        "-resolution",
+        unit="A",
+        rule=POSITIVE,
+        help="Smallest d spacing to compute. Default: what the detector sees, 0.4 A or more.",
+    )
+    solvent_density: float = option(
+        "-k_sol",
+        default=0.0,
+        unit="electrons/A^3",
+        rule=NOT_NEGATIVE,
+        help="Density of flat bulk solvent, for example 0.35; 0 is a crystal in vacuum.",
+    )
+    solvent_b_factor: float = option(
+        "-B_sol", default=46.0 / 1e20, unit="A^2", rule=NOT_NEGATIVE, help="B factor of the edge of the bulk solvent."
+    )
+    direct_beam: bool = option(
+        "-F000",
+        negations=("-noF000",),
+        default=False,
+        type=bool,
+        help="Take the reflection 0 0 0 along: all electrons of the cell, in the direct beam.",
+    )
+
+    @classmethod
+    def recognises(cls, beginning: bytes) -> bool:
+        """See `openbragg.FileStructureFactors.recognises`."""
+        return kind_of(beginning) in (PDB, MODEL_CIF, SMALL_CIF)
+
+    def crystal(self) -> KnownCrystal:
+        """See `openbragg.DescribedStructureFactors.crystal`."""
+        model = self._read()
+        chosen = {}
+        if isinstance(model, Macromolecule):
+            density, b_factor = self.solvent_density / _ANGSTROM**3, self.solvent_b_factor * _ANGSTROM**2
+            chosen["bulk solvent"] = (
+                f"k_sol {density:g} electrons/A^3, B_sol {b_factor:g} A^2" if density > 0.0 else "none (-k_sol)"
+            )
+        return KnownCrystal(
+            source=str(self.path()),
+            cell=(
+                *(length / _ANGSTROM for length in model.cell.parameters[:3]),
+                *(math.radians(angle) for angle in model.cell.parameters[3:]),
+            ),
+            wavelength=None if model.wavelength is None else model.wavelength / _ANGSTROM,
+            space_group=model.group.xhm(),
+            resolution=self.resolution,
+            chosen=chosen,
+            notices=model.notices,
+        )
+
+    def reaching(self, resolution: float, experiment: Experiment) -> ModelFile:
+        """See `openbragg.ComputedStructureFactors.reaching`."""
+        if self.resolution is not None:
+            return self
+        model = self._read()
+        few = any(float(count) <= _FEW_CELLS for count in experiment.crystal.cells)
+        interpolated = few if self.interpolate is None else self.interpolate
+        beyond = _BEYOND_INTERPOLATED if interpolated else _BEYOND
+        wanted = resolution * _ANGSTROM
+        finest = 1.0 / (1.0 / wanted + beyond * sum(model.cell.reciprocal().parameters[:3]))
+        return attrs.evolve(self, resolution=max(finest, _finest_chosen(model)) / _ANGSTROM)
+
+    def listed(self) -> ReflectionTable:
+        """See `openbragg.ListedStructureFactors.listed`."""
+        model = self._read()
+        resolution = self._standalone(model)
+        indices, amplitudes, count = self._amplitudes(model, resolution, absences=True)
+        return ReflectionTable(
+            indices=indices,
+            amplitudes=amplitudes,
+            unique=count,
+            completeness=1.0,
+            resolution=resolution / _ANGSTROM,
+        )
+
+    def arrays(self, experiment: Experiment | None, *, absences: bool) -> Arrays:
+        """See `FileTable.arrays`."""
+        model = self._read()
+        return self._amplitudes(model, self._standalone(model), absences=absences)[:2]
+
+    def _standalone(self, model: Model) -> float:
+        """The resolution in angstroms, without a detector."""
+        if self.resolution is not None:
+            return self.resolution * _ANGSTROM
+        unasked = _OF_SMALL_MOLECULE if isinstance(model, SmallMolecule) else _OF_MACROMOLECULE
+        return max(model.resolution or unasked, _finest_chosen(model))
+
+    def _amplitudes(self, model: Model, resolution: float, *, absences: bool) -> tuple[*Arrays, int]:
+        import gemmi
+        import numpy as np
+
+        _refuse_too_fine(self.path(), model, resolution)
+        limit = resolution * (1.0 - _ROUNDING)
+        indices = gemmi.make_miller_array(model.cell, model.group, limit, unique=True)
+        if not len(indices):
+            raise InputError(f"{self.path()}: no reflection has a d spacing of {resolution:.4g} A or more")
+        asked = np.concatenate([np.zeros((1, 3), dtype=np.int32), indices])
+        amplitudes = model.amplitudes(
+            asked, limit, self.solvent_density / _ANGSTROM**3, self.solvent_b_factor * _ANGSTROM**2
+        )
+        if not self.direct_beam:
+            amplitudes[0] = 0.0
+        if not np.isfinite(amplitudes).all():
+            raise InputError(f"{self.path()}: the structure factors are no finite numbers: check the B factors")
+        reflections = unique(asked.astype(np.int64), amplitudes, np.full(len(asked), np.nan), model.group)
+        whole = expanded(reflections, model.group)
+        if absences:
+            whole = with_absences(*whole, model.cell, model.group, resolution)
+        return *whole, len(indices)
+
+    def _read(self) -> Model:
+        path = self.path()
+        content = content_of(path)
+        kind = kind_of(content[:_BEGINNING])
+        # gemmi tells of some faults only when it is asked for what is wrong.
+        with complaints(path, "model"):
+            if kind == SMALL_CIF:
+                return read_small_molecule(path, content)
+            if kind in (PDB, MODEL_CIF):
+                return read_macromolecule(path, content, kind)
+        raise InputError(f"{path}: not a model: expected a PDB, mmCIF or small-molecule CIF file")
+
+
+def _finest_chosen(model: Model) -> float:
+    """The smallest d spacing in angstroms that is chosen unasked: the work stays within bounds."""
+    return max(_FINEST_CHOSEN, _coarsest_for(model, _LARGEST_GRID_CHOSEN, _MOST_TERMS_CHOSEN))
+
+
+def _coarsest_for(model: Model, points: float, terms: float) -> float:
+    """The d spacing in angstroms at which the work is that of so many grid points, or terms of sums."""
+    if isinstance(model, SmallMolecule):
+        # Half of the sphere, by Friedel's law, divided by the symmetry.
+        unique_part = sphere(model.cell, 1.0) / (2.0 * max(1, len(model.group.operations())))
+        return float((unique_part * model.terms / terms) ** (1.0 / 3.0))
+    return float((model.cell.volume * (2.0 * SHANNON_RATE) ** 3 / points) ** (1.0 / 3.0))
+
+
+def _refuse_too_fine(path: Path, model: Model, resolution: float) -> None:
+    finest = max(_FINEST, _coarsest_for(model, _LARGEST_GRID, _MOST_TERMS))
+    if resolution < finest * (1.0 - _ROUNDING):
+        raise InputError(f"{path}: -resolution {resolution:.4g}: expected {finest:.3g} A or more, for this cell")
+
+
+@hookimpl
+def structure_factors() -> list[type[StructureFactors]]:
+    """Offer atomic models."""
+    return [ModelFile]
