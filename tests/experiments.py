@@ -1,12 +1,15 @@
 """Random experiments and plugins, every field of them, from the declarations of their options."""
 
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
+from hypothesis import reject
 from hypothesis import strategies as st
 
+from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.options import OptionSpec, option_spec
 
@@ -14,6 +17,8 @@ _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 _NUMBERS = _FINITE | st.floats(-1, 1) | st.floats(1e-12, 1e30)
 _WHOLE = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(0, 1000)
 _WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
+#: Where not all words will do, an instant may be asked for.
+_INSTANTS = st.datetimes(timezones=st.just(UTC)).map(lambda instant: instant.isoformat())
 _VECTORS = st.tuples(_FINITE, _FINITE, _FINITE)
 _ROWS = st.tuples(_VECTORS, _VECTORS, _VECTORS)
 _SOURCES = st.lists(st.tuples(_FINITE, _FINITE, _FINITE, st.none() | st.floats(0, 9), st.none() | st.floats(1e-12, 1)))
@@ -46,7 +51,8 @@ def values(spec: OptionSpec, default: Any) -> st.SearchStrategy[Any]:
     elif spec.type is Path:
         single = _WORDS.map(Path)
     elif spec.type is str:
-        single = st.sampled_from(spec.rule.words) if spec.rule is not None and spec.rule.words else _WORDS
+        words = spec.rule.words if spec.rule is not None else ()
+        single = st.sampled_from(words) if words else _WORDS if spec.rule is None else _WORDS | _INSTANTS
     else:
         single = _WHOLE if spec.type is int else _NUMBERS
     rule = spec.rule
@@ -74,7 +80,19 @@ def objects(cls: Any) -> st.SearchStrategy[Any]:
             fields[attribute.name] = _OTHERS[cls, attribute.name]
         elif spec is not None:
             fields[attribute.name] = values(spec, attribute.default)
-    return st.builds(cls, **fields)
+    return _made(cls, fields)
+
+
+@st.composite
+def _made(draw: st.DrawFn, cls: Any, fields: dict[str, st.SearchStrategy[Any]]) -> Any:
+    """An object with fields that go together."""
+    try:
+        return cls(**{name: draw(strategy) for name, strategy in fields.items()})
+    except UsageError as error:
+        # What is wrong with a single option, its own rule says.
+        if "expected one of them" not in str(error):
+            raise
+        reject()
 
 
 def experiments() -> st.SearchStrategy[Experiment]:
