@@ -29,7 +29,7 @@ from openbragg.roles import (
 )
 
 if TYPE_CHECKING:
-    from openbragg.engine.numerics import interference, sin_pi, sphere_transform
+    from openbragg.engine.numerics import exp_minus, interference, sin_pi, sphere_transform
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.outputs import write_file
@@ -43,6 +43,7 @@ _LATER = {
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
     "PixelTrace": "openbragg.engine.trace",
+    "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
     "sphere_transform": "openbragg.engine.numerics",
@@ -87,6 +88,7 @@ __all__ = [
     "StructureFactors",
     "Tracer",
     "UsageError",
+    "exp_minus",
     "hookimpl",
     "interference",
     "load_run",

@@ -57,15 +57,15 @@ class Lattice:
     signed: bool = True
 
     def scaled_distance_squared(self, offset: Miller) -> torch.Tensor:
-        """Squared distance from the lattice point in 1/angstrom^2, times (Na Nb Nc)^2 and the fudge: float64.
+        """Squared distance from the point in 1/angstrom^2 times (Na Nb Nc)^2 and the fudge, in the dtype of `offset`.
 
         The measure in which the reference program's Gaussian and flat spots are round.
         """
         h, k, l = offset
-        metric = self.reciprocal_metric * 1e-20
-        square = h * h * metric[0, 0] + k * k * metric[1, 1] + l * l * metric[2, 2]
-        mixed = h * k * metric[0, 1] + h * l * metric[0, 2] + k * l * metric[1, 2]
-        return (square + 2.0 * mixed) * (self.cells.prod() ** 2 * self.fudge)
+        metric = (self.reciprocal_metric * (1e-20 * self.cells.prod() ** 2 * self.fudge)).to(h.dtype)
+        along_h = metric[0, 0] * h + 2.0 * (metric[0, 1] * k + metric[0, 2] * l)
+        along_k = metric[1, 1] * k + 2.0 * metric[1, 2] * l
+        return along_h * h + (along_k * k + metric[2, 2] * l * l)
 
     def least_scaled_distance_squared(self, distance: Miller) -> torch.Tensor:
         """A bound from below of `scaled_distance_squared`, in `dtype`.

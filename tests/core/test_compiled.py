@@ -179,6 +179,14 @@ def test_one_code_serves_all_lengths_of_the_axes(cache: Cache, calls: list[int],
     assert cache.entries() == entries
 
 
+def test_an_engine_that_may_choose_sums_all_terms_where_code_is_there(calls: list[int]) -> None:
+    full = agree(experiment(), calls)
+    chosen = render(experiment(), structure_factors=FLAT, cull=1e-3)
+    assert chosen.use.compiled and not chosen.culled
+    assert torch.equal(chosen.images[0], full.images[0])
+    assert any("nothing is culled: compiled code" in line for line in chosen.choices.notices)
+
+
 def test_panels_share_their_code(cache: Cache, calls: list[int]) -> None:
     agree(experiment(), calls)
     entries = cache.entries()

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from math import pi
+from pathlib import Path
 
 import pytest
 import torch
@@ -86,6 +87,12 @@ def test_the_written_out_chain_gives_the_gradient_of_the_sum(shape: str) -> None
         # Sums in another order.
         scale = float(theirs.abs().max())
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-11 * scale, msg=name)
+
+
+@pytest.fixture(scope="module")
+def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of compiled code that these tests share."""
+    return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.mark.xdist_group("compiled")

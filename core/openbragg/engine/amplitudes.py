@@ -38,7 +38,12 @@ class Amplitudes:
     intensity: torch.Tensor
 
 
-def amplitudes(plan: Plan, scattering: Components, rows: Sequence[Sequence[torch.Tensor]]) -> Amplitudes:
+def amplitudes(
+    plan: Plan,
+    scattering: Components,
+    rows: Sequence[Sequence[torch.Tensor]],
+    origin: Sequence[torch.Tensor] | None = None,
+) -> Amplitudes:
     """Amplitudes at q.
 
     Parameters
@@ -49,8 +54,11 @@ def amplitudes(plan: Plan, scattering: Components, rows: Sequence[Sequence[torch
         x, y, z of q in 1/metres, float64.
     rows
         x, y, z of the cell vectors a, b and c in metres, float64; they broadcast against q.
+    origin
+        What is added to h, k and l, float64, likewise; nothing if None. With the direction of a ray in place of q, with
+        a / wavelength in place of a, and with minus the incident beam's part, h k l are the same.
     """
-    index, nearest, offset = indices(scattering, rows)
+    index, nearest, offset = indices(scattering, rows, origin)
     lattice_factors = plan.shape.factors(offset, nearest, plan.lattice)
     lattice_amplitude = reduce(mul, lattice_factors)
     cell_amplitude = plan.structure_factors.amplitude(index, nearest, plan.tables)
@@ -65,13 +73,19 @@ def amplitudes(plan: Plan, scattering: Components, rows: Sequence[Sequence[torch
     )
 
 
-def indices(scattering: Components, rows: Sequence[Sequence[torch.Tensor]]) -> tuple[Miller, Miller, Miller]:
-    """Fractional index, nearest whole index, and the offset between the two, at q; all float64."""
-    index = Miller(*(_dot(scattering, row) for row in rows))
+def indices(
+    scattering: Components, rows: Sequence[Sequence[torch.Tensor]], origin: Sequence[torch.Tensor] | None = None
+) -> tuple[Miller, Miller, Miller]:
+    """Fractional index, nearest whole index, and the offset between the two, of `amplitudes`; all float64."""
+    if origin is None:
+        index = Miller(*(_dot(scattering, row) for row in rows))
+    else:
+        index = Miller(*(_dot(scattering, row, start) for row, start in zip(rows, origin, strict=True)))
     # Halves go up, as in the reference.
     nearest = Miller(*(torch.ceil(value - 0.5) for value in index))
     return index, nearest, Miller(*(value - whole for value, whole in zip(index, nearest, strict=True)))
 
 
-def _dot(components: Components, row: Sequence[torch.Tensor]) -> torch.Tensor:
-    return (components[0] * row[0]).addcmul(components[1], row[1]).addcmul(components[2], row[2])
+def _dot(components: Components, row: Sequence[torch.Tensor], start: torch.Tensor | None = None) -> torch.Tensor:
+    first = components[0] * row[0] if start is None else start.addcmul(components[0], row[0])
+    return first.addcmul(components[1], row[1]).addcmul(components[2], row[2])

@@ -29,8 +29,9 @@ from openbragg.engine.rays import (
 from openbragg.engine.summation import initial_intensity, pixel_photons
 from openbragg.roles import InterpolatingStructureFactors
 
-#: Fields of a plan on which the sum does not depend.
+#: Fields of a plan on which the sum does not depend, and the one of which it needs the columns alone.
 _UNUSED = ("angles", "reciprocal_vectors", "first_cell_vectors", "fluence")
+_VECTORS = "cell_vectors"
 
 
 @attrs.frozen(eq=False)
@@ -53,7 +54,8 @@ class Evaluations:
     Attributes
     ----------
     scattering
-        x, y, z of q in 1/metres, float64, (layer, slow subpixel, fast subpixel, source, 1, 1, pixel).
+        x, y, z of q in 1/metres, float64, (layer, slow subpixel, fast subpixel, source, 1, 1, pixel). Where sources lie
+        across, unit vectors along the rays in place of q, one for all sources.
     weight
         What the intensity of an evaluation is multiplied by, float64, of the same axes; None for 1.
     """
@@ -62,13 +64,31 @@ class Evaluations:
     weight: torch.Tensor | None
 
 
+@attrs.frozen(eq=False)
+class Columns:
+    """What each of the terms of an evaluation needs.
+
+    Attributes
+    ----------
+    rows, origin
+        See `openbragg.engine.amplitudes.amplitudes`, float64, (column,) each.
+    weight
+        Weight of the source, float64, (column,); None for 1.
+    """
+
+    rows: list[list[torch.Tensor]]
+    origin: list[torch.Tensor] | None
+    weight: torch.Tensor | None
+
+
 def block_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> BlockSums:
     """Sum all terms of pixels; slow and fast are pixel indices, float64, (pixel,)."""
     evaluations = evaluations_of(plan, panel, slow, fast)
     # Evaluations down, orientations across: the order in which a compiler fuses the sum over orientations.
-    q, rows = rows_of(evaluations.scattering), columns_of(plan.cell_vectors)
-    found = amplitudes(plan, q, rows)
-    intensity = summed_over_orientations(found.intensity, rows[0][0]).reshape(evaluations.scattering[0].shape)
+    q, columns = rows_of(evaluations.scattering), columns_in(plan)
+    found = amplitudes(plan, q, columns.rows, columns.origin)
+    terms = found.intensity if columns.weight is None else found.intensity * columns.weight.to(plan.lattice.dtype)
+    intensity = summed_across(terms, columns).reshape(evaluations.scattering[0].shape)
     photons = block_photons(plan, panel, slow, fast, intensity, evaluations.weight)
     missing = complete = None
     if plan.interpolates or plan.reference_interpolates:
@@ -85,9 +105,13 @@ def evaluations_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch
     """What there is to evaluate of pixels, and what each evaluation counts."""
     part = Part()
     direction, distance = unit_components(positions(plan, panel, slow, fast, part))
+    factors = own_factors(plan, panel, direction, distance, plan.incident, part)
+    if plan.sources_across:
+        # Weights of sources are the columns'.
+        factors += shared_factors(attrs.evolve(plan, weighted=False), panel, slow, fast, part)
+        return Evaluations(direction, reduce(mul, factors) if factors else None)
     scattering = scattering_vector(direction, plan.incident, on_axis(plan.wavelengths, "source"))
-    factors = shared_factors(plan, panel, slow, fast, part)
-    factors += own_factors(plan, panel, direction, distance, plan.incident, part)
+    factors += shared_factors(plan, panel, slow, fast, part)
     if plan.resolution_limit is not None:
         factors.append(resolved(scattering, plan.resolution_limit).to(slow.dtype))
     return Evaluations(scattering, reduce(mul, factors) if factors else None)
@@ -99,15 +123,43 @@ def rows_of(scattering: Components) -> Components:
     return x, y, z
 
 
-def columns_of(cell_vectors: torch.Tensor) -> list[list[torch.Tensor]]:
-    """Components of a, b and c of all orientations, (orientation,) each."""
-    vectors = cell_vectors.reshape(-1, 9).T.contiguous()
-    return [[vectors[3 * row + axis] for axis in range(3)] for row in range(3)]
+def columns_of(plan: Plan, *, across: bool) -> torch.Tensor:
+    """The columns of a plan, float64: of its orientations, or of its sources and orientations.
+
+    Returns
+    -------
+    Components of a, b and c, (orientation, 9), in metres; or with the sources `across`, (source x orientation, 12),
+    these over the wavelength, and minus the incident beam's parts of h, k and l; with their weight, where it is not 1,
+    as the 13th.
+    """
+    vectors = plan.cell_vectors.reshape(-1, 3, 3)
+    if not across:
+        return vectors.reshape(-1, 9)
+    inverse = plan.wavelengths.reciprocal()
+    shape = (len(inverse), len(vectors))
+    scaled = inverse.reshape(-1, 1, 1, 1) * vectors
+    origin = -(scaled * plan.incident.reshape(-1, 1, 1, 3)).sum(dim=-1)
+    parts = [scaled.flatten(2), origin]
+    if plan.weighted:
+        parts.append(plan.source_weights.reshape(-1, 1, 1).expand(*shape, 1))
+    return torch.cat(parts, dim=-1).flatten(0, 1)
 
 
-def summed_over_orientations(terms: torch.Tensor, orientations: torch.Tensor) -> torch.Tensor:
-    """Terms (evaluation, orientation) summed to float64 (evaluation,)."""
-    return terms.expand(-1, orientations.shape[0]).sum(dim=1, dtype=torch.float64)
+def columns_in(plan: Plan) -> Columns:
+    """The columns of the plan of a block."""
+    columns = plan.columns
+    assert columns is not None
+    # Views: side by side in memory lie the numbers of one column, so that a compiler lets its vectors run down.
+    return Columns(
+        rows=[[columns[:, 3 * row + axis] for axis in range(3)] for row in range(3)],
+        origin=[columns[:, 9 + row] for row in range(3)] if plan.sources_across else None,
+        weight=columns[:, 12] if plan.sources_across and plan.weighted else None,
+    )
+
+
+def summed_across(terms: torch.Tensor, columns: Columns) -> torch.Tensor:
+    """Terms (evaluation, column) summed to float64 (evaluation,)."""
+    return terms.expand(-1, columns.rows[0][0].shape[0]).sum(dim=1, dtype=torch.float64)
 
 
 def block_photons(
@@ -125,13 +177,34 @@ def block_photons(
     return pixel_photons(plan, panel, slow, fast, total, share)
 
 
+def lie_across(plan: Plan) -> bool:
+    """Whether sources lie across, beside orientations: where nothing but h k l and a weight depends on them.
+
+    A single one does not where there are gradients to take: these have fewer numbers to sum for each column then.
+    """
+    own = plan.resolution_limit is not None or (plan.oversample_polarization and plan.polarized)
+    return not own and (plan.wavelengths.numel() > 1 or not plan.differentiable())
+
+
 def block_plan(plan: Plan, panel: PanelPlan) -> Plan:
-    """The plan of one panel's sum, without what the sum does not need, and for squares of amplitudes only."""
+    """The plan of one panel's sum by columns, without what it does not need, and for squares of amplitudes only."""
+    across = lie_across(plan)
+    columns = columns_of(plan, across=across)
+    vectors: dict[str, Any] = {_VECTORS: None}
+    return attrs.evolve(summed_plan(plan, panel), columns=columns, sources_across=across, **vectors)
+
+
+def summed_plan(plan: Plan, panel: PanelPlan) -> Plan:
+    """The plan of one panel's sum, in which orientations are chosen by their cell vectors.
+
+    Where interpolation ends for good is decided from pixel to pixel, outside the sum.
+    """
     unused: dict[str, Any] = dict.fromkeys(_UNUSED)
     return attrs.evolve(
         plan,
         panels=(attrs.evolve(panel, pixels=(0, 0)),),
         lattice=attrs.evolve(plan.lattice, signed=False),
+        interpolation_latch=False,
         **unused,
     )
 

@@ -20,7 +20,7 @@ from openbragg.engine.kernel import PIXEL_MULTIPLE
 
 #: Lengths that the compiler is told to expect of the axes of a plan; any other is as right. They differ from each other
 #: and from other lengths, so that none is taken for the same.
-_EXPECTED = {"layer": 5, "subpixel": 7, "source": 13, "phi": 17, "mosaic": 29}
+_EXPECTED = {"layer": 5, "subpixel": 7, "source": 13, "phi": 17, "mosaic": 29, "column": 377}
 _EXPECTED_PIXELS = 64 * PIXEL_MULTIPLE
 #: The same of tensors that come beside a plan's, where they are not (pixel,).
 _EXPECTED_BESIDE = {"tile": 96, "row": 288, "sample": 16, "listed": 60, "orientation": 250}
@@ -31,6 +31,7 @@ _AXES: dict[str, tuple[str | None, ...]] = {
     "wavelengths": ("source",),
     "source_weights": ("source",),
     "cell_vectors": ("phi", "mosaic", None, None),
+    "columns": ("column", None),
     "panels.0.layer_depths": ("layer",),
 }
 #: Tensors whose lengths are a plugin's affair.

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
+from openbragg.engine.block import block_plan, block_sums, lie_across, tensors_in, with_tensors
 from openbragg.engine.cache import Cache
 from openbragg.engine.kernel import PIXEL_MULTIPLE, Kernel, KernelError, fits
 from openbragg.engine.plan import PanelPlan, Plan
@@ -26,12 +26,13 @@ EAGER_SECONDS_PER_TERM = 1e-7
 COMPILING_SECONDS = 40.0
 #: Terms evaluated at once on a GPU, enough to fill it; and what a term takes at most, where nothing is fused.
 _MOST_DEVICE_TERMS, _DEVICE_BYTES_PER_TERM = 1 << 24, 256
-#: Evaluations (pixels x layers x subpixels x sources) of a block: q and its like stay in a core's cache.
-_BLOCK_EVALUATIONS = 8192
+#: Evaluations of a block (pixels x layers x subpixels, and x sources where these lie down): so many that what a call
+#: costs is lost among them, in a few megabytes.
+_BLOCK_EVALUATIONS = 65536
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
 _BLOCK_TERMS = 1 << 24
 #: Terms of a block of which the gradient is taken: the derivatives of all its terms pass through memory.
-_GRADIENT_TERMS = 1 << 16
+_GRADIENT_TERMS = 1 << 18
 #: With more evaluations in a pixel, even the smallest block would take too much memory.
 _MOST_EVALUATIONS = 1 << 17
 
@@ -406,12 +407,13 @@ def _unfit(plan: Plan, panel: PanelPlan) -> str | None:
     if plan.running_product:
         return "running-product goes through the terms one by one"
     if _evaluations(plan, panel) > _MOST_EVALUATIONS:
-        return "a pixel has too many subpixels, layers and sources"
+        return "a pixel has too many subpixels, layers and sources to be taken apart"
     return None
 
 
 def _evaluations(plan: Plan, panel: PanelPlan) -> int:
-    return panel.layer_depths.numel() * plan.oversample**2 * plan.wavelengths.numel()
+    sources = 1 if lie_across(plan) else plan.wavelengths.numel()
+    return panel.layer_depths.numel() * plan.oversample**2 * sources
 
 
 def _block_pixels(plan: Plan, panel: PanelPlan, pixels: int, threads: int) -> int:

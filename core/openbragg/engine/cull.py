@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 import torch
 
-from openbragg.engine.block import block_plan, evaluations_of, with_tensors
+from openbragg.engine.block import evaluations_of, summed_plan, with_tensors
 from openbragg.engine.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
 from openbragg.engine.compiled import (
     COMPILING_SECONDS,
@@ -297,7 +297,7 @@ def _lists(kept: torch.Tensor, counts: torch.Tensor, longest: int) -> tuple[torc
 
 def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
     assert isinstance(plan.structure_factors, BoundedStructureFactors)
-    summing = block_plan(plan, panel)
+    summing = summed_plan(plan, panel)
     bounding = attrs.evolve(summing, tables=plan.structure_factors.neighbourhoods(plan.tables))
     columns = columns_for_bounds(plan)
     kernels = None

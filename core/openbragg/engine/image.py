@@ -114,7 +114,7 @@ def render_panel(
         How the sum is computed; by default operation by operation.
     cull
         The part of the peak by which pixels may differ from the full sum; None for the full sum, which it is also where
-        `openbragg.engine.cull.cull_refusal` has a reason.
+        `openbragg.engine.cull.cull_refusal` has a reason, and where an engine that may choose has compiled code for it.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def render_panel(
     pixels = choose_pixels(panel.pixels, region, mask, plan.device)
     strip = strip_renderer(panel, pixels, blocks_for(plan, panel, pixels, block_terms), dtype, progress, engine)
     culled = None
-    if cull is not None and cull_refusal(plan) is None:
+    if cull is not None and cull_refusal(plan) is None and not _full_sum_is_faster(plan, panel, pixels, engine):
         culled = CullingRenderer(panel, pixels, cull, dtype, engine or Engine(name="eager"), progress)
     whole = render_in_order(plan, panel, pixels, culled or strip)
     return RenderedPanel(
@@ -133,6 +133,14 @@ def render_panel(
         interpolated_otherwise=reference_interpolates_otherwise(plan, panel, pixels, whole),
         culled=None if culled is None else culled.culled,
     )
+
+
+def _full_sum_is_faster(plan: Plan, panel: PanelPlan, pixels: Pixels, engine: Engine | None) -> bool:
+    """Whether an engine that may choose has compiled code, which takes less time for all terms than for a part."""
+    if engine is None or engine.name != "auto" or engine.summer(plan, panel, pixels.count) is None:
+        return False
+    engine.notices("nothing is culled: compiled code takes less time for all terms")
+    return True
 
 
 def blocks_for(plan: Plan, panel: PanelPlan, pixels: Pixels, terms: int | None = None) -> Blocks:

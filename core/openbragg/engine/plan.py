@@ -115,6 +115,9 @@ class Plan:
         r_e^2 x fluence / steps, in photons x steradian^-1 per squared electron, shape ().
     resolution_limit
         Smallest d spacing in metres that scatters, shape (), or None for all.
+    columns, sources_across
+        In the plan of a block (`openbragg.engine.block`): what each term of an evaluation needs, and whether sources
+        are told apart in it.
     """
 
     panels: tuple[PanelPlan, ...]
@@ -148,6 +151,8 @@ class Plan:
     reference_interpolates: bool
     fluence: torch.Tensor
     intensity_to_photons: torch.Tensor
+    columns: torch.Tensor | None = None
+    sources_across: bool = False
 
     @property
     def electron_radius_squared(self) -> float:
@@ -157,7 +162,7 @@ class Plan:
     @property
     def device(self) -> torch.device:
         """Where the sum is evaluated."""
-        return self.cell_vectors.device
+        return self.incident.device
 
     @property
     def oversample(self) -> int:

@@ -47,13 +47,16 @@ def unit_components(position: Components) -> tuple[Components, torch.Tensor]:
     """Unit vectors along positions, and the distances in metres."""
     x, y, z = position
     distance = (x * x + y * y + z * z).sqrt()
-    return (x / distance, y / distance, z / distance), distance
+    # One division takes as long as many products.
+    inverse = distance.reciprocal()
+    return (x * inverse, y * inverse, z * inverse), distance
 
 
 def scattering_vector(direction: Components, incident: torch.Tensor, wavelength: torch.Tensor) -> Components:
     """q = (d - i) / wavelength in 1/metres, for beams `incident` (source, 3)."""
+    inverse = wavelength.reciprocal()
     x, y, z = (
-        (component - on_axis(beam, "source")) / wavelength
+        (component - on_axis(beam, "source")) * inverse
         for component, beam in zip(direction, incident.unbind(-1), strict=True)
     )
     return x, y, z
@@ -78,10 +81,11 @@ def captured(panel: PanelPlan, direction: Components, layers: slice) -> torch.Te
 
 def solid_angle(plan: Plan, panel: PanelPlan, distance: torch.Tensor) -> torch.Tensor:
     """Solid angle of a pixel at a distance in metres, in steradian; 1/R^2 for point pixels."""
-    inverse_square = 1.0 / (distance * distance)
+    inverse = distance.reciprocal()
+    inverse_square = inverse * inverse
     if plan.point_pixel:
         return inverse_square
-    return panel.pixel_size * panel.pixel_size * inverse_square * panel.close_distance / distance
+    return panel.pixel_size * panel.pixel_size * inverse_square * (panel.close_distance * inverse)
 
 
 def on_axis(values: torch.Tensor, axis: str) -> torch.Tensor:

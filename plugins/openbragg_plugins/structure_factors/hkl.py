@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +15,7 @@ import attrs
 from openbragg import InputError, hookimpl, option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
 
     import numpy as np
@@ -38,6 +40,8 @@ _WHOLE_INDICES = [("h", "i8"), ("k", "i8"), ("l", "i8"), ("F", "f8")]
 _TABLE_ONLY = 3
 #: No index of a real reflection comes near this; it keeps boxes countable.
 _LARGEST_INDEX = 1_000_000
+#: Up to here single precision holds all whole numbers.
+_WHOLE_IN_SINGLE = 1 << 24
 #: A line of so many letters is no reflection, and many small words in it would take far more memory than their letters.
 _LONGEST_LINE = 1 << 13
 
@@ -340,14 +344,43 @@ def _last_occurrences(values: Indices) -> tuple[Indices, Indices]:
 
 
 def _look_up(
-    table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: tuple[torch.Tensor, ...]
+    table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: Sequence[torch.Tensor]
 ) -> torch.Tensor:
     """Amplitudes at whole indices; outside the table its border answers, which holds the default."""
-    first, last = lowest - 1.0, highest + 1.0
-    _, wide, deep = (last - first + 1.0).unbind(0)
-    start = (first[0] * wide + first[1]) * deep + first[2]
-    h, k, l = (value.clamp(low, high) for value, low, high in zip(whole, first.unbind(0), last.unbind(0), strict=True))
-    return table[((h * wide + k) * deep + (l - start)).long()]
+    numbers, _ = _numbers(table)
+    # Before the first index and after the last there is the border.
+    limits = zip((lowest - 1.0).to(numbers).unbind(0), (highest + 1.0).to(numbers).unbind(0), strict=True)
+    inside = [value.to(numbers).clamp(*limit) for value, limit in zip(whole, limits, strict=True)]
+    return _at(table, _place(table, lowest, highest, inside))
+
+
+def _place(
+    table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: Iterable[torch.Tensor]
+) -> torch.Tensor:
+    """Where in a flat table with its border indices stand: whole numbers, beyond the table if the indices are."""
+    numbers, places = _numbers(table)
+    first, extent = (lowest - 1.0).to(numbers), (highest - lowest + 3.0).to(numbers)
+    h, k, l = (value.to(numbers) for value in whole)
+    start = (first[0] * extent[1] + first[1]) * extent[2] + first[2]
+    return ((h * extent[1] + k) * extent[2] + (l - start)).to(places)
+
+
+def _numbers(table: torch.Tensor) -> tuple[torch.dtype, torch.dtype]:
+    """The precision in which places of a table are worked out, and the whole numbers for them."""
+    import torch
+
+    # Single precision is half the work.
+    single = table.numel() <= _WHOLE_IN_SINGLE
+    return (torch.float32, torch.int32) if single else (torch.float64, torch.int64)
+
+
+def _at(table: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """The numbers of a flat table at places, which are moved into it where they are outside."""
+    import torch
+
+    # What was clamped needs no check.
+    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(table, [place.clamp(0, table.numel() - 1)])
+    return found
 
 
 def _interpolated(
@@ -360,28 +393,35 @@ def _interpolated(
 ) -> torch.Tensor:
     """Lagrange cubics through the four neighbours along each axis; `otherwise` where the table lacks one."""
     floors = [value.floor() for value in index]
-    weights = []
-    for value, floor in zip(index, floors, strict=True):
-        x = (value - floor).to(table.dtype)
-        weights.append(
-            (
-                -x * (x - 1.0) * (x - 2.0) / 6.0,
-                (x + 1.0) * (x - 1.0) * (x - 2.0) / 2.0,
-                -(x + 1.0) * x * (x - 2.0) / 2.0,
-                (x + 1.0) * x * (x - 1.0) / 6.0,
-            )
-        )
-    total = None
-    steps = neighbours.unbind(0)
-    for i, along_h in enumerate(steps):
-        for j, along_k in enumerate(steps):
-            for k, along_l in enumerate(steps):
-                whole = (floors[0] + along_h, floors[1] + along_k, floors[2] + along_l)
-                weight = weights[0][i] * weights[1][j] * weights[2][k]
-                term = weight * _look_up(table, lowest, highest, whole)
-                total = term if total is None else total + term
-    assert total is not None
-    return total.where(_within(index, lowest, highest), otherwise)
+    along_h, along_k, along_l = (
+        _cubics((value - floor).to(table.dtype)) for value, floor in zip(index, floors, strict=True)
+    )
+    place = _place(table, lowest, highest, [floor + neighbours[0] for floor in floors])
+    _, wide, deep = (highest - lowest + 3.0).to(place.dtype).unbind(0)
+    planes = []
+    for i in range(4):
+        rows = []
+        for j in range(4):
+            start = place + (i * wide + j) * deep
+            rows.append(_weighted([_at(table, start + k) for k in range(4)], along_l))
+        planes.append(_weighted(rows, along_k))
+    return _weighted(planes, along_h).where(_within(index, lowest, highest), otherwise)
+
+
+def _cubics(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The weights of values at -1, 0, 1 and 2 in the cubic through them, at x."""
+    before, after, beyond = x + 1.0, x - 1.0, x - 2.0
+    return (
+        x * after * beyond * (-1.0 / 6.0),
+        before * after * beyond * 0.5,
+        before * x * beyond * -0.5,
+        before * x * after * (1.0 / 6.0),
+    )
+
+
+def _weighted(values: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    first, *others = (value * weight for value, weight in zip(values, weights, strict=True))
+    return reduce(add, others, first)
 
 
 def _within(index: Miller, lowest: torch.Tensor, highest: torch.Tensor) -> torch.Tensor:
