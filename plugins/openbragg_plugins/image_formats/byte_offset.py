@@ -27,7 +27,8 @@ def byte_offsets(pixels: np.ndarray[Any, Any]) -> bytes:
     """
     import numpy as np
 
-    differences = np.diff(pixels.reshape(-1).astype(np.int64), prepend=np.int64(0))
+    differences = pixels.reshape(-1).astype(np.int64)
+    differences[1:] -= differences[:-1].copy()
     size = np.abs(differences)
     # How many of the widths are too narrow.
     width = sum((size > limit).astype(np.int8) for limit in _LIMITS)

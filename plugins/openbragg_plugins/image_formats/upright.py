@@ -34,10 +34,8 @@ def unsaid(image: Image) -> str | None:
         reasons.append("that slow is to the left of fast as seen along the beam, so that readers see a mirror image")
     worst = _worst_pixels(image)
     if not worst <= _PIXELS:
-        several = "panels" if len(image.laboratory.panels) > 1 else "the detector"
-        reasons.append(
-            f"how {several} stand{'' if several == 'panels' else 's'}: readers are up to {worst:.3g} pixels off"
-        )
+        stands = "panels stand" if len(image.laboratory.panels) > 1 else "the detector stands"
+        reasons.append(f"how {stands}: readers are up to {worst:.3g} pixels off")
     if float(image.experiment.scan.range or 0.0) > 0.0 and not _spindle_along_fast(image):
         reasons.append("that the spindle is not along the fast axis")
     return " and ".join(reasons) or None

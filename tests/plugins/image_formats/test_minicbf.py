@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import struct
 import tempfile
 from pathlib import Path
 
@@ -16,13 +17,16 @@ from hypothesis.extra.numpy import arrays
 
 from openbragg import Beam, Detector, Image, InputError, Scan
 from openbragg.testing import check_image_format, make_image
+from openbragg_plugins.image_formats.byte_offset import byte_offsets
 from openbragg_plugins.image_formats.minicbf import MiniCbf, cbf
 
 MM = 1e-3
 CUTOFF = 1048575
+# Beyond, differences have 64 bits, which fabio does not read.
+WIDE = 1 << 30
 # Differences at which a number needs the next width, on both sides of each.
 EDGES = [sign * (limit + step) for limit in (127, 128, 32767, 32768) for step in (-1, 0, 1) for sign in (1, -1)]
-WHOLE = st.integers(-(1 << 31), (1 << 31) - 1) | st.integers(-2, 300) | st.sampled_from(EDGES)
+WHOLE = st.integers(-WIDE + 1, WIDE - 1) | st.integers(-2, 300) | st.sampled_from(EDGES)
 
 
 def opened(data: bytes) -> fabio.fabioimage.FabioImage:
@@ -67,10 +71,17 @@ def test_minicbf_keeps_the_contract_of_an_image_format(scale: float, cutoff: int
 
 @settings(max_examples=60, deadline=None)
 @given(pixels=arrays(np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=WHOLE))
-@example(pixels=np.array([[-(1 << 31), (1 << 31) - 1, 0]], dtype=np.int32))
+@example(pixels=np.array([[-(1 << 31) + 1, 0, (1 << 31) - 1, 0]], dtype=np.int32))
 @example(pixels=np.cumsum([EDGES], axis=1).astype(np.int32))
 def test_any_whole_numbers_come_back(pixels: np.ndarray) -> None:
     assert (read(cbf(pixels, "# nothing\r\n"), pixels.shape) == pixels).all()
+
+
+def test_differences_of_more_than_32_bits_follow_all_three_escapes() -> None:
+    low, high = -(1 << 31), (1 << 31) - 1
+    escapes = struct.pack("<bhi", -128, -32768, low)
+    wanted = escapes + struct.pack("<q", low) + escapes + struct.pack("<q", high - low) + struct.pack("<b", 0)
+    assert byte_offsets(np.array([[low, high, high]], dtype=np.int32)) == wanted
 
 
 def test_counts_beyond_the_cutoff_are_marked_overloads_and_counted() -> None:

@@ -57,9 +57,8 @@ def test_masked_pixels_have_marks_that_nothing_else_has() -> None:
 
 def test_the_description_says_where_the_detector_stands() -> None:
     detector = Detector(pixels=(20, 30), pixel_size=0.2e-3, distance=0.15)
-    with PIL.Image.open(
-        io.BytesIO(written(Tiff(), make_image(np.zeros((20, 30)), "counts", detector=detector)))
-    ) as tif:
+    image = make_image(np.zeros((20, 30)), "counts", detector=detector)
+    with PIL.Image.open(io.BytesIO(written(Tiff(), image))) as tif:
         said = json.loads(tif.tag_v2[270])
     wanted = {"pixel_size_mm": 0.2, "distance_mm": 150, "wavelength_A": 1, "beam_fast_px": 15, "beam_slow_px": 10}
     assert {key: said[key] for key in wanted} == wanted
