@@ -70,6 +70,8 @@ _NUMBERS = {
     "-density": "1 1.2",
     "-png_percentile": "50 99.5 100",
     "-png_gamma": "0.5 1 2",
+    "-images": "1 2 3",
+    "-nxmx_block": "1 2",
     "deg": "-20.7 -1 0 0.3 5 90",
     "mrad": "0 1 2.5",
     "mm": "-1 0.05 0.3 0.6",

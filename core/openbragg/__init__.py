@@ -24,6 +24,8 @@ from openbragg.roles import (
     LatticeShape,
     Miller,
     NoiseModel,
+    Series,
+    SeriesFormat,
     StructureFactors,
     Tracer,
 )
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.outputs import write_file
     from openbragg.orchestrator.run import Run, load_run
+    from openbragg.orchestrator.series import SeriesImage, image_seed, render_series
     from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
     from openbragg.orchestrator.tracing import trace
 
@@ -49,6 +52,9 @@ _LATER = {
     "sphere_transform": "openbragg.engine.numerics",
     "Rendering": "openbragg.orchestrator.simulate",
     "Run": "openbragg.orchestrator.run",
+    "SeriesImage": "openbragg.orchestrator.series",
+    "image_seed": "openbragg.orchestrator.series",
+    "render_series": "openbragg.orchestrator.series",
     "load_run": "openbragg.orchestrator.run",
     "plugin": "openbragg.orchestrator.simulate",
     "render": "openbragg.orchestrator.simulate",
@@ -85,17 +91,22 @@ __all__ = [
     "Run",
     "Sampling",
     "Scan",
+    "Series",
+    "SeriesFormat",
+    "SeriesImage",
     "StructureFactors",
     "Tracer",
     "UsageError",
     "exp_minus",
     "hookimpl",
+    "image_seed",
     "interference",
     "load_run",
     "option",
     "place",
     "plugin",
     "render",
+    "render_series",
     "simulate",
     "sin_pi",
     "sphere_transform",

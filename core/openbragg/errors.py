@@ -38,3 +38,9 @@ class UsageError(OpenBraggError):
 
 class PluginError(OpenBraggError):
     """Two plugins that cannot live together, or one that was asked for and is not there."""
+
+
+class StoppedError(OpenBraggError):
+    """A run that was interrupted; the message says what is done and how it goes on."""
+
+    exit_status = 130

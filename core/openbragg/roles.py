@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NamedTuple, Protocol,
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     import torch
 
     from openbragg.engine.trace import PixelTrace
-    from openbragg.model import Detector, Experiment
+    from openbragg.model import Detector, Experiment, Scan
     from openbragg.model.geometry import Laboratory
 
 
@@ -294,6 +295,68 @@ class ImageFormat(Plugin, Protocol):
 
     def default_file(self, content: str) -> str | None:
         """File name for a run without any output flag, or None to write none."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Series:
+    """A whole rotation series on its way to a file.
+
+    Attributes
+    ----------
+    content
+        ``photons`` or ``counts``, as in an `Image`.
+    region
+        The rendered part of every image, as in an `Image`.
+    experiment
+        The resolved experiment of the first image.
+    laboratory
+        Where the convention placed it.
+    shape
+        Pixels of every image, (slow, fast).
+    scans
+        The scan of every image, in their order; they differ in their start.
+    quirks
+        Names of the reference program's quirks that the run reproduces.
+    """
+
+    content: str
+    region: tuple[int, int, int, int]
+    experiment: Experiment
+    laboratory: Laboratory
+    shape: tuple[int, int]
+    scans: tuple[Scan, ...]
+    quirks: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class SeriesFormat(ImageFormat, Protocol):
+    """An image format that keeps a whole series together, in one file or a few.
+
+    While the series is rendered, in any order and perhaps in several runs, the orchestrator keeps of each image what
+    `write_part` makes of it. When all are there it has `write_series` write each of `series_files`, and a file appears
+    under its name only when all of it is written. An interrupted series so never has half an image.
+    """
+
+    def write_part(self, stream: BinaryIO, image: Image) -> None:
+        """Write what the series needs of one image to a binary stream; equal images give equal bytes."""
+
+    def series_files(self, path: Path, images: int) -> tuple[Path, ...]:
+        """Names of the files that a series of so many images consists of, `path` the last of them."""
+
+    def write_series(self, stream: BinaryIO, file: Path, path: Path, series: Series, parts: Sequence[Path]) -> None:
+        """Write one of the files to a binary stream that can be read and positioned.
+
+        Parameters
+        ----------
+        stream
+            Where it goes.
+        file, path
+            Which of `series_files` it is, and the name that was asked for.
+        series
+            What the images have in common.
+        parts
+            The files that hold what `write_part` wrote, in the order of the images.
+        """
 
 
 @attrs.frozen

@@ -11,7 +11,17 @@ from command_line import SMALL, Finished, experiment, parsed, run, selected, sim
 from openbragg.cli.compose import FlagOption, SwitchOption, assignments_of, construct
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry
-from openbragg.cli.settings import CameraFile, Computation, Output, Printout, Provenance, Timing, Tracing, WithoutEffect
+from openbragg.cli.settings import (
+    CameraFile,
+    Computation,
+    Output,
+    Printout,
+    Provenance,
+    SeriesChoice,
+    Timing,
+    Tracing,
+    WithoutEffect,
+)
 
 DEGREES = 180.0 * 0.3183098861837907  # in a radian, rounded as the reference program rounds it
 HC = 12398.42  # electronvolt angstroms, as the reference program has it
@@ -63,7 +73,7 @@ EXPERIMENT_FLAGS = [
     ("-mosaic -mosaicity -mosaic_spread", "0.5", "crystal.mosaic_spread", 0.5 / DEGREES),
     ("-mosaic_domains -mosaic_dom", "8", "crystal.mosaic_domains", 8),
     ("-mosaic_seed", "-4321", "crystal.mosaic_seed", -4321),
-    ("-phi", "-30", "scan.start", -30 / DEGREES),
+    ("-phi -start", "-30", "scan.start", -30 / DEGREES),
     ("-osc", "0.1", "scan.range", 0.1 / DEGREES),
     ("-phistep", "0.05", "scan.step", 0.05 / DEGREES),
     ("-phisteps", "4", "scan.steps", 4),
@@ -99,7 +109,9 @@ SETTING_FLAGS = [
     ("-threads", "3", Computation, "threads", 3),
     ("-cull", "1e-6", Computation, "cull", 1e-6),
     ("-progress", "", Output, "progress", True),
-    ("-noprogress", "", Output, "progress", False),
+    ("-noprogress -quiet", "", Output, "progress", False),
+    ("-images", "20", SeriesChoice, "images", 20),
+    ("-restart", "", SeriesChoice, "restart", True),
     ("-timings", "a.json", Timing, "file", "a.json"),
     ("-printout", "", Printout, "every", True),
     ("-printout_pixel", "7 3", Printout, "pixel", (7, 3)),
@@ -139,6 +151,12 @@ PLUGIN_FLAGS = [
     ("-pgmfile -pgmimage", "a.pgm", "image_formats pgm pgmfile", Path("a.pgm")),
     ("-pgmscale", "2.5", "image_formats pgm scale", 2.5),
     ("-nopgm", "", "image_formats pgm pgmfile", False),
+    ("-nxmx", "a.nxs", "image_formats nxmx file", Path("a.nxs")),
+    ("-nxmx_photons", "a.nxs", "image_formats nxmx photons_file", Path("a.nxs")),
+    ("-nxmx_type", "int32", "image_formats nxmx pixel_type", "int32"),
+    ("-nxmx_compression", "gzip", "image_formats nxmx compression", "gzip"),
+    ("-nxmx_block", "10", "image_formats nxmx block", 10),
+    ("-nxmx_start_time", "2026-01-31T12:00:00Z", "image_formats nxmx start_time", "2026-01-31T12:00:00Z"),
     ("-pngfile -pngimage", "a.png", "image_formats png file", Path("a.png")),
     ("-noisepng", "b.png", "image_formats png noise_file", Path("b.png")),
     ("-png_percentile", "90", "image_formats png percentile", 90.0),

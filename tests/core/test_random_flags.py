@@ -17,6 +17,7 @@ import openbragg.orchestrator.simulate
 from command_line import Finished, run, simulate_command
 from command_lines import Theme, all_options, command_lines, furnish, themes
 from openbragg.cli.compose import Flag, assignments_of
+from openbragg.orchestrator.numbering import numbered
 
 #: 2,000 examples where other tests draw 100, in parts that share the work among processes.
 PARTS = 8
@@ -26,7 +27,7 @@ FEW_TERMS = 300_000
 #: Without an explanation of what is found, which takes hundreds of runs.
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
 #: How files begin that are no raw floats: pictures, images with a header, records and traces.
-STARTS = (b"\x89PNG", b"P5\n", b"{", b"[", b"TRACE")
+STARTS = (b"\x89PNG", b"P5\n", b"\x89HDF", b"{", b"[", b"TRACE")
 
 Contents = dict[Path, bytes]
 
@@ -96,16 +97,18 @@ def check_refusal(finished: Finished) -> None:
 def check_success(finished: Finished, words: list[str], after: Contents) -> None:
     check_notices(messages(finished))
     given = simulate_command().scan(words, ["--no-plugin", "pgm", "*"])[1]
+    series = any(flag.field == "images" for flag, _ in assignments_of(given))
     files: dict[tuple[type, str], tuple[Flag, str | None]] = {}
     for flag, values in assignments_of(given):
         if flag.spec.output or flag.field == "record":
             files[flag.owner, flag.field] = flag, values[0] if flag.constant is None else None
     images = [file for flag, file in files.values() if file is not None and flag.spec.output in ("photons", "counts")]
     if not images and not {"-from", "--from"} & {word.partition("=")[0] for word in words}:
-        check_file(Path("floatimage.bin"), after)
+        check_file(numbered(Path("floatimage.bin"), 1) if series else Path("floatimage.bin"), after)
     for flag, file in files.values():
         if file is not None and f"{flag.spellings[0]} {file} is not written" not in finished.err:
-            check_file(Path(file), after)
+            alone = series and flag.spec.output in ("photons", "counts") and not hasattr(flag.owner, "write_series")
+            check_file(numbered(Path(file), 1) if alone else Path(file), after)
 
 
 def messages(finished: Finished) -> list[str]:

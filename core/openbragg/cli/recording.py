@@ -21,7 +21,7 @@ from openbragg.orchestrator.registry import Registry
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.record import InputFile, OutputFile, Record, UsedPlugin
-    from openbragg.orchestrator.simulate import Rendering
+    from openbragg.orchestrator.simulate import Layout
 
 
 @attrs.frozen(kw_only=True)
@@ -61,13 +61,13 @@ class Recording:
         """The file that is written beside the images."""
         return [Output(self.file, None, "record", "-record")] if self.file is not None else []
 
-    def finish(self, rendering: Rendering, noise_seed: int | None, notices: list[str]) -> list[str]:
+    def finish(self, rendering: Layout, noise_seed: int | None, notices: list[str]) -> list[str]:
         """Compare what came out with the run that is repeated, and write the record.
 
         Parameters
         ----------
         rendering
-            The image; its files are written.
+            What was rendered, or the first image of a series; the files are written.
         noise_seed
             The seed of the noise, when some was drawn.
         notices
@@ -93,7 +93,7 @@ class Recording:
             write_file(self.file, write)
         return said
 
-    def _record(self, rendering: Rendering, noise_seed: int | None) -> Record:
+    def _record(self, rendering: Layout, noise_seed: int | None) -> Record:
         from openbragg import __version__
         from openbragg.orchestrator.machine import this_machine
         from openbragg.orchestrator.record import FORMAT, SCHEMA, Record, Seeds
@@ -179,10 +179,7 @@ def prepare(
     from openbragg.orchestrator.record import refuse_too_large
     from openbragg.orchestrator.serialise import to_plain
 
-    named = [(flag.spellings[0], word) for flag, words in assignments_of(given) if flag.spec.input for word in words]
-    flags = {flag for flag, _ in named}
-    unnamed = [pair for pair in _inputs_of([*roles.values(), *tracers, *_formats(wanted)]) if pair[0] not in flags]
-    pairs = dict.fromkeys([*named, *unnamed])
+    pairs = inputs_of(given, [*roles.values(), *tracers, *_formats(wanted)])
     recording = Recording(
         registry=registry,
         given=given,
@@ -200,6 +197,13 @@ def prepare(
     # Better now than after an hour of rendering.
     refuse_too_large([to_plain(experiment, "experiment"), *(plugin.options for plugin in recording._used(roles))])
     return recording
+
+
+def inputs_of(given: Given, plugins: list[Any]) -> list[tuple[str, str]]:
+    """The files that a run reads, each once: the flag that names it, or the field of a plugin, and its name."""
+    named = [(flag.spellings[0], word) for flag, words in assignments_of(given) if flag.spec.input for word in words]
+    flags = {flag for flag, _ in named}
+    return list(dict.fromkeys([*named, *(pair for pair in _unnamed_inputs(plugins) if pair[0] not in flags)]))
 
 
 def _words(given: Given) -> Iterator[str]:
@@ -223,7 +227,7 @@ def _clock_seed(owner: type, field: str, asked: int | None, drawn: int | None) -
     return [spec.flags[0], str(drawn)]
 
 
-def _inputs_of(plugins: list[Any]) -> Iterator[tuple[str, str]]:
+def _unnamed_inputs(plugins: list[Any]) -> Iterator[tuple[str, str]]:
     """Files that are there and that plugins read unasked: flag or field, and name."""
     from openbragg.orchestrator.inputs import exists
 

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import attrs
 
-from openbragg.options import COUNT, COUNT_OR_NONE, PART, POSITIVE, one_of, option
+from openbragg.options import COUNT, COUNT_OR_NONE, PART, POSITIVE, Rule, one_of, option
+
+#: More images than a series has.
+MOST_IMAGES = 1_000_000
+_IMAGES = Rule(f"a whole number from 1 to {MOST_IMAGES}", lambda value: COUNT.accepts(value) and value <= MOST_IMAGES)
 
 
 @attrs.frozen
@@ -56,9 +60,29 @@ class Output:
 
     progress: bool | None = option(
         "-progress",
-        negations=("-noprogress",),
+        negations=("-noprogress", "-quiet"),
         type=bool,
         help="Show a progress bar. Default: on a terminal.",
+    )
+
+
+@attrs.frozen
+class SeriesChoice:
+    """Whether a rotation series is rendered."""
+
+    images: int | None = option(
+        "-images",
+        type=int,
+        rule=_IMAGES,
+        unit="images",
+        help="Render a rotation series of so many images, each turned on by -osc from the one before. # in the names "
+        "of files stands for a digit of the image's number.",
+    )
+    restart: bool = option(
+        "-restart",
+        default=False,
+        type=bool,
+        help="Begin the series anew, whatever is there. Default: go on with the images that are missing.",
     )
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +11,14 @@ from openbragg.cli.asked import understand
 from openbragg.cli.compose import assignments_of, construct, given, read_as
 from openbragg.cli.loading import load_torch
 from openbragg.cli.main import warn
+from openbragg.cli.progress import progress_bar
 from openbragg.cli.recording import prepare
 from openbragg.cli.reference_flags import BEGINNINGS, Given
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
 from openbragg.cli.selection import Selected, images_to_write
-from openbragg.cli.settings import Output, Printout, Provenance, Timing
+from openbragg.cli.series import simulate_series
+from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
 from openbragg.cli.trace import (
     TraceFiles,
     check_tracing,
@@ -31,15 +29,13 @@ from openbragg.cli.trace import (
     traced_pixels,
     write_traces,
 )
-from openbragg.errors import InputError
+from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.reflections import with_cache
 from openbragg.orchestrator.registry import Registry
 from openbragg.orchestrator.timings import Stopwatch, write_timings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from openbragg.orchestrator.simulate import Rendering
 
 
@@ -74,6 +70,11 @@ def simulate(
     asked = understand(registry, words, spellings, settled=replay.flags if replay is not None else ())
     words, compat, selected, experiment = asked.words, asked.compat, asked.selected, asked.experiment
     computation, assignments = asked.computation, assignments_of(words)
+    if construct(SeriesChoice, assignments).images is not None:
+        simulate_series(registry, asked, recorded)
+        return
+    if construct(SeriesChoice, assignments).restart:
+        raise UsageError("-restart: expected with -images")
     pixels, files = traced_pixels(asked), trace_files(asked)
     if pixels:
         check_tracing(registry, asked)
@@ -99,12 +100,12 @@ def simulate(
     outputs.check([*wanted, *traces, *timings, *(recording.outputs() if recording is not None else ())])
 
     load_torch()
-    from openbragg.orchestrator.simulate import render
+    from openbragg.orchestrator.simulate import refuse_impossible, render
     from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid, write_pictures
 
     stopwatch = Stopwatch.since_process_start()
     printing = printout.every or printout.pixel is not None
-    with _progress(False if printing else construct(Output, assignments).progress) as progress:
+    with progress_bar(False if printing else construct(Output, assignments).progress) as progress:
         rendering = render(
             experiment,
             convention=selected.roles["geometry_conventions"],
@@ -119,7 +120,7 @@ def simulate(
             progress=progress,
             stopwatch=stopwatch,
         )
-    _refuse_impossible(rendering)
+    refuse_impossible(rendering)
     with stopwatch.stage("noise"):
         pictures = make_pictures(rendering.images[0], rendering.experiment, rendering.laboratory, noise, wanted, compat)
     if pictures.seed is not None and rendering.experiment.sampling.seed is None:
@@ -156,34 +157,6 @@ def _print_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> None:
 
     for text in printed_pixels(rendering, chosen):
         click.echo(text)
-
-
-@contextmanager
-def _progress(wanted: bool | None) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on stderr, when it is a terminal or the user says so."""
-    if wanted is False or (wanted is None and not sys.stderr.isatty()):
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("rendering"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    # On a terminal the bar goes when it is done; in a pipe its last state is all there is to see.
-    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
-        task = bar.add_task("rendering", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _refuse_impossible(rendering: Rendering) -> None:
-    """No file is written of photons that cannot be; of an image without any, a word is said."""
-    lowest, highest = (float(value) for value in rendering.images[0].aminmax())
-    if not (math.isfinite(lowest) and math.isfinite(highest)):
-        raise InputError("the image has pixels beyond single precision: check the fluence, amplitudes and distances")
-    if lowest < 0.0:
-        raise InputError("the detector stands with its back to the crystal: its solid angle is negative")
-    if highest == 0.0:
-        rendering.choices.notices.append("the image is empty: no pixel has a photon to expect")
 
 
 def _report(rendering: Rendering, selected: Selected, wanted: list[outputs.Output]) -> None:

@@ -229,18 +229,8 @@ def make_plan(
     """
     crystal, beam, sampling = experiment.crystal, experiment.beam, experiment.sampling
     dtype = PRECISIONS[precision]
-    vectors, reciprocal = oriented_bases(crystal, oblique="oblique-cell" in quirks)
-    angles = step_angles(experiment)
-    own = list(range(angles.numel()))
-    following, first = carried_steps(angles.detach().tolist()) if "phi-carryover" in quirks else (own, own)
-    turned = rotation_about(laboratory.spindle.expand(angles.numel(), 3), angles)
-    mosaic = _mosaic_rotations(experiment)
-
-    def oriented(steps: list[int]) -> torch.Tensor:
-        # Rows are vectors: v' = U R v, phi first and then the domain's own rotation.
-        rotations = mosaic.unsqueeze(0) @ turned[steps].unsqueeze(1)
-        return (vectors @ rotations.transpose(-1, -2)).to(device)
-
+    _, reciprocal = oriented_bases(crystal, oblique="oblique-cell" in quirks)
+    oriented = _orientations(experiment, laboratory, quirks, device)
     fluence = scalar(beam.photons_per_area)
     tables = structure_factors.prepare(experiment, device, dtype)
     interpolates = isinstance(structure_factors, InterpolatingStructureFactors) and structure_factors.interpolates(
@@ -249,7 +239,7 @@ def make_plan(
     oversample = sampling.oversample or 1
     sources = make_sources(beam, laboratory, weighted="source-weights" not in quirks)
     sensor = resolve_sensor(experiment.detector)
-    steps = len(sources.incident) * mosaic.shape[0] * angles.numel() * oversample**2
+    steps = len(sources.incident) * oriented.cell_vectors.shape[:2].numel() * oversample**2
     limit = sampling.resolution_limit
     oversampled = sampling.oversample_capture or sampling.oversample_polarization or sampling.oversample_solid_angle
     running_product = "running-product" in quirks and oversampled
@@ -262,10 +252,10 @@ def make_plan(
         wavelengths=sources.wavelengths.to(device),
         source_weights=sources.weights.to(device),
         weighted=bool((sources.weights != 1.0).any()) or sources.weights.requires_grad,
-        angles=angles.to(device),
-        cell_vectors=oriented(following),
+        angles=oriented.angles,
+        cell_vectors=oriented.cell_vectors,
         reciprocal_vectors=reciprocal.to(device),
-        first_cell_vectors=oriented(first) if first != following else None,
+        first_cell_vectors=oriented.first_cell_vectors,
         electric_axis=laboratory.polarization.to(device),
         kahn=scalar(beam.polarization).to(device),
         polarized=polarized,
@@ -295,6 +285,25 @@ def make_plan(
     )
 
 
+def turned(plan: Plan, experiment: Experiment, laboratory: Laboratory, quirks: Collection[str] = ()) -> Plan:
+    """The plan of the same experiment with the spindle at other angles; all that does not turn is shared.
+
+    Parameters
+    ----------
+    plan
+        Made for an experiment that differs in the scan's start alone.
+    experiment, laboratory, quirks
+        See `make_plan`.
+    """
+    oriented = _orientations(experiment, laboratory, quirks, plan.device)
+    return attrs.evolve(
+        plan,
+        angles=oriented.angles,
+        cell_vectors=oriented.cell_vectors,
+        first_cell_vectors=oriented.first_cell_vectors,
+    )
+
+
 def step_angles(experiment: Experiment) -> torch.Tensor:
     """Spindle angle of every rotation step of a resolved experiment: radians, float64, (phi,)."""
     scan = experiment.scan
@@ -321,6 +330,37 @@ def carried_steps(angles: list[float]) -> tuple[list[int], list[int]]:
     zero = next((step for step, angle in enumerate(angles) if angle == 0.0), 0)
     first = carried(zero)
     return carried(first[-1]) if angles else [], first
+
+
+@attrs.frozen(eq=False)
+class _Orientations:
+    """What turns with the spindle; see `Plan`."""
+
+    angles: torch.Tensor
+    cell_vectors: torch.Tensor
+    first_cell_vectors: torch.Tensor | None
+
+
+def _orientations(
+    experiment: Experiment, laboratory: Laboratory, quirks: Collection[str], device: torch.device
+) -> _Orientations:
+    vectors, _ = oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)
+    angles = step_angles(experiment)
+    own = list(range(angles.numel()))
+    following, first = carried_steps(angles.detach().tolist()) if "phi-carryover" in quirks else (own, own)
+    spindle = rotation_about(laboratory.spindle.expand(angles.numel(), 3), angles)
+    mosaic = _mosaic_rotations(experiment)
+
+    def oriented(steps: list[int]) -> torch.Tensor:
+        # Rows are vectors: v' = U R v, phi first and then the domain's own rotation.
+        rotations = mosaic.unsqueeze(0) @ spindle[steps].unsqueeze(1)
+        return (vectors @ rotations.transpose(-1, -2)).to(device)
+
+    return _Orientations(
+        angles=angles.to(device),
+        cell_vectors=oriented(following),
+        first_cell_vectors=oriented(first) if first != following else None,
+    )
 
 
 def _water(

@@ -62,7 +62,7 @@ def check(outputs: Iterable[Output]) -> None:
     for output in outputs:
         path = output.path
         try:
-            special, place = _is_special(path), _checked(path)
+            special, place = is_special(path), _checked(path)
         except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle
             raise InputError(f"cannot write {shown(str(path))}: {getattr(error, 'strerror', None) or error}") from None
         if not special and place in seen:
@@ -81,7 +81,7 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
         When the system refuses; an existing file is untouched then.
     """
     try:
-        if _is_special(path):
+        if is_special(path):
             with path.open("wb") as stream:
                 write(stream)
             return
@@ -89,7 +89,8 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
         path = path.resolve()
         handle, temporary = tempfile.mkstemp(prefix=".openbragg-", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as stream:
+            # What is written may be read again, as writers of some formats do.
+            with os.fdopen(handle, "w+b") as stream:
                 write(stream)
             mode = path.stat().st_mode & 0o777 if path.exists() else _NEW_FILE & ~_mask()
             Path(temporary).chmod(mode)
@@ -117,14 +118,15 @@ def _checked(path: Path) -> Path:
         raise InputError(f"cannot write {path}: it is a folder")
     if not place.parent.is_dir():
         raise InputError(f"cannot write {path}: there is no folder {place.parent}")
-    if not os.access(path if _is_special(path) else place.parent, os.W_OK):
+    if not os.access(path if is_special(path) else place.parent, os.W_OK):
         raise InputError(f"cannot write {path}: permission denied")
     if path.exists() and not os.access(path, os.W_OK):
         raise InputError(f"cannot write {path}: permission denied")
     return place
 
 
-def _is_special(path: Path) -> bool:
+def is_special(path: Path) -> bool:
+    """Whether there is something under a name that is neither a file nor a folder: a pipe, a device."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +71,18 @@ def _first_difference(one: Any, other: Any, place: str) -> str:
 
 
 def _outputs(file: Path, then: Record, now: Record) -> Iterator[str]:
-    written = {_key(output): output for output in then.outputs}
-    for output in now.outputs:
-        before = written.get(_key(output))
+    written = dict(_keyed(then.outputs))
+    for key, output in _keyed(now.outputs):
+        before = written.get(key)
         if before is not None and None not in (before.sha256, output.sha256) and before.sha256 != output.sha256:
             hashes = f"SHA-256 {short(output.sha256)} here, {short(before.sha256)} there"
             yield f"{output.path} is not what the run of {file} wrote to {before.path}: {hashes}"
 
 
-def _key(output: OutputFile) -> tuple[str | None, str | None, str]:
-    return output.flag, output.format, output.content
+def _keyed(outputs: Iterable[OutputFile]) -> Iterator[tuple[tuple[str | None, str | None, str, int], OutputFile]]:
+    """Outputs by what asked for them; of a series, many have one flag."""
+    counts: dict[tuple[str | None, str | None, str], int] = {}
+    for output in outputs:
+        key = (output.flag, output.format, output.content)
+        counts[key] = counts.get(key, 0) + 1
+        yield (*key, counts[key]), output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -12,7 +13,7 @@ from openbragg.engine.compiled import ENGINES, Engine, Use
 from openbragg.engine.cull import Culled, cull_refusal
 from openbragg.engine.image import RenderedPanel, render_panel
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan
-from openbragg.errors import UsageError
+from openbragg.errors import InputError, UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.sensor import resolve_sensor
@@ -188,12 +189,7 @@ def render(
     `progress` is called with the number of pixels done and the number of all; `stopwatch` takes the time of the layout
     and of the sum.
     """
-    if engine not in ENGINES:
-        raise UsageError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads: expected 1 or more, got {threads}")
-    if cull is not None and not 0.0 < cull < 1.0:
-        raise UsageError(f"cull: expected a number above 0 and below 1, got {cull}")
+    check_computation(engine, threads, cull)
     stopwatch = stopwatch or Stopwatch()
     with stopwatch.stage("layout"):
         layout = lay_out(
@@ -207,12 +203,42 @@ def render(
             compat=compat,
         )
     chosen = Engine(name=engine, threads=threads, notices=layout.choices.notices.append)
+    return render_layout(layout, chosen, cull=cull, progress=progress, stopwatch=stopwatch)
+
+
+def check_computation(engine: str, threads: int | None, cull: float | None) -> None:
+    """Refuse what `render` cannot compute with.
+
+    Raises
+    ------
+    UsageError
+        With the argument, and what was expected.
+    """
+    if engine not in ENGINES:
+        raise UsageError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads: expected 1 or more, got {threads}")
+    if cull is not None and not 0.0 < cull < 1.0:
+        raise UsageError(f"cull: expected a number above 0 and below 1, got {cull}")
+
+
+def render_layout(
+    layout: Layout,
+    engine: Engine,
+    *,
+    cull: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    stopwatch: Stopwatch | None = None,
+) -> Rendering:
+    """Render every panel of what `lay_out` made; what is to be said is added to its notices."""
+    stopwatch = stopwatch or Stopwatch()
     reason = None if cull is None else cull_refusal(layout.plan)
     if reason is not None:
         layout.choices.notices.append(f"nothing is culled: {reason}")
+    before = engine.use.preparing
     with stopwatch.stage("render"):
-        panels = _render_panels(layout, chosen, progress, None if reason is not None else cull)
-    stopwatch.move(chosen.use.preparing, "render", "compile")
+        panels = _render_panels(layout, engine, progress, None if reason is not None else cull)
+    stopwatch.move(engine.use.preparing - before, "render", "compile")
     images = tuple(panel.image for panel in panels)
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
         layout.choices.notices.append(notice("interpolation-latch"))
@@ -223,7 +249,7 @@ def render(
         choices=layout.choices,
         plan=layout.plan,
         dtype=layout.dtype,
-        use=chosen.use,
+        use=engine.use,
         culled=tuple(panel.culled for panel in panels if panel.culled is not None),
     )
 
@@ -288,6 +314,23 @@ def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) ->
     orientations = (scan.steps or 1) * (crystal.mosaic_domains or 1)
     refuse_too_many_terms(layers * (sampling.oversample or 1) ** 2 * orientations)
     return attrs.evolve(experiment, sampling=sampling)
+
+
+def refuse_impossible(rendering: Rendering) -> None:
+    """Refuse photons that cannot be, before a file is written of them; of an image without any, a word is said.
+
+    Raises
+    ------
+    InputError
+        With what to look at.
+    """
+    lowest, highest = (float(value) for value in rendering.images[0].aminmax())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        raise InputError("the image has pixels beyond single precision: check the fluence, amplitudes and distances")
+    if lowest < 0.0:
+        raise InputError("the detector stands with its back to the crystal: its solid angle is negative")
+    if highest == 0.0:
+        rendering.choices.notices.append("the image is empty: no pixel has a photon to expect")
 
 
 def _render_panels(
