@@ -413,7 +413,9 @@ class ImageFormat(Plugin, Protocol):
 
     A format whose files have a quirk of the reference program may have a method ``reference_difference(image)``, which
     gives the quirk's name and what would have been different in this file, or None where nothing would. One whose
-    pixels have a largest value may have a method ``overloads(image)``: the number of rendered pixels beyond it.
+    pixels have a largest value may have a method ``overloads(image)``: the number of rendered pixels beyond it. One
+    whose files cannot say all of where an image was recorded may have a method ``unsaid(image)``: what its readers take
+    wrongly of this one, as words that go on after "the file cannot say", or None.
     """
 
     def write(self, stream: BinaryIO, image: Image) -> None:

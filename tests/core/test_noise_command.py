@@ -158,7 +158,7 @@ def test_the_shape_of_a_raw_image_is_that_of_the_detector(flags: str) -> None:
 
 def test_a_raw_image_of_which_nothing_is_said_is_square() -> None:
     assert reported(done(raw(np.ones((5, 5))), "-pixel", "0.2"))["image"] == "image.bin, 5 x 5 pixels (fast x slow)"
-    assert header("noiseimage.img")["BEAM_CENTER_X"] == "0.6"  # mosflm's: half of 5 x 0.2 mm, and half a pixel more
+    assert header("noiseimage.img")["XBEAM"] == "0.6"  # mosflm's: half of 5 x 0.2 mm, and half a pixel more
 
 
 # --- what the counts are
@@ -232,7 +232,8 @@ def test_an_integer_image_gives_its_photons_back_to_the_rounding() -> None:
     scale = float(header("a.img")["COUNTS_PER_PHOTON"])
     # Half a count, and the rounding of the photons themselves, which are below 1e4, to single precision.
     assert np.abs(floats("b.bin") - floats("a.bin")).max() <= 0.5 / scale + 1e-3
-    geometry = [key for key in header("a.img") if key not in ("TIME", "ADC_OFFSET", "COUNTS_PER_PHOTON")]
+    pixels = ("TIME", "ADC_OFFSET", "IMAGE_PEDESTAL", "GAIN", "COUNTS_PER_PHOTON")
+    geometry = [key for key in header("a.img") if key not in pixels]
     assert {key: header("b.img")[key] for key in geometry} == {key: header("a.img")[key] for key in geometry}
 
 
@@ -362,8 +363,10 @@ def test_flags_are_misread_as_by_the_reference_on_request_only() -> None:
 
 def test_what_the_reference_writes_otherwise_is_noticed() -> None:
     words = (raw(np.ones(SHAPE)), *CAMERA, "-twotheta", "10", "-noisefile", "a.img")
-    (line,) = notices(done(*words))
+    line, other = notices(done(*words))
     assert line.startswith("smv-header: ") and "a.img: " in line
+    # Nor does the better header tell readers that the detector is not across the beam.
+    assert other.startswith("a.img cannot say how the detector stands: readers are up to ")
     before = Path("a.img").read_bytes()
     assert notices(done(*words, "--compat", "nanobragg")) == []
     assert Path("a.img").read_bytes() != before

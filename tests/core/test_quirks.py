@@ -280,8 +280,13 @@ def test_headers_agree_on_their_keys_and_only_the_default_one_has_more() -> None
     mine, reference = read_smv(Path("int.img")).header, parse_header(theirs[:512].decode())
     assert mine.pop("HEADER_BYTES") == str(len(right) - 72)
     assert reference.pop("HEADER_BYTES") == "512"
-    more = {key: mine.pop(key) for key in ("TIME", "ADC_OFFSET", "COUNTS_PER_PHOTON")}
-    assert mine == reference
-    assert (more["TIME"], more["ADC_OFFSET"]) == ("2.5", "12")
+    changed = {key for key in reference if mine[key] != reference[key]}
+    assert changed == {"BEAM_CENTER_X", "BEAM_CENTER_Y", "BEAMLINE"}
+    more = {key: value for key, value in mine.items() if key not in reference}
+    ours = {"TIME", "DATE", "ADC_OFFSET", "IMAGE_PEDESTAL", "CCD_IMAGE_SATURATION", "GAIN", "XBEAM", "YBEAM"}
+    assert set(more) == {*ours, "COUNTS_PER_PHOTON"}
+    # The beam centre in the convention's own sense stands under other keys.
+    assert (more["XBEAM"], more["YBEAM"]) == (reference["BEAM_CENTER_X"], reference["BEAM_CENTER_Y"])
+    assert (more["TIME"], more["ADC_OFFSET"], more["IMAGE_PEDESTAL"]) == ("2.5", "12", "12")
     photons = np.fromfile("float.bin", "<f4").max()
     assert float(more["COUNTS_PER_PHOTON"]) == pytest.approx(55000.0 / photons, rel=1e-6)

@@ -125,7 +125,7 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
     from openbragg.orchestrator.placement import place_with_quirks
     from openbragg.orchestrator.resolve import Choices, refuse_ill_fitting_mask, resolve_region, resolve_scan
     from openbragg.orchestrator.simulate import usable_device
-    from openbragg.orchestrator.writing import make_pictures, reference_differences, write_pictures
+    from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid, write_pictures
 
     device = usable_device(computation.device)
     picture, detector = fit_detector(image, experiment.detector, sized=_is_sized(words))
@@ -144,7 +144,7 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
         sampling=attrs.evolve(experiment.sampling, region=region),
     )
     pictures = make_pictures(torch.from_numpy(photons).to(device), experiment, laboratory, noise, wanted, compat)
-    notices.extend(reference_differences(pictures))
+    notices.extend((*reference_differences(pictures), *unsaid(pictures)))
     for line in notices:
         warn(f"notice: {line}")
     write_pictures(pictures)

@@ -101,7 +101,7 @@ def simulate(
 
     load_torch()
     from openbragg.orchestrator.simulate import refuse_impossible, render
-    from openbragg.orchestrator.writing import make_pictures, reference_differences, write_pictures
+    from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid, write_pictures
 
     stopwatch = Stopwatch.since_process_start()
     printing = printout.every or printout.pixel is not None
@@ -125,7 +125,7 @@ def simulate(
         pictures = make_pictures(rendering.images[0], rendering.experiment, rendering.laboratory, noise, wanted, compat)
     if pictures.seed is not None and rendering.experiment.sampling.seed is None:
         rendering.choices.made["noise seed"] = str(pictures.seed)
-    rendering.choices.notices.extend(reference_differences(pictures))
+    rendering.choices.notices.extend((*reference_differences(pictures), *unsaid(pictures)))
     for line in (*selected.notices, *rendering.choices.notices):
         warn(f"notice: {line}")
     if printing:

@@ -30,6 +30,8 @@ _KEYS: dict[str, tuple[type, str, int | None, str]] = {
 }
 #: What the reference program writes in its own headers for two of them.
 _ALSO = {"ORGX": "XDS_ORGX", "ORGY": "XDS_ORGY"}
+#: What OpenBragg writes besides, where the same keys stand for what other programs mean by them.
+_OURS = {"BEAM_CENTER_X": "XBEAM", "BEAM_CENTER_Y": "YBEAM"}
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 Settings = dict[type, dict[str, object]]
@@ -62,7 +64,8 @@ def camera_settings(image: SmvFile, *, is_mask: bool, quirks: frozenset[str], no
     found = _effective({key: value for key in _KEYS if (value := _last_appearance(image, key)) is not None})
     if "header-keys" in quirks:
         exact = found
-    elif changed := [key for key in _KEYS if exact.get(key) != found.get(key) and key != "TWOTHETA"]:
+    # OpenBragg's own headers are meant for other readers than the reference, and each would be noticed.
+    elif changed := [key for key in _KEYS if exact.get(key) != found.get(key) and key not in _unnoticed(image)]:
         notices.append(notice("header-keys", f"{', '.join(changed)} of {image.path}"))
     if exact.get("TWOTHETA"):
         if "header-twotheta" in quirks:
@@ -89,7 +92,8 @@ def camera_settings(image: SmvFile, *, is_mask: bool, quirks: frozenset[str], no
 
 def _exact(image: SmvFile, key: str) -> float | None:
     """The number of a key of this name."""
-    text = image.header.get(key, image.header.get(_ALSO.get(key, ""), None))
+    names = (_OURS.get(key, key), key, _ALSO.get(key, key))
+    text = next((image.header[name] for name in names if name in image.header), None)
     if text is None:
         return None
     try:
@@ -109,6 +113,10 @@ def _last_appearance(image: SmvFile, key: str) -> float | None:
     found = _NUMBER.match(image.text[place + len(key) :].partition("=")[2])
     value = float(found.group()) if found else 0.0
     return value if math.isfinite(value) else 0.0
+
+
+def _unnoticed(image: SmvFile) -> set[str]:
+    return {"TWOTHETA", *(key for key, ours in _OURS.items() if ours in image.header)}
 
 
 def _effective(values: dict[str, float]) -> dict[str, float]:

@@ -105,6 +105,17 @@ def reference_differences(pictures: Pictures) -> list[str]:
     return list(notices.values())
 
 
+def unsaid(pictures: Pictures) -> list[str]:
+    """A notice for each file that cannot say where its image was recorded."""
+    notices = []
+    for output, image in pictures.files:
+        asked: Any = getattr(output.format, "unsaid", None)
+        missing = asked(image) if asked is not None else None
+        if missing is not None:
+            notices.append(f"{output.path} cannot say {missing}; simulate writes all of it with -expt")
+    return notices
+
+
 def overloads(pictures: Pictures) -> list[tuple[Output, int]]:
     """For each file whose format has a largest value, how many of the rendered pixels are beyond it."""
     counted = []

@@ -9,6 +9,7 @@ import attrs
 
 from openbragg import Rule, hookimpl, option
 from openbragg_plugins.image_formats.strips import strips
+from openbragg_plugins.image_formats.upright import beam_spot, unsaid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,8 @@ _LARGEST_COUNT = 65535.0
 #: Count of the brightest pixel when the scale is chosen automatically.
 _BRIGHTEST = 55000.0
 _DEGREES = 57.29577951308232
+#: Equal runs give equal files, so that none tells when it was written.
+_DATE = "Thu Jan 01 00:00:00 1970"
 _NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0 <= value < float("inf"))
 
 
@@ -81,6 +84,10 @@ class Smv:
         changed = [line.partition("=")[0] for line, theirs in zip(right, other, strict=True) if line != theirs]
         return (_QUIRK, ", ".join(changed)) if changed else None
 
+    def unsaid(self, image: Image) -> str | None:
+        """See `openbragg.ImageFormat`."""
+        return None if _QUIRK in image.quirks else unsaid(image)
+
     def overloads(self, image: Image) -> int:
         """See `openbragg.ImageFormat`: pixels that 16 bits do not hold."""
         pixels, scale = image.pixels[image.rendered()], self._scale(image)
@@ -88,7 +95,17 @@ class Smv:
 
     def _keys(self, image: Image, scale: float) -> dict[str, str]:
         """What readers want to know besides the reference's keys."""
-        keys = {"TIME": f"{float(image.experiment.beam.exposure):g}", "ADC_OFFSET": f"{self.adc_offset:g}"}
+        x, y = (1000.0 * float(value) for value in image.laboratory.beam_centre)
+        keys = {
+            "XBEAM": f"{x:.9g}",
+            "YBEAM": f"{y:.9g}",
+            "TIME": f"{float(image.experiment.beam.exposure):g}",
+            "DATE": _DATE,
+            "ADC_OFFSET": f"{self.adc_offset:g}",
+            "IMAGE_PEDESTAL": f"{self.adc_offset:g}",
+            "CCD_IMAGE_SATURATION": f"{_LARGEST_COUNT:g}",
+            "GAIN": f"{scale:.9g}",
+        }
         if image.content == "photons":
             keys["COUNTS_PER_PHOTON"] = f"{scale:.9g}"
         return keys
@@ -130,12 +147,35 @@ def header(image: Image, more: dict[str, str] | None = None) -> bytes:
     if _QUIRK in image.quirks:
         return _reference_header(image)
     lines = _lines(image, _beam_spot(image), "DIALS_ORIGIN={0:g},{1:g},{2:g};")
+    for key, value in _for_readers(image).items():
+        place = next(number for number, line in enumerate(lines) if line.startswith(f"{key}="))
+        lines[place] = f"{key}={value};"
     lines += [f"{key}={value};" for key, value in (more or {}).items()]
     text = "\n".join(lines) + "\n}\f"
     blocks = 1
     while len(whole := f"{{\nHEADER_BYTES={blocks * _BLOCK};\n{text}") > blocks * _BLOCK:
         blocks += 1
     return whole.encode("ascii").ljust(blocks * _BLOCK)
+
+
+def _for_readers(image: Image) -> dict[str, str]:
+    """Keys of the reference that stand here with what ADSC's own headers, and their readers, mean by them.
+
+    Of a beam centre that is the place along slow, then along fast, from the first corner, as in MOSFLM but without its
+    half a pixel. With ``BEAMLINE=fake`` DIALS would take it in a sense of its own, and no exposure time. Angles of the
+    late images of a long scan need more than six digits.
+    """
+    beam_fast, beam_slow = _beam_spot(image)
+    scan = image.experiment.scan
+    start, whole = (float(value or 0.0) * _DEGREES for value in (scan.start, scan.range))
+    return {
+        "BEAM_CENTER_X": f"{beam_slow * 1000.0:.9g}",
+        "BEAM_CENTER_Y": f"{beam_fast * 1000.0:.9g}",
+        "PHI": f"{start:.10g}",
+        "OSC_START": f"{start:.10g}",
+        "OSC_RANGE": f"{whole:.10g}",
+        "BEAMLINE": "OpenBragg",
+    }
 
 
 def _reference_header(image: Image) -> bytes:
@@ -150,7 +190,7 @@ def _beam_spot(image: Image) -> tuple[float, float]:
 
     Where the reference's formula says the same, its digits are taken, so that equal headers are equal to the byte.
     """
-    fast, slow = (float(value) for value in image.laboratory.panels[0].beam_point(image.laboratory.beam))
+    fast, slow = beam_spot(image)
     theirs = _reference_beam_spot(image)
     return theirs if max(abs(fast - theirs[0]), abs(slow - theirs[1])) < _SAME_SPOT else (fast, slow)
 

@@ -145,8 +145,10 @@ def test_the_header_says_where_the_detector_stands(
         "SIZE2": slow,
         "PIXEL_SIZE": pixel / MM,
         "WAVELENGTH": 1.0,
-        "BEAM_CENTER_X": beam_fast / MM,
-        "BEAM_CENTER_Y": beam_slow / MM,
+        "BEAM_CENTER_X": beam_slow / MM,
+        "BEAM_CENTER_Y": beam_fast / MM,
+        "XBEAM": beam_fast / MM,
+        "YBEAM": beam_slow / MM,
         "ADXV_CENTER_X": beam_fast / MM,
         "ADXV_CENTER_Y": (slow * pixel - beam_slow) / MM,
         "MOSFLM_CENTER_X": (beam_slow - pixel / 2) / MM,
@@ -171,11 +173,13 @@ def test_the_header_has_the_distance_of_an_upright_detector() -> None:
     assert numbers(image)["DISTANCE"] == 123.4
 
 
-def test_pixels_follow_a_header_of_512_bytes() -> None:
-    data = written(Smv(), make_image(np.ones((7, 9), dtype=np.float32)))
-    assert len(data) == 512 + 2 * 7 * 9
-    text = data[:512].decode("ascii")
-    assert text.startswith("{\nHEADER_BYTES=512;\n")
+@pytest.mark.parametrize(("quirks", "length"), [((), 1024), (("smv-header",), 512)])
+def test_pixels_follow_a_header_of_whole_blocks(quirks: tuple[str, ...], length: int) -> None:
+    image = attrs.evolve(make_image(np.ones((7, 9), dtype=np.float32)), quirks=frozenset(quirks))
+    data = written(Smv(), image)
+    assert len(data) == length + 2 * 7 * 9
+    text = data[:length].decode("ascii")
+    assert text.startswith(f"{{\nHEADER_BYTES={length};\n")
     assert text.rstrip(" ").endswith("\n}\f")
 
 

@@ -1,0 +1,88 @@
+"""What a header that knows one upright detector can say of where an image was recorded, and what it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openbragg import Image, Panel
+
+#: Readers may be so many pixels off before it is worth a word.
+_PIXELS = 0.01
+#: Axes are along each other when the sine of the angle between them is below this.
+_ALONG = 1e-4
+
+
+def beam_spot(image: Image) -> tuple[float, float]:
+    """Where the beam meets the detector, (fast, slow) in metres from the first corner of the stored frame."""
+    laboratory = image.laboratory
+    frame = laboratory.panels[0]
+    first_fast, first_slow = _slab(frame.panel)
+    pixel = float(frame.panel.pixel_size)
+    fast, slow = (float(value) for value in frame.beam_point(laboratory.beam))
+    return fast + first_fast * pixel, slow + first_slow * pixel
+
+
+def unsaid(image: Image) -> str | None:
+    """What a reader takes wrongly that believes in one detector across the beam and a spindle along its fast axis.
+
+    SMV and miniCBF headers hold distance, beam centre, pixel size and phi, and DIALS, among others, fills in the rest
+    so: fast to the right, slow down, seen along the beam.
+    """
+    reasons = []
+    if _mirrored(image):
+        reasons.append("that slow is to the left of fast as seen along the beam, so that readers see a mirror image")
+    worst = _worst_pixels(image)
+    if not worst <= _PIXELS:
+        stands = "panels stand" if len(image.laboratory.panels) > 1 else "the detector stands"
+        reasons.append(f"how {stands}: readers are up to {worst:.3g} pixels off")
+    if float(image.experiment.scan.range or 0.0) > 0.0 and not _spindle_along_fast(image):
+        reasons.append("that the spindle is not along the fast axis")
+    return " and ".join(reasons) or None
+
+
+def _mirrored(image: Image) -> bool:
+    import torch
+
+    laboratory = image.laboratory
+    frame = laboratory.panels[0]
+    return float(torch.linalg.cross(frame.fast, frame.slow) @ laboratory.beam) < 0.0
+
+
+def _spindle_along_fast(image: Image) -> bool:
+    """Whether the crystal turns right-handed about the direction of growing fast index."""
+    import torch
+
+    fast, spindle = image.laboratory.panels[0].fast, image.laboratory.spindle
+    return float(fast @ spindle) > 0.0 and float(torch.linalg.cross(fast, spindle).norm()) < _ALONG
+
+
+def _worst_pixels(image: Image) -> float:
+    """How far, in pixels, the corner of a panel is from where a reader expects it, seen from the crystal."""
+    import torch
+
+    laboratory = image.laboratory
+    first = laboratory.panels[0]
+    pixel, distance = float(first.panel.pixel_size), float(laboratory.distance)
+    spot_fast, spot_slow = beam_spot(image)
+    across = first.fast - (first.fast @ laboratory.beam) * laboratory.beam
+    across = across / across.norm()
+    down = torch.linalg.cross(laboratory.beam, across) * (-1.0 if _mirrored(image) else 1.0)
+    worst = 0.0
+    for frame in laboratory.panels:
+        slow, fast = frame.panel.pixels
+        first_fast, first_slow = _slab(frame.panel)
+        for i, j in ((0, 0), (fast, 0), (0, slow), (fast, slow)):
+            corner = frame.origin + float(frame.panel.pixel_size) * (i * frame.fast + j * frame.slow)
+            depth = float(corner @ laboratory.beam)
+            if depth <= 0.0:
+                return float("inf")
+            found = (float(corner @ across) * distance / depth, float(corner @ down) * distance / depth)
+            expected = ((first_fast + i) * pixel - spot_fast, (first_slow + j) * pixel - spot_slow)
+            worst = max(worst, *(abs(one - other) / pixel for one, other in zip(found, expected, strict=True)))
+    return worst
+
+
+def _slab(panel: Panel) -> tuple[int, int]:
+    slab: tuple[int, int] = getattr(panel, "slab", (0, 0))
+    return slab
