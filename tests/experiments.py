@@ -15,7 +15,8 @@ from openbragg.options import OptionSpec, option_spec
 
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 _NUMBERS = _FINITE | st.floats(-1, 1) | st.floats(1e-12, 1e30)
-_WHOLE = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(0, 1000)
+#: Sizes of numbers in bits are among them.
+_WHOLE = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(0, 1000) | st.sampled_from([8, 16, 32, 64])
 _WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
 #: Where not all words will do, an instant may be asked for.
 _INSTANTS = st.datetimes(timezones=st.just(UTC)).map(lambda instant: instant.isoformat())
