@@ -199,7 +199,7 @@ LAYOUT = (
     Panel(pixels=(10, 12), pixel_size=2e-3),
     Panel(pixels=(8, 5), pixel_size=2e-3, offset=(0.02, 0.03, 0.0), axes=((-1.0, 0, 0), (0, -1.0, 0), (0, 0, 1.0))),
 )
-SOURCES = ((0.0, 0.001, 1.0, 1.0, 1.2 * A), (0.0, -0.001, 1.0, 3.0, 1.21 * A))
+SOURCES = ((-1.0, 0.001, 0.0, 1.0, 1.2 * A), (-1.0, -0.001, 0.0, 3.0, 1.21 * A))
 
 
 def test_round_crystal_in_water_with_a_table_weighted_sources_a_limit_and_a_curved_detector(calls: list[int]) -> None:

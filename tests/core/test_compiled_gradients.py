@@ -8,6 +8,7 @@ import sys
 from math import pi
 from pathlib import Path
 
+import attrs
 import pytest
 import torch
 
@@ -15,11 +16,14 @@ import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
 from openbragg.engine.gradient import block_gradients
+from openbragg.engine.rays import Part
+from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError
 from openbragg.orchestrator.simulate import lay_out
 
 COMPILER = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
 A = 1e-10
+SOURCES = ((-1.0, 0.002, 0.0, 1.0, 1.0 * A), (-1.0, -0.003, 0.0, 3.0, 1.02 * A), (-1.0, 0.0, 0.004, 0.5, 0.99 * A))
 #: Of the gradient in mixed precision, as a part of it: terms of both signs cancel in it.
 MIXED = 2e-5
 
@@ -28,8 +32,11 @@ def parameter(value: float) -> torch.Tensor:
     return torch.tensor(value, dtype=torch.float64, requires_grad=True)
 
 
-def experiment() -> tuple[Experiment, dict[str, torch.Tensor]]:
-    """An experiment of which crystal, beam and detector carry gradients, and these parameters by name."""
+def experiment(sources: bool = False) -> tuple[Experiment, dict[str, torch.Tensor]]:
+    """An experiment of which crystal, beam and detector carry gradients, and these parameters by name.
+
+    With `sources` the beam is three of them, of several directions, wavelengths and weights.
+    """
     names = {
         "a": 20 * A, "b": 25 * A, "c": 30 * A, "alpha": 1.4, "beta": 1.5, "gamma": 1.7,
         "misset x": 0.1, "misset y": 0.2, "misset z": 0.3, "mosaic spread": 0.01, "phi": 0.1,
@@ -45,7 +52,12 @@ def experiment() -> tuple[Experiment, dict[str, torch.Tensor]]:
             mosaic_spread=p["mosaic spread"],
             mosaic_domains=4,
         ),
-        beam=Beam(wavelength=p["wavelength"], fluence=p["fluence"], polarization=p["polarization"]),
+        beam=Beam(
+            wavelength=p["wavelength"],
+            fluence=p["fluence"],
+            polarization=p["polarization"],
+            sources=SOURCES if sources else None,
+        ),
         detector=Detector(
             pixels=(12, 11),
             pixel_size=5e-4,
@@ -59,10 +71,30 @@ def experiment() -> tuple[Experiment, dict[str, torch.Tensor]]:
     return made, p
 
 
+@pytest.mark.parametrize("sources", [False, True])
+@pytest.mark.parametrize("limit", [0.0, 20 * A])
+def test_a_block_sums_what_a_pixel_sums(sources: bool, limit: float) -> None:
+    """Without a compiler: sources beside orientations or, where a resolution limit tells them apart, below pixels."""
+    made, _ = experiment(sources)
+    made = attrs.evolve(made, sampling=attrs.evolve(made.sampling, resolution_limit=limit))
+    factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
+    plan = lay_out(made, structure_factors=factors, precision="double").plan
+    slow, fast = (torch.arange(11.0, dtype=torch.float64) for _ in range(2))
+    for grad in (torch.no_grad(), torch.enable_grad()):
+        with grad:
+            block = block_plan(plan, plan.panels[0])
+            found = block_sums(block, block.panels[0], slow, fast).photons
+            wanted = pixel_sums(plan, plan.panels[0], slow, fast, [Part()]).photons
+        assert block.sources_across == (limit == 0.0 and (sources or not found.requires_grad))
+        assert float(wanted.detach().max()) > 0.0
+        torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12 * float(wanted.detach().max()))
+
+
+@pytest.mark.parametrize("sources", [False, True])
 @pytest.mark.parametrize("shape", ["square", "gauss", "round"])
-def test_the_written_out_chain_gives_the_gradient_of_the_sum(shape: str) -> None:
+def test_the_written_out_chain_gives_the_gradient_of_the_sum(shape: str, sources: bool) -> None:
     """Without a compiler: the function that is compiled, against torch's own differentiation of the same block."""
-    made, _ = experiment()
+    made, _ = experiment(sources)
     factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
     layout = lay_out(made, structure_factors=factors, lattice_shape=shape, precision="double")
     plan = block_plan(layout.plan, layout.plan.panels[0])

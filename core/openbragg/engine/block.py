@@ -84,7 +84,7 @@ class Columns:
 def block_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> BlockSums:
     """Sum all terms of pixels; slow and fast are pixel indices, float64, (pixel,)."""
     evaluations = evaluations_of(plan, panel, slow, fast)
-    # Evaluations down, orientations across: the order in which a compiler fuses the sum over orientations.
+    # Evaluations down, columns across: the order in which a compiler fuses the sum over columns.
     q, columns = rows_of(evaluations.scattering), columns_in(plan)
     found = amplitudes(plan, q, columns.rows, columns.origin)
     terms = found.intensity if columns.weight is None else found.intensity * columns.weight.to(plan.lattice.dtype)

@@ -63,6 +63,8 @@ class Engine:
         Where compiled code is kept.
     use
         What was done so far.
+    images
+        For how many images of a model code would be compiled.
     """
 
     name: str = "auto"
@@ -70,6 +72,12 @@ class Engine:
     notices: Callable[[str], None] = attrs.field(default=lambda line: None)
     cache: Cache = attrs.field(factory=Cache)
     use: Use = attrs.field(factory=Use)
+    images: int = 1
+
+    def pays(self, terms: int, programs: int = 1) -> bool:
+        """Whether to compile so many programs for the terms of an image: where it was asked for, or saves time."""
+        eagerly = self.images * terms * EAGER_SECONDS_PER_TERM / self.cores()
+        return self.name == "compiled" or eagerly > programs * COMPILING_SECONDS
 
     def cores(self) -> int:
         """The number of cores."""
@@ -134,8 +142,7 @@ class Engine:
             return None
         if self._unfit(plan, panel):
             return None
-        eagerly = pixels * plan.terms_per_pixel() * EAGER_SECONDS_PER_TERM / self.cores()
-        worth = self.name == "compiled" or eagerly > COMPILING_SECONDS
+        worth = self.pays(pixels * plan.terms_per_pixel())
         from openbragg.engine.compilation import CompilationError
 
         kernels = []

@@ -17,8 +17,6 @@ import torch
 from openbragg.engine.block import evaluations_of, summed_plan, with_tensors
 from openbragg.engine.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
 from openbragg.engine.compiled import (
-    COMPILING_SECONDS,
-    EAGER_SECONDS_PER_TERM,
     Engine,
     Kind,
     arguments_of,
@@ -336,8 +334,7 @@ def _kernels(
 ) -> tuple[Callable[..., list[torch.Tensor]], Callable[..., list[torch.Tensor]]] | None:
     from openbragg.engine.compilation import CompilationError
 
-    seconds = tiles.pixels.count * summing.terms_per_pixel() * EAGER_SECONDS_PER_TERM / engine.cores()
-    worth = engine.name == "compiled" or seconds > 2.0 * COMPILING_SECONDS
+    worth = engine.pays(tiles.pixels.count * summing.terms_per_pixel(), programs=2)
     began = time.monotonic()
     try:
         bounds = load_kernel(bounding, BOUNDS, engine, compiling=worth)

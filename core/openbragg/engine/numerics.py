@@ -68,7 +68,7 @@ _SPHERE_SERIES_LIMIT = 4.0
 
 
 def sin_pi(turns: torch.Tensor) -> torch.Tensor:
-    """sin(pi x) for x within half a turn, |x| <= 1/2: to rounding in float32 and in float64, any shape.
+    """sin(pi x) for x within half a turn, |x| <= 1/2: within 2e-7 in float32, 5e-16 in float64, any shape.
 
     An odd polynomial of least relative error (5e-9 with the five terms of float32, 3e-19 with the nine of float64),
     which becomes a handful of multiplications in compiled code.
@@ -79,7 +79,7 @@ def sin_pi(turns: torch.Tensor) -> torch.Tensor:
 
 
 def cos_pi(turns: torch.Tensor) -> torch.Tensor:
-    """cos(pi x) for x within half a turn, |x| <= 1/2: within 1e-7 in float32, to rounding in float64, any shape."""
+    """cos(pi x) for x within half a turn, |x| <= 1/2: within 2e-7 in float32, 5e-16 in float64, any shape."""
     return _polynomial(turns * turns, _COSINE_SINGLE if turns.dtype == torch.float32 else _COSINE_DOUBLE)
 
 
@@ -187,17 +187,17 @@ class _Interference(torch.autograd.Function):
         offset, cells = ctx.saved_tensors
         argument, count = offset.to(ctx.dtype), cells.to(ctx.dtype)
         parts = _interference_parts(argument, count)
-        square, cubic = argument * argument, count * count
+        square, counts = argument * argument, count * count
         waves_cosine = cos_pi(parts.turns)
         by_offset = by_cells = None
         if ctx.needs_input_grad[0]:
-            bend = math.pi**2 / 3.0 * (cubic - 1.0) * count
-            series = argument * (bend * (math.pi**2 / 30.0 * (3.0 * cubic - 7.0) * square - 1.0))
+            bend = math.pi**2 / 3.0 * (counts - 1.0) * count
+            series = argument * (bend * (math.pi**2 / 30.0 * (3.0 * counts - 7.0) * square - 1.0))
             closed = (count * waves_cosine - parts.ratio * cos_pi(argument)) * (math.pi * parts.inverse)
             by_offset = (gradients[0] * torch.where(parts.near, series, closed)).to(offset.dtype)
         if ctx.needs_input_grad[1]:
-            quartic = math.pi**4 / 360.0 * (15.0 * cubic * cubic - 30.0 * cubic + 7.0)
-            series = 1.0 - square * (math.pi**2 / 6.0 * (3.0 * cubic - 1.0) - quartic * square)
+            quartic = math.pi**4 / 360.0 * (15.0 * counts * counts - 30.0 * counts + 7.0)
+            series = 1.0 - square * (math.pi**2 / 6.0 * (3.0 * counts - 1.0) - quartic * square)
             closed = math.pi * argument * waves_cosine * parts.inverse
             by_cells = (gradients[0] * torch.where(parts.near, series, closed)).to(cells.dtype).sum_to_size(cells.shape)
         return by_offset, by_cells, None

@@ -51,8 +51,8 @@ class PixelTrace:
     photons
         Expected photons, float64, ().
     value
-        The same in the image's dtype: what stands in the image of the eager engine, to the last
-        bit; compiled code may round otherwise.
+        The same in the image's dtype: what stands in the image of the eager engine, to the last bit; compiled code may
+        round otherwise.
     """
 
     plan: Plan

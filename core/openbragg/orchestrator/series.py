@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.compiled import COMPILING_SECONDS, EAGER_SECONDS_PER_TERM, Engine
+from openbragg.engine.compiled import Engine
 from openbragg.engine.plan import turned
 from openbragg.errors import UsageError
 from openbragg.model import Experiment, Scan
@@ -93,8 +93,7 @@ class SeriesRenderer:
                 compat=compat,
             )
         self._notices: list[str] = []
-        chosen = Engine(name=engine, threads=threads, notices=self._notices.append)
-        self._engine = attrs.evolve(chosen, name="compiled") if self._pays(chosen) else chosen
+        self._engine = Engine(name=engine, threads=threads, notices=self._notices.append, images=images)
 
     def render(self, number: int, progress: Callable[[int, int], None] | None = None) -> SeriesImage:
         """Render image `number`, from 1; `progress` is that of `openbragg.render`."""
@@ -119,18 +118,6 @@ class SeriesRenderer:
             notice_quirks(experiment, self._quirks, choices)
         plan = turned(first.plan, experiment, first.laboratory, self._quirks)
         return attrs.evolve(first, experiment=experiment, choices=choices, plan=plan)
-
-    def _pays(self, engine: Engine) -> bool:
-        """Whether compiling, which may not pay for one image, pays for all."""
-        plan = self.first.plan
-        if engine.name != "auto" or plan.device.type != "cpu" or plan.differentiable():
-            return False
-        pixels = sum(slow * fast for slow, fast in (panel.pixels for panel in plan.panels))
-        region = self.first.experiment.sampling.region
-        if len(plan.panels) == 1 and region is not None:
-            pixels = (region[1] - region[0] + 1) * (region[3] - region[2] + 1)
-        eagerly = self.images * pixels * plan.terms_per_pixel() * EAGER_SECONDS_PER_TERM / engine.cores()
-        return eagerly > COMPILING_SECONDS * (1.0 if self._cull is None else 2.0)
 
 
 def render_series(

@@ -10,12 +10,13 @@ import attrs
 
 from openbragg import InputError, Rule, option
 from openbragg_plugins.structure_factors.hkl import HklTable
+from openbragg_plugins.structure_factors.lookup import TableLookup
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from openbragg import Experiment, Miller
+    from openbragg import Experiment
 
 POSITIVE = Rule("a number above 0", lambda value: 0 < value < math.inf)
 NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0 <= value < math.inf)
@@ -24,10 +25,10 @@ Arrays = tuple["np.ndarray[Any, np.dtype[np.int64]]", "np.ndarray[Any, np.dtype[
 
 
 @attrs.frozen(eq=False)
-class FileTable:
+class FileTable(TableLookup):
     """A file whose reflections are a table of h k l F; a plugin adds how it is made.
 
-    The flags of `HklTable` set the options here. Lookup, interpolation, bounds and gradients are those of `HklTable`.
+    The flags of `HklTable` set the options here.
     """
 
     file: Path | None = option(type=Path, help="The file; -hkl names it.")
@@ -58,28 +59,6 @@ class FileTable:
         reflections = self.arrays(experiment, absences=not _is_zero(self.default_F))
         table = HklTable(reflections=reflections, default_F=self.default_F, interpolate=self.interpolate)
         return table.prepare(experiment, device, dtype)
-
-    # These are functions of the tensors alone.
-
-    def amplitude(self, index: Miller, nearest: Miller, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """See `openbragg.StructureFactors.amplitude`."""
-        return HklTable.amplitude(self, index, nearest, tables)  # type: ignore[arg-type]
-
-    def interpolates(self, tables: tuple[torch.Tensor, ...]) -> bool:
-        """See `openbragg.InterpolatingStructureFactors.interpolates`."""
-        return HklTable.interpolates(self, tables)  # type: ignore[arg-type]
-
-    def complete(self, index: Miller, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """See `openbragg.InterpolatingStructureFactors.complete`."""
-        return HklTable.complete(self, index, tables)  # type: ignore[arg-type]
-
-    def without_interpolation(self, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """See `openbragg.InterpolatingStructureFactors.without_interpolation`."""
-        return HklTable.without_interpolation(self, tables)  # type: ignore[arg-type]
-
-    def neighbourhoods(self, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """See `openbragg.BoundedStructureFactors.neighbourhoods`."""
-        return HklTable.neighbourhoods(self, tables)  # type: ignore[arg-type]
 
 
 def _is_zero(amplitude: Any) -> bool:

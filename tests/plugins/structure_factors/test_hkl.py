@@ -189,6 +189,29 @@ def test_interpolation_is_exact_for_cubics(coefficients: list[float], point: tup
     assert float(amplitudes(plugin, [list(point)])[0]) == pytest.approx(wanted, abs=1e-9)
 
 
+@pytest.mark.parametrize("interpolate", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_table_far_from_the_origin_is_looked_up_exactly(dtype: torch.dtype, interpolate: bool) -> None:
+    far = np.array([500_003, -700_001, 90_007])
+    index = far + np.array(list(itertools.product(range(-4, 5), repeat=3)))
+    values = np.arange(1.0, len(index) + 1.0)
+    plugin = HklTable(reflections=(index, values), interpolate=interpolate)
+    tables = plugin.prepare(experiment(), CPU, dtype)
+    places = Miller(*torch.from_numpy(np.vstack([index, far * [1, 1, -1], 0 * far]).astype(float).T))
+    found = plugin.amplitude(places, places, tables)
+    assert found.tolist() == [*values.tolist(), 0.0, 0.0]
+
+
+def test_an_index_that_is_no_number_is_looked_up_within_the_table() -> None:
+    index = np.array(list(itertools.product(range(-1, 2), repeat=3)))
+    plugin = HklTable(reflections=(index, np.ones(len(index))), interpolate=False)
+    tables = plugin.prepare(experiment(), CPU, torch.float32)
+    places = Miller(*torch.tensor([[math.nan, math.inf, -math.inf, 1e300, 0.0]] * 3, dtype=torch.float64))
+    found = plugin.amplitude(places, places, tables).tolist()
+    assert found[1:] == [0.0, 0.0, 0.0, 1.0]
+    assert found[0] in (0.0, 1.0)
+
+
 def test_without_interpolation_the_nearest_reflection_counts() -> None:
     index = np.array(list(itertools.product(range(-4, 5), repeat=3)))
     plugin = HklTable(reflections=(index, index @ np.array([1.0, 10.0, 100.0])), interpolate=False)
