@@ -17,6 +17,7 @@ import openbragg.orchestrator.simulate
 from command_line import Finished, run, simulate_command
 from command_lines import Theme, all_options, command_lines, furnish, themes
 from openbragg.cli.compose import Flag, assignments_of
+from openbragg.cli.main import take_global_flags
 from openbragg.orchestrator.numbering import numbered
 
 #: 2,000 examples where other tests draw 100, in parts that share the work among processes.
@@ -96,7 +97,8 @@ def check_refusal(finished: Finished) -> None:
 
 def check_success(finished: Finished, words: list[str], after: Contents) -> None:
     check_notices(messages(finished))
-    given = simulate_command().scan(words, ["--no-plugin", "pgm", "*"])[1]
+    # Whatever stands after --no-plugin is the name of one, also what looks like a flag.
+    given = simulate_command().scan(take_global_flags(words)[2])[1]
     series = any(flag.field == "images" for flag, _ in assignments_of(given))
     files: dict[tuple[type, str], tuple[Flag, str | None]] = {}
     for flag, values in assignments_of(given):

@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         # The name of a file need not consist of letters.
         sys.stdout.reconfigure(errors="backslashreplace")
-    debug, blocked, rest = _take_global_flags(words)
+    debug, blocked, rest = take_global_flags(words)
     status = _run(rest or ["--help"], blocked, debug)
     if arguments is None:
         # The process ends here, and Python would look through all that is left for garbage, several times, and take it
@@ -121,8 +121,13 @@ def _context(words: list[str], blocked: list[str]) -> click.Context:
     return context
 
 
-def _take_global_flags(words: list[str]) -> tuple[bool, list[str], list[str]]:
-    """Take --debug and --no-plugin out of a command line, wherever they stand: plugins shape what follows."""
+def take_global_flags(words: list[str]) -> tuple[bool, list[str], list[str]]:
+    """Take --debug and --no-plugin out of a command line, wherever they stand: plugins shape what follows.
+
+    Returns
+    -------
+    Whether --debug was there, what --no-plugin names, and the other words.
+    """
     debug, blocked, rest = False, [], []
     queue = iter(words)
     for word in queue:
