@@ -1,4 +1,4 @@
-"""What the build of the site does beside mkdocs: pages from the root of the project, and formulas that need no script."""
+"""What the build of the site does beside mkdocs: pages from the project's root, formulas without a script."""
 
 from __future__ import annotations
 

@@ -138,7 +138,9 @@ def _pieces(text: str) -> Iterator[tuple[int, str, str, str]]:
                 yield start, "mark", mark[1], mark[2] or ""
             number = end + 1
         elif blank and line.startswith("    "):
-            end = next((n for n in range(number, len(lines)) if lines[n] and not lines[n].startswith("    ")), len(lines))
+            end = next(
+                (n for n in range(number, len(lines)) if lines[n] and not lines[n].startswith("    ")), len(lines)
+            )
             body = "\n".join(part.removeprefix("    ") for part in lines[number:end]).rstrip() + "\n"
             yield start, "code", _language("", body), body
             number = end

@@ -1,7 +1,7 @@
 """A shell for the pages' commands, in which ``openbragg`` and ``python`` start without loading anything.
 
 Most of a small run is the import of torch. A server has done it: for each command it forks, takes over the command's
-folder, environment, standard streams and words, and runs it. So what runs is the program itself, in a process of its own.
+folder, environment, standard streams and words, and runs it. So what runs is the program, in a process of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import attrs
@@ -168,6 +169,8 @@ def _reference(words: list[str]) -> int:
 
 def _python(words: list[str]) -> int:
     sys.path[0] = ""
+    if words[:3] == ["-m", "pip", "install"]:
+        return _install(words[3:])
     if words[:1] == ["-m"]:
         sys.argv = words[1:]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
@@ -179,6 +182,15 @@ def _python(words: list[str]) -> int:
         sys.path[0] = str(Path(words[0]).parent)
         runpy.run_path(words[0], run_name="__main__")
     return 0
+
+
+def _install(words: list[str]) -> int:
+    """Install a folder of the page for this page alone, with nothing else and from nowhere else."""
+    # Building in isolation would fetch the build backend.
+    isolation = ["--no-build-isolation"] if find_spec("setuptools") else []
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    target = ["--target", "installed", "--no-deps"]
+    return subprocess.run([*pip, *isolation, *target, *words], check=False).returncode
 
 
 _PROGRAMS: dict[str, Callable[[list[str]], int]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -123,3 +122,59 @@ def test_what_is_not_run_says_why_and_needs_it(page: Path) -> None:
             need = block.marks["needs"]
             assert need in NEEDS, f"{block.place}: it may need one of {', '.join(NEEDS)}"
             assert NEEDS[need].search(block.text), f"{block.place}: it does not look as if it needed {need}"
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("```sh\nopenbragg cache\n```\n", ["sh"]),
+        ("- in a list\n\n  ```python\n  import os\n  ```\n", ["python"]),
+        ("```console\n$ openbragg cache\n```\n", ["sh"]),
+        ("```\nopenbragg cache\n```\n", ["sh"]),
+        ("Words.\n\n    for n in 1 2; do\n        openbragg cache\n    done\n\nWords.\n", ["sh"]),
+        ("Words.\n\n    # first\n    nanoBragg -N 3\n", ["sh"]),
+        ("Words.\n\n    for n in range(3):\n        print(n)\n", ["python"]),
+        ("Words.\n\n    openbragg: error: no\n", ["text"]),
+        ("```toml\n[a]\n```\n\n~~~python\nx = 1\n~~~\n", ["text", "python"]),
+        ("Words\n    that go on.\n", []),
+    ],
+)
+def test_no_block_escapes(tmp_path: Path, text: str, languages: list[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    assert [block.language for block in read_page(page) if isinstance(block, Block)] == languages
+
+
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [
+        ("<!-- test need: DIALS -->\n\n    dials.import\n", "no such mark: need"),
+        ("<!-- test needs: DIALS -->\n\nWords.\n\n    dials.import\n", "belongs to a block"),
+        ("<!-- test prints -->\n", "belongs to a block"),
+    ],
+)
+def test_a_mark_that_says_nothing_is_refused(tmp_path: Path, mark: str, message: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(mark)
+    with pytest.raises(MarkError, match=message):
+        read_page(page)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("    openbragg simulate -cell\n", "page.md:1: exit status 2, expected 0"),
+        ("<!-- test status: 3 -->\n\n    openbragg cache\n", "page.md:3: exit status 0, expected 3"),
+        ("    openbragg simulate ... -N 3\n", "page.md:1: what do the dots stand for"),
+        ("```python\n1 / 0\n```\n", "page.md:1: ZeroDivisionError"),
+        ("    sh -c 'echo one'\n\n<!-- test prints -->\n\n    two\n", "page.md:5: printed was\none"),
+    ],
+)
+def test_a_block_that_does_something_else_fails(
+    tmp_path: Path, commands: Shell, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        _Reader(commands, tmp_path).read(read_page(page))
