@@ -167,7 +167,7 @@ def test_a_mark_that_says_nothing_is_refused(tmp_path: Path, mark: str, message:
         ("<!-- test status: 3 -->\n\n    openbragg cache\n", "page.md:3: exit status 0, expected 3"),
         ("    openbragg simulate ... -N 3\n", "page.md:1: what do the dots stand for"),
         ("```python\n1 / 0\n```\n", "page.md:1: ZeroDivisionError"),
-        ("    sh -c 'echo one'\n\n<!-- test prints -->\n\n    two\n", "page.md:5: printed was\none"),
+        ("    sh -c 'echo one'\n\n<!-- test prints -->\n\n    two\n", "page.md:5: printed was"),
     ],
 )
 def test_a_block_that_does_something_else_fails(
