@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import openbragg
 from command_line import simulate_command
 from openbragg.orchestrator.quirks import QUIRKS
 from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
@@ -58,6 +59,12 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     for page in (ROOT / "docs").rglob("*.md"):
         name = page.relative_to(ROOT / "docs").as_posix()
         assert re.search(rf"[ :]{re.escape(name)}$", navigation, re.MULTILINE), f"add docs/{name} to nav in mkdocs.yml"
+
+
+def test_every_public_name_is_on_a_page_of_the_api() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
+    shown = re.findall(r"(?m)^::: openbragg\.(\w+)$", pages)
+    assert sorted(shown) == sorted([*openbragg.__all__, "testing"]), "add ::: openbragg.NAME to a page in docs/api"
 
 
 def flags_page() -> types.ModuleType:
