@@ -25,7 +25,7 @@ import attrs
 #: Of a command whose server is gone.
 _LOST = 70
 #: Longest command, in seconds; a page's commands take a second or two.
-_TIMEOUT = 120
+_TIMEOUT = 300
 
 _CLIENT = """#!{python} -IS
 import json, os, socket, sys
