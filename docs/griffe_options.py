@@ -42,7 +42,8 @@ class Options(griffe.Extension):
         """Bring a docstring into form."""
         if obj.docstring is None:
             return
-        text = _STAR.sub(lambda found: found[1] or r"\*", obj.docstring.value)
+        text = obj.docstring.value.replace("::\n\n", ":\n\n")
+        text = _STAR.sub(lambda found: found[1] or r"\*", text)
         text = _SHARED.sub(lambda found: "".join(f"{name}\n{found[2]}\n" for name in found[1].split(", ")), text)
         if isinstance(obj, griffe.Function) and obj.returns is not None:
             text = _RETURNED.sub(lambda found: f"{found[1]}{obj.returns}\n{_indented(found[2])}", text)
