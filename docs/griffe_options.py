@@ -38,7 +38,7 @@ class Options(griffe.Extension):
         attr.value = ast.unparse(given["default"]) if "default" in given else "None"
         attr.docstring = griffe.Docstring(" ".join(filter(None, words)), parent=attr)
 
-    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+    def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         """Bring a docstring into form."""
         if obj.docstring is None:
             return
