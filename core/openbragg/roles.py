@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from openbragg.engine.trace import PixelTrace
     from openbragg.model import Detector, Experiment, Scan
+    from openbragg.model.described import Geometry
     from openbragg.model.geometry import Laboratory
 
 
@@ -487,6 +488,32 @@ class SeriesFormat(ImageFormat, Protocol):
         """
 
 
+@runtime_checkable
+class GeometryReader(Plugin, Protocol):
+    """Where panels, beam, spindle and crystal are, from a file: what ``-geometry FILE`` reads.
+
+    Option fields of the class are flags that say how a file is to be read.
+    """
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """Whether a file of this name that begins so is of the kind that the class reads.
+
+        `beginning` is up to a million bytes, unpacked if the file is packed by gzip. The name may decide where the
+        content cannot. It is called for any file given as ``-geometry``, so it should be quick, import no heavy
+        library, and be sure: where two classes recognise a file the user has to choose by name.
+        """
+
+    def read(self, path: Path) -> Geometry:
+        """What is in a file.
+
+        Raises
+        ------
+        InputError
+            When it cannot be used; one line that names the file, and the line or the key.
+        """
+
+
 @attrs.frozen
 class Role:
     """A role as the orchestrator and the command line see it.
@@ -500,9 +527,9 @@ class Role:
     protocol
         The contract.
     default
-        The plugin used when none is chosen; empty for roles of which any number may be active at once.
+        The plugin used when none is chosen; empty for roles of which any number, or none, may be active at once.
     flag
-        The flag that chooses by name; empty as above.
+        The flag that chooses by name; empty where there is none.
     """
 
     hook: str
@@ -519,4 +546,5 @@ ROLES = (
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
     Role("image_formats", "image format", ImageFormat),
+    Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
 )
