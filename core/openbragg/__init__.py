@@ -24,6 +24,7 @@ from openbragg.model import (
     described_panel,
     unit_vector,
 )
+from openbragg.model.presets import detector_preset
 from openbragg.options import Rule, option
 from openbragg.roles import (
     BoundedLatticeShape,
@@ -140,6 +141,7 @@ __all__ = [
     "described_convention",
     "described_experiment",
     "described_panel",
+    "detector_preset",
     "exp_minus",
     "hookimpl",
     "image_seed",

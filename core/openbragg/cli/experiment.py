@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from openbragg.cli.compose import Flag, FlagOption, assignments_of, construct
-from openbragg.cli.geometry import settings_of
+from openbragg.cli.geometry import with_described, with_sensor
 from openbragg.cli.settings import CameraFile
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
@@ -63,19 +63,15 @@ def make_experiment(
     notices = notices if notices is not None else []
     assignments = assignments_of(given)
     camera = _camera(assignments, quirks, notices)
-    oriented: dict[str, Any] = {}
     if geometry is not None:
-        mask = camera.get(Detector, {}).get("mask")
-        camera = settings_of(geometry, assignments)
-        oriented = camera[Crystal]
-        if mask is not None:
-            camera[Detector]["mask"] = mask
+        camera = with_described(camera, geometry, assignments)
     beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})})
+    camera[Detector] = with_sensor(camera.get(Detector, {}), geometry, assignments, beam)
     others = [(flag, words) for flag, words in assignments if flag.field != "mask"]
     return Experiment(
         beam=beam,
         detector=construct(Detector, others, implied_pivot=_implied_pivot(given), **camera.get(Detector, {})),
-        crystal=_make_crystal(assignments, beam, known, oriented) if crystal is None else crystal,
+        crystal=_make_crystal(assignments, beam, known, camera.get(Crystal, {})) if crystal is None else crystal,
         scan=construct(Scan, assignments, **camera.get(Scan, {})),
         sampling=construct(Sampling, assignments),
     )

@@ -1,4 +1,4 @@
-"""``-geometry FILE``: detector, beam, scan and crystal from a file, and what flags beside it may say."""
+"""``-geometry FILE`` and ``-detector NAME``: what they describe, and what flags beside them may say."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import click
 
 from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
 from openbragg.cli.selection import Selected
-from openbragg.cli.settings import CameraFile, ConventionChoice, GeometryFile
+from openbragg.cli.settings import CameraFile, ConventionChoice, DetectorChoice, GeometryFile
 from openbragg.errors import UsageError
-from openbragg.model import Detector
+from openbragg.model import Beam, Detector
+from openbragg.model.absorption import attenuation_length
 from openbragg.model.described import Geometry
+from openbragg.model.presets import preset
+from openbragg.model.scalars import plain
 from openbragg.orchestrator.described import CONVENTION, described_notices, described_settings, placement
 from openbragg.orchestrator.geometry_files import reader_of
 from openbragg.orchestrator.registry import Found, Registry
@@ -27,6 +30,7 @@ _PIXELS = ("pixels", "size", "pixel_size")
 
 Given = list[tuple[click.Option, list[str]]]
 Assignments = list[tuple[Flag, list[str]]]
+Settings = dict[type, dict[str, Any]]
 
 
 def read_described(registry: Registry, given: Given) -> Geometry | None:
@@ -89,8 +93,8 @@ def place_as_described(registry: Registry, given: Given, geometry: Geometry | No
     selected.notices.extend(described_notices(geometry))
 
 
-def settings_of(geometry: Geometry, assignments: Assignments) -> dict[type, dict[str, Any]]:
-    """What a file says, as fields of the experiment's classes.
+def with_described(camera: Settings, geometry: Geometry, assignments: Assignments) -> Settings:
+    """What a file says, as fields of the experiment's classes; of the camera of -mask only the mask is kept.
 
     Raises
     ------
@@ -98,13 +102,47 @@ def settings_of(geometry: Geometry, assignments: Assignments) -> dict[type, dict
         When a flag beside it cannot be combined with its panels.
     """
     for flag, _ in assignments:
-        if flag.owner is CameraFile:
-            raise UsageError(f"{flag.spellings[0]} and -geometry: both describe the camera; leave one out")
+        if flag.owner in (CameraFile, DetectorChoice):
+            raise UsageError(f"{flag.spellings[0]} and -geometry: both describe the detector; leave one out")
         several = len(geometry.panels) > 1
-        if flag.owner is Detector and flag.field in _PIXELS and (several or geometry.gaps):
+        if several or geometry.gaps:
             what = f"the {len(geometry.panels)} panels" if several else "the gaps"
-            raise UsageError(f"{flag.spellings[0]} and -geometry: {what} of {geometry.source} have their own pixels")
-    return described_settings(geometry)
+            _refuse_pixels(flag, f"-geometry: {what} of {geometry.source}")
+    said = described_settings(geometry)
+    mask = camera.get(Detector, {}).get("mask")
+    if mask is not None:
+        said[Detector]["mask"] = mask
+    return said
+
+
+def with_sensor(
+    camera: dict[str, Any], geometry: Geometry | None, assignments: Assignments, beam: Beam
+) -> dict[str, Any]:
+    """Fields of the detector, with those of one that is known by name, and a sensor that absorbs as its material does.
+
+    Raises
+    ------
+    UsageError
+        When there is no such detector, or a flag beside it cannot be combined with its pixels.
+    """
+    wavelength = plain(beam.wavelength)
+    chosen: DetectorChoice = construct(DetectorChoice, assignments)
+    if chosen.name is not None:
+        known = preset(chosen.name)
+        if known.gaps() or known.stacked:
+            for flag, _ in assignments:
+                _refuse_pixels(flag, f"-detector: the modules of {known.name}")
+        return {**camera, **known.settings(wavelength)}
+    if geometry is not None and geometry.sensor_thickness and not geometry.attenuation_length:
+        length = attenuation_length(geometry.sensor_material, wavelength)
+        if length is not None:
+            return {**camera, "sensor_thickness": geometry.sensor_thickness, "attenuation_length": length}
+    return camera
+
+
+def _refuse_pixels(flag: Flag, described_by: str) -> None:
+    if flag.owner is Detector and flag.field in _PIXELS:
+        raise UsageError(f"{flag.spellings[0]} and {described_by} have their own pixels")
 
 
 def _belongs(option: click.Option, plugin: Found) -> bool:

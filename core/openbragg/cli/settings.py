@@ -210,6 +210,19 @@ class CameraFile:
 
 
 @attrs.frozen
+class DetectorChoice:
+    """A detector that is known by name; flags come after it."""
+
+    name: str | None = option(
+        "-detector",
+        type=str,
+        metavar="NAME",
+        help="A detector by name, with its pixels, gaps and sensor, such as pilatus-6m; flags override it. "
+        "openbragg detectors lists them.",
+    )
+
+
+@attrs.frozen
 class GeometryFile:
     """A file that says where detector, beam and crystal are; flags come after it."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Scan
+from openbragg.model.absorption import attenuates
 from openbragg.model.described import Geometry, PanelGeometry, Rectangle, Vector3
 from openbragg.orchestrator.registry import default_registry
 from openbragg.roles import GeometryConvention
@@ -93,7 +94,7 @@ def described_settings(geometry: Geometry) -> dict[type, dict[str, Any]]:
 def described_notices(geometry: Geometry) -> list[str]:
     """What is to be said of a file beside its own notices."""
     notices = list(geometry.notices)
-    if geometry.sensor_thickness and not geometry.attenuation_length:
+    if geometry.sensor_thickness and not (geometry.attenuation_length or attenuates(geometry.sensor_material)):
         notices.append(
             f"{geometry.source} does not say how far X-rays get into the sensor: it is taken for a surface, "
             "unless -detector_thick and -detector_abs say otherwise"
