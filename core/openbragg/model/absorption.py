@@ -47,7 +47,8 @@ def attenuates(material: str) -> bool:
 def attenuation_length(material: str, wavelength: float) -> float | None:
     """Depth in metres at which a material has absorbed all but 1/e of a beam.
 
-    Between the tabulated energies the logarithm of the coefficient runs straight over that of the energy. None for a material or an energy that is not tabulated: Si from 3, CdTe from 5 to 150 keV.
+    Between the tabulated energies the logarithm of the coefficient runs straight over that of the energy. None for a
+    material or an energy that is not tabulated: Si from 3, CdTe from 5 to 150 keV.
 
     Parameters
     ----------
