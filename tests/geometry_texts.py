@@ -66,7 +66,9 @@ def described(draw: st.DrawFn, most_panels: int = 3, beam: Any = None) -> Descri
         origin = np.array([draw(st.floats(-100, 100)), draw(st.floats(-100, 100)), draw(st.floats(80, 300))])
         panels.append(Flat(origin, turned @ [1, 0, 0], turned @ [0, 1, 0], pixels, (0, below)))
         below += pixels[1]
-    cell = np.array([[draw(st.floats(20, 90)), 1, 2], [-3, draw(st.floats(20, 90)), 4], [2, -1, draw(st.floats(20, 90))]])
+    cell = np.array(
+        [[draw(st.floats(20, 90)), 1, 2], [-3, draw(st.floats(20, 90)), 4], [2, -1, draw(st.floats(20, 90))]]
+    )
     return Described(
         panels,
         _close(np.array([0.0, 0, 1]), draw(angles) / 10, [1, 1, 0]) if beam is None else np.asarray(beam, dtype=float),
@@ -149,7 +151,8 @@ def _xds_segments(known: Described) -> list[tuple[tuple[int, ...], float, float,
         x, y = panel.first
         # The middle of pixel n is at n, so that the first corner of the first pixel is at 0.5.
         org = [
-            first + 0.5 - panel.origin @ axis / PIXEL for first, axis in zip((x, y), (panel.fast, panel.slow), strict=True)
+            first + 0.5 - panel.origin @ axis / PIXEL
+            for first, axis in zip((x, y), (panel.fast, panel.slow), strict=True)
         ]
         limits = (x + 1, x + panel.pixels[0], y + 1, y + panel.pixels[1])
         made.append((limits, org[0], org[1], float(panel.origin @ normal), panel.fast, panel.slow))

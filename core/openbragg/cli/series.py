@@ -128,7 +128,7 @@ def _write_images(
             rendering = made.rendering
             needing = [each for each in files if number in each.missing()]
             pictures = make_pictures(
-                rendering.images[0],
+                rendering.frame(),
                 rendering.experiment,
                 rendering.laboratory,
                 noise,
@@ -272,7 +272,7 @@ def _series(renderer: SeriesRenderer, files: SeriesFiles, quirks: frozenset[str]
         region=experiment.sampling.region,
         experiment=experiment,
         laboratory=laboratory,
-        shape=laboratory.panels[0].panel.pixels,
+        shape=experiment.detector.frame_shape(),
         scans=tuple(image_scan(experiment.scan, number) for number in range(1, renderer.images + 1)),
         quirks=quirks,
     )

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from openbragg.errors import InputError, shown
-from openbragg.model.detector import MOST_PIXELS
+from openbragg.model.panel import MOST_PIXELS
 
 Vector3: TypeAlias = tuple[float, float, float]
 #: First and last pixel along fast, then along slow, both included, counted from 0.

@@ -10,7 +10,8 @@ import attrs
 from openbragg.errors import UsageError, shown
 from openbragg.model.absorption import attenuation_length
 from openbragg.model.described import Rectangle
-from openbragg.model.detector import Detector, Panel
+from openbragg.model.detector import Detector
+from openbragg.model.panel import Panel
 
 _UM = 1e-6
 
