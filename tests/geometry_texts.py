@@ -151,7 +151,7 @@ def _xds_segments(known: Described) -> list[tuple[tuple[int, ...], float, float,
         x, y = panel.first
         # The middle of pixel n is at n, so that the first corner of the first pixel is at 0.5.
         org = [
-            first + 0.5 - panel.origin @ axis / PIXEL
+            float(first + 0.5 - panel.origin @ axis / PIXEL)
             for first, axis in zip((x, y), (panel.fast, panel.slow), strict=True)
         ]
         limits = (x + 1, x + panel.pixels[0], y + 1, y + panel.pixels[1])

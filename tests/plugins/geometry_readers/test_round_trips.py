@@ -1,4 +1,4 @@
-"""Every reader finds each pixel, the beam, the spindle and the crystal where the writers of `geometry_texts` put them."""
+"""Every reader finds pixels, beam, spindle and crystal where the writers of `geometry_texts` put them."""
 
 import math
 from collections.abc import Callable
