@@ -45,6 +45,12 @@ def common_scales(first: NDArray[np.float64], second: NDArray[np.float64]) -> Sc
     return Scales(white=white, black=black, full_colour=_end(np.abs(second - first), 0.0))
 
 
+def scale_ends(values: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Where a scale that suits some values begins and ends: their 0.5th and 99.5th percentiles, as in `common_scales`."""
+    low = float(np.percentile(values, 100.0 - _PERCENTILE))
+    return low, _end(values, low)
+
+
 def grey(image: NDArray[np.float64], scales: Scales) -> NDArray[np.uint8]:
     """Shades of an image, (slow, fast): dark spots on white."""
     part = np.clip((image - scales.white) / (scales.black - scales.white), 0.0, 1.0)
