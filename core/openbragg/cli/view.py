@@ -41,7 +41,9 @@ def command(blocked: tuple[str, ...]) -> click.Command:
 
     @click.command("view", context_settings={"help_option_names": ["--help", "-h"]})
     @click.argument("images", nargs=-1, type=Path, metavar="IMAGE...")
-    @click.option("--html", type=Path, metavar="FILE", help="Page to write. Default: the first image's name with .html.")
+    @click.option(
+        "--html", type=Path, metavar="FILE", help="Page to write. Default: the first image's name with .html."
+    )
     @click.option("--png", type=Path, metavar="FILE", help="Write the image as a PNG instead; with --html, both.")
     @click.option(
         "--record",
@@ -76,19 +78,18 @@ def command(blocked: tuple[str, ...]) -> click.Command:
         type=float,
         callback=_contrast,
         metavar="LOW HIGH",
-        help="Values at the ends of the colour map. Default: the 0.5th and 99.5th percentiles of each image.",
+        help="Values at the ends of the colour map. Default: the 0.5th and 99.9th percentiles of each image.",
     )
     def view(images: tuple[Path, ...], html: Path | None, png: Path | None, **options: Any) -> None:
         """Look at images: write a page that any browser opens, or a PNG.
 
-        IMAGE is an SMV, miniCBF, TIFF, NXmx, PGM, NumPy or raw float32 image; several make one page. The page is one file
-        that needs nothing else: zoom, contrast, resolution rings, and at the cursor counts, resolution and h k l. Geometry
-        and crystal are from the record of the run that made the image, else the geometry is from the image's header.
+        IMAGE is an SMV, miniCBF, TIFF, NXmx, PGM, NumPy or raw float32 image; several make one page. The page is one
+        file that needs nothing else: zoom, contrast, resolution rings, and at the cursor counts, resolution and h k l.
+        Geometry and crystal are from the record of the run that made the image, else the geometry is from the image's
+        header, and no h k l is known.
         """
         look = _look(options["colours"], options["contrast"])
-        request = _Request(
-            images=images, record=options["record"], shape=options["shape"], numbers=options["numbers"]
-        )
+        request = _Request(images=images, record=options["record"], shape=options["shape"], numbers=options["numbers"])
         _view(request, html, png, look)
 
     return view
@@ -113,7 +114,9 @@ def _view(request: _Request, html: Path | None, png: Path | None, look: Callable
     if html is None and png is None:
         html = request.images[0].with_suffix(".html")
     wanted = [
-        outputs.Output(path, None, "view", flag) for path, flag in ((html, "--html"), (png, "--png")) if path is not None
+        outputs.Output(path, None, "view", flag)
+        for path, flag in ((html, "--html"), (png, "--png"))
+        if path is not None
     ]
     outputs.check(wanted)
     for output in wanted:
@@ -201,7 +204,9 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
             raise UsageError(f"--images: expected numbers from 1 such as 1-5,9, got {text[:60]!r}")
         begin, end = int(first), int(last) if dash else int(first)
         if not 0 < begin <= end or end - begin >= _MOST_IMAGES or len(numbers) > _MOST_IMAGES:
-            raise UsageError(f"--images: expected numbers from 1 such as 1-5,9, {_MOST_IMAGES} at most, got {text[:60]!r}")
+            raise UsageError(
+                f"--images: expected numbers from 1 such as 1-5,9, {_MOST_IMAGES} at most, got {text[:60]!r}"
+            )
         numbers.extend(range(begin, end + 1))
     return tuple(numbers)
 

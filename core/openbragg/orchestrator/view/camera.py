@@ -14,7 +14,7 @@ from openbragg.model import Detector
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.view.geometry import Geometry, geometry_of
 
-#: What an image of the reference program calls its beamline; its BEAM_CENTER_X and _Y are in the convention's own sense.
+#: What an image of the reference program calls its beamline; its BEAM_CENTER_X is in the convention's own sense.
 _REFERENCE = "fake"
 #: Farther, and a header does not mean what it says.
 _LONGEST = 1e3

@@ -93,8 +93,8 @@ def read_cbf(path: Path) -> Frame:
 def from_byte_offsets(packed: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Whole numbers from byte-offset compression; a difference that is cut short at the end is left out.
 
-    Each is the one before plus a signed difference of one byte, or of two, four or eight after the lowest number of each
-    shorter length; sums are taken in 32 bits.
+    Each is the one before plus a signed difference of one byte, or of two, four or eight after the lowest number of
+    each shorter length; sums are taken in 32 bits.
     """
     content = packed.data
     places = tuple(array("q") for _ in _LENGTHS)

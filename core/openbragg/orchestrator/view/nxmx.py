@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,9 @@ def _opened(path: Path) -> Iterator[Any]:
         import h5py
     except ImportError:
         raise InputError(f"{path}: h5py is not installed, which reads HDF5: {_INSTALL}") from None
-    try:
+    with suppress(ImportError):
         # Registers the compressions of detectors; without it, files with other ones can be read.
         import hdf5plugin  # noqa: F401
-    except ImportError:
-        pass
     try:
         with h5py.File(path, "r") as file:
             yield file
@@ -82,15 +81,9 @@ def _opened(path: Path) -> Iterator[Any]:
         raise
     except Exception as error:
         # What the library raises over a spoilt file is of many classes.
-        if "filter" in str(error).lower() and "hdf5plugin" not in _loaded():
+        if "filter" in str(error).lower() and "hdf5plugin" not in sys.modules:
             raise InputError(f"{path}: hdf5plugin is not installed, which unpacks the images: {_INSTALL}") from None
         raise InputError(f"{path}: the HDF5 file is damaged, or no NXmx file") from None
-
-
-def _loaded() -> Any:
-    import sys
-
-    return sys.modules
 
 
 def _blocks(path: Path, file: Any) -> list[Any]:
@@ -128,7 +121,9 @@ def _check_sources(path: Path, data: Any) -> None:
     """Refuse blocks that are not there: HDF5 would show zeros in their place."""
     for source in data.virtual_sources():
         if source.file_name != "." and not os.path.exists(path.parent / source.file_name):  # noqa: PTH110
-            raise InputError(f"{path}: cannot read its images: there is no {shown(str(path.parent / source.file_name))}")
+            raise InputError(
+                f"{path}: cannot read its images: there is no {shown(str(path.parent / source.file_name))}"
+            )
 
 
 def _image(path: Path, blocks: list[Any], number: int) -> np.ndarray[Any, Any]:
@@ -146,7 +141,8 @@ def _mask(detector: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any] | None:
     if "pixel_mask" not in detector or detector["pixel_mask"].shape[-2:] != shape:
         return None
     mask = detector["pixel_mask"][()]
-    return (mask if mask.ndim == 2 else mask[0]) != 0
+    hidden: np.ndarray[Any, Any] = (mask if mask.ndim == 2 else mask[0]) != 0
+    return hidden
 
 
 def _number(place: Any, name: str) -> float | None:

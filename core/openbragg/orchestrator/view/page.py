@@ -54,6 +54,7 @@ def write_page(stream: BinaryIO, images: Iterable[Shown], title: str, look: Look
         "maps": {name: pack(colours).text for name, colours in shades.colour_maps().items()},
         "masked": shades.MASKED,
         "percentiles": shades.PERCENTILES,
+        "percentile": shades.AUTOMATIC[1],
     }
     stream.write(f'<script type="application/json" id="about">{_json(about)}</script>\n'.encode("ascii"))
     stream.write(after.replace("/* code */", _code()).encode())

@@ -124,7 +124,7 @@ def _shining(
     indices: NDArray[np.float64],
     resolution: float,
 ) -> Iterator[tuple[NDArray[np.float64], ...]]:
-    """Of reciprocal vectors (candidates, 3) at spindle 0 those that shine; indices, fast, slow, phi and whether they cross."""
+    """Those of reciprocal vectors (candidates, 3) at spindle 0 that shine, as `_spots` gives them."""
     kept = (vectors * vectors).sum(axis=1) <= resolution**-2
     vectors, indices = vectors[kept], indices[kept]
     start, end = geometry.start, geometry.start + geometry.range
@@ -140,14 +140,16 @@ def _shining(
         turned = _turned(geometry, vectors[left], np.full(int(left.sum()), angle))
         near = _is_near(geometry, tolerance, turned)
         places = np.flatnonzero(left)[near]
-        yield _spots(geometry, turned[near], indices[places], np.full(len(places), angle), crosses=geometry.range <= 0.0)
+        yield _spots(
+            geometry, turned[near], indices[places], np.full(len(places), angle), crosses=geometry.range <= 0.0
+        )
         left[places] = False
 
 
 def _crossings(geometry: Geometry, vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The two spindle angles at which each vector lies on the sphere, from the start on; NaN where it never does.
 
-    |s + q| = |s| is 2 s.q + q.q = 0, and of q turned about the axis e only the part across it changes: with it p, s.q is
+    |s + q| = |s| is 2 s.q + q.q = 0, and of q turned about the axis e only the part p across it changes: s.q is
     s.e q.e + s.p cos(phi) + s.(e x p) sin(phi).
     """
     incident, axis = geometry.beam / geometry.wavelength, geometry.spindle
@@ -162,9 +164,7 @@ def _crossings(geometry: Geometry, vectors: NDArray[np.float64]) -> tuple[NDArra
     return first, second
 
 
-def _turned(
-    geometry: Geometry, vectors: NDArray[np.float64], angles: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _turned(geometry: Geometry, vectors: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Vectors (vectors, 3), each turned about the spindle by an angle of its own."""
     import torch
 
@@ -188,7 +188,9 @@ def _is_near(geometry: Geometry, tolerance: Tolerance, vectors: NDArray[np.float
     distance = np.abs(np.linalg.norm(geometry.beam * radius + vectors, axis=1) - radius)
     length = np.linalg.norm(vectors, axis=1)
     sine = np.clip(0.5 * length / radius, 0.0, 1.0)
-    reach = tolerance.angle * length * np.sqrt(1.0 - sine * sine) + tolerance.bandwidth * length * sine + tolerance.width
+    reach = (
+        tolerance.angle * length * np.sqrt(1.0 - sine * sine) + tolerance.bandwidth * length * sine + tolerance.width
+    )
     near: NDArray[np.bool_] = distance <= reach
     return near
 
@@ -201,7 +203,7 @@ def _spots(
     *,
     crosses: bool,
 ) -> tuple[NDArray[np.float64], ...]:
-    """Those of reflections with their reciprocal vectors in place that meet a panel."""
+    """Indices, fast, slow, phi and whether they cross, of reflections with their vectors in place that meet a panel."""
     fast, slow = on_detector(geometry, geometry.beam / geometry.wavelength + vectors)
     hit = ~np.isnan(fast)
     return indices[hit], fast[hit], slow[hit], angles[hit], np.full(int(hit.sum()), crosses, dtype=float)

@@ -87,7 +87,9 @@ def _shown(path: Path, frame: Frame, recorded: Recorded | None, named: bool) -> 
     notices = []
     number = recorded.number_of(path)
     if number is None:
-        notices.append(f"{path} is not among the files that the run of {recorded.path} wrote; it is taken for its image")
+        notices.append(
+            f"{path} is not among the files that the run of {recorded.path} wrote; it is taken for its image"
+        )
     elif named and not recorded.has(path):
         notices.append(f"{path} is not what the run of {recorded.path} wrote under that name")
     geometry = recorded.geometry(frame.number or number or 1)

@@ -11,6 +11,8 @@ from openbragg.orchestrator.previews import scale_ends
 from openbragg.orchestrator.view.frame import Frame
 
 _SHADES = 256
+#: Percentiles at which the colours of an image begin and end.
+AUTOMATIC = (0.5, 99.9)
 #: Of masked pixels, in every map: a colour that none of them has.
 MASKED = (150, 60, 70)
 #: Green's cubehelix: a turn from purple over green to pink, steadily brighter, so that it reads in grey too. Source:
@@ -45,7 +47,7 @@ def percentiles(frame: Frame) -> list[float]:
 def automatic_contrast(frame: Frame) -> tuple[float, float]:
     """The values at the two ends of a colour map: percentiles, with one beyond the other."""
     values = valid_pixels(frame)
-    return scale_ends(values) if values.size else (0.0, 1.0)
+    return scale_ends(values, AUTOMATIC) if values.size else (0.0, 1.0)
 
 
 def colours_of(frame: Frame, name: str, contrast: tuple[float, float]) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,8 @@ _UNCOMPRESSED = 1
 def read_tiff(path: Path) -> Frame:
     """Read a TIFF of whole or floating-point numbers.
 
-    Negative numbers are masked, and in 32 bits without a sign the largest one. In 16 bits the largest one is an overload,
-    or a masked pixel; nothing tells which.
+    Negative numbers are masked, and in 32 bits without a sign the largest one. In 16 bits the largest one is an
+    overload, or a masked pixel; nothing tells which.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def read_tiff(path: Path) -> Frame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with tifffile.TiffFile(path) as file:
-                page = file.pages[0]
+                page = file.pages.first
                 shape, kind, compression = page.shape, page.dtype, int(page.compression)
                 description = str(page.description)
                 _check(path, shape, kind, compression)
@@ -59,12 +60,12 @@ def read_tiff(path: Path) -> Frame:
         str(path),
         pixels,
         masked,
-        geometry=None if camera is None else upright_geometry(path, camera, shape),
+        geometry=None if camera is None else upright_geometry(path, camera, pixels.shape),
         overload=float(np.iinfo(np.uint16).max) if pixels.dtype == np.uint16 else None,
     )
 
 
-def _check(path: Path, shape: tuple[int, ...], kind: np.dtype | None, compression: int) -> None:
+def _check(path: Path, shape: tuple[int, ...], kind: Any, compression: int) -> None:
     if len(shape) != 2:
         raise InputError(f"{path}: expected a TIFF of one number a pixel, got the shape {str(shape)[:60]}")
     check_size(str(path), *shape)

@@ -38,6 +38,7 @@ class Controls {
     for (const [id, act] of Object.entries(click)) byId(id).addEventListener("click", act);
     byId("choice").addEventListener("change", (event) => this.open(Number(event.target.value)));
     byId("colours").addEventListener("change", (event) => this.colours(event.target.value));
+    byId("curve").addEventListener("change", (event) => this.curve(event.target.value));
     byId("percentile").addEventListener("change", () => this.auto());
     for (const id of ["rings", "spots", "labels"]) {
       byId(id).addEventListener("change", (event) => {
@@ -67,13 +68,19 @@ class Controls {
     document.body.classList.toggle("no-crystal", !geometry || !geometry.cell);
     for (const id of ["rings"]) byId(id).disabled = !geometry;
     for (const id of ["spots", "labels"]) byId(id).disabled = !image.predicted.length;
-    const spots = geometry && geometry.cell ? `, ${image.predicted.length} predicted spots` : "";
-    const range = geometry ? `λ ${(geometry.wavelength * 1e10).toFixed(5)} Å` : "";
-    byId("source").textContent = geometry ? `${range}, geometry from ${geometry.source}${spots}` : "no geometry known";
+    byId("source").textContent = geometry ? this.sourceOf(image) : `${image.fast} × ${image.slow} pixels, no geometry known`;
     this.viewer.canvas.setAttribute("aria-label", `${image.name}, ${image.fast} by ${image.slow} pixels`);
     if (!this.kept) this.contrast(image.contrast, false);
     else this.contrast(this.viewer.contrast, true);
     this.read();
+  }
+
+  // Where the numbers are from: one line under the read-out.
+  sourceOf({ fast, slow, geometry, predicted }) {
+    const { wavelength, start, range, cell, source } = geometry;
+    return [`${fast} × ${slow} pixels`, `λ ${(wavelength * 1e10).toFixed(5)} Å`,
+      range > 0 ? `φ ${degrees(start)}° to ${degrees(start + range)}°` : `still at φ ${degrees(start)}°`,
+      `geometry from ${source}`, ...(cell ? [`${predicted.length} predicted spots`] : [])].join(" · ");
   }
 
   step(by) {
@@ -94,9 +101,17 @@ class Controls {
     viewer.draw();
   }
 
-  nextColours() {
-    const names = Object.keys(this.viewer.about.maps);
-    this.colours(names[(names.indexOf(this.viewer.map) + 1) % names.length]);
+  curve(name) {
+    this.viewer.curve = name;
+    byId("curve").value = name;
+    this.viewer.draw();
+  }
+
+  // The next choice of a list, and then the first again.
+  cycle(id) {
+    const list = byId(id);
+    list.selectedIndex = (list.selectedIndex + 1) % list.length;
+    list.dispatchEvent(new Event("change"));
   }
 
   // Contrast. A slider goes through the values faster and faster: most pixels are dim.
@@ -133,7 +148,7 @@ class Controls {
   auto() {
     const { image, about } = this.viewer, wanted = Number(byId("percentile").value);
     const at = (percentile) => about.percentiles.findIndex((each) => each >= percentile - 1e-9);
-    if (wanted === 99.5) return this.contrast(image.contrast, false);
+    if (wanted === about.percentile) return this.contrast(image.contrast, false);
     const low = image.contrast[0], values = image.percentiles.slice(at(wanted));
     const high = values.find((value) => value > low);
     return this.contrast([low, high === undefined ? low + 1 : high], false);
@@ -313,7 +328,7 @@ class Controls {
     const act = { "+": () => this.viewer.zoom(1.25, at), "=": () => this.viewer.zoom(1.25, at), "-": () => this.viewer.zoom(0.8, at),
       0: () => this.viewer.fit(), 1: () => this.viewer.zoomTo(this.viewer.ratio, at), "[": () => this.slide("high", -0.02),
       "]": () => this.slide("high", 0.02), "{": () => this.slide("low", -0.02), "}": () => this.slide("low", 0.02),
-      a: () => this.auto(), c: () => this.nextColours(), n: () => this.step(1), p: () => this.step(-1),
+      a: () => this.auto(), c: () => this.cycle("colours"), k: () => this.cycle("curve"), n: () => this.step(1), p: () => this.step(-1),
       r: () => byId("rings").click(), s: () => byId("spots").click(), l: () => byId("labels").click(),
       g: () => byId("place").focus(), "?": () => byId("keys").showModal(), Escape: () => this.pinAt(null, false),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];

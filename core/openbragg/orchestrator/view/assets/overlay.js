@@ -80,7 +80,9 @@ function drawSpots(context, view, image, ratio) {
     shown.push({ spot, x, y });
   }
   const radius = Math.max(3 * ratio, Math.min(2.5 * view.scale, 14 * ratio));
-  context.lineWidth = (shown.length > 4000 ? 0.6 : 1.1) * ratio;
+  context.lineWidth = 1.1 * ratio;
+  // So many would hide the image.
+  context.globalAlpha = shown.length > MOST_LABELS ? Math.max(0.25, Math.min(1, MOST_LABELS / shown.length + 0.2)) : 1;
   context.strokeStyle = view.ink.spot;
   for (const crosses of [true, false]) {
     context.setLineDash(crosses ? [] : [2 * ratio, 2 * ratio]);
@@ -93,6 +95,7 @@ function drawSpots(context, view, image, ratio) {
     context.stroke();
   }
   context.setLineDash([]);
+  context.globalAlpha = 1;
   if (!view.labels || shown.length > MOST_LABELS) return;
   context.font = `${11 * ratio}px system-ui, sans-serif`;
   context.textAlign = "left";

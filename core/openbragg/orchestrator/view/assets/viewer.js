@@ -1,6 +1,12 @@
 // The canvas: which part of an image is shown, how large, in which colours.
 
 const LARGEST_SCALE = 128;
+// Steps between the two ends of the contrast, and what part of the colours each way to grow gives to a part of the values.
+const STEPS = 4096, CURVES = {
+  linear: (part) => part,
+  root: (part) => Math.sqrt(part),
+  log: (part) => Math.log1p(1000 * part) / Math.log1p(1000),
+};
 
 class Viewer {
   constructor(canvas, about, maps) {
@@ -8,6 +14,7 @@ class Viewer {
     this.context = canvas.getContext("2d");
     this.image = null;
     this.map = about.colours;
+    this.curve = "linear";
     this.contrast = [0, 1];
     this.rings = this.spots = this.labels = true;
     this.pin = null;
@@ -146,6 +153,12 @@ class Viewer {
     if (this.pin) drawPin(context, this, ratio);
   }
 
+  // The colour of each step of the contrast.
+  steps() {
+    const map = this.maps[this.map], curve = CURVES[this.curve];
+    return Uint32Array.from({ length: STEPS }, (_, step) => map[Math.floor(curve(step / (STEPS - 1)) * 255 + 0.5)]);
+  }
+
   // One value for each pixel of the canvas: what is not shown is not touched.
   paintPixels() {
     const { canvas, context, image, scale } = this;
@@ -160,7 +173,7 @@ class Viewer {
       const fast = Math.floor(this.corner[0] + (x + 0.5) / scale);
       columns[x] = fast >= 0 && fast < image.fast ? Math.floor(fast / step) : -1;
     }
-    const [low, high] = this.contrast, factor = 255 / (high - low), map = this.maps[this.map];
+    const [low, high] = this.contrast, factor = (STEPS - 1) / (high - low), map = this.steps();
     const { values, bits } = level, masked = this.maps.masked;
     for (let y = 0; y < height; y++) {
       const slow = Math.floor(this.corner[1] + (y + 0.5) / scale);
@@ -173,7 +186,7 @@ class Viewer {
         if (value !== value || (bits && isMasked(level, row + column))) out[to + x] = masked;
         else {
           const shade = (value - low) * factor + 0.5;
-          out[to + x] = map[shade <= 0 ? 0 : shade >= 255 ? 255 : shade | 0];
+          out[to + x] = map[shade <= 0 ? 0 : shade >= STEPS - 1 ? STEPS - 1 : shade | 0];
         }
       }
     }
