@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import attrs
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from openbragg.model.vectors import rotation_about
 from openbragg.orchestrator.view.geometry import Geometry, finest_resolution, on_detector
 from openbragg.orchestrator.view.recorded import Tolerance
 
@@ -137,7 +139,7 @@ def _shining(
             yield _spots(geometry, turned, indices[inside], angles[inside], crosses=True)
     left = ~crossed
     for angle in dict.fromkeys((start, end)):
-        turned = _turned(geometry, vectors[left], np.full(int(left.sum()), angle))
+        turned = _turned(geometry, vectors[left], np.array([angle]))
         near = _is_near(geometry, tolerance, turned)
         places = np.flatnonzero(left)[near]
         yield _spots(
@@ -165,16 +167,10 @@ def _crossings(geometry: Geometry, vectors: NDArray[np.float64]) -> tuple[NDArra
 
 
 def _turned(geometry: Geometry, vectors: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Vectors (vectors, 3), each turned about the spindle by an angle of its own."""
-    import torch
-
-    from openbragg.model.vectors import rotation_about
-
-    if not len(vectors):
-        return vectors
-    axis = torch.as_tensor(geometry.spindle).expand(len(vectors), 3)
-    rotations = rotation_about(axis, torch.as_tensor(np.ascontiguousarray(angles)))
-    turned: NDArray[np.float64] = torch.einsum("nij,nj->ni", rotations, torch.as_tensor(vectors)).numpy()
+    """Vectors (vectors, 3) turned about the spindle, each by an angle of its own, or all by one of shape (1,)."""
+    axis = torch.as_tensor(geometry.spindle).expand(len(angles), 3)
+    rotations = rotation_about(axis, torch.as_tensor(np.ascontiguousarray(angles))).numpy()
+    turned: NDArray[np.float64] = (rotations @ vectors[:, :, np.newaxis])[:, :, 0]
     return turned
 
 
