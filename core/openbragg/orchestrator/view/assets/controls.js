@@ -38,7 +38,12 @@ class Controls {
     for (const [id, act] of Object.entries(click)) byId(id).addEventListener("click", act);
     byId("choice").addEventListener("change", (event) => this.open(Number(event.target.value)));
     byId("colours").addEventListener("change", (event) => this.colours(event.target.value));
-    byId("curve").addEventListener("change", (event) => this.curve(event.target.value));
+    for (const id of ["curve", "pooling"]) {
+      byId(id).addEventListener("change", (event) => {
+        viewer[id] = event.target.value;
+        viewer.draw();
+      });
+    }
     byId("percentile").addEventListener("change", () => this.auto());
     for (const id of ["rings", "spots", "labels"]) {
       byId(id).addEventListener("change", (event) => {
@@ -99,12 +104,6 @@ class Controls {
     });
     context.putImageData(strip, 0, 0);
     viewer.draw();
-  }
-
-  curve(name) {
-    this.viewer.curve = name;
-    byId("curve").value = name;
-    this.viewer.draw();
   }
 
   // The next choice of a list, and then the first again.
@@ -328,7 +327,7 @@ class Controls {
     const act = { "+": () => this.viewer.zoom(1.25, at), "=": () => this.viewer.zoom(1.25, at), "-": () => this.viewer.zoom(0.8, at),
       0: () => this.viewer.fit(), 1: () => this.viewer.zoomTo(this.viewer.ratio, at), "[": () => this.slide("high", -0.02),
       "]": () => this.slide("high", 0.02), "{": () => this.slide("low", -0.02), "}": () => this.slide("low", 0.02),
-      a: () => this.auto(), c: () => this.cycle("colours"), k: () => this.cycle("curve"), n: () => this.step(1), p: () => this.step(-1),
+      a: () => this.auto(), c: () => this.cycle("colours"), k: () => this.cycle("curve"), m: () => this.cycle("pooling"), n: () => this.step(1), p: () => this.step(-1),
       r: () => byId("rings").click(), s: () => byId("spots").click(), l: () => byId("labels").click(),
       g: () => byId("place").focus(), "?": () => byId("keys").showModal(), Escape: () => this.pinAt(null, false),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];

@@ -15,6 +15,7 @@ class Viewer {
     this.image = null;
     this.map = about.colours;
     this.curve = "linear";
+    this.pooling = "largest";
     this.contrast = [0, 1];
     this.rings = this.spots = this.labels = true;
     this.pin = null;
@@ -162,7 +163,7 @@ class Viewer {
   // One value for each pixel of the canvas: what is not shown is not touched.
   paintPixels() {
     const { canvas, context, image, scale } = this;
-    const number = levelFor(image, scale), level = levelsOf(image)[number], step = 2 ** number;
+    const number = levelFor(image, this.pooling, scale), level = levelsOf(image, this.pooling)[number], step = 2 ** number;
     const { width, height } = canvas;
     if (!this.raster || this.raster.width !== width || this.raster.height !== height) {
       this.raster = context.createImageData(width, height);
