@@ -34,6 +34,9 @@ from openbragg.roles import (
     SeriesFormat,
     StructureFactors,
     Tracer,
+    Truth,
+    TruthFormat,
+    WrittenImages,
 )
 
 if TYPE_CHECKING:
@@ -110,7 +113,10 @@ __all__ = [
     "SeriesImage",
     "StructureFactors",
     "Tracer",
+    "Truth",
+    "TruthFormat",
     "UsageError",
+    "WrittenImages",
     "exp_minus",
     "hookimpl",
     "image_seed",

@@ -1,4 +1,4 @@
-"""The six roles a plugin can offer classes for. Entry-point group: ``openbragg``."""
+"""The seven roles a plugin can offer classes for. Entry-point group: ``openbragg``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         NoiseModel,
         StructureFactors,
         Tracer,
+        TruthFormat,
     )
 
 GROUP = "openbragg"
@@ -50,3 +51,8 @@ def tracers() -> list[type[Tracer]]:  # type: ignore[empty-body]
 @hookspec
 def image_formats() -> list[type[ImageFormat]]:  # type: ignore[empty-body]
     """Return classes that write an image to a file."""
+
+
+@hookspec
+def truth_formats() -> list[type[TruthFormat]]:  # type: ignore[empty-body]
+    """Return classes that write what is known of a run to a file."""
