@@ -48,6 +48,9 @@ from openbragg.roles import (
     SeriesFormat,
     StructureFactors,
     Tracer,
+    Truth,
+    TruthFormat,
+    WrittenImages,
 )
 
 if TYPE_CHECKING:
@@ -137,11 +140,14 @@ __all__ = [
     "SeriesImage",
     "StructureFactors",
     "Tracer",
+    "Truth",
+    "TruthFormat",
     "UsageError",
     "described_convention",
     "described_experiment",
     "described_panel",
     "detector_preset",
+    "WrittenImages",
     "exp_minus",
     "hookimpl",
     "image_seed",

@@ -514,6 +514,75 @@ class GeometryReader(Plugin, Protocol):
         """
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class WrittenImages:
+    """Images of a run that have been written, as a truth format points to them.
+
+    Attributes
+    ----------
+    format
+        The image format, with its options.
+    content
+        ``photons`` or ``counts``.
+    path
+        The file; of a series of single files the name with ``#`` for each digit of the number; of a series in one file,
+        or in that and a few others, that one.
+    together
+        Whether all images are in one file.
+    """
+
+    format: Any
+    content: str
+    path: Path
+    together: bool
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Truth:
+    """What is known of a run's images: how they came about, against which a program's results can be held.
+
+    Attributes
+    ----------
+    experiment
+        The resolved experiment of the first image.
+    laboratory
+        Where the convention placed beam, spindle and panels.
+    scans
+        The scan of every image, in their order.
+    cell_vectors
+        Rows a, b, c in metres with the spindle at 0, in the laboratory: float64, (3, 3).
+    mosaic_rotations
+        Rotations of the mosaic domains in the laboratory, applied after the spindle's: float64, (domains, 3, 3).
+    space_group
+        What the structure factors say of it; empty where they do not.
+    images
+        What was written of the images, in the order of the formats.
+    """
+
+    experiment: Experiment
+    laboratory: Laboratory
+    scans: tuple[Scan, ...]
+    cell_vectors: np.ndarray[Any, np.dtype[np.float64]]
+    mosaic_rotations: np.ndarray[Any, np.dtype[np.float64]]
+    space_group: str
+    images: tuple[WrittenImages, ...]
+
+
+@runtime_checkable
+class TruthFormat(Plugin, Protocol):
+    """A file of what is known of a run, one for all its images.
+
+    A format names its files in option fields with ``output="truth"``; for each that is set, `write_truth` is called
+    when the images are written.
+    """
+
+    def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:
+        """Write the truth to a binary stream; the file appears as `path` only when all of it is written.
+
+        Equal runs give equal bytes, wherever the folder lies: name other files relative to the folder of `path`.
+        """
+
+
 @attrs.frozen
 class Role:
     """A role as the orchestrator and the command line see it.
@@ -547,4 +616,5 @@ ROLES = (
     Role("tracers", "tracer", Tracer),
     Role("image_formats", "image format", ImageFormat),
     Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
+    Role("truth_formats", "truth format", TruthFormat),
 )

@@ -182,6 +182,7 @@ PLUGIN_FLAGS = [
     ("-intfile -intimage", "a.img", "image_formats smv intfile", Path("a.img")),
     ("-noisefile -noiseimage", "b.img", "image_formats smv noisefile", Path("b.img")),
     ("-scale", "0.5", "image_formats smv scale", 0.5),
+    ("-expt", "a.expt", "truth_formats dials-experiments file", Path("a.expt")),
     ("-adc", "10", "image_formats smv adc_offset", 10.0),
 ]
 #: Flags that have tests of their own below, or choose a plugin by name.
@@ -227,7 +228,8 @@ def plugin_field(words: list[str], path: str) -> Any:
     """A field of a plugin that words set up; the path is its role, its name and the field."""
     role, name, attribute = path.split()
     chosen = selected(*words)
-    candidates = chosen.formats if role == "image_formats" else [chosen.roles[role]]
+    several = {"image_formats": chosen.formats, "truth_formats": chosen.truths}
+    candidates = several.get(role) or [chosen.roles[role]]
     return getattr(next(plugin for plugin in candidates if plugin.name == name), attribute)
 
 
