@@ -356,6 +356,44 @@ class NoiseModel(Plugin, Protocol):
         """
 
 
+@attrs.frozen(kw_only=True)
+class Readout:
+    """What is known of an image on its way through a detector, beside its photons.
+
+    Attributes
+    ----------
+    shape
+        Pixels of the whole image, (slow, fast).
+    region
+        The part of it that is read: first and last pixel along fast, then along slow, both included.
+    pixel_size
+        Side of a pixel, in metres.
+    exposure
+        Exposure time, in seconds.
+    """
+
+    shape: tuple[int, int]
+    region: tuple[int, int, int, int]
+    pixel_size: float
+    exposure: float
+
+    def part(self) -> tuple[slice, slice]:
+        """The part that is read, as slices (slow, fast) of the whole image."""
+        first_fast, last_fast, first_slow, last_slow = self.region
+        return slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1)
+
+
+@runtime_checkable
+class ReadoutNoiseModel(NoiseModel, Protocol):
+    """A noise model to which the detector's pixels matter: their size and place, and how long they were exposed."""
+
+    def read_out(self, photons: torch.Tensor, seed: int, readout: Readout) -> torch.Tensor:
+        """Counts for expected photons of the part of an image that is read, as in `counts`.
+
+        Asked in the place of `counts` wherever an experiment is known.
+        """
+
+
 @runtime_checkable
 class Tracer(Plugin, Protocol):
     """A record of one pixel's calculation: names for numbers that the trace holds.
