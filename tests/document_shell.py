@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -90,13 +91,14 @@ class Shell:
 @contextlib.contextmanager
 def shell(folder: Path) -> Iterator[Shell]:
     """A shell whose programs lie in a folder, with a server of its own."""
-    address = str(folder / "server")
-    for program in _PROGRAMS:
-        client = folder / program
-        source = _CLIENT.format(python=sys.executable, address=address, program=program, lost=_LOST)
-        client.write_text(source, encoding="utf-8")
-        client.chmod(0o755)
-    with socket.socket(socket.AF_UNIX) as listener:
+    # The address of such a socket has a hundred letters at most.
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as listener:
+        address = str(Path(short) / "server")
+        for program in _PROGRAMS:
+            client = folder / program
+            source = _CLIENT.format(python=sys.executable, address=address, program=program, lost=_LOST)
+            client.write_text(source, encoding="utf-8")
+            client.chmod(0o755)
         listener.bind(address)
         listener.listen(16)
         server = subprocess.Popen(
