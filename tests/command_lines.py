@@ -30,6 +30,7 @@ _TEXTS = {
     "a.hkl": _TABLE,
     "a.src": "-10 0 0.001 2 1.1e-10\n-10 0.003\n",
     "a.stol": "0 2.57\n0.1 2.5\n",
+    "a.inp": "NX= 6 NY= 5 QX= 0.1 QY= 0.1 ORGX= 3 ORGY= 3\nDETECTOR_DISTANCE= 90 X-RAY_WAVELENGTH= 1.1\n",
     "empty": "",
     "words": "a file of some\nother kind\n",
 }
@@ -40,6 +41,7 @@ _KINDS = {
     "-sourcefile": ["a.src"],
     "-img": ["a.img"],
     "-mask": ["a.mask"],
+    "-geometry": ["a.inp"],
     "-stol": ["a.stol"],
     "-4stol": ["a.stol"],
     "-Q": ["a.stol"],

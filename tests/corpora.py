@@ -24,6 +24,7 @@ import attrs
 import numpy as np
 import torch
 
+import geometry_corpora
 from command_line import SMALL, run
 from openbragg.errors import OpenBraggError
 from openbragg.model import Beam
@@ -277,6 +278,23 @@ def parsers() -> dict[str, Parser]:
             allowance=20 * _MIB,
             any_number=True,
         ),
+        **_geometries(),
+    }
+
+
+def _geometries() -> dict[str, Parser]:
+    good, bad, words = geometry_corpora.good(), geometry_corpora.bad(), geometry_corpora.words()
+    return {
+        name: Parser(
+            read=read,
+            good=good[name],
+            bad=bad[name],
+            route=("simulate", *SMALL, "-geometry_reader", name, "-geometry", "FILE"),
+            words=words[name],
+            change=with_another_value if name == "expt" else lambda content, random: content,
+            allowance=20 * _MIB,
+        )
+        for name, read in geometry_corpora.READ.items()
     }
 
 

@@ -14,6 +14,8 @@ from openbragg.cli.registry import load_registry
 from openbragg.cli.settings import (
     CameraFile,
     Computation,
+    DetectorChoice,
+    GeometryFile,
     Output,
     Printout,
     Provenance,
@@ -124,6 +126,9 @@ SETTING_FLAGS = [
     ("-from", "a.json", Provenance, "repeat", "a.json"),
     ("-force", "", Provenance, "force", True),
     ("-img", "a.img", CameraFile, "image", Path("a.img")),
+    ("-detector", "pilatus-6m", DetectorChoice, "name", "pilatus-6m"),
+    ("-geometry", "a.expt", GeometryFile, "file", Path("a.expt")),
+    ("-geometry_reader", "expt", GeometryFile, "reader", "expt"),
     ("-stol", "a.stol", WithoutEffect, "amplitudes", Path("a.stol")),
     ("-4stol", "a.stol", WithoutEffect, "amplitudes_4stol", Path("a.stol")),
     ("-Q", "a.stol", WithoutEffect, "amplitudes_q", Path("a.stol")),
@@ -200,6 +205,9 @@ OTHER_FLAGS = {
     "-record",
     "-from",
     "-force",
+    # Of geometry readers, in plugins/geometry_readers/test_known_answers.py.
+    "-clen",
+    "-expt_number",
 }
 
 
