@@ -236,7 +236,7 @@ def test_an_xds_inp_of_a_beamline(tmp_path: Path) -> None:
 
 
 def test_xparm_agrees_with_dxtbx(tmp_path: Path) -> None:
-    """A refined detector of one segment; dxtbx's numbers are in XDS' frame, as this file's axes are the laboratory's."""
+    """A refined detector of one segment, in XDS' own frame; dxtbx finds the same but for the turn into its own."""
     text = """ XPARM.XDS    VERSION March 30, 2013
      1       82.0000    0.1500  0.999997 -0.001590 -0.001580
        0.976250       0.001608       0.004392       1.024317
