@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import geometry_corpora
 from command_line import simulate_command
+from openbragg.cli.detectors import page_table
+from openbragg.cli.registry import load_registry
 from openbragg.orchestrator.quirks import QUIRKS
 from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
 from openbragg.testing import check_lattice_shape, check_tracer, make_trace
@@ -106,3 +109,25 @@ def test_the_tracer_of_the_documents_is_one() -> None:
 def test_every_diagnosis_stands_in_its_table() -> None:
     page = (ROOT / "docs" / "compare-traces.md").read_text(encoding="utf-8")
     assert re.findall(r"(?m)^\| ([a-z]+-[a-z-]+) \|", page) == [kind.name for kind in DIAGNOSES]
+
+
+def test_the_table_of_detectors_is_that_of_the_presets() -> None:
+    page = (ROOT / "docs" / "detectors.md").read_text(encoding="utf-8")
+    assert "".join(re.findall(r"(?m)^\|.*\n", page)) == page_table()
+
+
+def test_every_geometry_reader_stands_in_its_table() -> None:
+    page = (ROOT / "docs" / "geometry.md").read_text(encoding="utf-8")
+    readers = [found.name for found in load_registry(()).of_role("geometry_readers")]
+    assert sorted(re.findall(r"(?m)^\| `([a-z-]+)` \|", page)) == sorted(readers)
+
+
+def test_a_geometry_is_rendered_from_python_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("refined.expt").write_bytes(geometry_corpora.good()["expt"]["in groups"])
+    names: dict[str, object] = {}
+    exec(python_blocks("docs/geometry.md")[0], names)
+    image = names["image"]
+    assert isinstance(image, torch.Tensor)
+    assert image.shape == (40, 40)
+    assert float(image.max()) > 0.0
