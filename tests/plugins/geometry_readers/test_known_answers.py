@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from command_line import run
+from geometry_texts import turn
 from openbragg import Geometry, InputError, UsageError, read_geometry
 
 #: Metres; what dxtbx printed has all digits.
@@ -182,10 +183,7 @@ def test_panels_in_groups_lie_where_dxtbx_puts_them(tmp_path: Path) -> None:
 def test_a_crystal_is_held_by_the_axes_inside_and_outside_the_scanned_one(tmp_path: Path) -> None:
     found = read(tmp_path, json.dumps(EXPT))
     np.testing.assert_allclose(found.spindle, EXPT_SPINDLE, atol=1e-14)
-    x, y, z = EXPT_SPINDLE
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    turn = np.eye(3) + math.sin(0.3) * cross + (1 - math.cos(0.3)) * cross @ cross
-    columns = turn @ np.array(found.reciprocal_vectors).T * 1e-10
+    columns = turn(EXPT_SPINDLE, math.degrees(0.3)) @ np.array(found.reciprocal_vectors).T * 1e-10
     np.testing.assert_allclose(columns, EXPT_TURNED, atol=1e-14)
     assert found.start == pytest.approx(math.radians(5.0))
     assert (found.images, found.exposure, found.space_group) == (10, None, "P 1")
@@ -214,6 +212,57 @@ def test_an_experiment_is_chosen_by_its_number(tmp_path: Path) -> None:
     assert (finished.status, len(finished.complaints())) == (1, 1)
     finished = run("simulate", *words, "-expt_number", "1", "-N", "1")
     assert "number 1 is taken" in finished.err
+
+
+#: A panel askew to everything, the same goniometer, a monoclinic crystal, and what DIALS predicts in half a degree:
+#: h k l, where its reflection is (fast, slow) in pixels, and phi in degrees.
+ASKEW = {
+    **EXPT,
+    "beam": [{"direction": [0.009997500937109546, 0.01999500187421909, 0.9997500937109545], "wavelength": 1.2}],
+    "detector": [
+        {
+            "panels": [
+                {
+                    "fast_axis": [0.9948402116491737, 0.019896804232983473, 0.09948402116491738],
+                    "slow_axis": [0.01691990156090692, -0.99938609395006, 0.030678203180942783],
+                    "origin": [-38.0, 52.0, -130.0],
+                    "image_size": [420, 500],
+                    "pixel_size": [0.2, 0.2],
+                }
+            ]
+        }
+    ],
+    "scan": [{"image_range": [1, 1], "oscillation": [5.0, 0.5]}],
+    "crystal": [
+        {
+            "real_space_a": [35.17376282581613, 24.75527538169613, -13.228104529736127],
+            "real_space_b": [-28.975757052852735, 49.92180802647809, 16.37738033329886],
+            "real_space_c": [19.81539413309574, -10.498647266294892, 67.060633466498],
+            "space_group_hall_symbol": " P 2y",
+        }
+    ],
+}
+PREDICTED = [
+    ((4, -10, 24), (418.15259623, 485.877225777), 5.19215388563193),
+    ((11, -5, 5), (389.316887662, 244.691682067), 5.120889382272453),
+    ((7, -1, -2), (274.875255153, 207.156733745), 5.2432227414989985),
+    ((14, 4, -9), (318.706433857, 60.051461487), 5.119867529923628),
+    ((2, 16, -17), (15.149476013, 25.799763613), 5.050427510934332),
+]
+
+
+@pytest.mark.parametrize(("index", "pixel", "phi"), PREDICTED)
+def test_reflections_are_where_dials_predicts_them(
+    tmp_path: Path, index: tuple[int, ...], pixel: tuple[float, float], phi: float
+) -> None:
+    """Detector, beam, goniometer, scan and crystal together: a pixel's h k l with the crystal turned to phi."""
+    found = read(tmp_path, json.dumps(ASKEW))
+    place = np.array(found.panels[0].position(*pixel))
+    assert found.wavelength is not None and found.spindle is not None
+    scattering = (place / np.linalg.norm(place) - np.array(found.beam)) / found.wavelength
+    columns = turn(found.spindle, phi) @ np.array(found.reciprocal_vectors).T
+    # Pixels were printed with nine digits after the point.
+    np.testing.assert_allclose(np.linalg.solve(columns, scattering), index, atol=1e-8)
 
 
 # -------------------------------------------------------------------------------------------------------------- XDS
