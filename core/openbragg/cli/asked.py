@@ -16,6 +16,7 @@ from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, WithoutEffect
 from openbragg.model import Crystal, Experiment
 from openbragg.orchestrator.amplitudes import read_amplitudes
+from openbragg.orchestrator.described import described_summary
 from openbragg.orchestrator.quirks import notice, parse_compat
 from openbragg.orchestrator.registry import Registry
 from openbragg.roles import DescribedStructureFactors, KnownCrystal
@@ -35,6 +36,8 @@ class Asked:
         The plugins, and in its `notices` what the user should know so far.
     experiment
         As asked for, its defaults unresolved.
+    made
+        What files say that were named, for people: pairs of a word and a value.
     """
 
     words: Given
@@ -42,6 +45,7 @@ class Asked:
     compat: frozenset[str]
     selected: Selected
     experiment: Experiment
+    made: dict[str, str] = attrs.field(factory=dict)
 
 
 def understand(
@@ -99,7 +103,8 @@ def understand(
             line = f"{flag.spellings[0]} has no effect, in the reference program as here"
             if line not in notices:
                 notices.append(line)
-    return Asked(words, computation, compat, selected, experiment)
+    made = {} if geometry is None else {"geometry": described_summary(geometry)}
+    return Asked(words, computation, compat, selected, experiment, made)
 
 
 def _known_crystal(selected: Selected) -> KnownCrystal | None:

@@ -88,6 +88,7 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
         threads=computation.threads,
         cull=computation.cull,
     )
+    renderer.first.choices.made.update(asked.made)
     said = _Said()
     said.say([*selected.notices, *renderer.first.choices.notices])
     with _whole_images(files, choice.images):

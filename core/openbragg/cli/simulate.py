@@ -121,6 +121,7 @@ def simulate(
             stopwatch=stopwatch,
         )
     refuse_impossible(rendering)
+    rendering.choices.made.update(asked.made)
     with stopwatch.stage("noise"):
         frame = rendering.frame()
         pictures = make_pictures(frame, rendering.experiment, rendering.laboratory, noise, wanted, compat)
