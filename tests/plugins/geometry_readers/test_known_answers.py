@@ -364,6 +364,15 @@ def test_defaults_count_for_panels_that_come_after_them(tmp_path: Path) -> None:
     assert (top.origin[2], low.origin[2]) == pytest.approx((0.081, 0.085))
 
 
+def test_parts_of_data_of_three_dimensions_are_put_below_each_other(tmp_path: Path) -> None:
+    """The second panel has the same pixels of another part; a bad region of it goes with it."""
+    text = GEOM.replace("top/min_fs", "dim0 = %\ndim1 = 0\ndim2 = ss\ndim3 = fs\ntop/min_fs")
+    text = text.replace("low/min_ss = 10\nlow/max_ss = 14", "low/dim1 = 1\nlow/min_ss = 0\nlow/max_ss = 4")
+    found = read(tmp_path, text.replace("bad_corner/panel = top", "bad_corner/panel = low"))
+    assert [panel.slab for panel in found.panels] == [(0, 0), (10, 0)]
+    assert found.gaps == ((0, 3, 10, 11),)
+
+
 def test_a_shift_moves_the_whole_detector(tmp_path: Path) -> None:
     moved, still = read(tmp_path, "detector_shift_x = 3 mm\n" + GEOM), read(tmp_path, GEOM)
     for there, here in zip(moved.panels, still.panels, strict=True):
