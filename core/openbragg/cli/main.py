@@ -24,6 +24,7 @@ _COMMANDS = {
     "wilson": ("openbragg.cli.wilson", "Make structure factors for a cell from Wilson statistics."),
     "convert": ("openbragg.cli.convert", "Write structure factors of any kind as a table of h k l F."),
     "compare": ("openbragg.cli.compare", "Compare two images, or two simulators run with the same flags."),
+    "view": ("openbragg.cli.view", "Look at images: a page for any browser, or a PNG."),
     "compare-traces": ("openbragg.cli.compare_traces", "Find where two traces of a pixel part."),
 }
 _BLOCKED_KEY = "openbragg.blocked"

@@ -121,9 +121,13 @@ class NXmx:
         """See `openbragg.ImageFormat.default_file`."""
         return None
 
+    def largest(self, content: str) -> int | None:
+        """The largest value of a pixel of photons or counts; None for floating-point numbers."""
+        return _LARGEST.get(self._type(content))
+
     def overloads(self, image: Image) -> int:
         """See `openbragg.ImageFormat`: pixels that the type does not hold."""
-        largest = _LARGEST.get(self._type(image.content))
+        largest = self.largest(image.content)
         return 0 if largest is None else int((image.pixels[image.rendered()] > largest).sum())
 
     def write_part(self, stream: BinaryIO, image: Image) -> None:
@@ -221,7 +225,7 @@ class NXmx:
             scans=scans,
             shape=shape,
             mask=image.experiment.detector.hidden(),
-            largest=_LARGEST.get(name),
+            largest=self.largest(image.content),
             smallest=None if name == "int32" else 0,
             bits=None if name == "float32" else int(name.lstrip("uint")),
             start_time=self.start_time,
