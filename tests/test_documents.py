@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import geometry_corpora
 from command_line import simulate_command
 from openbragg.cli.detectors import page_table
 from openbragg.cli.registry import load_registry
@@ -128,14 +127,3 @@ def test_every_geometry_reader_stands_in_its_table() -> None:
     page = (ROOT / "docs" / "geometry.md").read_text(encoding="utf-8")
     readers = [found.name for found in load_registry(()).of_role("geometry_readers")]
     assert sorted(re.findall(r"(?m)^\| `([a-z-]+)` \|", page)) == sorted(readers)
-
-
-def test_a_geometry_is_rendered_from_python_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("refined.expt").write_bytes(geometry_corpora.good()["expt"]["in groups"])
-    names: dict[str, object] = {}
-    exec(python_blocks("docs/geometry.md")[0], names)
-    image = names["image"]
-    assert isinstance(image, torch.Tensor)
-    assert image.shape == (40, 40)
-    assert float(image.max()) > 0.0
