@@ -131,7 +131,7 @@ def _write_images(
             rendering = made.rendering
             needing = [each for each in files if number in each.missing()]
             pictures = make_pictures(
-                rendering.images[0],
+                rendering.frame(),
                 rendering.experiment,
                 rendering.laboratory,
                 noise,
@@ -274,7 +274,7 @@ def _series(renderer: SeriesRenderer, files: SeriesFiles, quirks: frozenset[str]
         region=experiment.sampling.region,
         experiment=experiment,
         laboratory=laboratory,
-        shape=laboratory.panels[0].panel.pixels,
+        shape=experiment.detector.frame_shape(),
         scans=renderer.scans(),
         quirks=quirks,
     )

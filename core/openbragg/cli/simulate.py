@@ -126,7 +126,8 @@ def simulate(
         )
     refuse_impossible(rendering)
     with stopwatch.stage("noise"):
-        pictures = make_pictures(rendering.images[0], rendering.experiment, rendering.laboratory, noise, wanted, compat)
+        frame = rendering.frame()
+        pictures = make_pictures(frame, rendering.experiment, rendering.laboratory, noise, wanted, compat)
     if pictures.seed is not None and rendering.experiment.sampling.seed is None:
         rendering.choices.made["noise seed"] = str(pictures.seed)
     rendering.choices.notices.extend((*reference_differences(pictures), *unsaid(pictures)))
@@ -183,7 +184,7 @@ def _report(rendering: Rendering, selected: Selected, wanted: list[outputs.Outpu
             f"no pixel lacks more than {culled.bound:.3g} photons"
         )
     assert sampling.region is not None  # resolved
-    numbers = statistics(rendering.images[0], sampling.region, rendering.mask())
+    numbers = statistics(rendering.frame(), sampling.region, rendering.mask())
     click.echo(f"{'largest':<16}{numbers.largest:.6g} photons at slow {numbers.slow}, fast {numbers.fast}")
     click.echo(f"{'mean':<16}{numbers.mean:.6g}")
     click.echo(f"{'rms':<16}{numbers.rms:.6g}, rmsd {numbers.rmsd:.6g}")

@@ -2,8 +2,9 @@
 
 from openbragg.model.beam import Beam
 from openbragg.model.crystal import Crystal
-from openbragg.model.detector import Detector, Panel
+from openbragg.model.detector import Detector
 from openbragg.model.experiment import Experiment
+from openbragg.model.panel import Panel
 from openbragg.model.sampling import Sampling
 from openbragg.model.scan import Scan
 

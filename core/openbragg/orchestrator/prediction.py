@@ -296,18 +296,19 @@ def _captured(panel: PanelPlan, obliquity: Array) -> tuple[Array, Array]:
 
 
 def _rendered(layout: Layout, number: int, pixel: Array) -> Any:
-    """Whether a pixel is on the panel and was rendered."""
-    slow, fast = layout.plan.panels[number].pixels
+    """Whether a pixel, counted from the panel's first corner, is on the panel and was rendered."""
+    panel, detector = layout.laboratory.panels[number].panel, layout.experiment.detector
+    slow, fast = panel.pixels
     inside = (pixel[:, 0] >= 0.0) & (pixel[:, 0] < fast) & (pixel[:, 1] >= 0.0) & (pixel[:, 1] < slow)
-    if len(layout.plan.panels) > 1:
-        return inside
+    first_row, first_column = panel.slab or (0, 0)
     column, row = (np.where(inside, np.floor(pixel[:, axis]), 0).astype(int) for axis in (0, 1))
-    region, mask = layout.experiment.sampling.region, layout.mask()
+    column, row = column + first_column, row + first_row
+    region, hidden = layout.experiment.sampling.region, detector.hidden()
     if region is not None:
         first_fast, last_fast, first_slow, last_slow = region
         inside &= (column >= first_fast) & (column <= last_fast) & (row >= first_slow) & (row <= last_slow)
-    if mask is not None:
-        inside &= mask.cpu().numpy()[row, column]
+    if hidden is not None:
+        inside &= ~hidden[row, column]
     return inside
 
 
