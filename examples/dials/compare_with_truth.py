@@ -44,7 +44,9 @@ def rotation_between(found, true):
 
 def merged(scaled, model):
     """Amplitudes of the merged intensities in the found symmetry, at the found indices."""
-    good = ~scaled.get_flags(scaled.flags.bad_for_scaling, all=False) & scaled.get_flags(scaled.flags.integrated, all=False)
+    good = ~scaled.get_flags(scaled.flags.bad_for_scaling, all=False) & scaled.get_flags(
+        scaled.flags.integrated, all=False
+    )
     scaled = scaled.select(good & (scaled["inverse_scale_factor"] > 0.0))
     symmetry = crystal.symmetry(unit_cell=model.get_unit_cell(), space_group=model.get_space_group())
     values = scaled["intensity.scale.value"] / scaled["inverse_scale_factor"]
@@ -59,7 +61,7 @@ def true_amplitudes(table, operations):
     indices, amplitudes = np.array(list(table["miller_index"])), np.array(table["F"])
     known = {}
     for matrix in operations:
-        for index, amplitude in zip(indices @ matrix, amplitudes):
+        for index, amplitude in zip(indices @ matrix, amplitudes, strict=True):
             known[tuple(index)] = known[tuple(-index)] = amplitude
     return known
 
@@ -81,7 +83,7 @@ def compare(true, table, folder):
     if not good:
         return
     theirs = theirs @ np.linalg.inv(whole)
-    lengths, angles = zip(cell(theirs), cell(ours))
+    lengths, angles = zip(cell(theirs), cell(ours), strict=True)
     error = np.abs(lengths[0] / lengths[1] - 1.0).max()
     yield "cell lengths", f"{error:.3%} off at most", error <= LENGTHS
     error = np.abs(angles[0] - angles[1]).max()
@@ -90,7 +92,7 @@ def compare(true, table, folder):
     yield "orientation", f"{error:.4f} degrees off", error <= ORIENTATION
 
     places = [each.detector[0].get_beam_centre_px(each.beam.get_s0()) for each in (true, imported, found)]
-    for name, place in zip(("imported", "refined"), places[1:]):
+    for name, place in zip(("imported", "refined"), places[1:], strict=True):
         error = float(np.abs(np.subtract(place, places[0])).max())
         yield f"beam centre, {name}", f"{error:.4f} pixels off", error <= BEAM
 
@@ -103,7 +105,7 @@ def compare(true, table, folder):
     known = true_amplitudes(table, operations)
     indices, amplitudes = merged(flex.reflection_table.from_file(str(folder / "scaled.refl")), found.crystal)
     there = [known.get(tuple(index)) for index in indices @ whole.T]
-    pairs = np.array([pair for pair in zip(there, amplitudes) if pair[0] is not None])
+    pairs = np.array([pair for pair in zip(there, amplitudes, strict=True) if pair[0] is not None])
     value = np.corrcoef(pairs.T)[0, 1]
     yield "correlation with F", f"{value:.4f} over {len(pairs)} merged amplitudes", value >= CORRELATION
 
