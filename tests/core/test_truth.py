@@ -28,13 +28,18 @@ from openbragg import (
 from openbragg.orchestrator.rocking import make_profile
 from openbragg.orchestrator.simulate import lay_out
 from openbragg.orchestrator.truth import make_truth
-from openbragg.testing import make_lattice
-from openbragg_plugins.truth_formats.dials_experiments import experiment_list
+from openbragg.testing import check_truth_format, make_lattice
+from openbragg_plugins.truth_formats.dials_experiments import DialsExperiments, experiment_list
 from openbragg_plugins.truth_formats.dials_models import dials_axes, mosaicity, rotation_about
-from openbragg_plugins.truth_formats.predicted_reflections import columns_of
+from openbragg_plugins.truth_formats.predicted_reflections import PredictedReflectionsFile, columns_of
 
 MODEL = ("-cell", "40", "50", "60", "80", "95", "100", "-N", "3", "-default_F", "10", "-detpixels_f", "20")
 CAMERA = (*MODEL, "-detpixels_s", "16", "-pixel", "0.1", "-distance", "50", "-misset", "10", "20", "30")
+
+
+@pytest.mark.parametrize("name", ["a.refl", "a.csv", "a.expt"])
+def test_truth_formats_keep_their_contract(name: str) -> None:
+    check_truth_format(DialsExperiments() if name == "a.expt" else PredictedReflectionsFile(), name)
 
 
 def expt(path: Path) -> dict:
@@ -154,6 +159,14 @@ def test_every_panel_is_written() -> None:
     assert first @ second == pytest.approx(math.cos(0.3), abs=1e-15)
     apart = np.subtract(detector["panels"][1]["origin"], detector["panels"][0]["origin"])
     np.testing.assert_allclose(apart, first, rtol=0, atol=1e-12)
+
+
+def test_gaps_and_the_places_of_panels_in_the_frame_are_written() -> None:
+    panels = (Panel(pixels=(4, 5), pixel_size=1e-4), Panel(pixels=(6, 5), pixel_size=1e-4, offset=(0, 4e-4, 0)))
+    truth = a_truth(Detector(layout=panels, gaps=((1, 2, 3, 5),)))
+    first, second = experiment_list(truth, Path())["detector"][0]["panels"]
+    assert (first["raw_image_offset"], second["raw_image_offset"]) == ([0, 0], [0, 4])
+    assert (first["mask"], second["mask"]) == ([[1, 3, 3, 4]], [[1, 0, 3, 2]])
 
 
 def test_a_sensor_that_absorbs_has_the_correction_of_the_parallax() -> None:

@@ -81,7 +81,7 @@ def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> 
     )
     finest = reach(experiment, laboratory)
     width = float(scans[0].range or 0.0)
-    parts = []
+    parts: list[dict[str, Array]] = []
     for indices in _indices(reciprocal, finest):
         amplitude = _amplitudes(plan, indices)
         there = amplitude != 0.0
@@ -107,7 +107,9 @@ def _amplitudes(plan: Plan, indices: Array) -> Array:
     """F in electrons at whole indices."""
     index = Miller(*torch.from_numpy(np.ascontiguousarray(indices.T)).to(plan.device).unbind(0))
     with torch.no_grad():
-        return np.abs(plan.structure_factors.amplitude(index, index, plan.tables).double().cpu().numpy())
+        amplitude = plan.structure_factors.amplitude(index, index, plan.tables)
+    found: Array = np.abs(amplitude.double().cpu().numpy())
+    return found
 
 
 def _rotation(
@@ -221,7 +223,8 @@ def _moved(scene: _Scene, rays: Array, angle: Array) -> Array:
 def _outside(scene: _Scene, vectors: Array) -> Array:
     """How far outside the sphere of reflection each mosaic domain's lattice point is, (reflections, domains), 1/m."""
     places = scene.incident + np.einsum("mij,rj->rmi", scene.domains, vectors)
-    return np.linalg.norm(places, axis=2) - float(np.linalg.norm(scene.incident))
+    outside: Array = np.linalg.norm(places, axis=2) - float(np.linalg.norm(scene.incident))
+    return outside
 
 
 def _gathered(layout: Layout, parts: list[dict[str, Array]]) -> PredictedReflections:

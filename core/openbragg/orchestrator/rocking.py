@@ -151,7 +151,9 @@ def _ellipsoidal(shape: LatticeShape, lattice: Lattice) -> Profile:
     transform = step * np.array([np.dot(squares, np.sinc(2.0 * place * radii)) for place in places])
     whole = 4.0 * np.pi * float(transform[0]) / np.sqrt(np.linalg.det(form))
     table = transform / transform[0]
-    return Profile(whole=whole, axes=(table,), reach=np.array([_FURTHEST]), metric=np.linalg.inv(form))
+    return Profile(
+        whole=whole, axes=(table,), reach=np.array([_FURTHEST]), metric=np.linalg.inv(form).astype(np.float64)
+    )
 
 
 def _directions() -> Array:
