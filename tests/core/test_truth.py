@@ -331,9 +331,9 @@ def test_a_name_without_a_known_end_is_refused_before_anything_is_rendered(tmp_p
 
 def test_a_curved_detector_has_no_predicted_places(tmp_path: Path) -> None:
     finished = run("simulate", *CAMERA, "-curved_det", "-floatfile", tmp_path / "a.bin", "-refl", tmp_path / "a.csv")
-    assert finished.status == 1
+    assert finished.status == 2
     assert "-curved_det" in finished.err
-    assert not (tmp_path / "a.csv").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_reflections_of_masked_and_unrendered_pixels_are_left_out() -> None:
@@ -344,3 +344,20 @@ def test_reflections_of_masked_and_unrendered_pixels_are_left_out() -> None:
     shown = (every.pixel[:, 1] >= 50) & (every.pixel[:, 0] < 100)
     assert 0 < shown.sum() < len(shown)
     np.testing.assert_array_equal(some.indices, every.indices[shown])
+
+
+def test_a_recorded_run_repeats_its_truth_to_the_byte(tmp_path: Path) -> None:
+    flags = ("-noisefile", tmp_path / "a.img", "-osc", "1", "-expt", tmp_path / "a.expt", "-refl", tmp_path / "a.refl")
+    assert run("simulate", *CAMERA, *flags, "--record", tmp_path / "run.json").status == 0
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert {"truth_formats"} <= {used["role"] for used in record["plugins"]}
+    assert [file["path"] for file in record["outputs"]][-2:] == [str(tmp_path / "a.expt"), str(tmp_path / "a.refl")]
+    before = [(tmp_path / name).read_bytes() for name in ("a.expt", "a.refl")]
+    assert run("simulate", "--from", tmp_path / "run.json").status == 0
+    assert [(tmp_path / name).read_bytes() for name in ("a.expt", "a.refl")] == before
+
+
+def test_a_trace_says_that_it_writes_no_truth(tmp_path: Path) -> None:
+    finished = run("trace", *CAMERA, "--pixel", "3", "4", "-expt", tmp_path / "a.expt")
+    assert finished.status == 0
+    assert "-expt" in finished.err and "is not written by a trace" in finished.err

@@ -15,7 +15,7 @@ from openbragg_plugins.truth_formats.dials_models import dials_axes
 if TYPE_CHECKING:
     import numpy as np
 
-    from openbragg import Truth, TruthFormat
+    from openbragg import Experiment, Truth, TruthFormat
 
     Columns = dict[str, np.ndarray[Any, Any]]
 
@@ -70,6 +70,10 @@ class PredictedReflectionsFile:
             raise UsageError(f"-refl: expected a name that ends in {', '.join(_SUFFIXES)}, got {str(self.file)!r}")
         if suffix == ".parquet":
             _pyarrow()
+
+    def refuses(self, experiment: Experiment) -> str | None:
+        """See `openbragg.TruthFormat`: a curved detector."""
+        return "no reflections are predicted on a curved detector (-curved_det)" if experiment.detector.curved else None
 
     def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:
         """See `openbragg.TruthFormat.write_truth`."""
