@@ -44,9 +44,10 @@ def rotation_between(found, true):
 
 def merged(scaled, model):
     """Amplitudes of the merged intensities in the found symmetry, at the found indices."""
-    good = ~scaled.get_flags(scaled.flags.bad_for_scaling, all=False) & scaled.get_flags(
-        scaled.flags.integrated, all=False
-    )
+    flags = scaled.flags
+    # What was beyond the largest count is not known; DIALS flags it.
+    good = ~scaled.get_flags(flags.bad_for_scaling, all=False) & ~scaled.get_flags(flags.overloaded)
+    good &= scaled.get_flags(flags.integrated, all=False)
     scaled = scaled.select(good & (scaled["inverse_scale_factor"] > 0.0))
     symmetry = crystal.symmetry(unit_cell=model.get_unit_cell(), space_group=model.get_space_group())
     values = scaled["intensity.scale.value"] / scaled["inverse_scale_factor"]
