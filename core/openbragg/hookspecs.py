@@ -1,4 +1,4 @@
-"""The seven roles a plugin can offer classes for. Entry-point group: ``openbragg``."""
+"""The roles a plugin can offer classes for. Entry-point group: ``openbragg``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pluggy
 if TYPE_CHECKING:
     from openbragg.roles import (
         GeometryConvention,
+        GeometryReader,
         ImageFormat,
         LatticeShape,
         NoiseModel,
@@ -51,6 +52,11 @@ def tracers() -> list[type[Tracer]]:  # type: ignore[empty-body]
 @hookspec
 def image_formats() -> list[type[ImageFormat]]:  # type: ignore[empty-body]
     """Return classes that write an image to a file."""
+
+
+@hookspec
+def geometry_readers() -> list[type[GeometryReader]]:  # type: ignore[empty-body]
+    """Return classes that read where panels, beam and crystal are from a file."""
 
 
 @hookspec

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from openbragg.engine.trace import PixelTrace
     from openbragg.model import Detector, Experiment, Scan
+    from openbragg.model.described import Geometry
     from openbragg.model.geometry import Laboratory
 
 
@@ -355,6 +356,44 @@ class NoiseModel(Plugin, Protocol):
         """
 
 
+@attrs.frozen(kw_only=True)
+class Readout:
+    """What is known of an image on its way through a detector, beside its photons.
+
+    Attributes
+    ----------
+    shape
+        Pixels of the whole image, (slow, fast).
+    region
+        The part of it that is read: first and last pixel along fast, then along slow, both included.
+    pixel_size
+        Side of a pixel, in metres.
+    exposure
+        Exposure time, in seconds.
+    """
+
+    shape: tuple[int, int]
+    region: tuple[int, int, int, int]
+    pixel_size: float
+    exposure: float
+
+    def part(self) -> tuple[slice, slice]:
+        """The part that is read, as slices (slow, fast) of the whole image."""
+        first_fast, last_fast, first_slow, last_slow = self.region
+        return slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1)
+
+
+@runtime_checkable
+class ReadoutNoiseModel(NoiseModel, Protocol):
+    """A noise model to which the detector's pixels matter: their size and place, and how long they were exposed."""
+
+    def read_out(self, photons: torch.Tensor, seed: int, readout: Readout) -> torch.Tensor:
+        """Counts for expected photons of the part of an image that is read, as in `counts`.
+
+        Asked in the place of `counts` wherever an experiment is known.
+        """
+
+
 @runtime_checkable
 class Tracer(Plugin, Protocol):
     """A record of one pixel's calculation: names for numbers that the trace holds.
@@ -484,6 +523,32 @@ class SeriesFormat(ImageFormat, Protocol):
             What the images have in common.
         parts
             The files that hold what `write_part` wrote, in the order of the images.
+        """
+
+
+@runtime_checkable
+class GeometryReader(Plugin, Protocol):
+    """Where panels, beam, spindle and crystal are, from a file: what ``-geometry FILE`` reads.
+
+    Option fields of the class are flags that say how a file is to be read.
+    """
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """Whether a file of this name that begins so is of the kind that the class reads.
+
+        `beginning` is up to a million bytes, unpacked if the file is packed by gzip. The name may decide where the
+        content cannot. It is called for any file given as ``-geometry``, so it should be quick, import no heavy
+        library, and be sure: where two classes recognise a file the user has to choose by name.
+        """
+
+    def read(self, path: Path) -> Geometry:
+        """What is in a file.
+
+        Raises
+        ------
+        InputError
+            When it cannot be used; one line that names the file, and the line or the key.
         """
 
 
@@ -617,9 +682,9 @@ class Role:
     protocol
         The contract.
     default
-        The plugin used when none is chosen; empty for roles of which any number may be active at once.
+        The plugin used when none is chosen; empty for roles of which any number, or none, may be active at once.
     flag
-        The flag that chooses by name; empty as above.
+        The flag that chooses by name; empty where there is none.
     """
 
     hook: str
@@ -636,5 +701,6 @@ ROLES = (
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
     Role("image_formats", "image format", ImageFormat),
+    Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
     Role("truth_formats", "truth format", TruthFormat),
 )
