@@ -49,7 +49,20 @@ _KINDS = {
     "-from": ["a.json"],
 }
 _NO_FILES = ["missing", "missing/file", ".", "loop", "/dev/null", "/dev/full", "a.mat/below", "a" * 300, "~"]
-_OUTPUTS = ["out.bin", "out.img", "other.img", "third.pgm", "fourth.png", "link", "loop", "inner/out.img", "\udcff.bin"]
+_OUTPUTS = [
+    "out.expt",
+    "out.refl",
+    "out.csv",
+    "out.bin",
+    "out.img",
+    "other.img",
+    "third.pgm",
+    "fourth.png",
+    "link",
+    "loop",
+    "inner/out.img",
+    "\udcff.bin",
+]
 #: Values that make a small experiment, by the flag's first spelling or its unit; of other numbers, any small ones.
 _NUMBERS = {
     "-detsize": "0.1 0.3 0.95",

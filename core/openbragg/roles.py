@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NamedTuple, Protocol,
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -576,6 +576,50 @@ class WrittenImages:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class PredictedReflections:
+    """The reflections of a run's images; arrays have a row for each, in the order of image, spindle angle and index.
+
+    Attributes
+    ----------
+    indices
+        h k l: int32, (reflections, 3).
+    still
+        Number of the still image, from 0; 0 in a rotation: int32.
+    panel
+        Number of the panel, from 0: int32.
+    ray
+        Unit vectors along the scattered rays in the laboratory: float64, (reflections, 3).
+    place
+        Where the ray meets the panel's plane, (fast, slow) in metres from its first corner: float64, (reflections, 2).
+    pixel
+        Where the sensor counts it, (fast, slow) in pixels from the first corner: float64, (reflections, 2).
+    angle
+        Spindle angle in radians at which it is reflected; the image's in a still.
+    spacing
+        d, in metres.
+    partiality
+        Part of it that the images have: of a rotation what lies in the scan, of a still its height on the sphere of
+        reflection over the largest.
+    amplitude
+        F in electrons.
+    photons
+        Expected photons on all images together, or on the still.
+    """
+
+    indices: np.ndarray[Any, np.dtype[np.int32]]
+    still: np.ndarray[Any, np.dtype[np.int32]]
+    panel: np.ndarray[Any, np.dtype[np.int32]]
+    ray: np.ndarray[Any, np.dtype[np.float64]]
+    place: np.ndarray[Any, np.dtype[np.float64]]
+    pixel: np.ndarray[Any, np.dtype[np.float64]]
+    angle: np.ndarray[Any, np.dtype[np.float64]]
+    spacing: np.ndarray[Any, np.dtype[np.float64]]
+    partiality: np.ndarray[Any, np.dtype[np.float64]]
+    amplitude: np.ndarray[Any, np.dtype[np.float64]]
+    photons: np.ndarray[Any, np.dtype[np.float64]]
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Truth:
     """What is known of a run's images: how they came about, against which a program's results can be held.
 
@@ -595,6 +639,8 @@ class Truth:
         What the structure factors say of it; empty where they do not.
     images
         What was written of the images, in the order of the formats.
+    reflections
+        Predicts the reflections; an `InputError` says why they cannot be.
     """
 
     experiment: Experiment
@@ -604,6 +650,7 @@ class Truth:
     mosaic_rotations: np.ndarray[Any, np.dtype[np.float64]]
     space_group: str
     images: tuple[WrittenImages, ...]
+    reflections: Callable[[], PredictedReflections]
 
 
 @runtime_checkable
@@ -611,7 +658,8 @@ class TruthFormat(Plugin, Protocol):
     """A file of what is known of a run, one for all its images.
 
     A format names its files in option fields with ``output="truth"``; for each that is set, `write_truth` is called
-    when the images are written.
+    when the images are written. One that cannot say what there is to say of some experiments may have a method
+    ``refuses(experiment)``: why, or None; the run is then refused before it begins.
     """
 
     def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:

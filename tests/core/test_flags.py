@@ -187,6 +187,7 @@ PLUGIN_FLAGS = [
     ("-intfile -intimage", "a.img", "image_formats smv intfile", Path("a.img")),
     ("-noisefile -noiseimage", "b.img", "image_formats smv noisefile", Path("b.img")),
     ("-scale", "0.5", "image_formats smv scale", 0.5),
+    ("-refl", "a.refl", "truth_formats predicted-reflections file", Path("a.refl")),
     ("-expt", "a.expt", "truth_formats dials-experiments file", Path("a.expt")),
     ("-adc", "10", "image_formats smv adc_offset", 10.0),
     ("-detector_preset", "eiger", "noise_models detector preset", "eiger"),

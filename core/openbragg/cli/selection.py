@@ -11,6 +11,7 @@ import click
 
 from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
 from openbragg.errors import UsageError
+from openbragg.model import Experiment
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.recognition import recognised, shares
 from openbragg.orchestrator.registry import Found, Registry
@@ -95,6 +96,23 @@ def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs
             line = f"{output.flag} {output.path} is not written: the noise model is {noise.name}"
             selected.notices.append(line)
     return [output for output in asked if not (silent and output.content == "counts")]
+
+
+def truths_to_write(selected: Selected, experiment: Experiment) -> list[outputs.Output]:
+    """The files of what is known of a run that were asked for.
+
+    Raises
+    ------
+    UsageError
+        When a format cannot say it of this experiment.
+    """
+    wanted = outputs.requested(selected.truths)
+    for output in wanted:
+        asked: Any = getattr(output.format, "refuses", None)
+        reason = asked(experiment) if asked is not None else None
+        if reason is not None:
+            raise UsageError(f"{output.flag}: {reason}")
+    return wanted
 
 
 def overrule(registry: Registry, earlier: Given, later: Given) -> Given:

@@ -19,7 +19,7 @@ from openbragg.cli.main import warn
 from openbragg.cli.progress import progress_bar
 from openbragg.cli.recording import inputs_of, prepare
 from openbragg.cli.replay import Replay
-from openbragg.cli.selection import images_to_write
+from openbragg.cli.selection import images_to_write, truths_to_write
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing, Tracing
 from openbragg.errors import OpenBraggError, StoppedError, UsageError
 from openbragg.options import options_of
@@ -49,7 +49,7 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
     wanted = [SeriesOutput(output, choice.images) for output in images_to_write(selected, ["photons", "counts"])]
     if not wanted:
         raise UsageError(f"nothing to write: the noise model is {noise.name}, and no flag names a file of photons")
-    truths = outputs.requested(selected.truths)
+    truths = truths_to_write(selected, asked.experiment)
     plugins = {**selected.roles}
     plugins["structure_factors"] = with_cache(plugins["structure_factors"], asked.compat, selected.notices)
     recording = prepare(

@@ -16,7 +16,7 @@ from openbragg.cli.recording import prepare
 from openbragg.cli.reference_flags import BEGINNINGS, Given
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
-from openbragg.cli.selection import Selected, images_to_write
+from openbragg.cli.selection import Selected, images_to_write, truths_to_write
 from openbragg.cli.series import simulate_series
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
 from openbragg.cli.trace import (
@@ -85,7 +85,7 @@ def simulate(
     timings = _timings_files(construct(Timing, assignments))
     noise = selected.roles["noise_models"]
     wanted = images_to_write(selected, ["photons", "counts"])
-    truths = outputs.requested(selected.truths)
+    truths = truths_to_write(selected, experiment)
     plugins = {**selected.roles}
     plugins["structure_factors"] = with_cache(plugins["structure_factors"], compat, selected.notices)
     traces = trace_outputs(files)

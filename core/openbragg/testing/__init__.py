@@ -80,6 +80,7 @@ from openbragg.testing.tracers import (
     check_values,
     make_trace,
 )
+from openbragg.testing.truth_formats import check_truth_format, make_truth
 
 __all__ = [
     "check_beam_centre_round_trip",
@@ -127,6 +128,7 @@ __all__ = [
     "check_structure_factors",
     "check_trace_gradients",
     "check_tracer",
+    "check_truth_format",
     "check_unit_vectors",
     "check_unrendered_pixels",
     "check_values",
@@ -136,4 +138,5 @@ __all__ = [
     "make_image",
     "make_lattice",
     "make_trace",
+    "make_truth",
 ]
