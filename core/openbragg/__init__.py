@@ -14,6 +14,7 @@ from openbragg.hookspecs import hookimpl
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.options import Rule, option
 from openbragg.roles import (
+    Background,
     BoundedLatticeShape,
     BoundedStructureFactors,
     ComputedStructureFactors,
@@ -40,8 +41,10 @@ from openbragg.roles import (
 
 if TYPE_CHECKING:
     from openbragg.engine.numerics import exp_minus, interference, sin_pi, sphere_transform
+    from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
+    from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.outputs import write_file
     from openbragg.orchestrator.recognition import structure_factors_of
     from openbragg.orchestrator.run import Run, load_run
@@ -54,7 +57,9 @@ _LATER = {
     "Laboratory": "openbragg.model.geometry",
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
+    "PanelRays": "openbragg.engine.panel_rays",
     "PixelTrace": "openbragg.engine.trace",
+    "read_amplitudes": "openbragg.orchestrator.amplitudes",
     "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
@@ -75,6 +80,7 @@ _LATER = {
 
 __all__ = [
     "Axes",
+    "Background",
     "Beam",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
@@ -99,6 +105,7 @@ __all__ = [
     "OpenBraggError",
     "Panel",
     "PanelFrame",
+    "PanelRays",
     "PixelTrace",
     "PluginError",
     "Readout",
@@ -123,6 +130,7 @@ __all__ = [
     "option",
     "place",
     "plugin",
+    "read_amplitudes",
     "render",
     "render_series",
     "simulate",

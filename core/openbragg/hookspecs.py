@@ -1,4 +1,4 @@
-"""The six roles a plugin can offer classes for. Entry-point group: ``openbragg``."""
+"""The seven roles a plugin can offer classes for. Entry-point group: ``openbragg``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from openbragg.roles import (
+        Background,
         GeometryConvention,
         ImageFormat,
         LatticeShape,
@@ -35,6 +36,11 @@ def structure_factors() -> list[type[StructureFactors]]:  # type: ignore[empty-b
 @hookspec
 def lattice_shapes() -> list[type[LatticeShape]]:  # type: ignore[empty-body]
     """Return classes that compute the amplitude of the finite lattice's transform."""
+
+
+@hookspec
+def backgrounds() -> list[type[Background]]:  # type: ignore[empty-body]
+    """Return classes that compute expected photons which do not come from the crystal."""
 
 
 @hookspec

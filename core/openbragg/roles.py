@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model import Detector, Experiment, Scan
     from openbragg.model.geometry import Laboratory
@@ -355,6 +356,34 @@ class NoiseModel(Plugin, Protocol):
         """
 
 
+@runtime_checkable
+class Background(Plugin, Protocol):
+    """Photons that do not come from the crystal, added to those that do.
+
+    Any number of them may take part in a run, each with the options that it has; they know nothing of each other.
+    """
+
+    def prepare(self, experiment: Experiment, device: torch.device) -> tuple[torch.Tensor, ...]:
+        """The tensors that `photons` needs, on a device; called once a run with the resolved experiment.
+
+        Raises
+        ------
+        InputError
+            When a file cannot be used, with its name and line.
+        """
+
+    def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Expected photons of some pixels of a panel: float64, (pixel,), none negative.
+
+        Parameters
+        ----------
+        rays
+            The rays from the sample to the middles of the pixels; `PanelRays.scattered` does most of the work.
+        tables
+            What `prepare` returned.
+        """
+
+
 @attrs.frozen(kw_only=True)
 class Readout:
     """What is known of an image on its way through a detector, beside its photons.
@@ -554,6 +583,7 @@ ROLES = (
     Role("geometry_conventions", "convention", GeometryConvention, "mosflm", "-convention"),
     Role("structure_factors", "structure factors", StructureFactors, "hkl", "-structure_factors"),
     Role("lattice_shapes", "lattice shape", LatticeShape, "square", "-lattice_shape"),
+    Role("backgrounds", "background", Background),
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
     Role("image_formats", "image format", ImageFormat),

@@ -12,6 +12,14 @@ drawn by hypothesis, always the same ones, so that what passes today passes tomo
 pytest need not.
 """
 
+from openbragg.testing.backgrounds import (
+    background_photons,
+    check_background,
+    check_background_photons,
+    check_each_pixel_for_itself,
+    check_panel_place,
+    make_rays,
+)
 from openbragg.testing.conventions import (
     check_beam_centre_round_trip,
     check_beam_pivot_keeps_the_spot,
@@ -76,6 +84,9 @@ from openbragg.testing.tracers import (
 )
 
 __all__ = [
+    "background_photons",
+    "check_background",
+    "check_background_photons",
     "check_beam_centre_round_trip",
     "check_beam_pivot_keeps_the_spot",
     "check_broadcasting",
@@ -86,6 +97,7 @@ __all__ = [
     "check_default_beam_centre",
     "check_default_file",
     "check_distance",
+    "check_each_pixel_for_itself",
     "check_each_reflection_for_itself",
     "check_expectation",
     "check_explicit_pivot",
@@ -100,6 +112,7 @@ __all__ = [
     "check_neighbourhoods",
     "check_noise_model",
     "check_panel_axes",
+    "check_panel_place",
     "check_peak_height",
     "check_periodicity",
     "check_pixels_independent",
@@ -125,5 +138,6 @@ __all__ = [
     "lattice_amplitude",
     "make_image",
     "make_lattice",
+    "make_rays",
     "make_trace",
 ]
