@@ -120,8 +120,8 @@ def test_the_detector_of_the_documents_counts() -> None:
     exec(python_blocks("docs/noise.md")[0], names)
     counts = names["counts"]
     assert isinstance(counts, torch.Tensor)
-    # 50 photons of 1.8 counts; a Gaussian net of five standard errors of 4096 pixels, and of the module's calibration.
-    assert abs(float(counts.mean()) / 90 - 1) < 0.05
+    # 50 photons of 1.8 counts, of which the fibre's tails carry a tenth over the edges.
+    assert 75 < float(counts.mean()) < 91
 
 
 def test_every_diagnosis_stands_in_its_table() -> None:
