@@ -33,6 +33,9 @@ _OTHERS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Crystal, "reciprocal_vectors"): _ROWS,
     (Detector, "mask"): st.none() | _MASKS,
     (Detector, "implied_pivot"): st.sampled_from([None, "beam", "sample"]),
+    (Detector, "gaps"): st.lists(
+        st.tuples(*[st.integers(0, 99)] * 4).map(lambda edges: (*sorted(edges[:2]), *sorted(edges[2:]))), max_size=3
+    ).map(tuple),
     (Detector, "layout"): st.lists(
         st.builds(
             Panel,
@@ -40,6 +43,8 @@ _OTHERS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
             pixel_size=st.floats(1e-6, 1e-3),
             offset=_VECTORS,
             axes=_ROWS,
+            slab=st.none() | st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
+            name=st.text(max_size=5),
         ),
         max_size=3,
     ).map(tuple),

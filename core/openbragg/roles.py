@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model import Detector, Experiment, Scan
+    from openbragg.model.described import Geometry
     from openbragg.model.geometry import Laboratory
 
 
@@ -398,17 +399,34 @@ class Readout:
         Side of a pixel, in metres.
     exposure
         Exposure time, in seconds.
+    slabs
+        Where in the image each panel is kept, first and last pixel as in `region`: neighbours of two panels may be far
+        apart. Empty for one panel that fills the image.
     """
 
     shape: tuple[int, int]
     region: tuple[int, int, int, int]
     pixel_size: float
     exposure: float
+    slabs: tuple[tuple[int, int, int, int], ...] = ()
 
     def part(self) -> tuple[slice, slice]:
         """The part that is read, as slices (slow, fast) of the whole image."""
         first_fast, last_fast, first_slow, last_slow = self.region
         return slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1)
+
+    def panels(self) -> tuple[tuple[slice, slice], ...]:
+        """What is read of each panel, as slices (slow, fast) of the part that is read; none of those out of it."""
+        if not self.slabs:
+            return ((slice(None), slice(None)),)
+        first_fast, last_fast, first_slow, last_slow = self.region
+        parts = []
+        for left, right, top, bottom in self.slabs:
+            rows = slice(max(top, first_slow) - first_slow, min(bottom, last_slow) + 1 - first_slow)
+            columns = slice(max(left, first_fast) - first_fast, min(right, last_fast) + 1 - first_fast)
+            if rows.start < rows.stop and columns.start < columns.stop:
+                parts.append((rows, columns))
+        return tuple(parts)
 
 
 @runtime_checkable
@@ -554,6 +572,101 @@ class SeriesFormat(ImageFormat, Protocol):
         """
 
 
+@runtime_checkable
+class GeometryReader(Plugin, Protocol):
+    """Where panels, beam, spindle and crystal are, from a file: what ``-geometry FILE`` reads.
+
+    Option fields of the class are flags that say how a file is to be read.
+    """
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """Whether a file of this name that begins so is of the kind that the class reads.
+
+        `beginning` is up to a million bytes, unpacked if the file is packed by gzip. The name may decide where the
+        content cannot. It is called for any file given as ``-geometry``, so it should be quick, import no heavy
+        library, and be sure: where two classes recognise a file the user has to choose by name.
+        """
+
+    def read(self, path: Path) -> Geometry:
+        """What is in a file.
+
+        Raises
+        ------
+        InputError
+            When it cannot be used; one line that names the file, and the line or the key.
+        """
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class WrittenImages:
+    """Images of a run that have been written, as a truth format points to them.
+
+    Attributes
+    ----------
+    format
+        The image format, with its options.
+    content
+        ``photons`` or ``counts``.
+    path
+        The file; of a series of single files the name with ``#`` for each digit of the number; of a series in one file,
+        or in that and a few others, that one.
+    together
+        Whether all images are in one file.
+    """
+
+    format: Any
+    content: str
+    path: Path
+    together: bool
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Truth:
+    """What is known of a run's images: how they came about, against which a program's results can be held.
+
+    Attributes
+    ----------
+    experiment
+        The resolved experiment of the first image.
+    laboratory
+        Where the convention placed beam, spindle and panels.
+    scans
+        The scan of every image, in their order.
+    cell_vectors
+        Rows a, b, c in metres with the spindle at 0, in the laboratory: float64, (3, 3).
+    mosaic_rotations
+        Rotations of the mosaic domains in the laboratory, applied after the spindle's: float64, (domains, 3, 3).
+    space_group
+        What the structure factors say of it; empty where they do not.
+    images
+        What was written of the images, in the order of the formats.
+    """
+
+    experiment: Experiment
+    laboratory: Laboratory
+    scans: tuple[Scan, ...]
+    cell_vectors: np.ndarray[Any, np.dtype[np.float64]]
+    mosaic_rotations: np.ndarray[Any, np.dtype[np.float64]]
+    space_group: str
+    images: tuple[WrittenImages, ...]
+
+
+@runtime_checkable
+class TruthFormat(Plugin, Protocol):
+    """A file of what is known of a run, one for all its images.
+
+    A format names its files in option fields with ``output="truth"``; for each that is set, `write_truth` is called
+    when the images are written.
+    """
+
+    def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:
+        """Write the truth to a binary stream; the file appears as `path` only when all of it is written.
+
+        Equal runs give equal bytes, wherever the folder lies: name other files relative to the folder of `path`.
+        """
+
+
 @attrs.frozen
 class Role:
     """A role as the orchestrator and the command line see it.
@@ -567,9 +680,9 @@ class Role:
     protocol
         The contract.
     default
-        The plugin used when none is chosen; empty for roles of which any number may be active at once.
+        The plugin used when none is chosen; empty for roles of which any number, or none, may be active at once.
     flag
-        The flag that chooses by name; empty as above.
+        The flag that chooses by name; empty where there is none.
     """
 
     hook: str
@@ -587,4 +700,6 @@ ROLES = (
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
     Role("image_formats", "image format", ImageFormat),
+    Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
+    Role("truth_formats", "truth format", TruthFormat),
 )

@@ -177,6 +177,7 @@ PLUGIN_FLAGS = [
     ("-intfile -intimage", "a.img", "image_formats smv intfile", Path("a.img")),
     ("-noisefile -noiseimage", "b.img", "image_formats smv noisefile", Path("b.img")),
     ("-scale", "0.5", "image_formats smv scale", 0.5),
+    ("-expt", "a.expt", "truth_formats dials-experiments file", Path("a.expt")),
     ("-adc", "10", "image_formats smv adc_offset", 10.0),
     ("-stol", "a.stol", "backgrounds table file", Path("a.stol")),
     ("-4stol", "a.stol", "backgrounds table file_4stol", Path("a.stol")),
@@ -262,7 +263,11 @@ def plugin_field(words: list[str], path: str) -> Any:
     """A field of a plugin that words set up; the path is its role, its name and the field."""
     role, name, attribute = path.split()
     chosen = selected(*words)
-    several = {"image_formats": chosen.formats, "backgrounds": chosen.backgrounds}
+    several = {
+        "image_formats": chosen.formats,
+        "truth_formats": chosen.truths,
+        "backgrounds": chosen.backgrounds,
+    }
     candidates = several.get(role) or [chosen.roles[role]]
     return getattr(next(plugin for plugin in candidates if plugin.name == name), attribute)
 

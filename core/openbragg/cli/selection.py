@@ -41,12 +41,15 @@ class Selected:
         Every background that was asked for, by its name or one of its options, in that order.
     formats
         Every image format, with its options.
+    truths
+        Every truth format, likewise.
     notices
         What the user should know about the choice.
     """
 
     roles: dict[str, Any]
     formats: list[Any]
+    truths: list[Any]
     notices: list[str]
     backgrounds: list[Any] = attrs.field(factory=list)
 
@@ -79,7 +82,8 @@ def select(registry: Registry, given: Given, hooks: Collection[str] | None = Non
     standing = _without_withdrawn(assignments)
     formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
     backgrounds = _backgrounds(registry, assignments) if hooks is None or _BACKGROUNDS in hooks else []
-    return Selected(roles, formats, notices, backgrounds)
+    truths = [construct(found.cls, assignments) for found in registry.of_role("truth_formats")]
+    return Selected(roles, formats, truths, notices, backgrounds)
 
 
 def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs.Output]:

@@ -12,6 +12,7 @@ from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.errors import UsageError
 from openbragg.model import Experiment
 from openbragg.model.vectors import scalar
+from openbragg.orchestrator.frame import Shown, shown_parts
 from openbragg.orchestrator.registry import default_registry
 from openbragg.roles import Background
 
@@ -43,16 +44,16 @@ class Backgrounds:
         if not self.plugins:
             return images
         if self._photons is None:
-            self._photons = [self._of_panel(panel) for panel in self._plan.panels]
+            parts = shown_parts(self._experiment)
+            self._photons = [self._of_panel(panel, part) for panel, part in zip(self._plan.panels, parts, strict=True)]
         return tuple((image + photons).to(image.dtype) for image, photons in zip(images, self._photons, strict=True))
 
-    def _of_panel(self, panel: PanelPlan) -> torch.Tensor:
+    def _of_panel(self, panel: PanelPlan, shown: Shown) -> torch.Tensor:
         """Photons of a panel, float64, (slow, fast); 0 in pixels that are not rendered."""
-        plan, detector = self._plan, self._experiment.detector
-        alone = len(plan.panels) == 1
-        mask = torch.as_tensor(detector.mask) if detector.mask is not None else None
-        region = self._experiment.sampling.region if alone else None
-        pixels = choose_pixels(panel.pixels, region, mask, plan.device)
+        plan = self._plan
+        if shown.region is None:
+            return torch.zeros(panel.pixels, dtype=torch.float64, device=plan.device)
+        pixels = choose_pixels(panel.pixels, shown.region, shown.mask, plan.device)
         area = scalar(self._experiment.beam.size).to(plan.device) ** 2
         step = max(1, _TOGETHER // (panel.layer_depths.numel() * plan.wavelengths.numel()))
         parts = []
