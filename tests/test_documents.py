@@ -16,7 +16,7 @@ from openbragg.cli.detectors import page_table
 from openbragg.cli.registry import load_registry
 from openbragg.orchestrator.quirks import QUIRKS
 from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
-from openbragg.testing import check_tracer, make_trace
+from openbragg.testing import check_background, check_lattice_shape, check_tracer, make_trace
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,6 +106,27 @@ def test_the_tracer_of_the_documents_is_one() -> None:
     check_tracer(module.Resolution())
     (column,) = module.Resolution().steps(make_trace()).values()
     assert float(column.min()) > 0.5  # angstrom, half the wavelength
+
+
+def test_the_background_of_the_documents_is_one_and_its_example_renders() -> None:
+    first, second = python_blocks("docs/backgrounds.md")
+    names: dict[str, object] = {}
+    exec(first, names)
+    image = names["image"]
+    assert isinstance(image, torch.Tensor)
+    assert float(image.min()) > 0.0
+    module = types.ModuleType("electrons")
+    exec(second, vars(module))
+    check_background(module.FreeElectrons())
+
+
+def test_the_detector_of_the_documents_counts() -> None:
+    names: dict[str, object] = {}
+    exec(python_blocks("docs/noise.md")[0], names)
+    counts = names["counts"]
+    assert isinstance(counts, torch.Tensor)
+    # 50 photons of 1.8 counts, of which the fibre's tails carry a tenth over the edges.
+    assert 75 < float(counts.mean()) < 91
 
 
 def test_every_diagnosis_stands_in_its_table() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model import Detector, Experiment, Scan
     from openbragg.model.described import Geometry
@@ -356,6 +357,34 @@ class NoiseModel(Plugin, Protocol):
         """
 
 
+@runtime_checkable
+class Background(Plugin, Protocol):
+    """Photons that do not come from the crystal, added to those that do.
+
+    Any number of them may take part in a run, each with the options that it has; they know nothing of each other.
+    """
+
+    def prepare(self, experiment: Experiment, device: torch.device) -> tuple[torch.Tensor, ...]:
+        """The tensors that `photons` needs, on a device; called once a run with the resolved experiment.
+
+        Raises
+        ------
+        InputError
+            When a file cannot be used, with its name and line.
+        """
+
+    def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Expected photons of some pixels of a panel: float64, (pixel,), none negative.
+
+        Parameters
+        ----------
+        rays
+            The rays from the sample to the middles of the pixels; `PanelRays.scattered` does most of the work.
+        tables
+            What `prepare` returned.
+        """
+
+
 @attrs.frozen(kw_only=True)
 class Readout:
     """What is known of an image on its way through a detector, beside its photons.
@@ -370,17 +399,34 @@ class Readout:
         Side of a pixel, in metres.
     exposure
         Exposure time, in seconds.
+    slabs
+        Where in the image each panel is kept, first and last pixel as in `region`: neighbours of two panels may be far
+        apart. Empty for one panel that fills the image.
     """
 
     shape: tuple[int, int]
     region: tuple[int, int, int, int]
     pixel_size: float
     exposure: float
+    slabs: tuple[tuple[int, int, int, int], ...] = ()
 
     def part(self) -> tuple[slice, slice]:
         """The part that is read, as slices (slow, fast) of the whole image."""
         first_fast, last_fast, first_slow, last_slow = self.region
         return slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1)
+
+    def panels(self) -> tuple[tuple[slice, slice], ...]:
+        """What is read of each panel, as slices (slow, fast) of the part that is read; none of those out of it."""
+        if not self.slabs:
+            return ((slice(None), slice(None)),)
+        first_fast, last_fast, first_slow, last_slow = self.region
+        parts = []
+        for left, right, top, bottom in self.slabs:
+            rows = slice(max(top, first_slow) - first_slow, min(bottom, last_slow) + 1 - first_slow)
+            columns = slice(max(left, first_fast) - first_fast, min(right, last_fast) + 1 - first_fast)
+            if rows.start < rows.stop and columns.start < columns.stop:
+                parts.append((rows, columns))
+        return tuple(parts)
 
 
 @runtime_checkable
@@ -698,6 +744,7 @@ ROLES = (
     Role("geometry_conventions", "convention", GeometryConvention, "mosflm", "-convention"),
     Role("structure_factors", "structure factors", StructureFactors, "hkl", "-structure_factors"),
     Role("lattice_shapes", "lattice shape", LatticeShape, "square", "-lattice_shape"),
+    Role("backgrounds", "background", Background),
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
     Role("image_formats", "image format", ImageFormat),

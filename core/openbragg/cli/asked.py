@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 import attrs
 import click
 
+from openbragg.cli.amorphous import heeded
 from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.experiment import make_experiment
 from openbragg.cli.geometry import place_as_described, read_described
@@ -15,7 +15,6 @@ from openbragg.cli.reference_flags import Given, as_the_reference_reads
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, WithoutEffect
 from openbragg.model import Crystal, Experiment
-from openbragg.orchestrator.amplitudes import read_amplitudes
 from openbragg.orchestrator.described import described_summary
 from openbragg.orchestrator.quirks import notice, parse_compat
 from openbragg.orchestrator.registry import Registry
@@ -82,7 +81,8 @@ def understand(
     misread = as_the_reference_reads(words, settled)
     otherwise = "flag-matching" not in compat
     words = words if otherwise else misread.given
-    selected = select(registry, words, hooks)
+    counting, lines = heeded(words, compat)
+    selected = select(registry, counting, hooks)
     geometry = read_described(registry, words)
     place_as_described(registry, words, geometry, selected)
     known = _known_crystal(selected)
@@ -94,12 +94,10 @@ def understand(
         misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry)
     if otherwise and misread_as != experiment:
         notices.append(notice("flag-matching", "; ".join(misread.changes)))
+    notices.extend(lines)
     construct(WithoutEffect, assignments_of(words))
-    for flag, values in assignments_of(words):
+    for flag, _ in assignments_of(words):
         if flag.owner is WithoutEffect:
-            if flag.spec.type is Path:
-                # A file that has no effect must still be what it should be.
-                read_amplitudes(Path(values[0]))
             line = f"{flag.spellings[0]} has no effect, in the reference program as here"
             if line not in notices:
                 notices.append(line)
