@@ -112,7 +112,8 @@ def _view(request: _Request, html: Path | None, png: Path | None, look: Callable
     if png is not None and len(request.images) > 1:
         raise UsageError(f"--png {png}: a PNG has one image, got {len(request.images)}")
     if html is None and png is None:
-        html = request.images[0].with_suffix(".html")
+        first_name = request.images[0]
+        html = first_name.with_suffix(".html") if first_name.name else Path("view.html")
     wanted = [
         outputs.Output(path, None, "view", flag)
         for path, flag in ((html, "--html"), (png, "--png"))
