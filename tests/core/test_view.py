@@ -104,6 +104,11 @@ def test_masked_pixels_are_known_of_formats_that_mark_them(
     mask[10:14, :] = mask[:, 40:43] = 0
     Path("mask.img").write_bytes(content[:header] + mask.tobytes())
     simulate(tmp_path, "-mask", "mask.img", "-floatfile", "b.bin", "-tiffphotons", "p.tif")
+    # Of the others, the record knows it.
+    assert np.array_equal(only(tmp_path / "a.img").frame.masked, mask == 0)
+    assert np.array_equal(only(tmp_path / "b.bin").frame.masked, mask == 0)
+    Path("run.json").unlink()
+    assert only(tmp_path / "a.img").frame.masked is None
     for name in ("a.cbf", "a.tif", "a.h5", "p.tif"):
         image = only(tmp_path / name)
         assert image.frame.masked is not None

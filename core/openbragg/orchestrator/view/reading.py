@@ -69,7 +69,8 @@ def read_images(
     named = recorded is not None
     start = _start_of(path)
     found = recorded if recorded is not None else find_record(path)
-    for frame in _frames(path, start, shape or (found.pixels() if found is not None else None), choose):
+    pixels = shape or (found.pixels() if found is not None else None)
+    for frame in _frames(path, start, pixels, choose):
         yield _shown(path, frame, found, named)
 
 
@@ -79,7 +80,7 @@ def _shown(path: Path, frame: Frame, recorded: Recorded | None, named: bool) -> 
         return Shown(name=name, frame=frame, geometry=frame.geometry, spots=None)
     pixels = recorded.pixels()
     slow, fast = frame.pixels.shape
-    if pixels is not None and pixels != (slow, fast):
+    if pixels != (slow, fast):
         raise InputError(
             f"{path}: it has {fast} x {slow} pixels (fast x slow), "
             f"and the run of {recorded.path} made {pixels[1]} x {pixels[0]}"
@@ -92,6 +93,9 @@ def _shown(path: Path, frame: Frame, recorded: Recorded | None, named: bool) -> 
         )
     elif named and not recorded.has(path):
         notices.append(f"{path} is not what the run of {recorded.path} wrote under that name")
+    hidden = recorded.hidden()
+    if hidden is not None:
+        frame = attrs.evolve(frame, masked=hidden if frame.masked is None else frame.masked | hidden)
     geometry = recorded.geometry(frame.number or number or 1)
     spots = predict(geometry, recorded.tolerance(), float(recorded.experiment.sampling.resolution_limit))
     if spots.notice:
