@@ -298,6 +298,22 @@ def test_divergence_and_bandwidth_widen_the_tolerance(folder: Path) -> None:
     assert tolerance.bandwidth == pytest.approx(0.01, rel=1e-9)
 
 
+def test_extinguished_reflections_are_left_out_while_the_structure_factors_are_there(folder: Path) -> None:
+    # A body-centred cell has those with an even sum of indices only.
+    ends = range(-12, 13)
+    rows = [f"{h} {k} {l} {50 + abs(h)}\n" for h in ends for k in ends for l in ends if (h + k + l) % 2 == 0]
+    Path("i.hkl").write_text("".join(rows), encoding="ascii")
+    simulate(folder, "-default_F", "0", "-hkl", "i.hkl")
+    spots = only(folder / "a.img").spots
+    assert spots is not None and spots.amplitudes is not None and len(spots.fast) > 30
+    assert not (spots.indices.sum(axis=1) % 2).any()
+    assert np.array_equal(spots.amplitudes, 50.0 + np.abs(spots.indices[:, 0]))
+    Path("i.hkl").unlink()
+    every = only(folder / "a.img").spots
+    assert every is not None and every.amplitudes is None
+    assert (every.indices.sum(axis=1) % 2).any()
+
+
 def test_a_large_cell_is_cut_at_a_resolution_that_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction, "_MOST_CANDIDATES", 100_000)
     geometry = only(folder / "a.img").geometry

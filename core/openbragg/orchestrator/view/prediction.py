@@ -38,6 +38,8 @@ class Spots:
     crosses
         Whether it crosses the sphere during the exposure; the others shine at the edge of it, for a crystal of mosaic
         domains and of finite size, and a beam of finite width, (spots,).
+    amplitudes
+        |F| in electrons, (spots,); None where the structure factors are not known.
     notice
         A line for the user where not all could be predicted, else empty.
     """
@@ -47,7 +49,21 @@ class Spots:
     slow: NDArray[np.float64]
     phi: NDArray[np.float64]
     crosses: NDArray[np.bool_]
+    amplitudes: NDArray[np.float64] | None = None
     notice: str = ""
+
+    def with_amplitudes(self, amplitudes: NDArray[np.float64]) -> Spots:
+        """Those of the spots whose amplitude, (spots,), is not 0."""
+        kept = amplitudes != 0.0
+        return Spots(
+            indices=self.indices[kept],
+            fast=self.fast[kept],
+            slow=self.slow[kept],
+            phi=self.phi[kept],
+            crosses=self.crosses[kept],
+            amplitudes=amplitudes[kept],
+            notice=self.notice,
+        )
 
 
 def predict(geometry: Geometry, tolerance: Tolerance, resolution: float = 0.0) -> Spots:
