@@ -19,6 +19,7 @@ _COMMANDS = {
     "noise": ("openbragg.cli.noise", "Apply a noise model to an image."),
     "trace": ("openbragg.cli.trace", "Show what single pixels are made of."),
     "plugins": ("openbragg.cli.plugins", "List the installed plugins."),
+    "detectors": ("openbragg.cli.detectors", "List the detectors that are known by name."),
     "cache": ("openbragg.cli.cache", "Show or remove the compiled code that is kept between runs."),
     "wilson": ("openbragg.cli.wilson", "Make structure factors for a cell from Wilson statistics."),
     "convert": ("openbragg.cli.convert", "Write structure factors of any kind as a table of h k l F."),
