@@ -4,9 +4,12 @@ Whatever the bytes, a parser hands back finite numbers, or raises an `OpenBraggE
 It takes no more memory than ten times the file, or what the file truly holds packed, and `Parser.allowance`.
 """
 
+import base64
 import gc
+import hashlib
 import io
 import json
+import re
 import struct
 import tempfile
 import tracemalloc
@@ -22,6 +25,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+import tifffile
 import torch
 
 import geometry_corpora
@@ -37,6 +41,8 @@ from openbragg.orchestrator.run import load_run
 from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.sources import read_sources
 from openbragg.orchestrator.traces.reading import read_traces
+from openbragg.orchestrator.view.cbf import read_cbf
+from openbragg.orchestrator.view.tiff import read_tiff
 from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
 
 #: Files that a user of the reference program has, where there are some: more to spoil.
@@ -253,6 +259,34 @@ def parsers() -> dict[str, Parser]:
                 b"zTXt",
                 b"tRNS",
                 b"PLTE",
+            ),
+        ),
+        "cbf": Parser(
+            read=read_cbf,
+            good={"ours": made["image.cbf"]},
+            bad=_bad_cbfs(made["image.cbf"]),
+            route=("view", "FILE"),
+            change=with_its_own_checksum,
+            words=(
+                b"\x80",
+                b"\x80\x00\x80",
+                b"\x80\x00\x80\x00\x00\x00\x80",
+                b"Detector_2theta 95 deg.",
+                b"Wavelength 0 A",
+            ),
+        ),
+        "tiff": Parser(
+            read=read_tiff,
+            good={"ours": made["image.tif"], "other": tiff(np.arange(12, dtype=">i2").reshape(3, 4))},
+            bad=_bad_tiffs(made["image.tif"]),
+            route=("view", "FILE"),
+            words=(
+                b"II*\0",
+                b"MM\0*",
+                b"II+\0\x08\0\0\0",
+                b'"distance_mm": 0',
+                b'"wavelength_A": NaN',
+                b'"pixel_size_mm": 1e300',
             ),
         ),
         "record": Parser(
@@ -583,6 +617,46 @@ def _bad_pictures() -> dict[str, bytes]:
     }
 
 
+def with_its_own_checksum(content: bytes, random: Random) -> bytes:
+    """A CBF with the checksum of whatever pixels it has, and the size."""
+    head, start, rest = content.partition(b"\x0c\x1a\x04\xd5")
+    packed = rest[: len(rest) - 4095] if random.random() < 0.5 else rest
+    head = re.sub(rb"(X-Binary-Size: )\d+", rb"\g<1>%d" % len(packed), head)
+    digest = base64.b64encode(hashlib.md5(packed).digest())
+    return re.sub(rb"(Content-MD5: )[^\r]*", lambda found: found[1] + digest, head) + start + rest
+
+
+def _bad_cbfs(good: bytes) -> dict[str, bytes]:
+    return {
+        "nothing more": b"###CBF: VERSION 1.5\r\n",
+        "cut": good[: len(good) - 4200],
+        "another checksum": good.replace(b"Content-MD5: ", b"Content-MD5: AAAA"),
+        "lying": good.replace(b"Fastest-Dimension: 4", b"Fastest-Dimension: 400000000"),
+        "too few": good.replace(b"Fastest-Dimension: 4", b"Fastest-Dimension: 5"),
+        "of nothing": good.replace(b"Fastest-Dimension: 4", b"Fastest-Dimension: 0"),
+        "negative size": good.replace(b"X-Binary-Size: ", b"X-Binary-Size: -"),
+        "infinitely far": good.replace(b"Detector_distance 0.1", b"Detector_distance 1e999"),
+    }
+
+
+def tiff(pixels: np.ndarray[Any, Any]) -> bytes:
+    """A TIFF of an array, by the library."""
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, metadata=None)
+    return stream.getvalue()
+
+
+def _bad_tiffs(good: bytes) -> dict[str, bytes]:
+    return {
+        "nothing more": b"II*\0",
+        "a page nowhere": b"II*\0\xff\xff\xff\xff",
+        "a page in itself": b"II*\0\x04\0\0\0" + bytes(40),
+        "cut": good[: len(good) // 2],
+        "colours": tiff(np.zeros((4, 4, 3), dtype=np.uint8)),
+        "complex": tiff(np.zeros((4, 4), dtype=np.complex64)),
+    }
+
+
 def _bad_records(good: bytes) -> dict[str, bytes]:
     return {
         "empty": b"",
@@ -644,6 +718,8 @@ def _simulated() -> dict[str, bytes]:
             "-pgmfile": "image.pgm",
             "-pngfile": "image.png",
             "-floatfile": "image.bin",
+            "-cbf": "image.cbf",
+            "-tiff": "image.tif",
             "-record": "run.json",
         }
         words = [word for flag, file in files.items() for word in (flag, str(folder / file))]

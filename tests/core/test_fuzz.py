@@ -20,9 +20,11 @@ from command_line import run
 from corpora import AMPLITUDES, MATRIX, SOURCES, TABLE, WORDS, Parser, Verdict, checked, chunk, judge, numbers, parsers
 from openbragg.errors import OpenBraggError
 
-NAMES = ("matrix", "hkl", "dump", "header", "sources", "stol", "picture", "record", "trace")
 GEOMETRIES = ("expt", "xds-inp", "xparm", "crystfel")
-NAMES = (*NAMES, *GEOMETRIES)
+NAMES = (
+    *("matrix", "hkl", "dump", "header", "sources", "stol", "picture", "cbf", "tiff", "record", "trace"),
+    *GEOMETRIES,
+)
 #: Far more than any of these small files takes, on any machine.
 SECONDS = 20
 #: So many bad files are enough to see that a command line treats all of them alike.
