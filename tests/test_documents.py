@@ -12,9 +12,11 @@ import pytest
 import openbragg
 import openbragg.testing
 from command_line import simulate_command
+from openbragg.cli.detectors import page_table
+from openbragg.cli.registry import load_registry
 from openbragg.orchestrator.quirks import QUIRKS
 from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
-from openbragg.testing import check_tracer, make_trace
+from openbragg.testing import check_background, check_lattice_shape, check_tracer, make_trace
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,6 +108,38 @@ def test_the_tracer_of_the_documents_is_one() -> None:
     assert float(column.min()) > 0.5  # angstrom, half the wavelength
 
 
+def test_the_background_of_the_documents_is_one_and_its_example_renders() -> None:
+    first, second = python_blocks("docs/backgrounds.md")
+    names: dict[str, object] = {}
+    exec(first, names)
+    image = names["image"]
+    assert isinstance(image, torch.Tensor)
+    assert float(image.min()) > 0.0
+    module = types.ModuleType("electrons")
+    exec(second, vars(module))
+    check_background(module.FreeElectrons())
+
+
+def test_the_detector_of_the_documents_counts() -> None:
+    names: dict[str, object] = {}
+    exec(python_blocks("docs/noise.md")[0], names)
+    counts = names["counts"]
+    assert isinstance(counts, torch.Tensor)
+    # 50 photons of 1.8 counts, of which the fibre's tails carry a tenth over the edges.
+    assert 75 < float(counts.mean()) < 91
+
+
 def test_every_diagnosis_stands_in_its_table() -> None:
     page = (ROOT / "docs" / "compare-traces.md").read_text(encoding="utf-8")
     assert re.findall(r"(?m)^\| ([a-z]+-[a-z-]+) \|", page) == [kind.name for kind in DIAGNOSES]
+
+
+def test_the_table_of_detectors_is_that_of_the_presets() -> None:
+    page = (ROOT / "docs" / "detectors.md").read_text(encoding="utf-8")
+    assert "".join(re.findall(r"(?m)^\|.*\n", page)) == page_table()
+
+
+def test_every_geometry_reader_stands_in_its_table() -> None:
+    page = (ROOT / "docs" / "geometry.md").read_text(encoding="utf-8")
+    readers = [found.name for found in load_registry(()).of_role("geometry_readers")]
+    assert sorted(re.findall(r"(?m)^\| `([a-z-]+)` \|", page)) == sorted(readers)

@@ -27,6 +27,7 @@ from openbragg.model import (
 from openbragg.model.presets import detector_preset
 from openbragg.options import Rule, option
 from openbragg.roles import (
+    Background,
     BoundedLatticeShape,
     BoundedStructureFactors,
     ComputedStructureFactors,
@@ -43,6 +44,7 @@ from openbragg.roles import (
     ListedStructureFactors,
     Miller,
     NoiseModel,
+    PredictedReflections,
     Readout,
     ReadoutNoiseModel,
     ReflectionTable,
@@ -57,8 +59,10 @@ from openbragg.roles import (
 
 if TYPE_CHECKING:
     from openbragg.engine.numerics import exp_minus, interference, sin_pi, sphere_transform
+    from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
+    from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.described import described_convention, described_experiment
     from openbragg.orchestrator.geometry_files import read_geometry
     from openbragg.orchestrator.outputs import write_file
@@ -75,7 +79,9 @@ _LATER = {
     "Laboratory": "openbragg.model.geometry",
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
+    "PanelRays": "openbragg.engine.panel_rays",
     "PixelTrace": "openbragg.engine.trace",
+    "read_amplitudes": "openbragg.orchestrator.amplitudes",
     "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
@@ -102,6 +108,7 @@ _LATER = {
 
 __all__ = [
     "Axes",
+    "Background",
     "Beam",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
@@ -129,8 +136,10 @@ __all__ = [
     "Panel",
     "PanelFrame",
     "PanelGeometry",
+    "PanelRays",
     "PixelTrace",
     "PluginError",
+    "PredictedReflections",
     "Readout",
     "ReadoutNoiseModel",
     "ReflectionTable",
@@ -161,6 +170,7 @@ __all__ = [
     "parse_json",
     "place",
     "plugin",
+    "read_amplitudes",
     "read_content",
     "read_geometry",
     "read_lines",

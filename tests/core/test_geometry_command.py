@@ -172,6 +172,28 @@ def test_a_record_repeats_a_run_with_a_geometry() -> None:
     assert "-geometry XDS.INP is not what the run" in finished.complaints()[0]
 
 
+def test_what_is_in_the_file_is_said() -> None:
+    finished = run("simulate", *COMMON, "-geometry", "XDS.INP", "-floatfile", "image.bin")
+    line = next(line for line in finished.out.splitlines() if line.startswith("geometry"))
+    assert line.split(maxsplit=1)[1] == "XDS.INP: 1 panel, a unit cell, 90 images of 0.5 degrees from 3"
+    finished = run("simulate", *COMMON, "-geometry", "XDS.INP", "-images", "2", "-floatfile", "image_#.bin")
+    assert line in finished.out.splitlines()
+    assert "2 images of 0.5 degrees, from 3 to 4" in finished.out
+
+
+def test_noise_takes_a_geometry_for_the_headers_of_what_it_writes() -> None:
+    image("-geometry", "XDS.INP")
+    finished = run("noise", "image.bin", "-geometry", "XDS.INP", "-seed", "1", "-cbf", "noise.cbf")
+    assert finished.status == 0, finished.err
+    header = Path("noise.cbf").read_bytes().partition(b"\x0c\x1a\x04\xd5")[0].decode()
+    assert "Detector_distance 0.09" in header
+    assert "Wavelength 1.1" in header
+    # From the outer corner of the first pixel, which XDS has at 0.5.
+    assert "Beam_xy (9.75, 7)" in header or "Beam_xy (9.75, 7.00)" in header, header
+    finished = run("noise", "image.bin", "-detector", "pilatus-100k", "-noisefile", "out.img")
+    assert (finished.status, len(finished.complaints())) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

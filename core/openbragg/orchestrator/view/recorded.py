@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from openbragg.engine.sources import make_sources
 from openbragg.errors import InputError, OpenBraggError
@@ -23,7 +24,7 @@ from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import Choices
 from openbragg.orchestrator.serialise import from_plain
 from openbragg.orchestrator.series import image_scan
-from openbragg.orchestrator.view.geometry import Geometry, geometry_of
+from openbragg.orchestrator.view.geometry import Geometry, between_panels, frame_pixels, geometry_of
 
 #: A record begins with its format.
 _START_BYTES = 256
@@ -53,10 +54,17 @@ class Recorded:
     laboratory: Laboratory
     cell: Any
 
-    def pixels(self) -> tuple[int, int] | None:
-        """Pixels (slow, fast) of an image; None for several panels, which say not how they lie in one."""
-        panels = self.experiment.detector.panels()
-        return panels[0].pixels if len(panels) == 1 else None
+    def pixels(self) -> tuple[int, int]:
+        """Pixels (slow, fast) of an image."""
+        return frame_pixels(self.geometry(1))
+
+    def hidden(self) -> NDArray[np.bool_] | None:
+        """Which pixels of an image (slow, fast) are masked or between panels; None where all are there."""
+        hidden = between_panels(self.geometry(1), self.pixels())
+        mask = self.experiment.detector.mask
+        if mask is not None and tuple(mask.shape) == hidden.shape:
+            hidden |= ~np.asarray(mask).astype(bool)
+        return hidden if hidden.any() else None
 
     def number_of(self, image: Path) -> int | None:
         """Which image of its series a file is, from 1; None when it is none of this run."""
@@ -185,8 +193,3 @@ def _hash(path: Path) -> str | None:
         return fingerprint(path)[0]
     except InputError:
         return None
-
-
-def is_still(geometry: Geometry) -> bool:
-    """Whether the crystal stands."""
-    return not geometry.range > 0.0 or not math.isfinite(geometry.range)
