@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 
 import pytest
+import torch
 
 import openbragg
 import openbragg.testing
@@ -16,7 +17,7 @@ from openbragg.cli.detectors import page_table
 from openbragg.cli.registry import load_registry
 from openbragg.orchestrator.quirks import QUIRKS
 from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
-from openbragg.testing import check_background, check_lattice_shape, check_tracer, make_trace
+from openbragg.testing import check_background, check_tracer, make_trace
 
 ROOT = Path(__file__).parents[1]
 
