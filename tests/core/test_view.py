@@ -346,6 +346,13 @@ def test_files_beside_an_image_that_are_no_records_are_passed_over(folder: Path)
     Path("b.json").write_text(text.replace('"mosflm"', '"nowhere"'), encoding="ascii")
     Path("c.json").mkdir()
     assert only(folder / "a.img").spots is not None
+    Path("run.json").unlink()
+    finished = viewed("a.img")
+    assert finished.err.startswith("openbragg: notice: the record beside a.img cannot be used: b.json: ")
+    assert len(finished.complaints()) == 1
+    Path("b.json").rename("run.json")
+    Path("run.json").write_text(text, encoding="ascii")
+    assert only(folder / "a.img").spots is not None
 
 
 def test_a_record_that_is_named_holds_for_other_images_with_a_notice(folder: Path) -> None:
@@ -538,4 +545,7 @@ def test_a_curved_detector_is_not_shown_as_a_flat_one(folder: Path) -> None:
     simulate(folder, "-curved_det")
     assert "its detector is curved" in refused("a.img", "--record", "run.json")
     # Nobody asked for the record, and the header knows nothing of it.
-    assert only(folder / "a.img").spots is None
+    image = only(folder / "a.img")
+    assert image.spots is None
+    (notice,) = image.notices
+    assert "its detector is curved" in notice

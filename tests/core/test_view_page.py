@@ -122,6 +122,8 @@ def test_a_click_on_a_predicted_spot_reads_its_pixel_counts_resolution_and_indic
         assert float(read(page, "phi").rstrip("°")) == pytest.approx(np.degrees(spots.phi[number]), abs=6e-4)
         page.execute_script("openbragg.controls.pinAt(null, false)")
         checked += 1
+        if checked == 5:
+            break
     assert checked >= 3
 
 

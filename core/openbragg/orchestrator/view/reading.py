@@ -89,10 +89,11 @@ def read_images(
     """
     named = recorded is not None
     start = _start_of(path)
-    found = recorded if recorded is not None else find_record(path)
+    found, notices = (recorded, ()) if recorded is not None else find_record(path)
     pixels = shape or (found.pixels() if found is not None else None)
     for frame in _frames(path, start, pixels, choose):
-        yield _shown(path, frame, found, named, crystals or Crystals())
+        shown = _shown(path, frame, found, named, crystals or Crystals())
+        yield attrs.evolve(shown, notices=(*notices, *shown.notices))
 
 
 def _shown(path: Path, frame: Frame, recorded: Recorded | None, named: bool, crystals: Crystals) -> Shown:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,7 @@ class Recorded:
 
     def has(self, image: Path) -> bool:
         """Whether a file is what this run wrote, as far as can be told."""
-        outputs = [output for output in self.record.outputs if Path(output.path).name == image.name]
-        return any(output.sha256 in (None, _hash(image)) for output in outputs)
+        return _is_among(image, self.record.outputs)
 
     def geometry(self, number: int) -> Geometry:
         """The geometry of image `number` of the run, from 1."""
@@ -155,20 +154,33 @@ def read_recorded(path: Path) -> Recorded:
     return Recorded(path=path, record=record, experiment=experiment, laboratory=laboratory, cell=cell.detach())
 
 
-def find_record(image: Path) -> Recorded | None:
-    """The record beside an image of the run that wrote it, to the byte; None where there is none."""
+def find_record(image: Path) -> tuple[Recorded | None, tuple[str, ...]]:
+    """The record beside an image of the run that wrote it, to the byte.
+
+    Returns
+    -------
+    The record, None where there is none; and a line on each that is there and cannot be used.
+    """
+    notices = []
     for path in _records_beside(image):
         try:
-            outputs: tuple[OutputFile, ...] = read_record(path).outputs
-            if not any(Path(output.path).name == image.name for output in outputs):
-                continue
-            recorded = read_recorded(path)
+            outputs = read_record(path).outputs
         except OpenBraggError:
-            # Nobody named it, so it need not be right.
+            # It may be another program's, and nobody named it.
             continue
-        if recorded.has(image):
-            return recorded
-    return None
+        if not _is_among(image, outputs):
+            continue
+        try:
+            return read_recorded(path), ()
+        except OpenBraggError as error:
+            notices.append(f"the record beside {image} cannot be used: {error}")
+    return None, tuple(notices)
+
+
+def _is_among(image: Path, outputs: Iterable[OutputFile]) -> bool:
+    """Whether a file is one that a run wrote, as far as can be told."""
+    named = [output for output in outputs if Path(output.path).name == image.name]
+    return any(output.sha256 in (None, _hash(image)) for output in named)
 
 
 def _records_beside(image: Path) -> Iterator[Path]:
