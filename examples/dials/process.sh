@@ -16,7 +16,7 @@ cd "$folder"
 # A crystal with the spots of 20 x 20 x 20 cells, but without fringes, and 0.2 degrees of mosaic spread; 60 images of one
 # degree on a detector like a PILATUS 1M, with Poisson noise, and a little water around it. Thirty steps a degree are
 # finer than the reflections are wide. Each image is written in three formats.
-openbragg simulate -hkl "$model" -resolution 1.9 -k_sol 0.35 -lambda 1 -polar 0.998 -fluence 6e26 -water 0.08 \
+openbragg simulate -hkl "$model" -resolution 1.9 -k_sol 0.35 -lambda 1 -polar 0.998 -fluence 3e26 -water 0.2 \
     -gauss_xtal -N 20 -fudge 0.0113 -mosaic 0.2 -mosaic_domains 10 -misset 10 20 30 \
     -distance 150 -detpixels_f 981 -detpixels_s 1043 -pixel 0.172 -oversample 1 \
     -osc 1 -phisteps 30 --start 0 --images 60 -seed 1 \
