@@ -153,6 +153,23 @@ def test_panels_of_a_file_are_rendered_as_each_alone() -> None:
     assert_same(part, cut)
 
 
+def test_a_mask_hides_pixels_and_its_header_is_passed_over() -> None:
+    shown = np.ones((20, 24), dtype="<u2")
+    shown[4:9, 7:] = 0
+    header = "{\nHEADER_BYTES=  512;\nDIM=2;\nBYTE_ORDER=little_endian;\nTYPE=unsigned_short;\nSIZE1=24;\nSIZE2=20;\n"
+    header += "PIXEL_SIZE=0.3;\nDISTANCE=300;\nWAVELENGTH=3;\n}\n"
+    Path("mask.img").write_bytes(header.encode().ljust(512) + shown.tobytes())
+    whole, found = image("-geometry", "XDS.INP"), image("-geometry", "XDS.INP", "-mask", "mask.img")
+    assert_same(found, whole * shown)
+
+
+def test_the_experiment_list_of_a_run_describes_it() -> None:
+    """What -expt writes of a tilted detector and a turned crystal, -geometry reads."""
+    tilted = "-detector_rotx 7 -detector_roty -5 -misset 10 20 30".split()
+    first = image(*BY_FLAGS, *tilted, "-expt", "run.expt")
+    assert_same(image("-geometry", "run.expt"), first)
+
+
 def test_untrusted_rectangles_are_gaps() -> None:
     """XDS counts from 1 and leaves both ends out."""
     Path("gaps.inp").write_text(XDS + "UNTRUSTED_RECTANGLE= 3 8 0 21\n")
