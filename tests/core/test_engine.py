@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -24,12 +25,16 @@ REORDERED = {"rtol": 1e-12, "atol": 0.0}
 
 
 def rendering(
-    detector: Detector | None = None, shape: str = "square", oversample: int = 2, **options: Any
+    detector: Detector | None = None,
+    shape: str = "square",
+    oversample: int = 2,
+    cells: tuple[Any, Any, Any] = (5, 4, 3),
+    **options: Any,
 ) -> Rendering:
     """A small scan of a mosaic crystal with two subpixels a side."""
     experiment = Experiment(
         crystal=Crystal(
-            cell=(30 * A, 40 * A, 50 * A, 1.4, 1.6, 1.7), cells=(5, 4, 3), mosaic_spread=0.02, mosaic_domains=3
+            cell=(30 * A, 40 * A, 50 * A, 1.4, 1.6, 1.7), cells=cells, mosaic_spread=0.02, mosaic_domains=3
         ),
         beam=Beam(wavelength=1.2 * A),
         detector=detector or Detector(pixels=(6, 8), pixel_size=PIXEL),
@@ -174,6 +179,12 @@ def test_a_tiled_detector_is_the_whole_one_cut_up() -> None:
     tolerance = {"rtol": 0.0, "atol": 1e-9 * float(whole.max())}
     torch.testing.assert_close(tiles[0], whole[:, :3], **tolerance)
     torch.testing.assert_close(tiles[1], whole[:, 3:].flip(0, 1), **tolerance)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    kinds = (np.int64, np.float32, np.float64)
+    made = rendering(cells=tuple(kind(count) for kind, count in zip(kinds, (5, 4, 3), strict=True)))
+    assert torch.equal(made.images[0], rendering().images[0])
 
 
 def test_progress_counts_every_pixel_once() -> None:

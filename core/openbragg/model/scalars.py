@@ -36,4 +36,5 @@ def rounded_up(quotient: float, what: str) -> int:
 
 def plain(value: Scalar) -> float:
     """The number in a scalar, without its gradient."""
-    return float(value) if isinstance(value, int | float) else float(value.detach())
+    # numpy's whole numbers are none of Python's.
+    return float(value.detach()) if is_tensor(value) else float(value)
