@@ -34,7 +34,7 @@ def rounded_up(quotient: float, what: str) -> int:
     return math.ceil(quotient)
 
 
-def plain(value: Scalar) -> float:
-    """The number in a scalar, without its gradient."""
+def plain(value: Any) -> float:
+    """The number in a scalar (`Scalar`), without its gradient."""
     # numpy's whole numbers are none of Python's.
     return float(value.detach()) if is_tensor(value) else float(value)
