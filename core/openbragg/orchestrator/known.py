@@ -71,4 +71,4 @@ def shown_cell(cell: Iterable[float]) -> str:
 def _equal(cell: tuple[object, ...] | None, known: tuple[float, ...]) -> bool:
     if cell is None or any(is_tensor(value) for value in cell):
         return False
-    return [plain(value) for value in cell] == list(known)  # type: ignore[arg-type]
+    return [plain(value) for value in cell] == list(known)
