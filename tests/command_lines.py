@@ -16,6 +16,7 @@ from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry
 from openbragg.options import OptionSpec
 from openbragg.orchestrator.quirks import ALL, QUIRKS
+from openbragg.orchestrator.registry import Registry
 from openbragg.orchestrator.tracing import SELECTED_AXES
 from openbragg.roles import ROLES
 
@@ -282,7 +283,12 @@ def _sensible(option: FlagOption) -> st.SearchStrategy[str]:
 def _names(flag: str) -> list[str]:
     """Names of the plugins that a flag chooses from."""
     flags = {role.hook: role.flag for role in ROLES} | {"tracers": "-tracer"}
-    return [found.name for found in load_registry(()).found if flags[found.role.hook] == flag]
+    return [found.name for found in _registry().found if flags[found.role.hook] == flag]
+
+
+@cache
+def _registry() -> Registry:
+    return load_registry(())
 
 
 def _word(name: str, spec: OptionSpec) -> st.SearchStrategy[str]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 import attrs
@@ -130,7 +131,7 @@ def load(blocked: Collection[str] = (), core_flags: Collection[str] = ()) -> Reg
     """
     named = [word.strip() for word in os.environ.get(BLOCK_VARIABLE, "").split(",") if word.strip()]
     refused = frozenset((*blocked, *named))
-    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager = _Manager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     points: dict[str, EntryPoint] = {}
     faults: list[tuple[str, str]] = []
@@ -161,6 +162,19 @@ def default_registry() -> Registry:
     for _, fault in registry.faults:
         print(f"openbragg: plugin skipped: {fault}", file=sys.stderr)
     return registry
+
+
+class _Manager(pluggy.PluginManager):
+    """Tells the functions of a module from its other names before pluggy looks at each with more care.
+
+    Modules have many names, and looking would take a good part of the time in which a command starts.
+    """
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        """See `pluggy.PluginManager.parse_hookimpl_opts`."""
+        if isinstance(plugin, ModuleType) and not isinstance(vars(plugin).get(name), FunctionType):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
 
 
 def _installed() -> list[EntryPoint]:
