@@ -170,7 +170,7 @@ class GroupedStructureFactors(StructureFactors, Protocol):
     """
 
     def grouped(self, tables: tuple[torch.Tensor, ...]) -> bool:
-        """Whether `grouped_amplitude` takes less time than `amplitude` with these tables, at whose values it may look."""
+        """Whether `grouped_amplitude` takes less time than `amplitude` with these tables; may look at their values."""
 
     def grouped_amplitude(
         self, index: Miller, nearest: Miller, first: Miller, tables: tuple[torch.Tensor, ...]

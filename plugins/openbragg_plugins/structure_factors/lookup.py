@@ -35,7 +35,7 @@ class TableLookup:
         return _interpolated(table, lowest, highest, neighbours[0], index, found)
 
     def grouped(self, tables: tuple[torch.Tensor, ...]) -> bool:
-        """See `openbragg.GroupedStructureFactors.grouped`: where a block of neighbours is looked up for many indices."""
+        """See `openbragg.GroupedStructureFactors.grouped`: where there are blocks of neighbours to look up."""
         if len(tables) <= _TABLE_ONLY:
             return False
         table, lowest, highest = tables[:_TABLE_ONLY]
