@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.options import OptionSpec, option_spec
+from openbragg_noise.detector import DetectorNoise
 
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 _NUMBERS = _FINITE | st.floats(-1, 1) | st.floats(1e-12, 1e30)
@@ -32,6 +33,9 @@ _OTHERS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Crystal, "reciprocal_vectors"): _ROWS,
     (Detector, "mask"): st.none() | _MASKS,
     (Detector, "implied_pivot"): st.sampled_from([None, "beam", "sample"]),
+    (Detector, "gaps"): st.lists(
+        st.tuples(*[st.integers(0, 99)] * 4).map(lambda edges: (*sorted(edges[:2]), *sorted(edges[2:]))), max_size=3
+    ).map(tuple),
     (Detector, "layout"): st.lists(
         st.builds(
             Panel,
@@ -39,9 +43,20 @@ _OTHERS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
             pixel_size=st.floats(1e-6, 1e-3),
             offset=_VECTORS,
             axes=_ROWS,
+            slab=st.none() | st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
+            name=st.text(max_size=5),
         ),
         max_size=3,
     ).map(tuple),
+    # Of these some are of no use without others.
+    (DetectorNoise, "point_spread"): st.sampled_from(["gauss", "fibre"]),
+    (DetectorNoise, "point_spread_width"): st.floats(1e-6, 1e-3),
+    (DetectorNoise, "dead_time"): st.floats(1e-9, 1e-6),
+    (DetectorNoise, "module_calibration"): st.floats(1e-9, 1.0),
+    (DetectorNoise, "hot_pixels"): st.floats(1e-9, 1.0),
+    (DetectorNoise, "hot_current"): st.floats(1e-9, 1e9),
+    (DetectorNoise, "dark_electrons"): st.none(),
+    (DetectorNoise, "readout_electrons"): st.none(),
 }
 
 

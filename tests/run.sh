@@ -1,15 +1,17 @@
 #!/bin/sh
-# Everything that must hold: lint, types, import walls, tests. Makes its own virtual environment in .venv.
+# Everything that must hold: lint, types, import walls, the site of the documents, tests. Makes its own virtual
+# environment in .venv.
 #
 #   tests/run.sh [ARGUMENTS OF PYTEST]
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
-PATH=$("$root/tests/environment.sh" "$root" test)/bin:$PATH
+PATH=$("$root/tests/environment.sh" "$root" test,docs)/bin:$PATH
 export PATH
 ruff check .
 ruff format --check .
 mypy
 lint-imports
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 # One thread a worker: two test processes that each use all cores would only wait for each other.
 OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup "$@"

@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError
 from openbragg.hookspecs import hookimpl
-from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
+from openbragg.model import (
+    Beam,
+    Crystal,
+    Detector,
+    Experiment,
+    Geometry,
+    Panel,
+    PanelGeometry,
+    Sampling,
+    Scan,
+    described_panel,
+    unit_vector,
+)
+from openbragg.model.presets import detector_preset
 from openbragg.options import Rule, option
 from openbragg.roles import (
     BoundedLatticeShape,
@@ -20,6 +33,7 @@ from openbragg.roles import (
     DescribedStructureFactors,
     FileStructureFactors,
     GeometryConvention,
+    GeometryReader,
     GroupedStructureFactors,
     Image,
     ImageFormat,
@@ -30,22 +44,31 @@ from openbragg.roles import (
     ListedStructureFactors,
     Miller,
     NoiseModel,
+    Readout,
+    ReadoutNoiseModel,
     ReflectionTable,
     Series,
     SeriesFormat,
     StructureFactors,
     Tracer,
+    Truth,
+    TruthFormat,
+    WrittenImages,
 )
 
 if TYPE_CHECKING:
     from openbragg.engine.numerics import exp_minus, interference, sin_pi, sphere_transform
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
+    from openbragg.orchestrator.described import described_convention, described_experiment
+    from openbragg.orchestrator.geometry_files import read_geometry
     from openbragg.orchestrator.outputs import write_file
     from openbragg.orchestrator.recognition import structure_factors_of
     from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.series import SeriesImage, image_seed, render_series
     from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
+    from openbragg.orchestrator.strict_json import parse_json
+    from openbragg.orchestrator.textfile import read_content, read_lines
     from openbragg.orchestrator.tracing import trace
 
 _LATER = {
@@ -60,6 +83,12 @@ _LATER = {
     "sphere_transform": "openbragg.engine.numerics",
     "Rendering": "openbragg.orchestrator.simulate",
     "Run": "openbragg.orchestrator.run",
+    "described_convention": "openbragg.orchestrator.described",
+    "described_experiment": "openbragg.orchestrator.described",
+    "read_geometry": "openbragg.orchestrator.geometry_files",
+    "parse_json": "openbragg.orchestrator.strict_json",
+    "read_content": "openbragg.orchestrator.textfile",
+    "read_lines": "openbragg.orchestrator.textfile",
     "SeriesImage": "openbragg.orchestrator.series",
     "image_seed": "openbragg.orchestrator.series",
     "render_series": "openbragg.orchestrator.series",
@@ -83,7 +112,9 @@ __all__ = [
     "Detector",
     "Experiment",
     "FileStructureFactors",
+    "Geometry",
     "GeometryConvention",
+    "GeometryReader",
     "GroupedStructureFactors",
     "Image",
     "ImageFormat",
@@ -99,8 +130,11 @@ __all__ = [
     "OpenBraggError",
     "Panel",
     "PanelFrame",
+    "PanelGeometry",
     "PixelTrace",
     "PluginError",
+    "Readout",
+    "ReadoutNoiseModel",
     "ReflectionTable",
     "Rendering",
     "Rule",
@@ -112,15 +146,26 @@ __all__ = [
     "SeriesImage",
     "StructureFactors",
     "Tracer",
+    "Truth",
+    "TruthFormat",
     "UsageError",
+    "WrittenImages",
+    "described_convention",
+    "described_experiment",
+    "described_panel",
+    "detector_preset",
     "exp_minus",
     "hookimpl",
     "image_seed",
     "interference",
     "load_run",
     "option",
+    "parse_json",
     "place",
     "plugin",
+    "read_content",
+    "read_geometry",
+    "read_lines",
     "render",
     "render_series",
     "simulate",
@@ -128,6 +173,7 @@ __all__ = [
     "sphere_transform",
     "structure_factors_of",
     "trace",
+    "unit_vector",
     "write_file",
 ]
 

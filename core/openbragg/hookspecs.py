@@ -1,4 +1,4 @@
-"""The six roles a plugin can offer classes for. Entry-point group: ``openbragg``."""
+"""The roles a plugin can offer classes for. Entry-point group: ``openbragg``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import pluggy
 if TYPE_CHECKING:
     from openbragg.roles import (
         GeometryConvention,
+        GeometryReader,
         ImageFormat,
         LatticeShape,
         NoiseModel,
         StructureFactors,
         Tracer,
+        TruthFormat,
     )
 
 GROUP = "openbragg"
@@ -50,3 +52,13 @@ def tracers() -> list[type[Tracer]]:  # type: ignore[empty-body]
 @hookspec
 def image_formats() -> list[type[ImageFormat]]:  # type: ignore[empty-body]
     """Return classes that write an image to a file."""
+
+
+@hookspec
+def geometry_readers() -> list[type[GeometryReader]]:  # type: ignore[empty-body]
+    """Return classes that read where panels, beam and crystal are from a file."""
+
+
+@hookspec
+def truth_formats() -> list[type[TruthFormat]]:  # type: ignore[empty-body]
+    """Return classes that write what is known of a run to a file."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from openbragg.engine.trace import PixelTrace
     from openbragg.model import Detector, Experiment, Scan
+    from openbragg.model.described import Geometry
     from openbragg.model.geometry import Laboratory
 
 
@@ -380,6 +381,44 @@ class NoiseModel(Plugin, Protocol):
         """
 
 
+@attrs.frozen(kw_only=True)
+class Readout:
+    """What is known of an image on its way through a detector, beside its photons.
+
+    Attributes
+    ----------
+    shape
+        Pixels of the whole image, (slow, fast).
+    region
+        The part of it that is read: first and last pixel along fast, then along slow, both included.
+    pixel_size
+        Side of a pixel, in metres.
+    exposure
+        Exposure time, in seconds.
+    """
+
+    shape: tuple[int, int]
+    region: tuple[int, int, int, int]
+    pixel_size: float
+    exposure: float
+
+    def part(self) -> tuple[slice, slice]:
+        """The part that is read, as slices (slow, fast) of the whole image."""
+        first_fast, last_fast, first_slow, last_slow = self.region
+        return slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1)
+
+
+@runtime_checkable
+class ReadoutNoiseModel(NoiseModel, Protocol):
+    """A noise model to which the detector's pixels matter: their size and place, and how long they were exposed."""
+
+    def read_out(self, photons: torch.Tensor, seed: int, readout: Readout) -> torch.Tensor:
+        """Counts for expected photons of the part of an image that is read, as in `counts`.
+
+        Asked in the place of `counts` wherever an experiment is known.
+        """
+
+
 @runtime_checkable
 class Tracer(Plugin, Protocol):
     """A record of one pixel's calculation: names for numbers that the trace holds.
@@ -512,6 +551,101 @@ class SeriesFormat(ImageFormat, Protocol):
         """
 
 
+@runtime_checkable
+class GeometryReader(Plugin, Protocol):
+    """Where panels, beam, spindle and crystal are, from a file: what ``-geometry FILE`` reads.
+
+    Option fields of the class are flags that say how a file is to be read.
+    """
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """Whether a file of this name that begins so is of the kind that the class reads.
+
+        `beginning` is up to a million bytes, unpacked if the file is packed by gzip. The name may decide where the
+        content cannot. It is called for any file given as ``-geometry``, so it should be quick, import no heavy
+        library, and be sure: where two classes recognise a file the user has to choose by name.
+        """
+
+    def read(self, path: Path) -> Geometry:
+        """What is in a file.
+
+        Raises
+        ------
+        InputError
+            When it cannot be used; one line that names the file, and the line or the key.
+        """
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class WrittenImages:
+    """Images of a run that have been written, as a truth format points to them.
+
+    Attributes
+    ----------
+    format
+        The image format, with its options.
+    content
+        ``photons`` or ``counts``.
+    path
+        The file; of a series of single files the name with ``#`` for each digit of the number; of a series in one file,
+        or in that and a few others, that one.
+    together
+        Whether all images are in one file.
+    """
+
+    format: Any
+    content: str
+    path: Path
+    together: bool
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Truth:
+    """What is known of a run's images: how they came about, against which a program's results can be held.
+
+    Attributes
+    ----------
+    experiment
+        The resolved experiment of the first image.
+    laboratory
+        Where the convention placed beam, spindle and panels.
+    scans
+        The scan of every image, in their order.
+    cell_vectors
+        Rows a, b, c in metres with the spindle at 0, in the laboratory: float64, (3, 3).
+    mosaic_rotations
+        Rotations of the mosaic domains in the laboratory, applied after the spindle's: float64, (domains, 3, 3).
+    space_group
+        What the structure factors say of it; empty where they do not.
+    images
+        What was written of the images, in the order of the formats.
+    """
+
+    experiment: Experiment
+    laboratory: Laboratory
+    scans: tuple[Scan, ...]
+    cell_vectors: np.ndarray[Any, np.dtype[np.float64]]
+    mosaic_rotations: np.ndarray[Any, np.dtype[np.float64]]
+    space_group: str
+    images: tuple[WrittenImages, ...]
+
+
+@runtime_checkable
+class TruthFormat(Plugin, Protocol):
+    """A file of what is known of a run, one for all its images.
+
+    A format names its files in option fields with ``output="truth"``; for each that is set, `write_truth` is called
+    when the images are written.
+    """
+
+    def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:
+        """Write the truth to a binary stream; the file appears as `path` only when all of it is written.
+
+        Equal runs give equal bytes, wherever the folder lies: name other files relative to the folder of `path`.
+        """
+
+
 @attrs.frozen
 class Role:
     """A role as the orchestrator and the command line see it.
@@ -525,9 +659,9 @@ class Role:
     protocol
         The contract.
     default
-        The plugin used when none is chosen; empty for roles of which any number may be active at once.
+        The plugin used when none is chosen; empty for roles of which any number, or none, may be active at once.
     flag
-        The flag that chooses by name; empty as above.
+        The flag that chooses by name; empty where there is none.
     """
 
     hook: str
@@ -544,4 +678,6 @@ ROLES = (
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
     Role("image_formats", "image format", ImageFormat),
+    Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
+    Role("truth_formats", "truth format", TruthFormat),
 )

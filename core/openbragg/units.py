@@ -67,6 +67,7 @@ _UNITS = {
         _divided("%", 100.0),
         _divided("A^2", 1e20),
         _times("electrons/A^3", 1e30),
+        _divided("ns", 1e9),
         Unit("eV", _wavelength, _energy),
     )
 }

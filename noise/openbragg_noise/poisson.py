@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
     from openbragg import NoiseModel
 
-#: Above this expectation a normal deviate stands in: its skewness is wrong by 1e-6, while torch's Poisson deviates,
-#: right up to here, lose their variance (by 15 % at 1e15).
-_LARGEST = 1e12
-
 
 @attrs.frozen
 class Poisson:
@@ -36,17 +32,12 @@ class Poisson:
         """
         import torch
 
+        from openbragg_noise.photon_statistics import poisson
+
         expected = photons.detach().to(torch.float64)
         if not bool((expected >= 0).all()):
             raise InputError("poisson noise: an expected number of photons is negative or not a number")
-        generator = torch.Generator(device=expected.device).manual_seed(seed)
-        bright = expected > _LARGEST
-        any_bright = bool(bright.any())
-        counts = torch.poisson(expected.clamp(max=_LARGEST) if any_bright else expected, generator=generator)
-        if any_bright:
-            normal = torch.randn(expected.shape, generator=generator, dtype=torch.float64, device=expected.device)
-            counts = torch.where(bright, (expected + expected.sqrt() * normal).round(), counts)
-        return counts
+        return poisson(expected, torch.Generator(device=expected.device).manual_seed(seed))
 
 
 @hookimpl

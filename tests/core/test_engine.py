@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import pi
 from typing import Any
 
 import attrs
@@ -16,7 +15,6 @@ from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.engine.evaluate import background_share, evaluate, photons, pixel_factors
 from openbragg.engine.image import cut_into_blocks, render_panel
 from openbragg.engine.rays import Part
-from openbragg.errors import UsageError
 from openbragg.orchestrator.simulate import Rendering, render
 
 A = 1e-10
@@ -176,16 +174,6 @@ def test_a_tiled_detector_is_the_whole_one_cut_up() -> None:
     tolerance = {"rtol": 0.0, "atol": 1e-9 * float(whole.max())}
     torch.testing.assert_close(tiles[0], whole[:, :3], **tolerance)
     torch.testing.assert_close(tiles[1], whole[:, 3:].flip(0, 1), **tolerance)
-
-
-def test_simulate_wants_one_panel() -> None:
-    panel = Panel(pixels=(2, 2), pixel_size=PIXEL)
-    experiment = Experiment(
-        crystal=Crystal(cell=(30 * A, 30 * A, 30 * A, pi / 2, pi / 2, pi / 2)),
-        detector=Detector(layout=(panel, panel)),
-    )
-    with pytest.raises(UsageError, match="render"):
-        openbragg.simulate(experiment, structure_factors=openbragg.plugin("structure_factors", "hkl", default_F=1.0))
 
 
 def test_progress_counts_every_pixel_once() -> None:

@@ -182,7 +182,31 @@ PLUGIN_FLAGS = [
     ("-intfile -intimage", "a.img", "image_formats smv intfile", Path("a.img")),
     ("-noisefile -noiseimage", "b.img", "image_formats smv noisefile", Path("b.img")),
     ("-scale", "0.5", "image_formats smv scale", 0.5),
+    ("-expt", "a.expt", "truth_formats dials-experiments file", Path("a.expt")),
     ("-adc", "10", "image_formats smv adc_offset", 10.0),
+    ("-detector_preset", "eiger", "noise_models detector preset", "eiger"),
+    ("-detector_seed -calib_seed", "5", "noise_models detector detector_seed", 5),
+    ("-flicker", "2", "noise_models detector flicker", 2 / 100),
+    ("-psf", "gauss -psf_fwhm 80", "noise_models detector point_spread", "gauss"),
+    ("-psf_fwhm", "80 -psf fibre", "noise_models detector point_spread_width", 80 * 1e-6),
+    ("-psf_order", "after -psf fibre -psf_fwhm 80", "noise_models detector point_spread_order", "after"),
+    ("-dead_time", "120", "noise_models detector dead_time", 120 / 1e9),
+    ("-dead_time_kind", "nonparalyzable -dead_time 9", "noise_models detector dead_time_kind", "nonparalyzable"),
+    ("-gain", "1.8", "noise_models detector gain", 1.8),
+    ("-gain_spread", "35", "noise_models detector gain_spread", 35 / 100),
+    ("-electrons_per_adu", "5", "noise_models detector electrons_per_count", 5.0),
+    ("-calibration", "3", "noise_models detector calibration", 3 / 100),
+    ("-module_calibration", "1", "noise_models detector module_calibration", 1 / 100),
+    ("-module_pixels", "195 487 -module_calibration 1", "noise_models detector module", (195, 487)),
+    ("-dark_current", "0.2", "noise_models detector dark_current", 0.2),
+    ("-dark_electrons", "0.2", "noise_models detector dark_electrons", 0.2),
+    ("-readout_noise -readnoise", "3", "noise_models detector readout_noise", 3.0),
+    ("-readout_electrons", "80", "noise_models detector readout_electrons", 80.0),
+    ("-pedestal", "20", "noise_models detector pedestal", 20.0),
+    ("-saturation", "65535", "noise_models detector saturation", 65535.0),
+    ("-dead_pixels", "0.1", "noise_models detector dead_pixels", 0.1 / 100),
+    ("-hot_pixels", "0.1 -hot_current 5", "noise_models detector hot_pixels", 0.1 / 100),
+    ("-hot_current", "5 -hot_pixels 1", "noise_models detector hot_current", 5.0),
 ]
 #: Flags that have tests of their own below, or choose a plugin by name.
 OTHER_FLAGS = {
@@ -227,7 +251,8 @@ def plugin_field(words: list[str], path: str) -> Any:
     """A field of a plugin that words set up; the path is its role, its name and the field."""
     role, name, attribute = path.split()
     chosen = selected(*words)
-    candidates = chosen.formats if role == "image_formats" else [chosen.roles[role]]
+    several = {"image_formats": chosen.formats, "truth_formats": chosen.truths}
+    candidates = several.get(role) or [chosen.roles[role]]
     return getattr(next(plugin for plugin in candidates if plugin.name == name), attribute)
 
 
@@ -248,7 +273,12 @@ def test_flag_sets_its_setting(flag: str, words: list[str], cls: type, name: str
 @pytest.mark.parametrize(("flag", "words", "path", "value"), each_spelling(PLUGIN_FLAGS))
 def test_flag_sets_its_plugins_option_in_si_units(flag: str, words: list[str], path: str, value: Any) -> None:
     assert plugin_field([flag, *words], path) == value
-    if path.split()[1] not in ("custom", "reflections", "model"):  # without one of its flags they would play no part
+    if path.split()[1] not in (
+        "custom",
+        "reflections",
+        "model",
+        "detector",
+    ):  # without one of its flags they would play no part
         assert plugin_field([], path) != value
 
 

@@ -378,7 +378,7 @@ def test_a_plugins_flag_may_be_spelled_with_dashes(install: Install, source: str
     assert render("--lone-cell", "--lone-strength", "2").status == 0
 
 
-def test_there_are_six_hooks_and_each_says_what_it_wants() -> None:
+def test_there_is_a_hook_a_role_and_each_says_what_it_wants() -> None:
     specs = {name: value for name, value in vars(hookspecs).items() if hasattr(value, "openbragg_spec")}
     assert set(specs) == {
         "geometry_conventions",
@@ -387,6 +387,8 @@ def test_there_are_six_hooks_and_each_says_what_it_wants() -> None:
         "noise_models",
         "tracers",
         "image_formats",
+        "geometry_readers",
+        "truth_formats",
     }
     assert set(specs) == {role.hook for role in ROLES}
     for spec in specs.values():

@@ -10,6 +10,7 @@ import click
 
 from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.experiment import make_experiment
+from openbragg.cli.geometry import place_as_described, read_described
 from openbragg.cli.reference_flags import Given, as_the_reference_reads
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, WithoutEffect
@@ -78,11 +79,15 @@ def understand(
     otherwise = "flag-matching" not in compat
     words = words if otherwise else misread.given
     selected = select(registry, words, hooks)
+    geometry = read_described(registry, words)
+    place_as_described(registry, words, geometry, selected)
     known = _known_crystal(selected)
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
-    experiment = make_experiment(words, compat, notices, crystal, known)
-    misread_as = make_experiment(misread.given, compat, None, crystal, known) if misread.changes else experiment
+    experiment = make_experiment(words, compat, notices, crystal, known, geometry)
+    misread_as = experiment
+    if misread.changes:
+        misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry)
     if otherwise and misread_as != experiment:
         notices.append(notice("flag-matching", "; ".join(misread.changes)))
     construct(WithoutEffect, assignments_of(words))

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from openbragg.cli.compose import Flag, FlagOption, assignments_of, construct
+from openbragg.cli.geometry import with_described, with_sensor
 from openbragg.cli.settings import CameraFile
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
+from openbragg.model.described import Geometry
 from openbragg.options import ANGLE_OF_CELL, COUNT, POSITIVE
 from openbragg.orchestrator.headers import Settings, camera_settings
 from openbragg.orchestrator.matrix import read_mosflm_matrix
@@ -45,11 +47,12 @@ def make_experiment(
     notices: list[str] | None = None,
     crystal: Crystal | None = None,
     known: KnownCrystal | None = None,
+    geometry: Geometry | None = None,
 ) -> Experiment:
     """The experiment that flags describe, in their order, its files read; its crystal may be given instead.
 
-    What the source of structure factors says of the crystal comes first (`known`), then the headers of images given
-    with -img and -mask, then every flag. `notices` gets a line for each quirk of the
+    What the source of structure factors says of the crystal comes first (`known`), then a file of geometry or the
+    headers of images given with -img and -mask, then every flag. `notices` gets a line for each quirk of the
     reference among those concerned with flags and files that is not in `quirks` and would have changed the experiment.
 
     Raises
@@ -60,12 +63,15 @@ def make_experiment(
     notices = notices if notices is not None else []
     assignments = assignments_of(given)
     camera = _camera(assignments, quirks, notices)
+    if geometry is not None:
+        camera = with_described(camera, geometry, assignments)
     beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})})
+    camera[Detector] = with_sensor(camera.get(Detector, {}), geometry, assignments, beam)
     others = [(flag, words) for flag, words in assignments if flag.field != "mask"]
     return Experiment(
         beam=beam,
         detector=construct(Detector, others, implied_pivot=_implied_pivot(given), **camera.get(Detector, {})),
-        crystal=_make_crystal(assignments, beam, known) if crystal is None else crystal,
+        crystal=_make_crystal(assignments, beam, known, camera.get(Crystal, {})) if crystal is None else crystal,
         scan=construct(Scan, assignments, **camera.get(Scan, {})),
         sampling=construct(Sampling, assignments),
     )
@@ -120,9 +126,16 @@ def _implied_pivot(given: Given) -> str | None:
     return implied
 
 
-def _make_crystal(assignments: Assignments, beam: Beam, known: KnownCrystal | None) -> Crystal:
-    """The crystal: what its flags cannot say one by one is worked out here."""
-    fixed: dict[str, Any] = {}
+def _make_crystal(
+    assignments: Assignments, beam: Beam, known: KnownCrystal | None, oriented: dict[str, Any]
+) -> Crystal:
+    """The crystal: what its flags cannot say one by one is worked out here.
+
+    Of a file of geometry (`oriented`) a matrix replaces the axes or the cell, and a cell the cell.
+    """
+    fixed: dict[str, Any] = dict(oriented)
+    if any(flag.owner is Crystal and flag.field == "reciprocal_vectors" for flag, _ in assignments):
+        fixed = {}
     others: Assignments = []
     for flag, words in assignments:
         if flag.owner is not Crystal:

@@ -19,10 +19,12 @@ _COMMANDS = {
     "noise": ("openbragg.cli.noise", "Apply a noise model to an image."),
     "trace": ("openbragg.cli.trace", "Show what single pixels are made of."),
     "plugins": ("openbragg.cli.plugins", "List the installed plugins."),
+    "detectors": ("openbragg.cli.detectors", "List the detectors that are known by name."),
     "cache": ("openbragg.cli.cache", "Show or remove the compiled code that is kept between runs."),
     "wilson": ("openbragg.cli.wilson", "Make structure factors for a cell from Wilson statistics."),
     "convert": ("openbragg.cli.convert", "Write structure factors of any kind as a table of h k l F."),
     "compare": ("openbragg.cli.compare", "Compare two images, or two simulators run with the same flags."),
+    "view": ("openbragg.cli.view", "Look at images: a page for any browser, or a PNG."),
     "compare-traces": ("openbragg.cli.compare_traces", "Find where two traces of a pixel part."),
 }
 _BLOCKED_KEY = "openbragg.blocked"

@@ -121,6 +121,7 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
     load_torch()
     import torch
 
+    from openbragg.orchestrator.frame import visible_pixels
     from openbragg.orchestrator.photons import drawn_part, expected_photons, fit_detector
     from openbragg.orchestrator.placement import place_with_quirks
     from openbragg.orchestrator.resolve import Choices, refuse_ill_fitting_mask, resolve_region, resolve_scan
@@ -134,7 +135,7 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
     counts = construct(InputCounts, assignments_of(words))
     photons = expected_photons(image, picture, counts.offset, counts.scale, notices)
     region = resolve_region(experiment.sampling.region, detector, choices)
-    photons = drawn_part(image, photons, region, detector.mask, notices)
+    photons = drawn_part(image, photons, region, visible_pixels(detector), notices)
     convention = selected.roles["geometry_conventions"]
     laboratory = place_with_quirks(detector, convention, compat, choices)
     experiment = attrs.evolve(

@@ -18,6 +18,7 @@ from openbragg.options import option_spec, options_of
 from openbragg.orchestrator.outputs import Output, write_file
 from openbragg.orchestrator.quirks import parse_compat
 from openbragg.orchestrator.registry import Registry
+from openbragg.roles import TruthFormat
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.record import InputFile, OutputFile, Record, UsedPlugin
@@ -142,7 +143,7 @@ class Recording:
         from openbragg.orchestrator.serialise import JsonObject, to_plain
 
         several = [("tracers", tracer) for tracer in self.tracers]
-        several += [("image_formats", format_) for format_ in _formats(self.wanted)]
+        several += [(_role_of(format_), format_) for format_ in _formats(self.wanted)]
         for role, plugin in (*roles.items(), *several):
             found = self.registry.get(role, plugin.name)
             yield UsedPlugin(
@@ -218,8 +219,13 @@ def _words(given: Given) -> Iterator[str]:
         yield from values
 
 
+def _role_of(format_: Any) -> str:
+    """The hook of the role of a plugin that writes files."""
+    return "truth_formats" if isinstance(format_, TruthFormat) else "image_formats"
+
+
 def _formats(wanted: list[Output]) -> list[Any]:
-    """The image formats of files, each once."""
+    """The formats of files, each once."""
     return list({id(output.format): output.format for output in wanted if output.format is not None}.values())
 
 

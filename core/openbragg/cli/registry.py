@@ -9,6 +9,8 @@ from openbragg.cli.settings import (
     Computation,
     ConventionChoice,
     CrystalChoices,
+    DetectorChoice,
+    GeometryFile,
     InputCounts,
     NoiseChoice,
     Output,
@@ -24,7 +26,7 @@ from openbragg.orchestrator.registry import Found, Registry, load
 
 #: Classes whose options every simulation has, by the group of help they stand in.
 CORE_SECTIONS: dict[str, tuple[type, ...]] = {
-    "detector": (ConventionChoice, CameraFile, Detector),
+    "detector": (ConventionChoice, DetectorChoice, GeometryFile, CameraFile, Detector),
     "beam": (Beam,),
     "crystal": (CrystalChoices, Crystal),
     "sampling": (Scan, SeriesChoice, Sampling, Computation),

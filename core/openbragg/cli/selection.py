@@ -36,12 +36,15 @@ class Selected:
         For each role that has one plugin at a time, by hook name, that plugin.
     formats
         Every image format, with its options.
+    truths
+        Every truth format, likewise.
     notices
         What the user should know about the choice.
     """
 
     roles: dict[str, Any]
     formats: list[Any]
+    truths: list[Any]
     notices: list[str]
 
 
@@ -72,7 +75,8 @@ def select(registry: Registry, given: Given, hooks: Collection[str] | None = Non
         roles[role.hook] = construct(found.cls, own)
     standing = _without_withdrawn(assignments)
     formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
-    return Selected(roles, formats, notices)
+    truths = [construct(found.cls, assignments) for found in registry.of_role("truth_formats")]
+    return Selected(roles, formats, truths, notices)
 
 
 def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs.Output]:

@@ -23,12 +23,13 @@ from openbragg.cli.selection import images_to_write
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing, Tracing
 from openbragg.errors import OpenBraggError, StoppedError, UsageError
 from openbragg.options import options_of
-from openbragg.orchestrator import outputs
+from openbragg.orchestrator import numbering, outputs
 from openbragg.orchestrator.files import fingerprint
 from openbragg.orchestrator.ledger import Made
 from openbragg.orchestrator.reflections import with_cache
 from openbragg.orchestrator.registry import Registry
 from openbragg.orchestrator.series_files import SeriesFiles, SeriesOutput, seeds_there
+from openbragg.roles import WrittenImages
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.series import SeriesImage, SeriesRenderer
@@ -48,6 +49,7 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
     wanted = [SeriesOutput(output, choice.images) for output in images_to_write(selected, ["photons", "counts"])]
     if not wanted:
         raise UsageError(f"nothing to write: the noise model is {noise.name}, and no flag names a file of photons")
+    truths = outputs.requested(selected.truths)
     plugins = {**selected.roles}
     plugins["structure_factors"] = with_cache(plugins["structure_factors"], asked.compat, selected.notices)
     recording = prepare(
@@ -57,12 +59,11 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
         experiment=asked.experiment,
         roles=plugins,
         tracers=(),
-        wanted=[each.output for each in wanted],
+        wanted=[*(each.output for each in wanted), *truths],
     )
     selected.notices[:0] = recorded[1].notices() if recorded[1] is not None else []
-    outputs.check(
-        [*(file for each in wanted for file in each.checked()), *(recording.outputs() if recording is not None else ())]
-    )
+    others = [*truths, *(recording.outputs() if recording is not None else ())]
+    outputs.check([*(file for each in wanted for file in each.checked()), *others])
 
     load_torch()
     from openbragg.orchestrator.series import SeriesRenderer
@@ -94,11 +95,13 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
         _write_images(renderer, files, noise, asked, construct(Output, assignments).progress, said)
         for each in files:
             each.finish(_series(renderer, each, asked.compat))
+        if truths:
+            _write_truth(renderer, wanted, truths, asked.compat)
     if recording is not None:
         drawn = renderer.seed if any(each.output.content == "counts" for each in wanted) else None
-        whole = attrs.evolve(recording, wanted=[file for each in wanted for file in each.outputs()])
+        whole = attrs.evolve(recording, wanted=[*(file for each in wanted for file in each.outputs()), *truths])
         said.say(whole.finish(renderer.first, drawn, said.lines))
-    _report(renderer, files, recording.file if recording is not None else None)
+    _report(renderer, files, truths, recording.file if recording is not None else None)
 
 
 def _write_images(
@@ -128,7 +131,7 @@ def _write_images(
             rendering = made.rendering
             needing = [each for each in files if number in each.missing()]
             pictures = make_pictures(
-                rendering.images[0],
+                rendering.frame(),
                 rendering.experiment,
                 rendering.laboratory,
                 noise,
@@ -262,7 +265,6 @@ def _digest(value: Any) -> str:
 
 def _series(renderer: SeriesRenderer, files: SeriesFiles, quirks: frozenset[str]) -> Any:
     """What a format is told of the whole series."""
-    from openbragg.orchestrator.series import image_scan
     from openbragg.roles import Series
 
     experiment, laboratory = renderer.first.experiment, renderer.first.laboratory
@@ -272,13 +274,33 @@ def _series(renderer: SeriesRenderer, files: SeriesFiles, quirks: frozenset[str]
         region=experiment.sampling.region,
         experiment=experiment,
         laboratory=laboratory,
-        shape=laboratory.panels[0].panel.pixels,
-        scans=tuple(image_scan(experiment.scan, number) for number in range(1, renderer.images + 1)),
+        shape=experiment.detector.frame_shape(),
+        scans=renderer.scans(),
         quirks=quirks,
     )
 
 
-def _report(renderer: SeriesRenderer, files: list[SeriesFiles], record: Path | None) -> None:
+def _write_truth(
+    renderer: SeriesRenderer, wanted: list[SeriesOutput], truths: list[outputs.Output], quirks: frozenset[str]
+) -> None:
+    """Write what is known of the images, once all are there."""
+    from openbragg.orchestrator.truth import make_truth, write_truth
+
+    images = [
+        WrittenImages(
+            format=each.output.format,
+            content=each.output.content,
+            path=each.output.path if each.together else numbering.template(each.output.path),
+            together=each.together,
+        )
+        for each in wanted
+    ]
+    write_truth(make_truth(renderer.first, renderer.scans(), images, quirks), truths)
+
+
+def _report(
+    renderer: SeriesRenderer, files: list[SeriesFiles], truths: list[outputs.Output], record: Path | None
+) -> None:
     """What was chosen, and where the images lie."""
     from openbragg.units import unit
 
@@ -296,5 +318,7 @@ def _report(renderer: SeriesRenderer, files: list[SeriesFiles], record: Path | N
         output, (first, *others) = each.output.output, list(each.output.paths())
         names = str(first) if not others else f"{first} ... {others[-1]}"
         click.echo(f"{'wrote':<16}{names} ({output.format.name}, {output.content})")
+    for truth in truths:
+        click.echo(f"{'wrote':<16}{truth.path} ({truth.format.name}, {truth.content})")
     if record is not None:
         click.echo(f"{'wrote':<16}{record} (record)")

@@ -210,6 +210,35 @@ class CameraFile:
 
 
 @attrs.frozen
+class DetectorChoice:
+    """A detector that is known by name; flags come after it."""
+
+    name: str | None = option(
+        "-detector",
+        type=str,
+        metavar="NAME",
+        help="A detector by name, with its pixels, gaps and sensor, such as pilatus-6m; flags override it. "
+        "openbragg detectors lists them.",
+    )
+
+
+@attrs.frozen
+class GeometryFile:
+    """A file that says where detector, beam and crystal are; flags come after it."""
+
+    file: Path | None = option(
+        "-geometry",
+        type=Path,
+        metavar="FILE",
+        help="DIALS .expt, XDS.INP, XPARM.XDS or CrystFEL .geom: panels, beam, spindle, scan and crystal as there; "
+        "flags override it.",
+    )
+    reader: str | None = option(
+        "-geometry_reader", type=str, metavar="NAME", help="How to read it. Default: as what is in it says."
+    )
+
+
+@attrs.frozen
 class InputCounts:
     """How the pixels of an image that is read stand for photons."""
 

@@ -34,6 +34,7 @@ from openbragg.orchestrator import outputs
 from openbragg.orchestrator.reflections import with_cache
 from openbragg.orchestrator.registry import Registry
 from openbragg.orchestrator.timings import Stopwatch, write_timings
+from openbragg.roles import WrittenImages
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.simulate import Rendering
@@ -84,6 +85,7 @@ def simulate(
     timings = _timings_files(construct(Timing, assignments))
     noise = selected.roles["noise_models"]
     wanted = images_to_write(selected, ["photons", "counts"])
+    truths = outputs.requested(selected.truths)
     plugins = {**selected.roles}
     plugins["structure_factors"] = with_cache(plugins["structure_factors"], compat, selected.notices)
     traces = trace_outputs(files)
@@ -94,13 +96,15 @@ def simulate(
         experiment=experiment,
         roles=plugins,
         tracers=chosen_tracers(registry, asked) if pixels else (),
-        wanted=[*wanted, *traces],
+        wanted=[*wanted, *truths, *traces],
     )
     selected.notices[:0] = replay.notices() if replay is not None else []
-    outputs.check([*wanted, *traces, *timings, *(recording.outputs() if recording is not None else ())])
+    others = [*truths, *traces, *timings, *(recording.outputs() if recording is not None else ())]
+    outputs.check([*wanted, *others])
 
     load_torch()
     from openbragg.orchestrator.simulate import refuse_impossible, render
+    from openbragg.orchestrator.truth import make_truth, write_truth
     from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid, write_pictures
 
     stopwatch = Stopwatch.since_process_start()
@@ -122,7 +126,8 @@ def simulate(
         )
     refuse_impossible(rendering)
     with stopwatch.stage("noise"):
-        pictures = make_pictures(rendering.images[0], rendering.experiment, rendering.laboratory, noise, wanted, compat)
+        frame = rendering.frame()
+        pictures = make_pictures(frame, rendering.experiment, rendering.laboratory, noise, wanted, compat)
     if pictures.seed is not None and rendering.experiment.sampling.seed is None:
         rendering.choices.made["noise seed"] = str(pictures.seed)
     rendering.choices.notices.extend((*reference_differences(pictures), *unsaid(pictures)))
@@ -134,12 +139,15 @@ def simulate(
         write_traces(registry, asked, rendering, pixels, files if files.log or files.json else TraceFiles("-", None))
     with stopwatch.stage("write"):
         write_pictures(pictures)
+        if truths:
+            images = [WrittenImages(format=o.format, content=o.content, path=o.path, together=True) for o in wanted]
+            write_truth(make_truth(rendering, (rendering.experiment.scan,), images, compat), truths)
     if recording is not None:
         for line in recording.finish(rendering, pictures.seed, [*selected.notices, *rendering.choices.notices]):
             warn(f"notice: {line}")
     for file in timings:
         write_timings(file.path, rendering, computation.precision, computation.device, computation.threads, stopwatch)
-    _report(rendering, selected, wanted)
+    _report(rendering, selected, [*wanted, *truths])
     if recording is not None and recording.file is not None:
         click.echo(f"{'wrote':<16}{recording.file} (record)")
     for file in timings:
@@ -176,7 +184,7 @@ def _report(rendering: Rendering, selected: Selected, wanted: list[outputs.Outpu
             f"no pixel lacks more than {culled.bound:.3g} photons"
         )
     assert sampling.region is not None  # resolved
-    numbers = statistics(rendering.images[0], sampling.region, rendering.mask())
+    numbers = statistics(rendering.frame(), sampling.region, rendering.mask())
     click.echo(f"{'largest':<16}{numbers.largest:.6g} photons at slow {numbers.slow}, fast {numbers.fast}")
     click.echo(f"{'mean':<16}{numbers.mean:.6g}")
     click.echo(f"{'rms':<16}{numbers.rms:.6g}, rmsd {numbers.rmsd:.6g}")

@@ -85,7 +85,7 @@ def trace(registry: Registry, asked: Asked) -> None:
     if not pixels and wanted.number is None:
         raise UsageError("nothing to trace: give --pixel SLOW FAST, or --brightest N")
     for flag, values in assignments_of(asked.words):
-        if flag.spec.output in ("photons", "counts", "timings"):
+        if flag.spec.output in ("photons", "counts", "truth", "timings"):
             asked.selected.notices.append(f"{flag.spellings[0]} {' '.join(values)} is not written by a trace")
     check_tracing(registry, asked)
     files = trace_files(asked)

@@ -2,9 +2,9 @@
 
 Arrays have the axes layer, slow subpixel, fast subpixel, source, column, group and pixel of the group, so that the
 innermost loop runs over the pixels of one group, and all else that it needs is the same for all of them. In which two
-cells of indices a group lies is worked out from its first and its last pixel. Whether all lie there is seen when each is
-summed: where one does not, `Regrouped` sums the pixels anew, in smaller groups in which each pixel stands several times,
-at last in groups of one pixel. What a pixel's sum is does not depend on the others of its group.
+cells of indices a group lies is worked out from its first and its last pixel. Whether all lie there is seen when each
+is summed: where one does not, `Regrouped` sums the pixels anew, in smaller groups in which each pixel stands several
+times, at last in groups of one pixel. What a pixel's sum is does not depend on the others of its group.
 """
 
 from __future__ import annotations
@@ -128,9 +128,7 @@ def groups_pay(plan: Plan, panel: PanelPlan) -> bool:
 
 def _groups_of(scattering: Components) -> Components:
     """q with the axes of this module."""
-    x, y, z = (
-        torch.unflatten(component[..., 0, 0, :], -1, (-1, GROUP)).unsqueeze(-3) for component in scattering
-    )
+    x, y, z = (torch.unflatten(component[..., 0, 0, :], -1, (-1, GROUP)).unsqueeze(-3) for component in scattering)
     return x, y, z
 
 

@@ -135,6 +135,12 @@ def render_panel(
     )
 
 
+def empty_panel(plan: Plan, panel: PanelPlan, *, dtype: torch.dtype) -> RenderedPanel:
+    """A panel of which nothing is rendered."""
+    image = torch.zeros(panel.pixels, dtype=dtype, device=plan.device)
+    return RenderedPanel(image=image, interpolated_otherwise=False)
+
+
 def _full_sum_is_faster(plan: Plan, panel: PanelPlan, pixels: Pixels, engine: Engine | None) -> bool:
     """Whether an engine that may choose has compiled code, which takes less time for all terms than for a part."""
     if engine is None or engine.name != "auto" or engine.summer(plan, panel, pixels.count) is None:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from openbragg.errors import InputError, quoted
+from openbragg.errors import InputError
+from openbragg.model.panel import MOST_PIXELS, Panel, Rectangle, absent_pixels, check_gaps, frame_shape, stacked
 from openbragg.model.scalars import Scalar, Vector, plain, rounded_up
-from openbragg.options import (
-    COUNT,
-    COUNT_OR_NONE,
-    MATRIX,
-    NOT_NEGATIVE,
-    POSITIVE,
-    VECTOR,
-    Rule,
-    one_of,
-    option,
-    singles,
-)
+from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, Rule, one_of, option
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Width of a square detector when nothing is said, in metres.
 DEFAULT_SIZE = 102.4e-3
-#: More pixels than any detector has; an image of so many takes 4 GB.
-MOST_PIXELS = 1 << 30
 
 
 def _same_pixels(one: Any, other: Any) -> bool:
@@ -34,40 +25,7 @@ def _same_pixels(one: Any, other: Any) -> bool:
     return tuple(one.shape) == tuple(other.shape) and bool((one == other).all())
 
 
-_PIXELS = Rule(
-    f"two whole numbers above 0, of {MOST_PIXELS} pixels together at most",
-    lambda value: len(value) == 2 and all(map(COUNT.accepts, value)) and value[0] * value[1] <= MOST_PIXELS,
-)
-_PIXEL_SIZE = Rule(POSITIVE.text, lambda value: all(map(POSITIVE.accepts, singles(value))) and len(singles(value)) == 1)
 _MASK = Rule("booleans, (slow, fast)", lambda mask: len(mask.shape) == 2 and "bool" in str(mask.dtype))
-
-
-@attrs.frozen(kw_only=True)
-class Panel:
-    """A flat rectangle of pixels, placed relative to its detector.
-
-    Attributes
-    ----------
-    pixels
-        Number of pixels (slow, fast).
-    pixel_size
-        Side of a pixel in metres.
-    offset
-        From the detector's first corner to the panel's, along the detector's fast, slow and normal axes, in metres.
-    axes
-        The panel's fast, slow and normal unit vectors in the detector's own axes; rows, shape (3, 3).
-    """
-
-    pixels: tuple[int, int]
-    pixel_size: Scalar
-    offset: Vector = (0.0, 0.0, 0.0)
-    axes: tuple[Vector, Vector, Vector] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-
-    def __attrs_post_init__(self) -> None:
-        for name, rule in (("pixels", _PIXELS), ("pixel_size", _PIXEL_SIZE), ("offset", VECTOR), ("axes", MATRIX)):
-            value = getattr(self, name)
-            if not rule.accepts(value):
-                raise InputError(f"Panel.{name}: expected {rule.text}, got {quoted(value)}")
 
 
 @attrs.frozen
@@ -78,8 +36,10 @@ class Detector:
     ----------
     layout
         Panels for a detector of several. Left empty, the settings below make one.
+    gaps
+        Rectangles of the stored frame in which there are no pixels, for example between the modules of a panel.
     mask
-        Which pixels are rendered: booleans (slow, fast), an array or a tensor, for a detector of one panel.
+        Which pixels are rendered: booleans of the stored frame, (slow, fast), an array or a tensor.
     implied_pivot
         What the last flag that touches the pivot implied, in the order of the command line; the custom convention
         follows it when `pivot` is not given.
@@ -195,6 +155,10 @@ class Detector:
     )
     implied_pivot: str | None = attrs.field(default=None, kw_only=True)
     layout: tuple[Panel, ...] = attrs.field(default=(), kw_only=True)
+    gaps: tuple[Rectangle, ...] = attrs.field(default=(), kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        check_gaps(self.gaps)
 
     def pixel_counts(self) -> tuple[int, int]:
         """Number of pixels (slow, fast) of a detector without `layout`: given, or what fits into `size`.
@@ -216,8 +180,32 @@ class Detector:
         return counts[0], counts[1]
 
     def panels(self) -> tuple[Panel, ...]:
-        """The panels: `layout`, or the one that the settings make."""
-        return self.layout or (Panel(pixels=self.pixel_counts(), pixel_size=self.pixel_size),)
+        """The panels, each with its slab: `layout`, or the one that the settings make."""
+        return stacked(self.layout or (Panel(pixels=self.pixel_counts(), pixel_size=self.pixel_size),))
+
+    def frame_shape(self) -> tuple[int, int]:
+        """Pixels (slow, fast) of the stored frame: the array that an image of all panels is kept in.
+
+        Raises
+        ------
+        InputError
+            When two panels share a pixel of it, or it is larger than can be rendered.
+        """
+        return frame_shape(self.panels())
+
+    def absent(self) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+        """Where the stored frame has no pixel, booleans (slow, fast): in gaps and between panels; None for nowhere."""
+        return absent_pixels(self.panels(), self.gaps)
+
+    def hidden(self) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+        """Where nothing is rendered, booleans (slow, fast): `absent`, and where the mask is False; None for nowhere."""
+        import numpy as np
+
+        absent = self.absent()
+        if self.mask is None:
+            return absent
+        masked: np.ndarray[Any, np.dtype[np.bool_]] = np.asarray(self.mask) == 0
+        return masked if absent is None else masked | absent
 
     def widths(self) -> tuple[Scalar, Scalar]:
         """Full width along slow and fast, in metres, of a detector without `layout`."""

@@ -8,7 +8,8 @@ import attrs
 import torch
 
 from openbragg.errors import InputError
-from openbragg.model.detector import Detector, Panel
+from openbragg.model.detector import Detector
+from openbragg.model.panel import Panel
 from openbragg.model.scalars import Scalar
 from openbragg.model.vectors import matrix, rotation_about, rotation_xyz, scalar, unit, vector
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from openbragg.engine.evaluate import any_resolved
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import Plan, carried_steps, step_angles
@@ -11,6 +9,7 @@ from openbragg.model import Experiment
 from openbragg.model.lattice import cell_angles, oriented_bases
 from openbragg.model.scalars import plain
 from openbragg.model.sensor import resolve_sensor
+from openbragg.orchestrator.frame import shown_parts
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import Choices
 from openbragg.units import DEGREES, ELECTRON_RADIUS_SQUARED
@@ -49,14 +48,16 @@ def _cuts_a_pixel(plan: Plan, experiment: Experiment) -> bool:
     """Whether the resolution limit leaves nothing of a pixel, and with it nothing of the reference's background."""
     if plan.resolution_limit is None or experiment.beam.no_polarization_factor:
         return False
-    panel, mask = plan.panels[0], experiment.detector.mask
-    mask = None if mask is None else torch.as_tensor(mask)
-    pixels = choose_pixels(panel.pixels, experiment.sampling.region, mask, plan.device)
     together = max(1, _TOGETHER // (plan.terms_per_pixel() // plan.cell_vectors.shape[:2].numel()))
-    return any(
-        not bool(any_resolved(plan, panel, *pixels.coordinates(start, min(start + together, pixels.count))).all())
-        for start in range(0, pixels.count, together)
-    )
+    for panel, part in zip(plan.panels, shown_parts(experiment), strict=True):
+        if part.region is None:
+            continue
+        pixels = choose_pixels(panel.pixels, part.region, part.mask, plan.device)
+        for start in range(0, pixels.count, together):
+            place = pixels.coordinates(start, min(start + together, pixels.count))
+            if not bool(any_resolved(plan, panel, *place).all()):
+                return True
+    return False
 
 
 def _notice_carryover(experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:

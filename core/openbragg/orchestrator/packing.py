@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from openbragg.model.detector import MOST_PIXELS
+from openbragg.model.panel import MOST_PIXELS
 
 #: More axes than any array of a model has.
 _MOST_AXES = 8

@@ -50,7 +50,7 @@ def fit_detector(path: Path, detector: Detector, *, sized: bool) -> tuple[Pictur
     InputError
         When the image cannot be read, or has other pixels than a detector that was given them.
     """
-    shape = detector.pixel_counts() if sized else None
+    shape = detector.frame_shape() if sized or detector.layout else None
     picture = read_picture(path, shape)
     rows, columns = picture.pixels.shape
     if shape is None:

@@ -45,6 +45,12 @@ def common_scales(first: NDArray[np.float64], second: NDArray[np.float64]) -> Sc
     return Scales(white=white, black=black, full_colour=_end(np.abs(second - first), 0.0))
 
 
+def scale_ends(values: np.ndarray[Any, Any], percentiles: tuple[float, float]) -> tuple[float, float]:
+    """Where a scale begins and ends: at two percentiles of some values, as in `common_scales`."""
+    low = float(np.percentile(values, percentiles[0]))
+    return low, _end(values, low, percentiles[1])
+
+
 def grey(image: NDArray[np.float64], scales: Scales) -> NDArray[np.uint8]:
     """Shades of an image, (slow, fast): dark spots on white."""
     part = np.clip((image - scales.white) / (scales.black - scales.white), 0.0, 1.0)
@@ -64,13 +70,13 @@ def write_png(stream: BinaryIO, pixels: NDArray[np.uint8]) -> None:
     Image.fromarray(pixels).save(stream, format="PNG")
 
 
-def _end(values: np.ndarray[Any, Any], begin: float) -> float:
+def _end(values: np.ndarray[Any, Any], begin: float, percentile: float = _PERCENTILE) -> float:
     """Where a scale ends that begins at a value: always beyond it."""
-    end = float(np.percentile(values, _PERCENTILE))
+    end = float(np.percentile(values, percentile))
     if end > begin:
         return end
     beyond = values[values > begin]
-    return float(np.percentile(beyond, _PERCENTILE)) if beyond.size else begin + 1.0
+    return float(np.percentile(beyond, percentile)) if beyond.size else begin + 1.0
 
 
 def _bytes(shades: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
 import torch
 
 from openbragg.engine.evaluate import evaluate, pixel_factors
@@ -13,6 +14,7 @@ from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError
 from openbragg.model.scalars import plain
+from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.simulate import Rendering
 
 _ANGSTROM = 1e-10
@@ -31,22 +33,26 @@ def printed_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> Iter
     UsageError
         When the pixel chosen was not rendered.
     """
-    panel = rendering.plan.panels[0]
-    region = rendering.experiment.sampling.region
+    experiment, region = rendering.experiment, rendering.experiment.sampling.region
     if chosen is not None:
         fast, slow = chosen
         within = region is None or (region[0] <= fast <= region[1] and region[2] <= slow <= region[3])
-        if not within or fast >= panel.pixels[1] or slow >= panel.pixels[0]:
+        if not within or panel_at(experiment.detector, slow, fast) is None:
             raise UsageError(f"-printout_pixel {fast} {slow}: the pixel is not rendered")
-        region = (fast, fast, slow, slow)
-    pixels = choose_pixels(panel.pixels, region, rendering.mask(), rendering.plan.device)
-    for start in range(0, pixels.count, _TOGETHER):
-        yield from _printed(rendering, *pixels.coordinates(start, min(start + _TOGETHER, pixels.count)))
+        sampling = attrs.evolve(experiment.sampling, region=(fast, fast, slow, slow))
+        experiment = attrs.evolve(experiment, sampling=sampling)
+    for number, part in enumerate(shown_parts(experiment)):
+        if part.region is None:
+            continue
+        pixels = choose_pixels(rendering.plan.panels[number].pixels, part.region, part.mask, rendering.plan.device)
+        for start in range(0, pixels.count, _TOGETHER):
+            yield from _printed(rendering, number, *pixels.coordinates(start, min(start + _TOGETHER, pixels.count)))
 
 
-def _printed(rendering: Rendering, slow: torch.Tensor, fast: torch.Tensor) -> Iterator[str]:
+def _printed(rendering: Rendering, number_of_panel: int, slow: torch.Tensor, fast: torch.Tensor) -> Iterator[str]:
     plan = rendering.plan
-    panel, image = plan.panels[0], rendering.images[0]
+    panel, image = plan.panels[number_of_panel], rendering.images[number_of_panel]
+    first_slow, first_fast = rendering.experiment.detector.panels()[number_of_panel].slab or (0, 0)
     last = slice(-1, None)
     with torch.no_grad():
         terms = evaluate(plan, panel, slow, fast, Part(*[last] * 6))
@@ -67,8 +73,9 @@ def _printed(rendering: Rendering, slow: torch.Tensor, fast: torch.Tensor) -> It
         h, k, l = (value(component) for component in terms.index)
         whole = " ".join(str(int(value(component))) for component in terms.nearest)
         column, row = int(fast[number]), int(slow[number])
+        place = f"{first_fast + column:4d} {first_slow + row:4d}"
         lines = [
-            f"{column:4d} {row:4d} : stol = {q / 2.0:g} or {float(half_angle.sin()) / wavelength:g}",
+            f"{place} : stol = {q / 2.0:g} or {float(half_angle.sin()) / wavelength:g}",
             f"at {x:g} {y:g} {z:g}",
             f"hkl= {h:f} {k:f} {l:f}  hkl0= {whole}",
             f" F_cell={value(terms.cell_amplitude):g}  F_latt={value(terms.lattice_amplitude):g}   I = {intensity:g}",

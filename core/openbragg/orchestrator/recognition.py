@@ -51,7 +51,7 @@ def recognised(registry: Registry, hook: str, path: Path) -> Found | None:
     readers = [plugin for plugin in registry.of_role(hook) if callable(getattr(plugin.cls, "recognises", None))]
     if not readers:
         return None
-    content = _beginning(path)
+    content = beginning_of(path)
     if content is None:
         return None
     named = [plugin for plugin in readers if plugin.cls.recognises(content)]
@@ -75,7 +75,7 @@ def _suffix(path: Path) -> str:
     return name.suffix.lower()
 
 
-def _beginning(path: Path) -> bytes | None:
+def beginning_of(path: Path) -> bytes | None:
     """What a regular file begins with, unpacked; None for what is no such file, or cannot be read."""
     try:
         if not path.is_file():

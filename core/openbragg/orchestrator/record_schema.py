@@ -96,6 +96,8 @@ def _kind(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"type": "array", "items": _kind(parts[0], definitions), "minItems": length, "maxItems": length}
     if types.NoneType in parts:
         (other,) = (part for part in parts if part is not types.NoneType)
+        if other not in _TYPES:
+            return {"anyOf": [_kind(other, definitions), {"type": "null"}]}
         return {"type": [_TYPES[other], "null"]}
     if isinstance(hint, type) and attrs.has(hint):
         if hint.__name__ not in definitions:

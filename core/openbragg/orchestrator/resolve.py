@@ -101,19 +101,16 @@ def resolve_crystal(crystal: Crystal, beam_size: Scalar, choices: Choices) -> Cr
 
 
 def refuse_ill_fitting_mask(detector: Detector) -> None:
-    """Refuse a mask of another size than the detector.
+    """Refuse a mask of another size than the stored frame, and panels that share pixels of it.
 
     Raises
     ------
     InputError
-        With both sizes.
+        With both sizes, or with the panels.
     """
+    slow, fast = detector.frame_shape()
     if detector.mask is None:
         return
-    panels = detector.panels()
-    if len(panels) != 1:
-        raise InputError(f"a mask is for a detector of one panel, this one has {len(panels)}")
-    slow, fast = panels[0].pixels
     shape = tuple(detector.mask.shape)
     if shape != (slow, fast):
         shown = " x ".join(str(length) for length in reversed(shape))
@@ -165,7 +162,7 @@ def resolve_region(region: Region | None, detector: Detector, choices: Choices) 
     UsageError
         When no pixel of the detector lies in the region.
     """
-    slow, fast = detector.panels()[0].pixels
+    slow, fast = detector.frame_shape()
     if region is None:
         return 0, fast - 1, 0, slow - 1
     inside = (max(0, region[0]), min(fast - 1, region[1]), max(0, region[2]), min(slow - 1, region[3]))

@@ -103,6 +103,10 @@ class SeriesRenderer:
         self._notices.clear()
         return SeriesImage(number=number, rendering=rendering, seed=image_seed(self.seed, number))
 
+    def scans(self) -> tuple[Scan, ...]:
+        """The scan of every image, in their order."""
+        return tuple(image_scan(self.first.experiment.scan, number) for number in range(1, self.images + 1))
+
     def layout(self, number: int) -> Layout:
         """What image `number` is rendered from."""
         first = self.first

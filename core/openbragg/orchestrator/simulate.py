@@ -11,12 +11,13 @@ import torch
 
 from openbragg.engine.compiled import ENGINES, Engine, Use
 from openbragg.engine.cull import Culled, cull_refusal
-from openbragg.engine.image import RenderedPanel, render_panel
+from openbragg.engine.image import RenderedPanel, empty_panel, render_panel
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan
 from openbragg.errors import InputError, UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.sensor import resolve_sensor
+from openbragg.orchestrator.frame import assembled, shown_parts, visible_pixels
 from openbragg.orchestrator.known import refuse_other_cell, report_known
 from openbragg.orchestrator.notices import notice_quirks, notice_water
 from openbragg.orchestrator.placement import place_with_quirks
@@ -70,9 +71,8 @@ class Layout:
     dtype: torch.dtype
 
     def mask(self) -> torch.Tensor | None:
-        """Which pixels were rendered, (slow, fast), where a mask hides some; else None."""
-        mask = self.experiment.detector.mask
-        return None if mask is None else torch.as_tensor(mask)
+        """Which pixels of the stored frame are rendered, (slow, fast), where some are hidden or absent; else None."""
+        return visible_pixels(self.experiment.detector)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -92,6 +92,10 @@ class Rendering(Layout):
     images: tuple[torch.Tensor, ...]
     use: Use = attrs.field(factory=Use)
     culled: tuple[Culled, ...] = ()
+
+    def frame(self) -> torch.Tensor:
+        """Expected photons of all panels in the stored frame, (slow, fast), 0 between them; see `Panel.slab`."""
+        return assembled(self.images, self.experiment.detector.panels())
 
 
 def plugin(role: str, name: str, **options: Any) -> Any:
@@ -125,7 +129,7 @@ def simulate(
     threads: int | None = None,
     cull: float | None = None,
 ) -> torch.Tensor:
-    """Expected photons of an experiment with one panel.
+    """Expected photons of an experiment.
 
     Parameters
     ----------
@@ -152,14 +156,15 @@ def simulate(
 
     Returns
     -------
-    Photons, (slow, fast). Gradients flow to every tensor in the experiment and the plugins.
+    Photons of the stored frame, (slow, fast); of a detector of one panel its image. Gradients flow to every tensor in
+    the experiment and the plugins.
 
     Raises
     ------
     OpenBraggError
         When the experiment cannot be rendered; the message is one line.
     """
-    rendering = render(
+    return render(
         experiment,
         convention=convention,
         structure_factors=structure_factors,
@@ -171,10 +176,7 @@ def simulate(
         engine=engine,
         threads=threads,
         cull=cull,
-    )
-    if len(rendering.images) != 1:
-        raise UsageError(f"simulate() renders one panel, this detector has {len(rendering.images)}; use render()")
-    return rendering.images[0]
+    ).frame()
 
 
 def render(
@@ -349,8 +351,9 @@ def refuse_impossible(rendering: Rendering) -> None:
     InputError
         With what to look at.
     """
-    lowest, highest = (float(value) for value in rendering.images[0].aminmax())
-    if not (math.isfinite(lowest) and math.isfinite(highest)):
+    extremes = [tuple(map(float, image.aminmax())) for image in rendering.images]
+    lowest, highest = min(low for low, _ in extremes), max(high for _, high in extremes)
+    if not all(math.isfinite(value) for pair in extremes for value in pair):
         raise InputError("the image has pixels beyond single precision: check the fluence, amplitudes and distances")
     if lowest < 0.0:
         raise InputError("the detector stands with its back to the crystal: its solid angle is negative")
@@ -361,33 +364,31 @@ def refuse_impossible(rendering: Rendering) -> None:
 def _render_panels(
     layout: Layout, engine: Engine, progress: Callable[[int, int], None] | None, cull: float | None
 ) -> tuple[RenderedPanel, ...]:
-    plan, experiment, dtype = layout.plan, layout.experiment, layout.dtype
-    several = len(plan.panels) > 1
-    region, mask = experiment.sampling.region, experiment.detector.mask
-    mask = None if mask is None else torch.as_tensor(mask)
-    sizes = [slow * fast for slow, fast in (panel.pixels for panel in plan.panels)]
-    if not several and region is not None:
-        sizes = [(region[1] - region[0] + 1) * (region[3] - region[2] + 1)]
+    plan, dtype = layout.plan, layout.dtype
+    parts = shown_parts(layout.experiment)
+    total = sum(part.count() for part in parts)
     done = 0
 
     def advance(pixels: int) -> None:
         nonlocal done
         done += pixels
         if progress is not None:
-            progress(min(done, sum(sizes)), sum(sizes))
+            progress(min(done, total), total)
 
     return tuple(
         render_panel(
             plan,
             panel,
             dtype=dtype,
-            region=None if several else region,
-            mask=mask,
+            region=part.region,
+            mask=part.mask,
             progress=advance,
             engine=engine,
             cull=cull,
         )
-        for panel in plan.panels
+        if part.region is not None
+        else empty_panel(plan, panel, dtype=dtype)
+        for panel, part in zip(plan.panels, parts, strict=True)
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from openbragg.engine.trace import PixelTrace, trace_pixel
 from openbragg.errors import UsageError, quoted
 from openbragg.model import Experiment
+from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.simulate import Layout, Rendering, lay_out
 from openbragg.roles import Tracer
 
@@ -60,14 +61,14 @@ def parse_selection(text: str) -> Selection:
 
 
 def trace(experiment: Experiment, pixels: Iterable[tuple[int, int]], **options: Any) -> list[PixelTrace]:
-    """Trace pixels (slow, fast) of an experiment with one panel.
+    """Trace pixels of an experiment.
 
     Parameters
     ----------
     experiment
         What is simulated.
     pixels
-        Which pixels, (slow, fast).
+        Which pixels of the stored frame, (slow, fast).
     options
         Those of `simulate`.
 
@@ -85,23 +86,20 @@ def trace(experiment: Experiment, pixels: Iterable[tuple[int, int]], **options: 
 
 
 def trace_of(layout: Layout, slow: int, fast: int) -> PixelTrace:
-    """Trace a pixel of a layout, or of a rendering.
+    """Trace a pixel of the stored frame of a layout, or of a rendering; the trace itself counts on the panel.
 
     Raises
     ------
     UsageError
         When the pixel is not rendered.
     """
-    mask = layout.experiment.detector.mask
-    made = trace_pixel(
-        layout.plan,
-        layout.plan.panels[0],
-        slow,
-        fast,
-        dtype=layout.dtype,
-        region=layout.experiment.sampling.region,
-        mask=None if mask is None else torch.as_tensor(mask),
-    )
+    made, place = None, panel_at(layout.experiment.detector, slow, fast)
+    if place is not None:
+        number, row, column = place
+        part = shown_parts(layout.experiment)[number]
+        if part.region is not None:
+            panel = layout.plan.panels[number]
+            made = trace_pixel(layout.plan, panel, row, column, dtype=layout.dtype, region=part.region, mask=part.mask)
     if made is None:
         raise UsageError(f"pixel {slow} {fast} (slow, fast) is not rendered")
     return made
@@ -109,7 +107,7 @@ def trace_of(layout: Layout, slow: int, fast: int) -> PixelTrace:
 
 def brightest(rendering: Rendering, number: int) -> list[tuple[int, int]]:
     """The brightest pixels of a rendering, (slow, fast), the brightest first."""
-    image = rendering.images[0].detach()
+    image = rendering.frame().detach()
     found = torch.topk(image.reshape(-1), min(number, image.numel())).indices.tolist()
     width = image.shape[1]
     return [divmod(place, width) for place in found]

@@ -9,13 +9,13 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.pixels import Region
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
+from openbragg.model.scalars import plain
 from openbragg.orchestrator.outputs import Output, write_file
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import clock_seed
-from openbragg.roles import Image, NoiseModel
+from openbragg.roles import Image, NoiseModel, Readout, ReadoutNoiseModel
 
 
 @attrs.frozen(eq=False)
@@ -64,7 +64,7 @@ def make_pictures(
     seed = None
     if any(output.content == "counts" for output in wanted):
         seed = experiment.sampling.seed if experiment.sampling.seed is not None else clock_seed()
-        pixels["counts"] = draw_counts(photons.detach(), region, noise, seed).cpu().numpy()
+        pixels["counts"] = draw_counts(photons.detach(), experiment, noise, seed).cpu().numpy()
     files = tuple(
         (
             output,
@@ -82,15 +82,32 @@ def make_pictures(
     return Pictures(files, seed)
 
 
-def draw_counts(photons: torch.Tensor, region: Region, noise: NoiseModel, seed: int) -> torch.Tensor:
-    """Counts of the rendered part, 0 elsewhere: a model that draws its pixels in turn must not draw for the rest."""
-    first_fast, last_fast, first_slow, last_slow = region
-    part = (slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1))
-    drawn = noise.counts(photons[part], seed)
+def draw_counts(photons: torch.Tensor, experiment: Experiment, noise: NoiseModel, seed: int) -> torch.Tensor:
+    """Counts of the rendered part, 0 elsewhere: a model that draws its pixels in turn must not draw for the rest.
+
+    Pixels that the mask hides stay what they are: nothing is read there.
+    """
+    region, mask = experiment.sampling.region, experiment.detector.mask
+    assert region is not None  # resolved
+    slow, fast = photons.shape
+    readout = Readout(
+        shape=(slow, fast),
+        region=region,
+        pixel_size=plain(experiment.detector.pixel_size),
+        exposure=plain(experiment.beam.exposure),
+    )
+    given = photons[readout.part()]
+    if isinstance(noise, ReadoutNoiseModel):
+        drawn = noise.read_out(given, seed, readout)
+        if mask is not None:
+            seen = torch.as_tensor(mask)[readout.part()].to(drawn.device)
+            drawn = torch.where(seen, drawn, given.to(drawn.dtype))
+    else:
+        drawn = noise.counts(given, seed)
     if drawn.shape == photons.shape:
         return drawn
     counts = drawn.new_zeros(photons.shape)
-    counts[part] = drawn
+    counts[readout.part()] = drawn
     return counts
 
 

@@ -27,6 +27,12 @@ from openbragg.testing.conventions import (
     check_unit_vectors,
 )
 from openbragg.testing.declaration import check_declaration
+from openbragg.testing.geometry_readers import (
+    check_damaged,
+    check_described,
+    check_geometry_reader,
+    check_recognition,
+)
 from openbragg.testing.image_formats import (
     check_default_file,
     check_image_format,
@@ -82,15 +88,18 @@ __all__ = [
     "check_broadcasting",
     "check_columns",
     "check_convention",
+    "check_damaged",
     "check_declaration",
     "check_default_amplitude",
     "check_default_beam_centre",
     "check_default_file",
+    "check_described",
     "check_distance",
     "check_each_reflection_for_itself",
     "check_expectation",
     "check_explicit_pivot",
     "check_finite",
+    "check_geometry_reader",
     "check_global_random_state",
     "check_groups",
     "check_image_format",
@@ -109,6 +118,7 @@ __all__ = [
     "check_plain_stream",
     "check_polarization_across_beam",
     "check_precision",
+    "check_recognition",
     "check_result_shape",
     "check_round_trip",
     "check_sample_pivot_is_rigid",

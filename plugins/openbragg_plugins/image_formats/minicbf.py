@@ -11,7 +11,6 @@ import attrs
 
 from openbragg import Rule, hookimpl, option
 from openbragg_plugins.image_formats.byte_offset import byte_offsets
-from openbragg_plugins.image_formats.hidden import hidden
 from openbragg_plugins.image_formats.upright import beam_spot, unsaid
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class MiniCbf:
         counts = np.zeros(image.pixels.shape, dtype=np.int32)
         # The lowest numbers are readers' marks of pixels that count nothing.
         counts[image.rendered()] = np.clip(self._values(image), 0, min(self.cutoff + 1, _LARGEST))
-        mask = hidden(image)
+        mask = image.experiment.detector.hidden()
         if mask is not None:
             counts[mask] = _GAP
         return counts
@@ -129,7 +128,7 @@ def contents(image: Image, cutoff: int) -> str:
     wavelength = float(beam.wavelength) * 1e10
     start, increment = (float(value or 0.0) * _DEGREES for value in (scan.start, scan.range))
     exposure = float(beam.exposure)
-    mask = hidden(image)
+    mask = image.experiment.detector.hidden()
     thickness = float(detector.sensor_thickness or 0.0)
     lines = [
         f"Detector: {'PILATUS' if _is_pilatus(image.pixels.shape) else 'simulated'}, S/N 00-0000 OpenBragg",

@@ -117,7 +117,9 @@ def _detector(detector: Any, about: Description, axes: np.ndarray[Any, Any], exp
     pixel = float(frame.panel.pixel_size)
     _put(detector, "x_pixel_size", pixel, "m")
     _put(detector, "y_pixel_size", pixel, "m")
+    first_slow, first_fast = frame.panel.slab or (0, 0)
     fast, slow = (float(value) / pixel for value in frame.beam_point(laboratory.beam))
+    fast, slow = fast + first_fast, slow + first_slow
     distance = float(frame.close_distance()) / float(laboratory.beam @ frame.normal)
     if all(map(np.isfinite, (fast, slow, distance))):
         _put(detector, "beam_center_x", fast, "pixel")
@@ -151,7 +153,7 @@ def _module(module: Any, frame: Any, axes: np.ndarray[Any, Any]) -> None:
     import numpy as np
 
     slow, fast = frame.panel.pixels
-    module["data_origin"] = np.array(_data_origin(frame.panel))
+    module["data_origin"] = np.array(frame.panel.slab or (0, 0))
     module["data_size"] = np.array([slow, fast])
     module["data_stride"] = np.array([1, 1])
     pixel = float(frame.panel.pixel_size)
@@ -164,11 +166,6 @@ def _module(module: Any, frame: Any, axes: np.ndarray[Any, Any]) -> None:
         made = _axis(module, f"{name}_pixel_direction", pixel, "m", "translation", vector, offset.name)
         made.attrs["offset"] = np.zeros(3)
         made.attrs["offset_units"] = "m"
-
-
-def _data_origin(panel: Any) -> tuple[int, int]:
-    """Where the panel's first pixel lies in the stored frame, (slow, fast)."""
-    return 0, 0
 
 
 def _sample(sample: Any, about: Description, axes: np.ndarray[Any, Any]) -> None:

@@ -121,9 +121,13 @@ class NXmx:
         """See `openbragg.ImageFormat.default_file`."""
         return None
 
+    def largest(self, content: str) -> int | None:
+        """The largest value of a pixel of photons or counts; None for floating-point numbers."""
+        return _LARGEST.get(self._type(content))
+
     def overloads(self, image: Image) -> int:
         """See `openbragg.ImageFormat`: pixels that the type does not hold."""
-        largest = _LARGEST.get(self._type(image.content))
+        largest = self.largest(image.content)
         return 0 if largest is None else int((image.pixels[image.rendered()] > largest).sum())
 
     def write_part(self, stream: BinaryIO, image: Image) -> None:
@@ -208,7 +212,7 @@ class NXmx:
         else:
             lowest = -largest if name == "int32" else 0
             pixels[part] = np.rint(image.pixels[part]).clip(lowest, largest)
-        mask = _mask(image)
+        mask = image.experiment.detector.hidden()
         if mask is not None:
             pixels[mask] = 0 if largest is None else np.iinfo(name).max
         return pixels
@@ -220,20 +224,12 @@ class NXmx:
             laboratory=image.laboratory,
             scans=scans,
             shape=shape,
-            mask=_mask(image),
-            largest=_LARGEST.get(name),
+            mask=image.experiment.detector.hidden(),
+            largest=self.largest(image.content),
             smallest=None if name == "int32" else 0,
             bits=None if name == "float32" else int(name.lstrip("uint")),
             start_time=self.start_time,
         )
-
-
-def _mask(image: Image | Series) -> np.ndarray[Any, Any] | None:
-    """Where the stored frame has no pixel: what the user's mask hides; None where all are there."""
-    import numpy as np
-
-    shown = image.experiment.detector.mask
-    return None if shown is None else np.asarray(shown) == 0
 
 
 def _new(stream: BinaryIO) -> Any:

@@ -51,7 +51,7 @@ class Pgm:
 
         part = image.rendered()
         pixels = image.pixels[part]
-        scale = self.scale or _automatic_scale(pixels, image.experiment.detector.mask, part)
+        scale = self.scale or _automatic_scale(pixels, image.experiment.detector.hidden(), part)
         grey = np.zeros(image.pixels.shape, dtype=np.uint8)
         rendered = grey[part]
         for rows in strips(pixels):
@@ -66,12 +66,12 @@ class Pgm:
         return "image.pgm" if content == "photons" and self.pgmfile is not False else None
 
 
-def _automatic_scale(pixels: np.ndarray[Any, Any], mask: Any, part: tuple[slice, slice]) -> float:
+def _automatic_scale(pixels: np.ndarray[Any, Any], hidden: Any, part: tuple[slice, slice]) -> float:
     """The scale at which five standard deviations of the photons become 250."""
     import numpy as np
 
     photons = pixels.astype(np.float64)
-    seen = photons if mask is None else photons[np.asarray(mask)[part].astype(bool)]
+    seen = photons if hidden is None else photons[~hidden[part]]
     # As in the reference, masked pixels are 0 and deviate from the mean of the others.
     photons -= seen.mean() if seen.size else 0.0
     np.square(photons, out=photons)

@@ -9,7 +9,7 @@ import attrs
 
 from openbragg import Rule, hookimpl, option
 from openbragg_plugins.image_formats.strips import strips
-from openbragg_plugins.image_formats.upright import beam_spot, unsaid
+from openbragg_plugins.image_formats.upright import beam_spot, stored_frame, unsaid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,8 @@ class Smv:
     """Unsigned 16-bit counts after a text header with the geometry as several programs want it.
 
     Expected photons are scaled, offset, rounded and clipped to 0..65535; noisy counts are offset, clipped and
-    truncated. Pixels that were not rendered are 0. Source: nanoBragg.c, header keys and arithmetic.
+    truncated. Pixels that were not rendered, and those in gaps and between panels, are 0. Source: nanoBragg.c, header
+    keys and arithmetic.
     """
 
     name: ClassVar[str] = "smv"
@@ -68,6 +69,9 @@ class Smv:
         rendered = counts[part]
         for rows in strips(pixels):
             rendered[rows] = self._counts(pixels[rows], image.content, scale)
+        absent = image.experiment.detector.absent()
+        if absent is not None:
+            counts[absent] = 0
         stream.write(header(image, self._keys(image, scale)))
         stream.write(counts.data)
 
@@ -198,7 +202,7 @@ def _beam_spot(image: Image) -> tuple[float, float]:
 def _reference_beam_spot(image: Image) -> tuple[float, float]:
     """The same as the reference has it: at the distance before the two-theta swing, then projected on the detector."""
     laboratory = image.laboratory
-    frame = laboratory.panels[0]
+    frame = stored_frame(image)
     spot = laboratory.distance * laboratory.beam - frame.origin
     return float(spot @ frame.fast), float(spot @ frame.slow)
 
@@ -206,8 +210,8 @@ def _reference_beam_spot(image: Image) -> tuple[float, float]:
 def _lines(image: Image, beam_spot: tuple[float, float], dials_origin: str) -> list[str]:
     """The lines that the reference has after the first two, for a beam that meets the detector there."""
     laboratory, experiment = image.laboratory, image.experiment
-    frame = laboratory.panels[0]
-    slow, fast = frame.panel.pixels
+    frame = stored_frame(image)
+    slow, fast = image.pixels.shape
     pixel = float(frame.panel.pixel_size)
     near_fast, near_slow = (float(value) for value in frame.near_point())
     beam_fast, beam_slow = beam_spot

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 import attrs
 
 from openbragg import Rule, hookimpl, option
-from openbragg_plugins.image_formats.hidden import hidden
 from openbragg_plugins.image_formats.upright import beam_spot
 
 if TYPE_CHECKING:
@@ -68,14 +67,14 @@ class Tiff:
         return int((image.pixels[image.rendered()] >= self._largest(image) + 1).sum())
 
     def _largest(self, image: Image) -> int:
-        return (1 << self.bits) - (1 if hidden(image) is None else 2)
+        return (1 << self.bits) - (1 if image.experiment.detector.hidden() is None else 2)
 
     def _photons(self, image: Image) -> np.ndarray[Any, Any]:
         import numpy as np
 
         photons = np.zeros(image.pixels.shape, dtype=np.float32)
         photons[image.rendered()] = image.pixels[image.rendered()]
-        mask = hidden(image)
+        mask = image.experiment.detector.hidden()
         if mask is not None:
             photons[mask] = _GAP
         return photons
@@ -85,7 +84,7 @@ class Tiff:
 
         counts = np.zeros(image.pixels.shape, dtype=np.uint16 if self.bits == 16 else np.uint32)
         counts[image.rendered()] = np.clip(np.trunc(image.pixels[image.rendered()]), 0, self._largest(image))
-        mask = hidden(image)
+        mask = image.experiment.detector.hidden()
         if mask is not None:
             counts[mask] = (1 << self.bits) - 1
         return counts

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 if TYPE_CHECKING:
-    from openbragg import Image, Panel
+    from openbragg import Image, PanelFrame
 
 #: Readers may be so many pixels off before it is worth a word.
 _PIXELS = 0.01
@@ -15,12 +17,18 @@ _ALONG = 1e-4
 
 def beam_spot(image: Image) -> tuple[float, float]:
     """Where the beam meets the detector, (fast, slow) in metres from the first corner of the stored frame."""
-    laboratory = image.laboratory
-    frame = laboratory.panels[0]
-    first_fast, first_slow = _slab(frame.panel)
-    pixel = float(frame.panel.pixel_size)
-    fast, slow = (float(value) for value in frame.beam_point(laboratory.beam))
-    return fast + first_fast * pixel, slow + first_slow * pixel
+    fast, slow = stored_frame(image).beam_point(image.laboratory.beam)
+    return float(fast), float(slow)
+
+
+def stored_frame(image: Image) -> PanelFrame:
+    """The first panel, moved to the first corner of the stored frame: all there is where that is one detector."""
+    frame = image.laboratory.panels[0]
+    first_slow, first_fast = frame.panel.slab or (0, 0)
+    if (first_slow, first_fast) == (0, 0):
+        return frame
+    back = first_fast * frame.fast + first_slow * frame.slow
+    return attrs.evolve(frame, origin=frame.origin - float(frame.panel.pixel_size) * back)
 
 
 def unsaid(image: Image) -> str | None:
@@ -71,7 +79,7 @@ def _worst_pixels(image: Image) -> float:
     worst = 0.0
     for frame in laboratory.panels:
         slow, fast = frame.panel.pixels
-        first_fast, first_slow = _slab(frame.panel)
+        first_slow, first_fast = frame.panel.slab or (0, 0)
         for i, j in ((0, 0), (fast, 0), (0, slow), (fast, slow)):
             corner = frame.origin + float(frame.panel.pixel_size) * (i * frame.fast + j * frame.slow)
             depth = float(corner @ laboratory.beam)
@@ -81,8 +89,3 @@ def _worst_pixels(image: Image) -> float:
             expected = ((first_fast + i) * pixel - spot_fast, (first_slow + j) * pixel - spot_slow)
             worst = max(worst, *(abs(one - other) / pixel for one, other in zip(found, expected, strict=True)))
     return worst
-
-
-def _slab(panel: Panel) -> tuple[int, int]:
-    slab: tuple[int, int] = getattr(panel, "slab", (0, 0))
-    return slab

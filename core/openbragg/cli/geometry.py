@@ -1,0 +1,156 @@
+"""``-geometry FILE`` and ``-detector NAME``: what they describe, and what flags beside them may say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
+from openbragg.cli.selection import Selected
+from openbragg.cli.settings import CameraFile, ConventionChoice, DetectorChoice, GeometryFile
+from openbragg.errors import UsageError
+from openbragg.model import Beam, Detector
+from openbragg.model.absorption import attenuation_length
+from openbragg.model.described import Geometry
+from openbragg.model.presets import preset
+from openbragg.model.scalars import plain
+from openbragg.orchestrator.described import CONVENTION, described_notices, described_settings, placement
+from openbragg.orchestrator.geometry_files import reader_of
+from openbragg.orchestrator.registry import Found, Registry
+
+_READERS = "geometry_readers"
+_CONVENTIONS = "geometry_conventions"
+#: The convention whose flags give vectors one by one.
+_CUSTOM = "custom"
+#: Vectors among them that may stand in for those of a file.
+_VECTORS = ("beam", "polarization", "spindle")
+#: Fields of a detector that decide how many pixels a panel has, and how large they are.
+_PIXELS = ("pixels", "size", "pixel_size")
+
+Given = list[tuple[click.Option, list[str]]]
+Assignments = list[tuple[Flag, list[str]]]
+Settings = dict[type, dict[str, Any]]
+
+
+def read_described(registry: Registry, given: Given) -> Geometry | None:
+    """What the file of -geometry says; None where there is none.
+
+    Raises
+    ------
+    OpenBraggError
+        When it cannot be read, or a flag is about another kind of file.
+    """
+    assignments = assignments_of(given)
+    chosen: GeometryFile = construct(GeometryFile, assignments)
+    found: Found | None = None
+    if chosen.file is not None:
+        found = reader_of(registry, chosen.file, chosen.reader)
+    elif chosen.reader is not None:
+        raise UsageError("-geometry_reader: expected with -geometry")
+    for plugin in registry.of_role(_READERS):
+        for option, _ in given:
+            if plugin is not found and _belongs(option, plugin):
+                where = f"{chosen.file} is read as {found.name}" if found is not None else "expected with -geometry"
+                raise UsageError(f"{option.opts[0]} belongs to the geometry reader {plugin.name}: {where}")
+    if found is None:
+        return None
+    geometry: Geometry = construct(found.cls, assignments).read(chosen.file)
+    return geometry
+
+
+def place_as_described(registry: Registry, given: Given, geometry: Geometry | None, selected: Selected) -> None:
+    """Make the convention of `selected` the one that places the detector as a file says, where there is one.
+
+    Flags for the beam, its polarization and the spindle stand in for the file's vectors.
+
+    Raises
+    ------
+    UsageError
+        When another convention is asked for, or vectors of the detector are given.
+    """
+    if geometry is None:
+        if getattr(selected.roles.get(_CONVENTIONS), "name", "") == CONVENTION:
+            raise UsageError(f"the convention {CONVENTION} places the detector as a file says: name it with -geometry")
+        return
+    vectors: dict[str, Any] = {}
+    for plugin in registry.of_role(_CONVENTIONS):
+        for option, words in given:
+            if plugin.name == CONVENTION or not _belongs(option, plugin):
+                continue
+            field = option.flag.field if isinstance(option, FlagOption) else ""
+            if plugin.name != _CUSTOM or field not in _VECTORS:
+                raise UsageError(f"{option.opts[0]} and -geometry: the file places the detector; leave one out")
+            assert isinstance(option, FlagOption)
+            vectors[field] = option.flag.value(words)
+    asked: ConventionChoice = construct(ConventionChoice, assignments_of(given))
+    if asked.name not in (None, CONVENTION):
+        raise UsageError(f"-convention {asked.name} and -geometry: the file places the detector; leave one out")
+    convention = registry.get(_CONVENTIONS, CONVENTION)
+    selected.roles[_CONVENTIONS] = convention.cls(**{**placement(geometry), **vectors})
+    # What was said of conventions that overrule each other is void.
+    selected.notices[:] = [line for line in selected.notices if not line.endswith(tuple(_overruled(registry)))]
+    selected.notices.extend(described_notices(geometry))
+
+
+def with_described(camera: Settings, geometry: Geometry, assignments: Assignments) -> Settings:
+    """What a file says, as fields of the experiment's classes; of the camera of -mask only the mask is kept.
+
+    Raises
+    ------
+    UsageError
+        When a flag beside it cannot be combined with its panels.
+    """
+    for flag, _ in assignments:
+        if flag.owner in (CameraFile, DetectorChoice):
+            raise UsageError(f"{flag.spellings[0]} and -geometry: both describe the detector; leave one out")
+        several = len(geometry.panels) > 1
+        if several or geometry.gaps:
+            what = f"the {len(geometry.panels)} panels" if several else "the gaps"
+            _refuse_pixels(flag, f"-geometry: {what} of {geometry.source}")
+    said = described_settings(geometry)
+    mask = camera.get(Detector, {}).get("mask")
+    if mask is not None:
+        said[Detector]["mask"] = mask
+    return said
+
+
+def with_sensor(
+    camera: dict[str, Any], geometry: Geometry | None, assignments: Assignments, beam: Beam
+) -> dict[str, Any]:
+    """Fields of the detector, with those of one that is known by name, and a sensor that absorbs as its material does.
+
+    Raises
+    ------
+    UsageError
+        When there is no such detector, or a flag beside it cannot be combined with its pixels.
+    """
+    wavelength = plain(beam.wavelength)
+    chosen: DetectorChoice = construct(DetectorChoice, assignments)
+    if chosen.name is not None:
+        known = preset(chosen.name)
+        if known.gaps() or known.stacked:
+            for flag, _ in assignments:
+                _refuse_pixels(flag, f"-detector: the modules of {known.name}")
+        return {**camera, **known.settings(wavelength)}
+    if geometry is not None and geometry.sensor_thickness and not geometry.attenuation_length:
+        length = attenuation_length(geometry.sensor_material, wavelength)
+        if length is not None:
+            return {**camera, "sensor_thickness": geometry.sensor_thickness, "attenuation_length": length}
+    return camera
+
+
+def _refuse_pixels(flag: Flag, described_by: str) -> None:
+    if flag.owner is Detector and flag.field in _PIXELS:
+        raise UsageError(f"{flag.spellings[0]} and {described_by} have their own pixels")
+
+
+def _belongs(option: click.Option, plugin: Found) -> bool:
+    """Whether a flag is one of a plugin's."""
+    if isinstance(option, SwitchOption):
+        return option.opts[0] in plugin.cls.flags
+    return isinstance(option, FlagOption) and option.flag.owner is plugin.cls
+
+
+def _overruled(registry: Registry) -> list[str]:
+    return [f"the convention is {plugin.name}" for plugin in registry.of_role(_CONVENTIONS)]

@@ -1,0 +1,154 @@
+"""Panels of pixels, and the frame that an image of all of them is stored in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from openbragg.errors import InputError, quoted
+from openbragg.model.scalars import Scalar, Vector
+from openbragg.options import COUNT, COUNT_OR_NONE, MATRIX, POSITIVE, VECTOR, Rule, singles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+#: More pixels than any detector has; an image of so many takes 4 GB.
+MOST_PIXELS = 1 << 30
+#: First and last pixel along fast, then along slow, both included; the order of ``-roi``.
+Rectangle = tuple[int, int, int, int]
+
+_PIXELS = Rule(
+    f"two whole numbers above 0, of {MOST_PIXELS} pixels together at most",
+    lambda value: len(value) == 2 and all(map(COUNT.accepts, value)) and value[0] * value[1] <= MOST_PIXELS,
+)
+_PIXEL_SIZE = Rule(POSITIVE.text, lambda value: all(map(POSITIVE.accepts, singles(value))) and len(singles(value)) == 1)
+_SLAB = Rule(
+    f"two whole numbers from 0 to {MOST_PIXELS}, or None",
+    lambda value: (
+        value is None or (len(value) == 2 and all(COUNT_OR_NONE.accepts(one) and one <= MOST_PIXELS for one in value))
+    ),
+)
+_RECTANGLE = Rule(
+    "first and last pixel along fast, then along slow, whole numbers from 0",
+    lambda value: (
+        len(value) == 4 and all(map(COUNT_OR_NONE.accepts, value)) and value[0] <= value[1] and value[2] <= value[3]
+    ),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Panel:
+    """A flat rectangle of pixels, placed relative to its detector.
+
+    Attributes
+    ----------
+    pixels
+        Number of pixels (slow, fast).
+    pixel_size
+        Side of a pixel in metres.
+    offset
+        From the detector's first corner to the panel's, along the detector's fast, slow and normal axes, in metres.
+    axes
+        The panel's fast, slow and normal unit vectors in the detector's own axes; rows, shape (3, 3).
+    slab
+        Where its first pixel lies in the stored frame, (slow, fast). None puts it below the panels before it.
+    name
+        What files that tell panels apart call it; may be empty.
+    """
+
+    pixels: tuple[int, int]
+    pixel_size: Scalar
+    offset: Vector = (0.0, 0.0, 0.0)
+    axes: tuple[Vector, Vector, Vector] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    slab: tuple[int, int] | None = None
+    name: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        rules = (
+            ("pixels", _PIXELS),
+            ("pixel_size", _PIXEL_SIZE),
+            ("offset", VECTOR),
+            ("axes", MATRIX),
+            ("slab", _SLAB),
+        )
+        for name, rule in rules:
+            value = getattr(self, name)
+            if not rule.accepts(value):
+                raise InputError(f"Panel.{name}: expected {rule.text}, got {quoted(value)}")
+
+    def rows(self) -> slice:
+        """The panel's rows in the stored frame; its slab is known."""
+        assert self.slab is not None
+        return slice(self.slab[0], self.slab[0] + self.pixels[0])
+
+    def columns(self) -> slice:
+        """The panel's columns in the stored frame; its slab is known."""
+        assert self.slab is not None
+        return slice(self.slab[1], self.slab[1] + self.pixels[1])
+
+
+def check_gaps(gaps: Sequence[Rectangle]) -> None:
+    """Refuse gaps that are no rectangles.
+
+    Raises
+    ------
+    InputError
+        With the first that is none.
+    """
+    for gap in gaps:
+        if not _RECTANGLE.accepts(gap):
+            raise InputError(f"Detector.gaps: expected {_RECTANGLE.text}, got {quoted(gap)}")
+
+
+def stacked(panels: Sequence[Panel]) -> tuple[Panel, ...]:
+    """The same panels, each with its slab: given, or below all before it, from the frame's first column."""
+    made: list[Panel] = []
+    below = 0
+    for panel in panels:
+        made.append(panel if panel.slab is not None else attrs.evolve(panel, slab=(below, 0)))
+        below = max(below, made[-1].rows().stop)
+    return tuple(made)
+
+
+def frame_shape(panels: Sequence[Panel]) -> tuple[int, int]:
+    """Pixels (slow, fast) of the stored frame of panels with slabs.
+
+    Raises
+    ------
+    InputError
+        When it is too large, or two panels share a pixel of it.
+    """
+    shape = max(panel.rows().stop for panel in panels), max(panel.columns().stop for panel in panels)
+    if shape[0] * shape[1] > MOST_PIXELS:
+        raise InputError(f"a detector of {shape[1]} x {shape[0]} pixels (fast x slow) is too large to render")
+    for number, one in enumerate(panels):
+        for place, other in enumerate(panels[:number]):
+            if _meet(one.rows(), other.rows()) and _meet(one.columns(), other.columns()):
+                raise InputError(f"{_called(other, place)} and {_called(one, number)} lie over each other in the image")
+    return shape
+
+
+def absent_pixels(panels: Sequence[Panel], gaps: Sequence[Rectangle]) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+    """Where the stored frame has no pixel, booleans (slow, fast): between panels and in gaps; None where it has all."""
+    import numpy as np
+
+    shape = frame_shape(panels)
+    if not gaps and sum(panel.pixels[0] * panel.pixels[1] for panel in panels) == shape[0] * shape[1]:
+        return None
+    absent = np.ones(shape, dtype=bool)
+    for panel in panels:
+        absent[panel.rows(), panel.columns()] = False
+    for first_fast, last_fast, first_slow, last_slow in gaps:
+        absent[first_slow : last_slow + 1, first_fast : last_fast + 1] = True
+    return absent
+
+
+def _meet(one: slice, other: slice) -> bool:
+    return bool(one.start < other.stop and other.start < one.stop)
+
+
+def _called(panel: Panel, number: int) -> str:
+    return f"panel {panel.name or number}"

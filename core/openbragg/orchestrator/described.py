@@ -1,0 +1,240 @@
+"""What a file of geometry says, as settings of an experiment and as a convention that places it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from openbragg.errors import UsageError
+from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Scan
+from openbragg.model.absorption import attenuates
+from openbragg.model.described import Geometry, PanelGeometry, Rectangle, Vector3
+from openbragg.orchestrator.registry import default_registry
+from openbragg.roles import GeometryConvention
+
+#: Name of the convention that places a detector as a file says.
+CONVENTION = "file"
+#: The beam has to meet a plane at no flatter angle (sine) than this for a distance along it to mean anything.
+_FLATTEST = 0.1
+
+
+def described_experiment(geometry: Geometry, crystal: Crystal | None = None, **changes: Any) -> Experiment:
+    """An experiment of what a file says; `described_convention` places its detector.
+
+    Parameters
+    ----------
+    geometry
+        What the file says; see `openbragg.read_geometry`.
+    crystal
+        The crystal, with a cell or reciprocal vectors or none: what is missing comes from the file.
+    changes
+        Fields of the experiment that the file does not decide, for example ``sampling``.
+
+    Raises
+    ------
+    UsageError
+        When neither the file nor the caller says anything of the crystal.
+    """
+    settings = described_settings(geometry)
+    if crystal is None:
+        if not settings[Crystal]:
+            raise UsageError(f"{geometry.source} says nothing of a crystal: give one")
+        crystal = Crystal(**settings[Crystal])
+    made = {
+        "crystal": crystal,
+        "beam": Beam(**settings[Beam]),
+        "detector": Detector(**settings[Detector]),
+        "scan": Scan(**settings[Scan]),
+    }
+    return Experiment(**{**made, **changes})
+
+
+def described_convention(geometry: Geometry) -> GeometryConvention:
+    """The convention that places beam, polarization, spindle and panels as a file says."""
+    made: GeometryConvention = default_registry().get("geometry_conventions", CONVENTION).cls(**placement(geometry))
+    return made
+
+
+def described_settings(geometry: Geometry) -> dict[type, dict[str, Any]]:
+    """What a file says, as fields of `Detector`, `Beam`, `Scan` and `Crystal`, in SI units and radians.
+
+    A rotation range of 0 is none. A sensor has to be known in both thickness and attenuation length to count.
+    """
+    reference = reference_panel(geometry)
+    detector: dict[str, Any] = {
+        "pixels": reference.pixels,
+        "pixel_size": reference.pixel_size,
+        "distance": distance_along_beam(geometry),
+    }
+    gaps = tuple(_within(geometry))
+    if gaps:
+        detector["gaps"] = gaps
+    slabs = _slabs(geometry.panels)
+    if len(geometry.panels) > 1 or slabs[0] not in (None, (0, 0)):
+        detector["layout"] = tuple(
+            _in_axes_of(reference, panel, slab) for panel, slab in zip(geometry.panels, slabs, strict=True)
+        )
+    if geometry.sensor_thickness and geometry.attenuation_length:
+        detector["sensor_thickness"] = geometry.sensor_thickness
+        detector["attenuation_length"] = geometry.attenuation_length
+    beam: dict[str, Any] = {"wavelength": geometry.wavelength, "exposure": geometry.exposure}
+    if geometry.polarization_fraction is not None:
+        # The part p in the plane and 1 - p across it differ by Kahn's factor.
+        beam["polarization"] = 2.0 * geometry.polarization_fraction - 1.0
+    scan: dict[str, Any] = {"start": geometry.start, "range": abs(geometry.oscillation or 0.0) or None}
+    crystal: dict[str, Any] = {"reciprocal_vectors": geometry.reciprocal_vectors, "cell": geometry.cell}
+    others: dict[type, dict[str, Any]] = {Beam: beam, Scan: scan, Crystal: crystal}
+    return {
+        Detector: detector,
+        **{cls: {name: value for name, value in said.items() if value is not None} for cls, said in others.items()},
+    }
+
+
+def described_notices(geometry: Geometry) -> list[str]:
+    """What is to be said of a file beside its own notices."""
+    notices = list(geometry.notices)
+    if geometry.sensor_thickness and not (geometry.attenuation_length or attenuates(geometry.sensor_material)):
+        notices.append(
+            f"{geometry.source} does not say how far X-rays get into the sensor: it is taken for a surface, "
+            "unless -detector_thick and -detector_abs say otherwise"
+        )
+    if (geometry.oscillation or 0.0) < 0.0:
+        notices.append(f"{geometry.source}: the spindle turns backwards; its axis is reversed")
+    if geometry.gaps and _share_pixels(geometry.panels):
+        notices.append(f"{geometry.source}: panels share pixels of the image; untrusted ones are passed over")
+    return notices
+
+
+def placement(geometry: Geometry) -> dict[str, Any]:
+    """Options of the convention `file`: the place of the reference panel, beam, polarization and spindle.
+
+    The spindle turns so that phi grows. Without a plane of polarization in the file the electric vector is along the
+    spindle, and without a spindle that is along x, or y where the beam is.
+    """
+    reference = reference_panel(geometry)
+    spindle = geometry.spindle or _across(geometry.beam)
+    if (geometry.oscillation or 0.0) < 0.0:
+        x, y, z = spindle
+        spindle = (-x, -y, -z)
+    normal = geometry.polarization_normal
+    electric = _cross(normal, geometry.beam) if normal is not None else spindle
+    along = sum(one * other for one, other in zip(electric, geometry.beam, strict=True))
+    electric = _sum((1.0, electric), (-along, geometry.beam))
+    if not math.hypot(*electric) > _FLATTEST:
+        electric = _across(geometry.beam)
+    return {
+        "origin": reference.origin,
+        "fast": reference.fast,
+        "slow": reference.slow,
+        "beam": geometry.beam,
+        "polarization": electric,
+        "spindle": spindle,
+    }
+
+
+def reference_panel(geometry: Geometry) -> PanelGeometry:
+    """The panel whose middle is nearest to the beam: distance and beam centre are measured on it.
+
+    Panels that the beam's line meets at a flat angle, or behind the crystal, come last.
+    """
+
+    def badness(panel: PanelGeometry) -> tuple[bool, float]:
+        middle = panel.position(panel.pixels[1] / 2.0, panel.pixels[0] / 2.0)
+        along = _dot(middle, geometry.beam)
+        normal = _cross(panel.fast, panel.slow)
+        slope = _dot(geometry.beam, normal)
+        meets = abs(slope) > _FLATTEST and _dot(panel.origin, normal) / slope > 0.0
+        return not meets, -along / max(math.hypot(*middle), 1e-12)
+
+    return min(geometry.panels, key=badness)
+
+
+def distance_along_beam(geometry: Geometry) -> float:
+    """From the crystal to the reference panel's plane along the beam, in metres."""
+    panel = reference_panel(geometry)
+    normal = _cross(panel.fast, panel.slow)
+    slope = _dot(geometry.beam, normal)
+    if abs(slope) > _FLATTEST and _dot(panel.origin, normal) / slope > 0.0:
+        return _dot(panel.origin, normal) / slope
+    return max(math.hypot(*panel.origin), 1e-6)
+
+
+def _in_axes_of(reference: PanelGeometry, panel: PanelGeometry, slab: tuple[int, int] | None) -> Panel:
+    """A panel in the axes of the reference panel."""
+    frame = (reference.fast, reference.slow, _cross(reference.fast, reference.slow))
+    away = _sum((1.0, panel.origin), (-1.0, reference.origin))
+    rows = (panel.fast, panel.slow, _cross(panel.fast, panel.slow))
+    fast, slow, normal = (_components(row, frame) for row in rows)
+    return Panel(
+        pixels=panel.pixels,
+        pixel_size=panel.pixel_size,
+        offset=_components(away, frame),
+        axes=(fast, slow, normal),
+        slab=slab,
+        name=panel.name,
+    )
+
+
+def _slabs(panels: tuple[PanelGeometry, ...]) -> list[tuple[int, int] | None]:
+    """Where panels lie in the image: as the file says, or one below the other where it puts them over each other."""
+    if len(panels) == 1:
+        # A panel alone is the image, wherever it lies in the data.
+        return [None]
+    return [None] * len(panels) if _share_pixels(panels) else [panel.slab for panel in panels]
+
+
+def _share_pixels(panels: tuple[PanelGeometry, ...]) -> bool:
+    """Whether two panels lie over each other in the image, or one of several has no place in it."""
+    if any(panel.slab is None for panel in panels):
+        return len(panels) > 1
+    # By their first rows; those below a panel that begin after its end cannot meet it.
+    ordered = sorted(panels, key=lambda panel: panel.slab or (0, 0))
+    for number, panel in enumerate(ordered):
+        assert panel.slab is not None
+        for other in ordered[number + 1 :]:
+            assert other.slab is not None
+            if other.slab[0] >= panel.slab[0] + panel.pixels[0]:
+                break
+            if other.slab[1] < panel.slab[1] + panel.pixels[1] and panel.slab[1] < other.slab[1] + other.pixels[1]:
+                return True
+    return False
+
+
+def _within(geometry: Geometry) -> Iterator[Rectangle]:
+    """Gaps of the image as it is rendered."""
+    if len(geometry.panels) > 1 and _share_pixels(geometry.panels):
+        return
+    shift = geometry.panels[0].slab if len(geometry.panels) == 1 else None
+    slow, fast = shift or (0, 0)
+    for first_fast, last_fast, first_slow, last_slow in geometry.gaps:
+        moved = (max(0, first_fast - fast), last_fast - fast, max(0, first_slow - slow), last_slow - slow)
+        if moved[0] <= moved[1] and moved[2] <= moved[3]:
+            yield moved
+
+
+def _components(vector: Vector3, frame: tuple[Vector3, Vector3, Vector3]) -> Vector3:
+    x, y, z = (_dot(vector, axis) for axis in frame)
+    return x, y, z
+
+
+def _dot(one: Vector3, other: Vector3) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def _cross(one: Vector3, other: Vector3) -> Vector3:
+    (a, b, c), (d, e, f) = one, other
+    return b * f - c * e, c * d - a * f, a * e - b * d
+
+
+def _sum(*terms: tuple[float, Vector3]) -> Vector3:
+    x, y, z = (sum(factor * vector[axis] for factor, vector in terms) for axis in range(3))
+    return x, y, z
+
+
+def _across(beam: Vector3) -> Vector3:
+    """The x axis made to lie across the beam, or the y axis where the beam is along x."""
+    axis = (1.0, 0.0, 0.0) if abs(beam[0]) < 0.9 else (0.0, 1.0, 0.0)
+    made = _sum((1.0, axis), (-_dot(axis, beam), beam))
+    length = math.hypot(*made)
+    return made[0] / length, made[1] / length, made[2] / length

@@ -1,0 +1,60 @@
+"""What is known of a run's images, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+import torch
+
+from openbragg.model import Scan
+from openbragg.model.lattice import oriented_bases
+from openbragg.orchestrator.outputs import Output, write_file
+from openbragg.orchestrator.simulate import Layout
+from openbragg.roles import DescribedStructureFactors, Truth, WrittenImages
+
+
+def make_truth(
+    layout: Layout, scans: tuple[Scan, ...], images: Iterable[WrittenImages], quirks: frozenset[str]
+) -> Truth:
+    """What is known of the images of a run.
+
+    Parameters
+    ----------
+    layout
+        Of its first image.
+    scans
+        Of every image.
+    images
+        What was written of them.
+    quirks
+        Names of quirks of the reference program that the run reproduces.
+    """
+    plan = layout.plan
+    vectors, _ = oriented_bases(layout.experiment.crystal, oblique="oblique-cell" in quirks)
+    domains = plan.cell_vectors[0].detach().cpu()
+    # Rows are vectors, and the first domain is unrotated: v_m = v_0 U_m^T.
+    rotations = (torch.linalg.inv(domains[0]) @ domains).transpose(-1, -2)
+    factors = plan.structure_factors
+    known = factors.crystal() if isinstance(factors, DescribedStructureFactors) else None
+    return Truth(
+        experiment=layout.experiment,
+        laboratory=layout.laboratory,
+        scans=scans,
+        cell_vectors=vectors.detach().cpu().numpy(),
+        mosaic_rotations=rotations.numpy(),
+        space_group=known.space_group if known is not None else "",
+        images=tuple(images),
+    )
+
+
+def write_truth(truth: Truth, outputs: Iterable[Output]) -> None:
+    """Write the files.
+
+    Raises
+    ------
+    InputError
+        When the system refuses.
+    """
+    for output in outputs:
+        write_file(output.path, partial(output.format.write_truth, path=output.path, truth=truth))

@@ -1,0 +1,112 @@
+"""The components of a detector's noise, in the order in which the detector adds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from openbragg_noise.photon_statistics import counted, poisson, varied
+from openbragg_noise.point_spread import spread
+from openbragg_noise.streams import normal, stream, uniform
+
+if TYPE_CHECKING:
+    import torch
+
+    from openbragg import Readout
+
+
+def signal_counts(
+    expected: torch.Tensor, settings: Any, seed: int, detector_seed: int, readout: Readout
+) -> torch.Tensor:
+    """Counts for expected photons.
+
+    Parameters
+    ----------
+    expected
+        Photons of the part that is read, float64, none negative.
+    settings
+        `openbragg_noise.detector.Settings`.
+    seed, detector_seed
+        Of what differs from image to image, and of what does not.
+    readout
+        Which part of which image it is.
+
+    Returns
+    -------
+    float64 whole numbers of the same shape.
+    """
+    import torch
+
+    device = expected.device
+    if settings.flicker:
+        expected = expected * (1.0 + settings.flicker * normal((), seed, "flicker", device)).clamp(min=0.0)
+    if settings.point_spread_order == "before":
+        expected = _spread(expected, settings, readout)
+    photons = drawn_photons(expected, settings, seed, readout)
+    if settings.gain_spread:
+        photons = varied(photons, settings.gain_spread, stream(seed, "gain", device))
+    if settings.point_spread_order == "after":
+        photons = _spread(photons, settings, readout)
+    counts: torch.Tensor = settings.gain * photons
+    sensitivity = calibration_map(settings, detector_seed, readout, device)
+    if sensitivity is not None:
+        counts = counts * sensitivity
+    counts = counts + dark_counts(settings, seed, detector_seed, readout, device)
+    noise = settings.readout_noise + settings.readout_electrons / settings.electrons_per_count
+    if noise:
+        counts = counts + noise * normal(tuple(counts.shape), seed, "read-out", device)
+    counts = (counts + settings.pedestal).round().clamp(max=settings.saturation)
+    if settings.dead_pixels:
+        dead = uniform(readout.shape, detector_seed, "dead pixels", device)[readout.part()] < settings.dead_pixels
+        counts = torch.where(dead, torch.zeros_like(counts), counts)
+    return counts
+
+
+def drawn_photons(expected: torch.Tensor, settings: Any, seed: int, readout: Readout) -> torch.Tensor:
+    """Photons that are seen: Poisson's law, or what a dead time leaves of it."""
+    generator = stream(seed, "photons", expected.device)
+    if not settings.dead_time:
+        return poisson(expected, generator)
+    paralyzable = settings.dead_time_kind == "paralyzable"
+    return counted(expected, readout.exposure / settings.dead_time, paralyzable=paralyzable, generator=generator)
+
+
+def calibration_map(settings: Any, detector_seed: int, readout: Readout, device: torch.device) -> torch.Tensor | None:
+    """What each pixel of the part that is read counts for what it should count 1 for; None where all count 1."""
+    import torch
+
+    if not settings.calibration and not settings.module_calibration:
+        return None
+    found: torch.Tensor = torch.ones(readout.shape, dtype=torch.float64, device=device)
+    if settings.calibration:
+        found = found + settings.calibration * normal(readout.shape, detector_seed, "calibration", device)
+    if settings.module_calibration:
+        slow, fast = settings.module or readout.shape
+        modules = (-(-readout.shape[0] // slow), -(-readout.shape[1] // fast))
+        errors = settings.module_calibration * normal(modules, detector_seed, "module calibration", device)
+        errors = errors.repeat_interleave(slow, 0).repeat_interleave(fast, 1)
+        found = found * (1.0 + errors[: readout.shape[0], : readout.shape[1]])
+    return found.clamp(min=0.0)[readout.part()]
+
+
+def dark_counts(settings: Any, seed: int, detector_seed: int, readout: Readout, device: torch.device) -> torch.Tensor:
+    """Counts without light: electrons by Poisson's law, more of them in hot pixels."""
+    import torch
+
+    first_fast, last_fast, first_slow, last_slow = readout.region
+    shape = (last_slow - first_slow + 1, last_fast - first_fast + 1)
+    per_count = settings.electrons_per_count
+    electrons = (settings.dark_electrons + settings.dark_current * per_count) * readout.exposure
+    expected: torch.Tensor = torch.full(shape, electrons, dtype=torch.float64, device=device)
+    drawn = poisson(expected, stream(seed, "dark current", device)) if electrons else expected
+    if settings.hot_pixels and settings.hot_current:
+        hot = uniform(readout.shape, detector_seed, "hot pixels", device)[readout.part()] < settings.hot_pixels
+        more = torch.where(hot, settings.hot_current * per_count * readout.exposure, torch.zeros_like(expected))
+        drawn = drawn + poisson(more, stream(seed, "hot pixels", device))
+    counts: torch.Tensor = drawn / per_count
+    return counts
+
+
+def _spread(light: torch.Tensor, settings: Any, readout: Readout) -> torch.Tensor:
+    if settings.point_spread == "none":
+        return light
+    return spread(light, settings.point_spread, settings.point_spread_width / readout.pixel_size)

@@ -1,0 +1,71 @@
+"""Numbers of photons drawn from their expectations, as they come and as a counter with a dead time sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+#: Above this expectation a normal deviate stands in: its skewness is wrong by 1e-6, while torch's Poisson deviates,
+#: right up to here, lose their variance (by 15 % at 1e15).
+_LARGEST = 1e12
+
+
+def poisson(expected: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Poisson deviates around expectations of 0 or more, float64 whole numbers."""
+    import torch
+
+    bright = expected > _LARGEST
+    any_bright = bool(bright.any())
+    counts = torch.poisson(expected.clamp(max=_LARGEST) if any_bright else expected, generator=generator)
+    if any_bright:
+        normal = torch.randn(expected.shape, generator=generator, dtype=torch.float64, device=expected.device)
+        counts = torch.where(bright, (expected + expected.sqrt() * normal).round(), counts)
+    return counts
+
+
+def counted(
+    expected: torch.Tensor, dead_times: float, *, paralyzable: bool, generator: torch.Generator
+) -> torch.Tensor:
+    """What a counter with a dead time counts of photons that come at an even rate, float64 whole numbers.
+
+    With x dead times' worth of photons, x = `expected` / `dead_times`, a counter that each photon paralyzes anew counts
+    n exp(-x) of n on average, with the variance n exp(-x) (1 - 2 x exp(-x)); one that is blind for a fixed time
+    n / (1 + x), with n / (1 + x)^3. Both hold for an exposure of many dead times. A binomial deviate has them: its
+    number of trials is mean / p, its chance p = 1 - variance / mean.
+
+    Parameters
+    ----------
+    expected
+        Photons in the exposure, float64.
+    dead_times
+        The exposure in dead times, much more than 1.
+    paralyzable
+        Which of the two.
+    generator
+        What the deviates are drawn from.
+    """
+    import torch
+
+    pile = expected / dead_times
+    if paralyzable:
+        mean, chance = expected * (-pile).exp(), 2.0 * pile * (-pile).exp()
+    else:
+        mean, chance = expected / (1.0 + pile), pile * (2.0 + pile) / (1.0 + pile) ** 2
+    trials = torch.where(chance > 0.0, mean / chance.clamp(min=1e-300), torch.zeros_like(mean)).ceil()
+    # Whole trials; the chance that keeps the mean.
+    chance = torch.where(trials > 0.0, mean / trials.clamp(min=1.0), torch.zeros_like(mean))
+    return torch.binomial(trials, chance.clamp(max=1.0), generator=generator)
+
+
+def varied(photons: torch.Tensor, spread: float, generator: torch.Generator) -> torch.Tensor:
+    """Light of photons of which each one's varies about 1 with the rms `spread`, float64.
+
+    A gamma deviate of mean n and variance n spread^2: the sum over n photons whose light is gamma distributed.
+    """
+    import torch
+
+    lit = photons > 0.0
+    shape = torch.where(lit, photons, torch.ones_like(photons)) / spread**2
+    return torch.where(lit, spread**2 * torch._standard_gamma(shape, generator=generator), torch.zeros_like(photons))

@@ -1,0 +1,1 @@
+"""Readers of geometry, one kind of file a module."""

@@ -1,0 +1,1 @@
+"""Files of what is known of a run, one a module."""

@@ -1,0 +1,164 @@
+"""DIALS's experiment list of the true geometry and crystal: an ``.expt`` file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+
+import attrs
+
+from openbragg import hookimpl, option
+from openbragg_plugins.truth_formats.dials_models import (
+    beam_model,
+    crystal_model,
+    detector_model,
+    goniometer_model,
+    scan_model,
+)
+
+if TYPE_CHECKING:
+    from openbragg import Truth, TruthFormat, WrittenImages
+
+#: Image formats that DIALS reads, in the order in which they are preferred: how much they say themselves.
+_READ = ("nxmx", "minicbf", "smv")
+#: Largest pixel where the images do not say: what 32 bits with a sign hold, less two marks of bad pixels.
+_LARGEST = 2147483645.0
+#: Bytes of a hash that make an identifier.
+_IDENTIFIER = 16
+
+
+@attrs.frozen
+class DialsExperiments:
+    """Beam, detector, goniometer, scan and crystal as they truly were, and the images to which they belong.
+
+    A rotation is one experiment, a still image one of its own without goniometer and scan. Source: the JSON that dxtbx
+    of DIALS 3.12 writes and reads.
+    """
+
+    name: ClassVar[str] = "dials-experiments"
+    summary: ClassVar[str] = "DIALS experiment list (.expt) of the true geometry and crystal"
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    file: Path | None = option(
+        "-expt",
+        type=Path,
+        output="truth",
+        metavar="FILE",
+        help="Write the true geometry and crystal as a DIALS experiment list, of a series one for all images.",
+    )
+
+    def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:
+        """See `openbragg.TruthFormat.write_truth`."""
+        stream.write(json.dumps(experiment_list(truth, path.parent), indent=2).encode("ascii") + b"\n")
+
+
+def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
+    """The experiment list of a run; names of images are relative to a folder."""
+    images = next((each for name in _READ for each in _counts_first(truth) if each.format.name == name), None)
+    trusted, pedestal = _levels(images)
+    models: dict[str, Any] = {
+        "imageset": [],
+        "beam": [beam_model(truth.experiment, truth.laboratory)],
+        "detector": [detector_model(truth.experiment, truth.laboratory, trusted, pedestal)],
+        "goniometer": [],
+        "scan": [],
+        "crystal": [],
+        "profile": [],
+        "scaling_model": [],
+    }
+    if rotates(truth):
+        models["goniometer"].append(goniometer_model(truth.laboratory))
+        models["scan"].append(scan_model(truth))
+        models["crystal"].append(crystal_model(truth))
+        experiments = [{"beam": 0, "detector": 0, "goniometer": 0, "scan": 0, "crystal": 0}]
+        if images is not None:
+            models["imageset"].append(_sequence(images, folder, len(truth.scans)))
+            experiments[0]["imageset"] = 0
+    else:
+        models["crystal"].append(crystal_model(truth, float(truth.scans[0].start)))
+        experiments = [{"beam": 0, "detector": 0, "crystal": 0} for _ in truth.scans]
+        if images is not None:
+            for number, experiment in enumerate(experiments):
+                models["imageset"].append(_still(images, folder, number))
+                experiment["imageset"] = number
+    named = zip(experiments, identifiers(truth), strict=True)
+    return {
+        "__id__": "ExperimentList",
+        "experiment": [{"__id__": "Experiment", "identifier": name, **each} for each, name in named],
+        **models,
+    }
+
+
+def rotates(truth: Truth) -> bool:
+    """Whether the crystal turns during an image."""
+    return float(truth.scans[0].range or 0.0) > 0.0
+
+
+def identifiers(truth: Truth) -> list[str]:
+    """Of each experiment, by which reflections refer to it: hashes of its numbers; equal runs have equal ones."""
+    numbers = [
+        beam_model(truth.experiment, truth.laboratory),
+        detector_model(truth.experiment, truth.laboratory, (0.0, 0.0), 0.0),
+        crystal_model(truth),
+        scan_model(truth),
+    ]
+    count = 1 if rotates(truth) else len(truth.scans)
+    names = (hashlib.sha256(json.dumps([number, *numbers]).encode()).digest() for number in range(count))
+    return [str(uuid.UUID(bytes=name[:_IDENTIFIER])) for name in names]
+
+
+def _counts_first(truth: Truth) -> list[WrittenImages]:
+    return sorted(truth.images, key=lambda images: images.content != "counts")
+
+
+def _levels(images: WrittenImages | None) -> tuple[tuple[float, float], float]:
+    """The trusted range of the images, once their pedestal is taken off, and that pedestal."""
+    if images is None:
+        return (-1.0, _LARGEST), 0.0
+    format_ = images.format
+    if format_.name == "smv":
+        offset = float(format_.adc_offset)
+        return (-offset - 1.0, 65535.0 - offset), offset
+    if format_.name == "minicbf":
+        return (-1.0, float(format_.cutoff)), 0.0
+    largest = format_.largest(images.content)
+    return (-1.0, _LARGEST if largest is None else float(largest)), 0.0
+
+
+def _sequence(images: WrittenImages, folder: Path, count: int) -> dict[str, Any]:
+    """The images of a rotation."""
+    made: dict[str, Any] = {"__id__": "ImageSequence", "template": _relative(images.path, folder)}
+    if images.format.name == "nxmx" and images.together:
+        made["single_file_indices"] = list(range(count))
+    return made | _lookup()
+
+
+def _still(images: WrittenImages, folder: Path, number: int) -> dict[str, Any]:
+    """A still image, `number` counting from 0."""
+    name = _relative(images.path, folder)
+    if not images.together:
+        digits = name.count("#")
+        name = name.replace("#" * digits, f"{number + 1:0{digits}d}")
+    made: dict[str, Any] = {"__id__": "ImageSet", "images": [name]}
+    if images.format.name == "nxmx":
+        made["single_file_indices"] = [number if images.together else 0]
+    return made | _lookup()
+
+
+def _lookup() -> dict[str, Any]:
+    """Files that correct the images: none."""
+    return {**dict.fromkeys(("mask", "gain", "pedestal", "dx", "dy")), "params": {}}
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return os.path.relpath(path, folder)
+
+
+@hookimpl
+def truth_formats() -> list[type[TruthFormat]]:
+    """Offer the experiment list."""
+    return [DialsExperiments]

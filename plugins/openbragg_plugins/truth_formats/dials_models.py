@@ -1,0 +1,206 @@
+"""DIALS's models of an experiment, as plain numbers: beam, detector, goniometer, scan and crystal.
+
+Lengths are in millimetres, those of the crystal in angstroms; angles in degrees. The laboratory is DIALS's own for our
+images: `dials_axes`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from openbragg_plugins.image_formats.mcstas import mcstas_axes, turned
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from openbragg import Experiment, Laboratory, PanelFrame, Truth
+
+    Model = dict[str, Any]
+
+_DEGREES = 57.29577951308232
+_MM, _ANGSTROM = 1e3, 1e10
+_IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+#: Domains that are turned by less, in radians, are no mosaic.
+_UNTURNED = 1e-12
+
+
+def dials_axes(laboratory: Laboratory) -> np.ndarray[Any, Any]:
+    """DIALS's x, y and z axes in OpenBragg's laboratory: rows, a rotation, float64, shape (3, 3).
+
+    z runs against the beam, and x along the part of the spindle that is across the beam. DIALS places SMV and miniCBF
+    images so, and turns McStas's axes, in which our NXmx files are, half round y.
+    """
+    import numpy as np
+
+    turned_about_y: np.ndarray[Any, Any] = np.array([[-1.0], [1.0], [-1.0]]) * mcstas_axes(laboratory) + 0.0
+    return turned_about_y
+
+
+def beam_model(experiment: Experiment, laboratory: Laboratory) -> Model:
+    """The beam; its direction is DIALS's, towards the source."""
+    import numpy as np
+
+    axes, beam = dials_axes(laboratory), experiment.beam
+    normal = np.cross(turned(axes, laboratory.polarization), turned(axes, laboratory.beam))
+    kahn = 0.0 if beam.no_polarization_factor else float(beam.polarization)
+    return {
+        "__id__": "monochromatic",
+        "direction": (-turned(axes, laboratory.beam) + 0.0).tolist(),
+        "wavelength": float(beam.wavelength) * _ANGSTROM,
+        "divergence": 0.0,
+        "sigma_divergence": 0.0,
+        "polarization_normal": (normal / np.linalg.norm(normal) + 0.0).tolist(),
+        "polarization_fraction": (1.0 + kahn) / 2.0,
+        "flux": float(beam.flux or 0.0),
+        "transmission": 1.0,
+    }
+
+
+def detector_model(
+    experiment: Experiment, laboratory: Laboratory, trusted: tuple[float, float], pedestal: float
+) -> Model:
+    """The detector, a panel for each of the laboratory's."""
+    import numpy as np
+
+    children = [{"panel": number} for number in range(len(laboratory.panels))]
+    whole = _panel("", [0.0, 0.0, 0.0], np.eye(3), (0, 0), 0.0)
+    return {
+        "panels": [panel_model(frame, experiment, laboratory, trusted, pedestal) for frame in laboratory.panels],
+        "hierarchy": {**whole, "children": children},
+    }
+
+
+def panel_model(
+    frame: PanelFrame, experiment: Experiment, laboratory: Laboratory, trusted: tuple[float, float], pedestal: float
+) -> Model:
+    """A panel. A sensor that absorbs has DIALS's correction of the parallax, which a surface does not need."""
+    import numpy as np
+
+    axes = dials_axes(laboratory)
+    slow, fast = frame.panel.pixels
+    number = next(place for place, other in enumerate(laboratory.panels) if other is frame)
+    directions = np.array([turned(axes, frame.fast), turned(axes, frame.slow)])
+    origin = (turned(axes, frame.origin) * _MM).tolist()
+    model = _panel(f"panel {number}", origin, directions, (fast, slow), float(frame.panel.pixel_size) * _MM)
+    model |= {"type": "SENSOR_PAD", "trusted_range": list(trusted), "pedestal": pedestal}
+    absorption = _absorption(experiment)
+    if absorption > 0.0:
+        model["thickness"] = float(experiment.detector.sensor_thickness) * _MM
+        model["material"] = "Si"
+        model["mu"] = absorption / _MM
+        model["px_mm_strategy"] = {"type": "ParallaxCorrectedPxMmStrategy"}
+    return model
+
+
+def goniometer_model(laboratory: Laboratory) -> Model:
+    """The spindle."""
+    return {
+        "rotation_axis": turned(dials_axes(laboratory), laboratory.spindle).tolist(),
+        "fixed_rotation": _IDENTITY,
+        "setting_rotation": _IDENTITY,
+    }
+
+
+def scan_model(truth: Truth) -> Model:
+    """The scan of all images, which begins where the header of the first says."""
+    scan, exposure = truth.scans[0], float(truth.experiment.beam.exposure)
+    images = len(truth.scans)
+    return {
+        "image_range": [1, images],
+        "batch_offset": 0,
+        "oscillation": [float(scan.start) * _DEGREES, float(scan.range or 0.0) * _DEGREES],
+        "exposure_time": [exposure] * images,
+        "epochs": [number * exposure for number in range(images)],
+        "valid_image_ranges": {},
+    }
+
+
+def crystal_model(truth: Truth, spindle: float = 0.0) -> Model:
+    """The crystal with the spindle at an angle in radians; with mosaic domains their spread.
+
+    That is the root of the mean square of their rotations about one axis, which is what XDS and DIALS call mosaicity.
+    """
+    import numpy as np
+
+    axes = dials_axes(truth.laboratory)
+    rotation = rotation_about(np.array(truth.laboratory.spindle.tolist()), spindle)
+    vectors = truth.cell_vectors @ rotation.T @ axes.T * _ANGSTROM + 0.0
+    model = {
+        "__id__": "crystal",
+        "real_space_a": vectors[0].tolist(),
+        "real_space_b": vectors[1].tolist(),
+        "real_space_c": vectors[2].tolist(),
+        "space_group_hall_symbol": hall_symbol(truth.space_group, vectors),
+    }
+    spread = mosaicity(truth.mosaic_rotations)
+    if spread > 0.0:
+        model["mosaicity"] = spread * _DEGREES
+    return model
+
+
+def mosaicity(rotations: np.ndarray[Any, Any]) -> float:
+    """Standard deviation in radians of rotations (domains, 3, 3) about one axis, taken over all directions of it."""
+    import numpy as np
+
+    skew = rotations - rotations.transpose(0, 2, 1)
+    sines = np.sqrt(skew[:, 2, 1] ** 2 + skew[:, 0, 2] ** 2 + skew[:, 1, 0] ** 2) / 2.0
+    angles = np.arctan2(sines, (np.trace(rotations, axis1=1, axis2=2) - 1.0) / 2.0)
+    if float(angles.max()) < _UNTURNED:
+        return 0.0
+    return float(np.sqrt((angles**2).mean() / 3.0))
+
+
+def hall_symbol(space_group: str, vectors: np.ndarray[Any, Any]) -> str:
+    """Hall's symbol of a space group that the cell (rows a, b, c) obeys; that of P 1 otherwise."""
+    import gemmi
+    import numpy as np
+
+    lengths = np.linalg.norm(vectors, axis=1)
+    cosines = (vectors @ vectors.T) / np.outer(lengths, lengths)
+    angles = np.degrees(np.arccos([cosines[1, 2], cosines[0, 2], cosines[0, 1]]))
+    found = gemmi.find_spacegroup_by_name(space_group, alpha=angles[0], gamma=angles[2]) if space_group else None
+    if found is None or not gemmi.UnitCell(*lengths, *angles).is_compatible_with_spacegroup(found):
+        return "P 1"
+    return str(found.hall)
+
+
+def rotation_about(axis: np.ndarray[Any, Any], angle: float) -> np.ndarray[Any, Any]:
+    """Right-handed rotation about a unit axis (3,) by radians, (3, 3); it acts on column vectors."""
+    import numpy as np
+
+    x, y, z = axis
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    turned: np.ndarray[Any, Any] = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
+    return turned
+
+
+def _absorption(experiment: Experiment) -> float:
+    """Of the sensor, per metre; 0 of a surface."""
+    thickness, length = float(experiment.detector.sensor_thickness), experiment.detector.attenuation_length
+    if thickness <= 0.0 or isinstance(length, str) or (length is not None and float(length) == 0.0):
+        return 0.0
+    return 1.0 / (thickness if length is None else float(length))
+
+
+def _panel(
+    name: str, origin: list[float], directions: np.ndarray[Any, Any], pixels: tuple[int, int], pixel_size: float
+) -> Model:
+    return {
+        "name": name,
+        "type": "",
+        "fast_axis": directions[0].tolist(),
+        "slow_axis": directions[1].tolist(),
+        "origin": origin,
+        "raw_image_offset": [0, 0],
+        "image_size": list(pixels),
+        "pixel_size": [pixel_size, pixel_size],
+        "trusted_range": [0.0, 0.0],
+        "thickness": 0.0,
+        "material": "",
+        "mu": 0.0,
+        "identifier": "",
+        "mask": [],
+        "gain": 1.0,
+        "pedestal": 0.0,
+        "px_mm_strategy": {"type": "SimplePxMmStrategy"},
+    }

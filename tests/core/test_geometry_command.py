@@ -1,0 +1,315 @@
+"""``-geometry FILE`` and ``-detector NAME`` on the command line: the same images as by flags, and which of them win."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import geometry_texts as texts
+from command_line import run
+from openbragg import (
+    described_convention,
+    described_experiment,
+    detector_preset,
+    plugin,
+    read_geometry,
+    simulate,
+)
+from openbragg.model.absorption import attenuation_length
+from openbragg.model.presets import PRESETS, preset
+
+XDS = """JOB= XYCORR
+NX= 24 NY= 20 QX= 0.2 QY= 0.2
+DETECTOR_DISTANCE= 90 ORGX= 10.25 ORGY= 7.5
+X-RAY_WAVELENGTH= 1.1 OSCILLATION_RANGE= 0.5 STARTING_ANGLE= 3 DATA_RANGE= 1 90
+INCIDENT_BEAM_DIRECTION= 0 0 1 ROTATION_AXIS= 1 0 0
+UNIT_CELL_CONSTANTS= 30 40 50 90 95 90
+FRACTION_OF_POLARIZATION= 0.9 POLARIZATION_PLANE_NORMAL= 0 1 0
+"""
+BY_FLAGS = (
+    "-xds -detpixels_x 24 -detpixels_y 20 -pixel 0.2 -distance 90 -ORGX 10.25 -ORGY 7.5 -lambda 1.1 -osc 0.5 -phi 3 "
+    "-cell 30 40 50 90 95 90 -polar 0.8"
+).split()
+COMMON = "-default_F 100 -N 3 -oversample 1 -fluence 1e28".split()
+#: Of the largest pixel: two ways to the same geometry differ by rounding.
+SAME = 1e-6
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("XDS.INP").write_text(XDS)
+
+
+def image(*words: object, shape: tuple[int, int] = (20, 24)) -> Any:
+    finished = run("simulate", *COMMON, *words, "-floatfile", "image.bin")
+    assert finished.status == 0, finished.err
+    return np.fromfile("image.bin", "<f4").reshape(shape)
+
+
+def complaint(*words: object) -> str:
+    finished = run("simulate", *COMMON, *words, "-floatfile", "none.bin")
+    assert finished.status != 0
+    assert not Path("none.bin").exists()
+    (line,) = finished.complaints()
+    return line.removeprefix("openbragg: error: ")
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    assert expected.max() > 0.0
+    np.testing.assert_allclose(found, expected, rtol=0, atol=SAME * expected.max())
+
+
+def test_a_file_and_flags_give_the_same_image() -> None:
+    assert_same(image("-geometry", "XDS.INP"), image(*BY_FLAGS))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "-lambda 0.9",
+        "-distance 120",
+        "-ORGX 4 -ORGY 12",
+        "-osc 1 -phisteps 3",
+        "-phi 40",
+        "-cell 33",
+        "-polar 0",
+        "-twotheta 15",
+    ],
+)
+def test_flags_win(flags: str) -> None:
+    by_flags = image(*BY_FLAGS, *flags.split())
+    assert_same(image("-geometry", "XDS.INP", *flags.split()), by_flags)
+    assert_same(image(*flags.split(), "-geometry", "XDS.INP"), by_flags)
+    assert abs(by_flags - image(*BY_FLAGS)).max() > 10 * SAME * by_flags.max()
+
+
+def test_flags_win_over_the_number_of_pixels() -> None:
+    flags = "-detpixels_x 16 -detpixels_y 30".split()
+    found, by_flags = (image(*words, *flags, shape=(30, 16)) for words in (("-geometry", "XDS.INP"), BY_FLAGS))
+    assert_same(found, by_flags)
+
+
+def test_vectors_of_beam_polarization_and_spindle_win() -> None:
+    for flags in ("-spindle_axis 0 1 0", "-polar_vector 0 1 0"):
+        found = image("-geometry", "XDS.INP", *flags.split())
+        assert abs(found - image("-geometry", "XDS.INP")).max() > 10 * SAME * found.max()
+        assert_same(found, image("-geometry", "XDS.INP", "-convention", "file", *flags.split()))
+
+
+def test_python_renders_what_the_command_line_does() -> None:
+    geometry = read_geometry("XDS.INP")
+    experiment = described_experiment(geometry)
+    experiment = experiment.__class__(
+        **{
+            "crystal": experiment.crystal.__class__(cell=experiment.crystal.cell, cells=(3, 3, 3)),
+            "beam": experiment.beam.__class__(wavelength=geometry.wavelength, polarization=0.8, fluence=1e28),
+            "detector": experiment.detector,
+            "scan": experiment.scan,
+            "sampling": experiment.sampling.__class__(oversample=1),
+        }
+    )
+    factors = plugin("structure_factors", "hkl", default_F=100.0)
+    found = simulate(experiment, convention=described_convention(geometry), structure_factors=factors)
+    np.testing.assert_array_equal(found.numpy(), image("-geometry", "XDS.INP"))
+
+
+def test_an_oriented_crystal_comes_from_the_file_at_phi_0(tmp_path: Path) -> None:
+    """The same as by a MOSFLM matrix, whose columns are a*, b*, c* times the wavelength."""
+    known = texts.Described(
+        [texts.Flat(np.array([-2.0, -1.6, 90]), np.array([1.0, 0, 0]), np.array([0.0, 1, 0]), (40, 30), (0, 0))],
+        np.array([0.0, 0, 1]),
+        np.array([1.0, 0, 0]),
+        texts.turn([1, 2, 3], 40) @ np.diag([30.0, 40, 50]),
+        1.1,
+        5.0,
+        0.5,
+    )
+    Path("a.expt").write_bytes(texts.expt(known))
+    Path("XPARM.XDS").write_bytes(texts.xparm(known))
+    reciprocal = np.linalg.inv(known.axes) * known.wavelength
+    Path("a.mat").write_text("\n".join(texts.vector(row) for row in reciprocal))
+    flags = "-xds -detpixels_x 40 -detpixels_y 30 -pixel 0.1 -distance 90 -ORGX 20.5 -ORGY 16.5 -lambda 1.1"
+    # Without the attenuation of the .expt file's sensor.
+    surface = ["-detector_thick", "0"]
+    expected = image(*flags.split(), "-osc", "0.5", "-phi", "5", "-mat", "a.mat", shape=(30, 40))
+    assert_same(image("-geometry", "XPARM.XDS", shape=(30, 40)), expected)
+    unpolarized = image("-geometry", "a.expt", *surface, "-polar", "0", shape=(30, 40))
+    assert_same(unpolarized, expected)
+
+
+def test_panels_of_a_file_are_rendered_as_each_alone() -> None:
+    """Two panels that make up one detector give its image, cut into two and put below each other."""
+    whole = image("-geometry", "XDS.INP")
+    segments = "SEGMENT= 1 24 1 8\nSEGMENT= 1 24 9 20\n"
+    Path("two.inp").write_text(XDS + segments)
+    assert_same(image("-geometry", "two.inp"), whole)
+    Path("part.inp").write_text(XDS + "SEGMENT= 1 24 1 8\nSEGMENT= 5 24 12 20\n")
+    part = image("-geometry", "part.inp")
+    cut = whole.copy()
+    cut[8:11], cut[8:, :4] = 0.0, 0.0
+    assert_same(part, cut)
+
+
+def test_untrusted_rectangles_are_gaps() -> None:
+    """XDS counts from 1 and leaves both ends out."""
+    Path("gaps.inp").write_text(XDS + "UNTRUSTED_RECTANGLE= 3 8 0 21\n")
+    whole, found = image("-geometry", "XDS.INP"), image("-geometry", "gaps.inp")
+    whole[:, 3:7] = 0.0
+    assert_same(found, whole)
+
+
+def test_a_record_repeats_a_run_with_a_geometry() -> None:
+    first = image("-geometry", "XDS.INP", "-record", "run.json")
+    finished = run("simulate", "-from", "run.json", "-floatfile", "again.bin")
+    assert finished.status == 0, finished.err
+    assert np.fromfile("again.bin", "<f4").tobytes() == first.tobytes()
+    Path("XDS.INP").write_text(XDS.replace("90 ORGX", "91 ORGX"))
+    finished = run("simulate", "-from", "run.json", "-floatfile", "again.bin")
+    assert finished.status == 1
+    assert "-geometry XDS.INP is not what the run" in finished.complaints()[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-geometry XDS.INP -xds", "-xds and -geometry: the file places the detector; leave one out"),
+        ("-geometry XDS.INP -convention dials", "-convention dials and -geometry: the file places the detector"),
+        ("-geometry XDS.INP -fdet_vector 1 0 0", "-fdet_vector and -geometry: the file places the detector"),
+        ("-geometry XDS.INP -detector pilatus-6m", "-detector and -geometry: both describe the detector"),
+        ("-geometry XDS.INP -clen 80", "-clen belongs to the geometry reader crystfel: XDS.INP is read as xds-inp"),
+        ("-geometry XDS.INP -geometry_reader nosuch", "unknown geometry reader 'nosuch'; installed: "),
+        ("-geometry XDS.INP -geometry_reader expt", "XDS.INP: not a DIALS experiment list"),
+        ("-geometry nosuch", "cannot read nosuch: No such file or directory"),
+        ("-geometry .", "cannot read .: "),
+        ("-cell 30 -clen 80", "-clen belongs to the geometry reader crystfel: expected with -geometry"),
+        ("-cell 30 -geometry_reader expt", "-geometry_reader: expected with -geometry"),
+        ("-cell 30 -convention file", "the convention file places the detector as a file says"),
+        ("-cell 30 -detector pilatus-7m", "no detector 'pilatus-7m'; did you mean pilatus-"),
+        ("-cell 30 -detector pilatus-6m -detpixels 10", "-detpixels and -detector: the modules of pilatus-6m"),
+    ],
+)
+def test_what_cannot_be_combined_is_said_in_one_line(words: str, said: str) -> None:
+    assert complaint(*words.split()).startswith(said)
+
+
+def test_several_panels_have_their_own_pixels() -> None:
+    Path("two.inp").write_text(XDS + "SEGMENT= 1 24 1 8\nSEGMENT= 1 24 9 20\n")
+    assert complaint("-geometry", "two.inp", "-pixel", "1") == (
+        "-pixel and -geometry: the 2 panels of two.inp have their own pixels"
+    )
+
+
+def test_a_geometry_without_a_crystal_asks_for_one() -> None:
+    Path("none.inp").write_text(XDS.replace("UNIT_CELL_CONSTANTS", "FRIEDEL'S_LAW"))
+    assert complaint("-geometry", "none.inp").startswith("no crystal: give ")
+
+
+# ------------------------------------------------------------------------------------------------ detectors by name
+
+#: Pixels (fast, slow) that these detectors' images are known to have.
+EXTENTS = {
+    "pilatus-100k": (487, 195),
+    "pilatus-300k": (487, 619),
+    "pilatus-1m": (981, 1043),
+    "pilatus-2m": (1475, 1679),
+    "pilatus-6m": (2463, 2527),
+    "eiger-1m": (1030, 1065),
+    "eiger-4m": (2070, 2167),
+    "eiger-9m": (3110, 3269),
+    "eiger-16m": (4150, 4371),
+    "eiger2-1m": (1028, 1062),
+    "eiger2-4m": (2068, 2162),
+    "eiger2-9m": (3108, 3262),
+    "eiger2-16m": (4148, 4362),
+    "jungfrau-1m": (1030, 1064),
+    "jungfrau-4m": (2068, 2164),
+}
+
+
+@pytest.mark.parametrize("name", EXTENTS)
+def test_detectors_have_the_pixels_that_are_known(name: str) -> None:
+    assert preset(name).extent() == EXTENTS[name][::-1]
+
+
+@pytest.mark.parametrize("known", PRESETS, ids=lambda known: known.name)
+def test_what_no_gap_covers_are_the_modules(known: Any) -> None:
+    detector = detector_preset(known.name)
+    absent = detector.absent()
+    slow, fast = detector.frame_shape()
+    seam = 0 if known.seam is None else known.seam[1] - known.seam[0] + 1
+    expected = math.prod(known.modules) * known.module[0] * (known.module[1] - seam)
+    assert slow * fast - (0 if absent is None else int(absent.sum())) == expected
+    if absent is not None:
+        for row, column in known.corners():
+            assert not absent[row, column]
+            assert not absent[row + known.module[0] - 1, column + known.module[1] - 1]
+
+
+def test_a_pilatus_6m_has_its_gaps_where_xds_has_them() -> None:
+    """XDS' template for it excludes, among others, 487 < x < 495 and 195 < y < 213, counted from 1."""
+    gaps = preset("Pilatus 6M").gaps()
+    assert len(gaps) == 4 + 11
+    assert (487, 493, 0, 2526) in gaps
+    assert (0, 2462, 195, 211) in gaps
+
+
+def test_names_are_unique_and_can_be_written_in_several_ways() -> None:
+    names = [known.name for known in PRESETS]
+    assert len(set(names)) == len(names)
+    assert preset("EIGER2_16M") is preset("eiger2-16m")
+
+
+def test_modules_of_a_stacked_detector_lie_where_those_of_the_whole_do() -> None:
+    stacked, whole = preset("jungfrau-4m-modules"), preset("jungfrau-4m")
+    panels = detector_preset(stacked.name).panels()
+    corners = [tuple(np.round(np.array(panel.offset[:2])[::-1] / 75e-6)) for panel in panels]
+    assert corners == list(whole.corners())
+    assert [panel.slab for panel in panels] == [(514 * number, 0) for number in range(8)]
+
+
+#: 1/(density x mass attenuation coefficient): NIST's coefficients of Si at 10 and 20 keV, of CdTe at 20 and 40 keV.
+LENGTHS = [
+    ("Si", 10.0, 1 / (2.33 * 33.89)),
+    ("Si", 20.0, 1 / (2.33 * 4.464)),
+    ("CdTe", 20.0, 1 / (5.85 * 21.44)),
+    ("CdTe", 40.0, 1 / (5.85 * 19.30)),
+]
+
+
+@pytest.mark.parametrize(("material", "energy", "centimetres"), LENGTHS)
+def test_attenuation_lengths_are_those_of_the_tables(material: str, energy: float, centimetres: float) -> None:
+    wavelength = 12.39842e-10 / energy
+    assert attenuation_length(material, wavelength) == pytest.approx(centimetres / 100, rel=1e-6)
+
+
+def test_attenuation_lengths_grow_with_energy_but_for_the_edges() -> None:
+    energies = np.linspace(5.5, 140.0, 500)
+    lengths = np.array([attenuation_length("CdTe", 12.39842e-10 / energy) for energy in energies])
+    drops = energies[:-1][np.diff(lengths) < 0]
+    assert len(drops) == 2
+    np.testing.assert_allclose(drops, [26.711, 31.814], atol=energies[1] - energies[0])
+    assert attenuation_length("Ge", 1e-10) is None
+    assert attenuation_length("Si", 1e-8) is None
+
+
+def test_a_sensor_by_name_absorbs_as_its_material_does() -> None:
+    words = "-cell 30 -distance 80 -roi 0 40 0 40".split()
+    length = attenuation_length("Si", 1e-10)
+    assert length is not None
+    by_flags = "-detpixels_x 1030 -detpixels_y 514 -pixel 0.075 -detector_thick 450 -detector_abs".split()
+    shape = (514, 1030)
+    found = image("-detector", "eiger-500k", *words, shape=shape)
+    assert_same(found, image(*by_flags, length * 1e6, *words, shape=shape))
+    surface = image("-detector", "eiger-500k", "-detector_thick", 0, *words, shape=shape)
+    assert surface.max() > found.max()
+
+
+def test_the_list_of_detectors_has_every_one() -> None:
+    finished = run("detectors")
+    assert (finished.status, finished.err) == (0, "")
+    lines = finished.out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [known.name for known in PRESETS]
+    assert "2463 x 2527" in next(line for line in lines if line.startswith("pilatus-6m "))
