@@ -30,6 +30,7 @@ _TEXTS = {
     "a.hkl": _TABLE,
     "a.src": "-10 0 0.001 2 1.1e-10\n-10 0.003\n",
     "a.stol": "0 2.57\n0.1 2.5\n",
+    "a.inp": "NX= 6 NY= 5 QX= 0.1 QY= 0.1 ORGX= 3 ORGY= 3\nDETECTOR_DISTANCE= 90 X-RAY_WAVELENGTH= 1.1\n",
     "empty": "",
     "words": "a file of some\nother kind\n",
 }
@@ -40,6 +41,7 @@ _KINDS = {
     "-sourcefile": ["a.src"],
     "-img": ["a.img"],
     "-mask": ["a.mask"],
+    "-geometry": ["a.inp"],
     "-stol": ["a.stol"],
     "-4stol": ["a.stol"],
     "-Q": ["a.stol"],
@@ -47,7 +49,20 @@ _KINDS = {
     "-from": ["a.json"],
 }
 _NO_FILES = ["missing", "missing/file", ".", "loop", "/dev/null", "/dev/full", "a.mat/below", "a" * 300, "~"]
-_OUTPUTS = ["out.bin", "out.img", "other.img", "third.pgm", "fourth.png", "link", "loop", "inner/out.img", "\udcff.bin"]
+_OUTPUTS = [
+    "out.expt",
+    "out.refl",
+    "out.csv",
+    "out.bin",
+    "out.img",
+    "other.img",
+    "third.pgm",
+    "fourth.png",
+    "link",
+    "loop",
+    "inner/out.img",
+    "\udcff.bin",
+]
 #: Values that make a small experiment, by the flag's first spelling or its unit; of other numbers, any small ones.
 _NUMBERS = {
     "-detsize": "0.1 0.3 0.95",
@@ -72,6 +87,11 @@ _NUMBERS = {
     "-png_gamma": "0.5 1 2",
     "-images": "1 2 3",
     "-nxmx_block": "1 2",
+    "-dead_time": "0 120 1e3",
+    "-gain": "1 1.8",
+    "-thick": "0 0.1",
+    "-MW": "18 28",
+    "-ice_width": "0.01 0.5",
     "deg": "-20.7 -1 0 0.3 5 90",
     "mrad": "0 1 2.5",
     "mm": "-1 0.05 0.3 0.6",

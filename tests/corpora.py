@@ -4,9 +4,12 @@ Whatever the bytes, a parser hands back finite numbers, or raises an `OpenBraggE
 It takes no more memory than ten times the file, or what the file truly holds packed, and `Parser.allowance`.
 """
 
+import base64
 import gc
+import hashlib
 import io
 import json
+import re
 import struct
 import tempfile
 import tracemalloc
@@ -22,8 +25,10 @@ from typing import Any
 
 import attrs
 import numpy as np
+import tifffile
 import torch
 
+import geometry_corpora
 from command_line import SMALL, run
 from openbragg.errors import OpenBraggError
 from openbragg.model import Beam
@@ -36,6 +41,8 @@ from openbragg.orchestrator.run import load_run
 from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.sources import read_sources
 from openbragg.orchestrator.traces.reading import read_traces
+from openbragg.orchestrator.view.cbf import read_cbf
+from openbragg.orchestrator.view.tiff import read_tiff
 from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
 
 #: Files that a user of the reference program has, where there are some: more to spoil.
@@ -220,7 +227,11 @@ def parsers() -> dict[str, Parser]:
         ),
         "stol": Parser(
             read=read_amplitudes,
-            good={"plain": AMPLITUDES, "commented": b"# stol in 1/\xc3\x85, F\n" + AMPLITUDES},
+            good={
+                "plain": AMPLITUDES,
+                "of four columns": b"0 2.57 0.1 300\n0.1 2.5 0.2 20\n",
+                "commented": b"# stol in 1/\xc3\x85, F\n" + AMPLITUDES,
+            },
             bad=_BAD_AMPLITUDES,
             route=("simulate", *SMALL, "-stol", "FILE"),
             words=(b"#", b"# "),
@@ -250,6 +261,34 @@ def parsers() -> dict[str, Parser]:
                 b"PLTE",
             ),
         ),
+        "cbf": Parser(
+            read=read_cbf,
+            good={"ours": made["image.cbf"]},
+            bad=_bad_cbfs(made["image.cbf"]),
+            route=("view", "FILE"),
+            change=with_its_own_checksum,
+            words=(
+                b"\x80",
+                b"\x80\x00\x80",
+                b"\x80\x00\x80\x00\x00\x00\x80",
+                b"Detector_2theta 95 deg.",
+                b"Wavelength 0 A",
+            ),
+        ),
+        "tiff": Parser(
+            read=read_tiff,
+            good={"ours": made["image.tif"], "other": tiff(np.arange(12, dtype=">i2").reshape(3, 4))},
+            bad=_bad_tiffs(made["image.tif"]),
+            route=("view", "FILE"),
+            words=(
+                b"II*\0",
+                b"MM\0*",
+                b"II+\0\x08\0\0\0",
+                b'"distance_mm": 0',
+                b'"wavelength_A": NaN',
+                b'"pixel_size_mm": 1e300',
+            ),
+        ),
         "record": Parser(
             read=_read_record,
             good={"ours": made["alone.json"]},
@@ -277,6 +316,23 @@ def parsers() -> dict[str, Parser]:
             allowance=20 * _MIB,
             any_number=True,
         ),
+        **_geometries(),
+    }
+
+
+def _geometries() -> dict[str, Parser]:
+    good, bad, words = geometry_corpora.good(), geometry_corpora.bad(), geometry_corpora.words()
+    return {
+        name: Parser(
+            read=read,
+            good=good[name],
+            bad=bad[name],
+            route=("simulate", *SMALL, "-geometry_reader", name, "-geometry", "FILE"),
+            words=words[name],
+            change=with_another_value if name == "expt" else lambda content, random: content,
+            allowance=20 * _MIB,
+        )
+        for name, read in geometry_corpora.READ.items()
     }
 
 
@@ -507,6 +563,22 @@ _BAD_AMPLITUDES = {
     "comments": b"#\n" * 100,
     "cut": AMPLITUDES[:-2],
     "no numbers": b"0 nan\n",
+    "infinite": b"0 2.57\n0.1 inf\n",
+    "too large": b"0 2.57\n0.1 1e300\n",
+    "one column": b"2.57\n",
+    "five columns": b"0 2.57 1 1 1\n",
+    "a word": b"0 2.57\n0.1 water\n",
+    "a word behind": b"0 2.57 F\n",
+    "commas": b"0,2.57\n",
+    "angle below 0": b"-0.1 2.57\n",
+    "amplitude below 0": b"0 2.57\n0.1 -1\n",
+    "falling": b"0.1 2.5\n0 2.57\n",
+    "twice": b"0 2.57\n0.1 2.5\n0.1 2.6\n",
+    "closer than numbers tell apart": b"0.1 2.5\n0.10000000000001 2.6\n",
+    "a header": b"stol F\n0 2.57\n",
+    "hexadecimal": b"0x0 0x1\n",
+    "an image": b"{\nHEADER_BYTES=512;\n}" + bytes(500),
+    "a table of reflections": b"0 0 1 25.0 0.1\n",
     "one line": b"12 " * 40000,
     "many lines": b"12\n" * 40000,
     "zeros": b"\0" * 100,
@@ -542,6 +614,46 @@ def _bad_pictures() -> dict[str, bytes]:
             4, 4, bytes(20), *[chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 20)))] * 20
         )[:-30],
         "png of more": png_of(4, 4, bytes(1 << 24))[:-30],
+    }
+
+
+def with_its_own_checksum(content: bytes, random: Random) -> bytes:
+    """A CBF with the checksum of whatever pixels it has, and the size."""
+    head, start, rest = content.partition(b"\x0c\x1a\x04\xd5")
+    packed = rest[: len(rest) - 4095] if random.random() < 0.5 else rest
+    head = re.sub(rb"(X-Binary-Size: )\d+", rb"\g<1>%d" % len(packed), head)
+    digest = base64.b64encode(hashlib.md5(packed).digest())
+    return re.sub(rb"(Content-MD5: )[^\r]*", lambda found: found[1] + digest, head) + start + rest
+
+
+def _bad_cbfs(good: bytes) -> dict[str, bytes]:
+    return {
+        "nothing more": b"###CBF: VERSION 1.5\r\n",
+        "cut": good[: len(good) - 4200],
+        "another checksum": good.replace(b"Content-MD5: ", b"Content-MD5: AAAA"),
+        "lying": good.replace(b"Fastest-Dimension: 4", b"Fastest-Dimension: 400000000"),
+        "too few": good.replace(b"Fastest-Dimension: 4", b"Fastest-Dimension: 5"),
+        "of nothing": good.replace(b"Fastest-Dimension: 4", b"Fastest-Dimension: 0"),
+        "negative size": good.replace(b"X-Binary-Size: ", b"X-Binary-Size: -"),
+        "infinitely far": good.replace(b"Detector_distance 0.1", b"Detector_distance 1e999"),
+    }
+
+
+def tiff(pixels: np.ndarray[Any, Any]) -> bytes:
+    """A TIFF of an array, by the library."""
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, metadata=None)
+    return stream.getvalue()
+
+
+def _bad_tiffs(good: bytes) -> dict[str, bytes]:
+    return {
+        "nothing more": b"II*\0",
+        "a page nowhere": b"II*\0\xff\xff\xff\xff",
+        "a page in itself": b"II*\0\x04\0\0\0" + bytes(40),
+        "cut": good[: len(good) // 2],
+        "colours": tiff(np.zeros((4, 4, 3), dtype=np.uint8)),
+        "complex": tiff(np.zeros((4, 4), dtype=np.complex64)),
     }
 
 
@@ -606,6 +718,8 @@ def _simulated() -> dict[str, bytes]:
             "-pgmfile": "image.pgm",
             "-pngfile": "image.png",
             "-floatfile": "image.bin",
+            "-cbf": "image.cbf",
+            "-tiff": "image.tif",
             "-record": "run.json",
         }
         words = [word for flag, file in files.items() for word in (flag, str(folder / file))]

@@ -9,7 +9,8 @@ block needs to run here:
 ``<!-- test file: my_package/lorentz.py -->``
     The next block is no program but a file of this name; later blocks use it.
 ``<!-- test prints -->``
-    The next block is what the one before printed; ``...`` in it stands for anything.
+    The next block is what the one before printed, or with ``prints: at the end`` its last lines. ``...`` in it stands
+    for anything, and numbers with a decimal point may differ by rounding.
 ``<!-- test status: 3 -->``
     The next block ends with this exit status.
 ``<!-- test dots: -cell 50 -N 3 -->``

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import crystal_files
+import geometry_texts
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,6 +29,15 @@ def _mtz(path: Path) -> None:
     crystal_files.mtz(path, {"FP": ("F", amplitudes), "SIGFP": ("Q", amplitudes / 50.0)})
 
 
+def _experiments(path: Path) -> None:
+    """A small panel, and a crystal of 30, 40 and 50 A."""
+    panel = geometry_texts.Flat(np.array([-5.0, -4, 100]), np.eye(3)[0], np.eye(3)[1], (40, 30), (0, 0))
+    axes = geometry_texts.turn([1, 2, 3], 40) @ np.diag([30.0, 40, 50])
+    path.write_bytes(
+        geometry_texts.expt(geometry_texts.Described([panel], np.eye(3)[2], np.eye(3)[0], axes, 1.1, 5.0, 0.1))
+    )
+
+
 #: What makes a file of this name.
 INPUTS: dict[str, Callable[[Path], object]] = {
     "A.mat": _matrix,
@@ -35,6 +45,7 @@ INPUTS: dict[str, Callable[[Path], object]] = {
     "1abc.pdb": crystal_files.pdb,
     "1orc.pdb": crystal_files.pdb,
     "merged.mtz": _mtz,
+    "refined.expt": _experiments,
 }
 
 

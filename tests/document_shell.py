@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -25,7 +26,7 @@ import attrs
 #: Of a command whose server is gone.
 _LOST = 70
 #: Longest command, in seconds; a page's commands take a second or two.
-_TIMEOUT = 120
+_TIMEOUT = 300
 
 _CLIENT = """#!{python} -IS
 import json, os, socket, sys
@@ -90,13 +91,14 @@ class Shell:
 @contextlib.contextmanager
 def shell(folder: Path) -> Iterator[Shell]:
     """A shell whose programs lie in a folder, with a server of its own."""
-    address = str(folder / "server")
-    for program in ("openbragg", "python", "nanoBragg"):
-        client = folder / program
-        source = _CLIENT.format(python=sys.executable, address=address, program=program, lost=_LOST)
-        client.write_text(source, encoding="utf-8")
-        client.chmod(0o755)
-    with socket.socket(socket.AF_UNIX) as listener:
+    # The address of such a socket has a hundred letters at most.
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as listener:
+        address = str(Path(short) / "server")
+        for program in _PROGRAMS:
+            client = folder / program
+            source = _CLIENT.format(python=sys.executable, address=address, program=program, lost=_LOST)
+            client.write_text(source, encoding="utf-8")
+            client.chmod(0o755)
         listener.bind(address)
         listener.listen(16)
         server = subprocess.Popen(
@@ -169,8 +171,6 @@ def _reference(words: list[str]) -> int:
 
 def _python(words: list[str]) -> int:
     sys.path[0] = ""
-    if words[:3] == ["-m", "pip", "install"]:
-        return _install(words[3:])
     if words[:1] == ["-m"]:
         sys.argv = words[1:]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
@@ -184,19 +184,22 @@ def _python(words: list[str]) -> int:
     return 0
 
 
-def _install(words: list[str]) -> int:
+def _pip(words: list[str]) -> int:
     """Install a folder of the page for this page alone, with nothing else and from nowhere else."""
+    assert words[0] == "install"
     # Building in isolation would fetch the build backend.
     isolation = ["--no-build-isolation"] if find_spec("setuptools") else []
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
     target = ["--target", "installed", "--no-deps"]
-    return subprocess.run([*pip, *isolation, *target, *words], check=False).returncode
+    return subprocess.run([*pip, *isolation, *target, *words[1:]], check=False).returncode
 
 
 _PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "openbragg": _openbragg,
     "nanoBragg": _reference,
     "python": _python,
+    "python3": _python,
+    "pip": _pip,
 }
 
 if __name__ == "__main__":

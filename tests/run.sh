@@ -12,6 +12,6 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
-NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 # One thread a worker: two test processes that each use all cores would only wait for each other.
 OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup "$@"

@@ -27,6 +27,7 @@ from openbragg.model import (
 from openbragg.model.presets import detector_preset
 from openbragg.options import Rule, option
 from openbragg.roles import (
+    Background,
     BoundedLatticeShape,
     BoundedStructureFactors,
     ComputedStructureFactors,
@@ -44,6 +45,7 @@ from openbragg.roles import (
     ListedStructureFactors,
     Miller,
     NoiseModel,
+    PredictedReflections,
     Readout,
     ReadoutNoiseModel,
     ReflectionTable,
@@ -58,8 +60,10 @@ from openbragg.roles import (
 
 if TYPE_CHECKING:
     from openbragg.engine.numerics import exp_minus, interference, sin_pi, sphere_transform
+    from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
+    from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.described import described_convention, described_experiment
     from openbragg.orchestrator.geometry_files import read_geometry
     from openbragg.orchestrator.outputs import write_file
@@ -76,7 +80,9 @@ _LATER = {
     "Laboratory": "openbragg.model.geometry",
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
+    "PanelRays": "openbragg.engine.panel_rays",
     "PixelTrace": "openbragg.engine.trace",
+    "read_amplitudes": "openbragg.orchestrator.amplitudes",
     "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
@@ -103,6 +109,7 @@ _LATER = {
 
 __all__ = [
     "Axes",
+    "Background",
     "Beam",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
@@ -131,8 +138,10 @@ __all__ = [
     "Panel",
     "PanelFrame",
     "PanelGeometry",
+    "PanelRays",
     "PixelTrace",
     "PluginError",
+    "PredictedReflections",
     "Readout",
     "ReadoutNoiseModel",
     "ReflectionTable",
@@ -163,6 +172,7 @@ __all__ = [
     "parse_json",
     "place",
     "plugin",
+    "read_amplitudes",
     "read_content",
     "read_geometry",
     "read_lines",

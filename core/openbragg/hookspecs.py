@@ -8,6 +8,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from openbragg.roles import (
+        Background,
         GeometryConvention,
         GeometryReader,
         ImageFormat,
@@ -37,6 +38,11 @@ def structure_factors() -> list[type[StructureFactors]]:  # type: ignore[empty-b
 @hookspec
 def lattice_shapes() -> list[type[LatticeShape]]:  # type: ignore[empty-body]
     """Return classes that compute the amplitude of the finite lattice's transform."""
+
+
+@hookspec
+def backgrounds() -> list[type[Background]]:  # type: ignore[empty-body]
+    """Return classes that compute expected photons which do not come from the crystal."""
 
 
 @hookspec

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NamedTuple, Protocol,
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
     import torch
 
+    from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model import Detector, Experiment, Scan
     from openbragg.model.described import Geometry
@@ -381,6 +382,34 @@ class NoiseModel(Plugin, Protocol):
         """
 
 
+@runtime_checkable
+class Background(Plugin, Protocol):
+    """Photons that do not come from the crystal, added to those that do.
+
+    Any number of them may take part in a run, each with the options that it has; they know nothing of each other.
+    """
+
+    def prepare(self, experiment: Experiment, device: torch.device) -> tuple[torch.Tensor, ...]:
+        """The tensors that `photons` needs, on a device; called once a run with the resolved experiment.
+
+        Raises
+        ------
+        InputError
+            When a file cannot be used, with its name and line.
+        """
+
+    def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Expected photons of some pixels of a panel: float64, (pixel,), none negative.
+
+        Parameters
+        ----------
+        rays
+            The rays from the sample to the middles of the pixels; `PanelRays.scattered` does most of the work.
+        tables
+            What `prepare` returned.
+        """
+
+
 @attrs.frozen(kw_only=True)
 class Readout:
     """What is known of an image on its way through a detector, beside its photons.
@@ -395,17 +424,34 @@ class Readout:
         Side of a pixel, in metres.
     exposure
         Exposure time, in seconds.
+    slabs
+        Where in the image each panel is kept, first and last pixel as in `region`: neighbours of two panels may be far
+        apart. Empty for one panel that fills the image.
     """
 
     shape: tuple[int, int]
     region: tuple[int, int, int, int]
     pixel_size: float
     exposure: float
+    slabs: tuple[tuple[int, int, int, int], ...] = ()
 
     def part(self) -> tuple[slice, slice]:
         """The part that is read, as slices (slow, fast) of the whole image."""
         first_fast, last_fast, first_slow, last_slow = self.region
         return slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1)
+
+    def panels(self) -> tuple[tuple[slice, slice], ...]:
+        """What is read of each panel, as slices (slow, fast) of the part that is read; none of those out of it."""
+        if not self.slabs:
+            return ((slice(None), slice(None)),)
+        first_fast, last_fast, first_slow, last_slow = self.region
+        parts = []
+        for left, right, top, bottom in self.slabs:
+            rows = slice(max(top, first_slow) - first_slow, min(bottom, last_slow) + 1 - first_slow)
+            columns = slice(max(left, first_fast) - first_fast, min(right, last_fast) + 1 - first_fast)
+            if rows.start < rows.stop and columns.start < columns.stop:
+                parts.append((rows, columns))
+        return tuple(parts)
 
 
 @runtime_checkable
@@ -601,6 +647,50 @@ class WrittenImages:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class PredictedReflections:
+    """The reflections of a run's images; arrays have a row for each, in the order of image, spindle angle and index.
+
+    Attributes
+    ----------
+    indices
+        h k l: int32, (reflections, 3).
+    still
+        Number of the still image, from 0; 0 in a rotation: int32.
+    panel
+        Number of the panel, from 0: int32.
+    ray
+        Unit vectors along the scattered rays in the laboratory: float64, (reflections, 3).
+    place
+        Where the ray meets the panel's plane, (fast, slow) in metres from its first corner: float64, (reflections, 2).
+    pixel
+        Where the sensor counts it, (fast, slow) in pixels from the first corner: float64, (reflections, 2).
+    angle
+        Spindle angle in radians at which it is reflected; the image's in a still.
+    spacing
+        d, in metres.
+    partiality
+        Part of it that the images have: of a rotation what lies in the scan, of a still its height on the sphere of
+        reflection over the largest.
+    amplitude
+        F in electrons.
+    photons
+        Expected photons on all images together, or on the still.
+    """
+
+    indices: np.ndarray[Any, np.dtype[np.int32]]
+    still: np.ndarray[Any, np.dtype[np.int32]]
+    panel: np.ndarray[Any, np.dtype[np.int32]]
+    ray: np.ndarray[Any, np.dtype[np.float64]]
+    place: np.ndarray[Any, np.dtype[np.float64]]
+    pixel: np.ndarray[Any, np.dtype[np.float64]]
+    angle: np.ndarray[Any, np.dtype[np.float64]]
+    spacing: np.ndarray[Any, np.dtype[np.float64]]
+    partiality: np.ndarray[Any, np.dtype[np.float64]]
+    amplitude: np.ndarray[Any, np.dtype[np.float64]]
+    photons: np.ndarray[Any, np.dtype[np.float64]]
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Truth:
     """What is known of a run's images: how they came about, against which a program's results can be held.
 
@@ -620,6 +710,8 @@ class Truth:
         What the structure factors say of it; empty where they do not.
     images
         What was written of the images, in the order of the formats.
+    reflections
+        Predicts the reflections; an `InputError` says why they cannot be.
     """
 
     experiment: Experiment
@@ -629,6 +721,7 @@ class Truth:
     mosaic_rotations: np.ndarray[Any, np.dtype[np.float64]]
     space_group: str
     images: tuple[WrittenImages, ...]
+    reflections: Callable[[], PredictedReflections]
 
 
 @runtime_checkable
@@ -636,7 +729,8 @@ class TruthFormat(Plugin, Protocol):
     """A file of what is known of a run, one for all its images.
 
     A format names its files in option fields with ``output="truth"``; for each that is set, `write_truth` is called
-    when the images are written.
+    when the images are written. One that cannot say what there is to say of some experiments may have a method
+    ``refuses(experiment)``: why, or None; the run is then refused before it begins.
     """
 
     def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:
@@ -675,6 +769,7 @@ ROLES = (
     Role("geometry_conventions", "convention", GeometryConvention, "mosflm", "-convention"),
     Role("structure_factors", "structure factors", StructureFactors, "hkl", "-structure_factors"),
     Role("lattice_shapes", "lattice shape", LatticeShape, "square", "-lattice_shape"),
+    Role("backgrounds", "background", Background),
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
     Role("image_formats", "image format", ImageFormat),

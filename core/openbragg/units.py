@@ -68,6 +68,10 @@ _UNITS = {
         _divided("A^2", 1e20),
         _times("electrons/A^3", 1e30),
         _divided("ns", 1e9),
+        _times("1/A", 1e10),
+        _times("g/cm^3", 1000.0),
+        _divided("g/mol", 1000.0),
+        _times("photons/mm^2", 1e6),
         Unit("eV", _wavelength, _energy),
     )
 }

@@ -107,6 +107,11 @@ def dark_counts(settings: Any, seed: int, detector_seed: int, readout: Readout, 
 
 
 def _spread(light: torch.Tensor, settings: Any, readout: Readout) -> torch.Tensor:
+    """Light spread over the pixels of each panel."""
     if settings.point_spread == "none":
         return light
-    return spread(light, settings.point_spread, settings.point_spread_width / readout.pixel_size)
+    width = settings.point_spread_width / readout.pixel_size
+    found = light.clone()
+    for part in readout.panels():
+        found[part] = spread(light[part], settings.point_spread, width)
+    return found

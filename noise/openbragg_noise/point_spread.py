@@ -53,26 +53,23 @@ def pixel_shares(sizes: Sequence[int], profile: str, width: float, device: torch
     """
     import torch
 
-    slow, fast = (
-        (torch.arange(size, dtype=torch.float64, device=device) + size // 2) % size - size // 2 for size in sizes
-    )
+    away = [torch.arange(size, device=device) for size in sizes]
+    # The profile is even: its shares are worked out for one quarter, and looked up for the others.
+    away = [torch.minimum(place, size - place) for place, size in zip(away, sizes, strict=True)]
+    edges = [torch.arange(size // 2 + 2, dtype=torch.float64, device=device) - 0.5 for size in sizes]
     if profile == "gauss":
         scale = width / _GAUSS_WIDTH * math.sqrt(2.0)
         along_slow, along_fast = (
-            0.5 * (torch.erf((place + 0.5) / scale) - torch.erf((place - 0.5) / scale)) for place in (slow, fast)
+            0.5 * torch.erf(edge / scale).diff()[place] for edge, place in zip(edges, away, strict=True)
         )
         return along_slow[:, None] * along_fast[None, :]
     depth = width / _FIBRE_WIDTH
-
-    def below(down: torch.Tensor, across: torch.Tensor) -> torch.Tensor:
-        """Integral of the profile over 0 to `down` and 0 to `across`."""
-        away = (down * down + across * across + depth * depth).sqrt()
-        return torch.atan2(down * across, depth * away) / (2.0 * math.pi)
-
-    slow, fast = slow[:, None], fast[None, :]
-    high, low = slow + 0.5, slow - 0.5
-    right, left = fast + 0.5, fast - 0.5
-    return (below(high, right) - below(high, left)) - (below(low, right) - below(low, left))
+    down, across = edges[0][:, None], edges[1][None, :]
+    distance = (down * down + across * across + depth * depth).sqrt()
+    # The integral of the profile from the middle to a corner.
+    corners = torch.atan2(down * across, depth * distance) / (2.0 * math.pi)
+    quarter = corners.diff(dim=0).diff(dim=1)
+    return quarter[away[0]][:, away[1]]
 
 
 def _transform_length(least: int) -> int:

@@ -14,6 +14,8 @@ from openbragg.cli.registry import load_registry
 from openbragg.cli.settings import (
     CameraFile,
     Computation,
+    DetectorChoice,
+    GeometryFile,
     Output,
     Printout,
     Provenance,
@@ -124,13 +126,11 @@ SETTING_FLAGS = [
     ("-from", "a.json", Provenance, "repeat", "a.json"),
     ("-force", "", Provenance, "force", True),
     ("-img", "a.img", CameraFile, "image", Path("a.img")),
-    ("-stol", "a.stol", WithoutEffect, "amplitudes", Path("a.stol")),
-    ("-4stol", "a.stol", WithoutEffect, "amplitudes_4stol", Path("a.stol")),
-    ("-Q", "a.stol", WithoutEffect, "amplitudes_q", Path("a.stol")),
+    ("-detector", "pilatus-6m", DetectorChoice, "name", "pilatus-6m"),
+    ("-geometry", "a.expt", GeometryFile, "file", Path("a.expt")),
+    ("-geometry_reader", "expt", GeometryFile, "reader", "expt"),
     ("-stolout", "a.stol", WithoutEffect, "stolout", "a.stol"),
     ("-coherent", "", WithoutEffect, "coherent", True),
-    ("-density -sample_density", "1.2", WithoutEffect, "density", 1.2),
-    ("-MW -molecular_weight", "18", WithoutEffect, "molecular_weight", 18.0),
 ]
 #: The same for options of plugins: the plugin's role, name and field.
 PLUGIN_FLAGS = [
@@ -182,8 +182,23 @@ PLUGIN_FLAGS = [
     ("-intfile -intimage", "a.img", "image_formats smv intfile", Path("a.img")),
     ("-noisefile -noiseimage", "b.img", "image_formats smv noisefile", Path("b.img")),
     ("-scale", "0.5", "image_formats smv scale", 0.5),
+    ("-refl", "a.refl", "truth_formats predicted-reflections file", Path("a.refl")),
     ("-expt", "a.expt", "truth_formats dials-experiments file", Path("a.expt")),
     ("-adc", "10", "image_formats smv adc_offset", 10.0),
+    ("-stol", "a.stol", "backgrounds table file", Path("a.stol")),
+    ("-4stol", "a.stol", "backgrounds table file_4stol", Path("a.stol")),
+    ("-Q", "a.stol", "backgrounds table file_q", Path("a.stol")),
+    ("-thick", "0.3", "backgrounds table thickness", 0.3 / 1000),
+    ("-density -sample_density", "1.2", "backgrounds table density", 1.2 * 1000),
+    ("-MW -molecular_weight", "20", "backgrounds table molar_mass", 20 / 1000),
+    ("-solvent_thick", "0.3", "backgrounds water thickness", 0.3 / 1000),
+    ("-solvent_density", "1.1", "backgrounds water density", 1.1 * 1000),
+    ("-air_path", "12", "backgrounds air path", 12 / 1000),
+    ("-air_density", "0.001", "backgrounds air density", 0.001 * 1000),
+    ("-ice_thick", "0.3", "backgrounds ice thickness", 0.3 / 1000),
+    ("-ice_width", "0.02", "backgrounds ice width", 0.02 * 1e10),
+    ("-uniform_photons", "3", "backgrounds uniform per_pixel", 3.0),
+    ("-uniform_density", "3", "backgrounds uniform per_area", 3.0 * 1e6),
     ("-detector_preset", "eiger", "noise_models detector preset", "eiger"),
     ("-detector_seed -calib_seed", "5", "noise_models detector detector_seed", 5),
     ("-flicker", "2", "noise_models detector flicker", 2 / 100),
@@ -208,6 +223,8 @@ PLUGIN_FLAGS = [
     ("-hot_pixels", "0.1 -hot_current 5", "noise_models detector hot_pixels", 0.1 / 100),
     ("-hot_current", "5 -hot_pixels 1", "noise_models detector hot_current", 5.0),
 ]
+#: Plugins that play no part without one of their flags.
+_PART_BY_THEIR_FLAGS = ("custom", "reflections", "model", "detector", "water", "air", "ice", "uniform", "table")
 #: Flags that have tests of their own below, or choose a plugin by name.
 OTHER_FLAGS = {
     "-round_div",
@@ -220,10 +237,14 @@ OTHER_FLAGS = {
     "-structure_factors",
     "-lattice_shape",
     "-noise",
+    "-background",
     # In test_record.py.
     "-record",
     "-from",
     "-force",
+    # Of geometry readers, in plugins/geometry_readers/test_known_answers.py.
+    "-clen",
+    "-expt_number",
 }
 
 
@@ -251,7 +272,11 @@ def plugin_field(words: list[str], path: str) -> Any:
     """A field of a plugin that words set up; the path is its role, its name and the field."""
     role, name, attribute = path.split()
     chosen = selected(*words)
-    several = {"image_formats": chosen.formats, "truth_formats": chosen.truths}
+    several = {
+        "image_formats": chosen.formats,
+        "truth_formats": chosen.truths,
+        "backgrounds": chosen.backgrounds,
+    }
     candidates = several.get(role) or [chosen.roles[role]]
     return getattr(next(plugin for plugin in candidates if plugin.name == name), attribute)
 
@@ -273,12 +298,7 @@ def test_flag_sets_its_setting(flag: str, words: list[str], cls: type, name: str
 @pytest.mark.parametrize(("flag", "words", "path", "value"), each_spelling(PLUGIN_FLAGS))
 def test_flag_sets_its_plugins_option_in_si_units(flag: str, words: list[str], path: str, value: Any) -> None:
     assert plugin_field([flag, *words], path) == value
-    if path.split()[1] not in (
-        "custom",
-        "reflections",
-        "model",
-        "detector",
-    ):  # without one of its flags they would play no part
+    if path.split()[1] not in _PART_BY_THEIR_FLAGS:
         assert plugin_field([], path) != value
 
 
@@ -688,10 +708,9 @@ def test_the_flag_of_a_convention_touches_the_pivot_of_a_custom_one_after_it(wor
 
 @pytest.mark.parametrize(
     "words",
-    ["-stol a.stol", "-4stol a.stol", "-Q a.stol", "-stolout b.stol", "-coherent", "-density 1.2", "-MW 20"],
+    ["-stolout b.stol", "-coherent", "-density 1.2", "-MW 20"],
 )
 def test_a_flag_without_effect_says_so_once_and_has_none(folder: Path, words: str) -> None:
-    (folder / "a.stol").write_text("# stol F\n\n0 2.57\n0.1 2.5\n")
     flag, *values = words.split()
     assert run("simulate", *SMALL, "-floatfile", "without.bin").complaints() == []
     finished = run("simulate", *SMALL, "-floatfile", "with.bin", flag, *values, flag, *values)
@@ -700,25 +719,21 @@ def test_a_flag_without_effect_says_so_once_and_has_none(folder: Path, words: st
     assert not (folder / "b.stol").exists()
 
 
-@pytest.mark.parametrize("flag", ["-stol", "-4stol", "-Q"])
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (None, "cannot read a.stol: "),
-        ("", "a.stol: no amplitudes in the file"),
-        ("0 2.57\n0.1\n", "a.stol, line 2: expected two numbers"),
-        ("0 nan\n", "a.stol, line 1: expected two numbers"),
-    ],
-)
-def test_the_file_of_a_flag_without_effect_is_read_and_checked(
-    folder: Path, flag: str, text: str | None, expected: str
-) -> None:
-    if text is not None:
-        (folder / "a.stol").write_text(text)
-    finished = run("simulate", *SMALL, "-nonoise", flag, "a.stol")
+@pytest.mark.parametrize("words", ["-stol a.stol", "-4stol a.stol", "-Q a.stol", "-stol a.stol -thick 2 -MW 5"])
+def test_amorphous_matter_has_no_effect_on_request_but_its_file_is_read(folder: Path, words: str) -> None:
+    compat = ("-compat", "stol-ignored")
+    (folder / "a.stol").write_text("# stol F\n\n0 2.57\n0.1 2.5\n")
+    assert run("simulate", *SMALL, "-floatfile", "without.bin").complaints() == []
+    finished = run("simulate", *SMALL, "-floatfile", "with.bin", *words.split(), *compat)
+    assert (folder / "with.bin").read_bytes() == (folder / "without.bin").read_bytes()
+    flag = words.split()[0]
+    assert f"{flag} has no effect, in the reference program as here" in finished.complaints()[0]
+    assert run("simulate", *SMALL, "-floatfile", "with.bin", *words.split()).status == 0
+    assert (folder / "with.bin").read_bytes() != (folder / "without.bin").read_bytes()
+    (folder / "a.stol").write_text("0 nan\n")
+    finished = run("simulate", *SMALL, "-nonoise", *words.split(), *compat)
     assert finished.status == 1
-    (line,) = finished.complaints()
-    assert expected in line
+    assert "a.stol, line 1: expected two numbers" in finished.err
 
 
 def test_a_mask_is_read_with_its_header(folder: Path) -> None:

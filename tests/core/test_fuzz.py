@@ -20,7 +20,11 @@ from command_line import run
 from corpora import AMPLITUDES, MATRIX, SOURCES, TABLE, WORDS, Parser, Verdict, checked, chunk, judge, numbers, parsers
 from openbragg.errors import OpenBraggError
 
-NAMES = ("matrix", "hkl", "dump", "header", "sources", "stol", "picture", "record", "trace")
+GEOMETRIES = ("expt", "xds-inp", "xparm", "crystfel")
+NAMES = (
+    *("matrix", "hkl", "dump", "header", "sources", "stol", "picture", "cbf", "tiff", "record", "trace"),
+    *GEOMETRIES,
+)
 #: Far more than any of these small files takes, on any machine.
 SECONDS = 20
 #: So many bad files are enough to see that a command line treats all of them alike.
@@ -242,11 +246,19 @@ DENSE = [
     ("trace", b"TRACE_CONFIG: tracing pixel (spixel=4, fpixel=7)\nTRACE_C: a 1\n"),
     ("trace", b"TRACE_C: a 1\n"),
     ("trace", b"TRACE_C_PHI phi_tic=0\n"),
+    ("expt", b"[],"),
+    ("expt", b'{"a":{"b":[1,2]}},'),
+    ("xds-inp", b"SEGMENT= 1 1 1 1\n"),
+    ("xds-inp", b"UNTRUSTED_RECTANGLE= 0 1 2 3\n"),
+    ("xds-inp", b"A= "),
+    ("xparm", b"1 1 1 1 1\n"),
+    ("crystfel", b"a/fs=x\n"),
+    ("crystfel", b"a=1\n"),
 ]
 
 
 #: What has to stand before them.
-BEGINNINGS = {"record": b"[", "trace": b"TRACE_CONFIG: tracing pixel (spixel=4, fpixel=7)\n"}
+BEGINNINGS = {"record": b"[", "expt": b"[", "trace": b"TRACE_CONFIG: tracing pixel (spixel=4, fpixel=7)\n"}
 
 
 @pytest.mark.parametrize(("name", "part"), DENSE)
@@ -257,7 +269,7 @@ def test_a_file_of_many_small_parts_takes_little_memory(tmp_path: Path, name: st
 HARMLESS: list[tuple[str, str, Mutation]] = [
     *(
         (name, change, mutation)
-        for name in ("matrix", "hkl", "sources", "stol", "record")
+        for name in ("matrix", "hkl", "sources", "stol", "record", *GEOMETRIES)
         for change, mutation in {
             "windows ends": lambda content: content.replace(b"\n", b"\r\n"),
             "old ends": lambda content: content.replace(b"\n", b"\r"),

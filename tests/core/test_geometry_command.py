@@ -153,6 +153,23 @@ def test_panels_of_a_file_are_rendered_as_each_alone() -> None:
     assert_same(part, cut)
 
 
+def test_a_mask_hides_pixels_and_its_header_is_passed_over() -> None:
+    shown = np.ones((20, 24), dtype="<u2")
+    shown[4:9, 7:] = 0
+    header = "{\nHEADER_BYTES=  512;\nDIM=2;\nBYTE_ORDER=little_endian;\nTYPE=unsigned_short;\nSIZE1=24;\nSIZE2=20;\n"
+    header += "PIXEL_SIZE=0.3;\nDISTANCE=300;\nWAVELENGTH=3;\n}\n"
+    Path("mask.img").write_bytes(header.encode().ljust(512) + shown.tobytes())
+    whole, found = image("-geometry", "XDS.INP"), image("-geometry", "XDS.INP", "-mask", "mask.img")
+    assert_same(found, whole * shown)
+
+
+def test_the_experiment_list_of_a_run_describes_it() -> None:
+    """What -expt writes of a tilted detector and a turned crystal, -geometry reads."""
+    tilted = "-detector_rotx 7 -detector_roty -5 -misset 10 20 30".split()
+    first = image(*BY_FLAGS, *tilted, "-expt", "run.expt")
+    assert_same(image("-geometry", "run.expt"), first)
+
+
 def test_untrusted_rectangles_are_gaps() -> None:
     """XDS counts from 1 and leaves both ends out."""
     Path("gaps.inp").write_text(XDS + "UNTRUSTED_RECTANGLE= 3 8 0 21\n")
@@ -170,6 +187,28 @@ def test_a_record_repeats_a_run_with_a_geometry() -> None:
     finished = run("simulate", "-from", "run.json", "-floatfile", "again.bin")
     assert finished.status == 1
     assert "-geometry XDS.INP is not what the run" in finished.complaints()[0]
+
+
+def test_what_is_in_the_file_is_said() -> None:
+    finished = run("simulate", *COMMON, "-geometry", "XDS.INP", "-floatfile", "image.bin")
+    line = next(line for line in finished.out.splitlines() if line.startswith("geometry"))
+    assert line.split(maxsplit=1)[1] == "XDS.INP: 1 panel, a unit cell, 90 images of 0.5 degrees from 3"
+    finished = run("simulate", *COMMON, "-geometry", "XDS.INP", "-images", "2", "-floatfile", "image_#.bin")
+    assert line in finished.out.splitlines()
+    assert "2 images of 0.5 degrees, from 3 to 4" in finished.out
+
+
+def test_noise_takes_a_geometry_for_the_headers_of_what_it_writes() -> None:
+    image("-geometry", "XDS.INP")
+    finished = run("noise", "image.bin", "-geometry", "XDS.INP", "-seed", "1", "-cbf", "noise.cbf")
+    assert finished.status == 0, finished.err
+    header = Path("noise.cbf").read_bytes().partition(b"\x0c\x1a\x04\xd5")[0].decode()
+    assert "Detector_distance 0.09" in header
+    assert "Wavelength 1.1" in header
+    # From the outer corner of the first pixel, which XDS has at 0.5.
+    assert "Beam_xy (9.75, 7)" in header or "Beam_xy (9.75, 7.00)" in header, header
+    finished = run("noise", "image.bin", "-detector", "pilatus-100k", "-noisefile", "out.img")
+    assert (finished.status, len(finished.complaints())) == (1, 1)
 
 
 @pytest.mark.parametrize(

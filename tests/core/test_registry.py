@@ -384,6 +384,7 @@ def test_there_is_a_hook_a_role_and_each_says_what_it_wants() -> None:
         "geometry_conventions",
         "structure_factors",
         "lattice_shapes",
+        "backgrounds",
         "noise_models",
         "tracers",
         "image_formats",

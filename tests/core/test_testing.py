@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 import torch
 
-from openbragg import Axes, Crystal, Detector, Experiment, LatticeShape, Miller, interference, option, place, testing
+from openbragg import (
+    Axes,
+    Crystal,
+    Detector,
+    Experiment,
+    LatticeShape,
+    Miller,
+    PanelRays,
+    interference,
+    option,
+    place,
+    testing,
+)
 
 MM = 1e-3
 RIGHT = math.pi / 2
@@ -571,6 +583,61 @@ def check_structure_factors(plugin: Any) -> None:
     testing.check_structure_factors(plugin, EXPERIMENT, known=KNOWN, default=1.5)
 
 
+# -------------------------------------------------------------------------------------------------- backgrounds
+
+
+@attrs.frozen
+class Electrons(Toy):
+    """A background that keeps every promise."""
+
+    def prepare(self, experiment: Experiment, device: torch.device) -> tuple[torch.Tensor, ...]:
+        return ()
+
+    def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return rays.scattered(torch.ones_like)
+
+
+@attrs.frozen
+class Rounded(Electrons):
+    """Photons in single precision."""
+
+    def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return Electrons.photons(self, rays, tables).float()
+
+
+@attrs.frozen
+class Below(Electrons):
+    """Takes photons away."""
+
+    def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return -Electrons.photons(self, rays, tables)
+
+
+@attrs.frozen
+class Averaged(Electrons):
+    """Gives all pixels of a block the same."""
+
+    def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        found = Electrons.photons(self, rays, tables)
+        return found.mean().expand_as(found)
+
+
+@attrs.frozen
+class Numbered(Electrons):
+    """Depends on a pixel's number and not on its place."""
+
+    def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return rays.slow + rays.fast
+
+
+@attrs.frozen
+class Sum(Electrons):
+    """One number for all pixels."""
+
+    def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return Electrons.photons(self, rays, tables).sum()
+
+
 def check_image_format(plugin: Any) -> None:
     def read(data: bytes, shape: tuple[int, int]) -> np.ndarray:
         return np.frombuffer(data).reshape(shape)
@@ -587,6 +654,7 @@ def check_image_format(plugin: Any) -> None:
         (check_lattice_shape, Box()),
         (check_structure_factors, Listed()),
         (testing.check_noise_model, Counter()),
+        (testing.check_background, Electrons()),
         (check_image_format, Plain()),
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
@@ -647,6 +715,11 @@ def test_a_plugin_that_keeps_its_promises_passes(check: Callable[[Any], None], p
         (testing.check_zero_stays_zero, Dark(), "a pixel that expects no photons has .* counts"),
         (testing.check_noise_model, Flattening(), r"photons of shape \(1, 1\) gave counts of shape \(1,\)"),
         (testing.check_noise_model, Greedy(), "the expected photons were changed in place"),
+        (testing.check_background, Rounded(), "photons are torch.float32, expected float64"),
+        (testing.check_background, Below(), "a pixel has -.* photons"),
+        (testing.check_background, Averaged(), "photons of a few pixels: got"),
+        (testing.check_background, Numbered(), "photons of a panel: got"),
+        (testing.check_background, Sum(), r"108 pixels have photons \(\)"),
         (check_image_format, Everything(), "pixels outside the region .* are 3.0, expected 0.0"),
         (check_image_format, Sideways(), "rendered pixels differ by more than"),
         (check_image_format, Rewinding(), "the format cannot write to a pipe: .*seek"),

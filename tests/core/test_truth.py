@@ -3,19 +3,43 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
+import msgpack
 import numpy as np
 import pytest
+import torch
 
 from command_line import run
-from openbragg import Beam, Crystal, Detector, Experiment, Panel, Scan, Truth, plugin
+from openbragg import (
+    Beam,
+    Crystal,
+    Detector,
+    Experiment,
+    Miller,
+    Panel,
+    PredictedReflections,
+    Sampling,
+    Scan,
+    Truth,
+    plugin,
+    render,
+)
+from openbragg.orchestrator.rocking import make_profile
 from openbragg.orchestrator.simulate import lay_out
 from openbragg.orchestrator.truth import make_truth
-from openbragg_plugins.truth_formats.dials_experiments import experiment_list
+from openbragg.testing import check_truth_format, make_lattice
+from openbragg_plugins.truth_formats.dials_experiments import DialsExperiments, experiment_list
 from openbragg_plugins.truth_formats.dials_models import dials_axes, mosaicity, rotation_about
+from openbragg_plugins.truth_formats.predicted_reflections import PredictedReflectionsFile, columns_of
 
 MODEL = ("-cell", "40", "50", "60", "80", "95", "100", "-N", "3", "-default_F", "10", "-detpixels_f", "20")
 CAMERA = (*MODEL, "-detpixels_s", "16", "-pixel", "0.1", "-distance", "50", "-misset", "10", "20", "30")
+
+
+@pytest.mark.parametrize("name", ["a.refl", "a.csv", "a.expt"])
+def test_truth_formats_keep_their_contract(name: str) -> None:
+    check_truth_format(DialsExperiments() if name == "a.expt" else PredictedReflectionsFile(), name)
 
 
 def expt(path: Path) -> dict:
@@ -137,6 +161,14 @@ def test_every_panel_is_written() -> None:
     np.testing.assert_allclose(apart, first, rtol=0, atol=1e-12)
 
 
+def test_gaps_and_the_places_of_panels_in_the_frame_are_written() -> None:
+    panels = (Panel(pixels=(4, 5), pixel_size=1e-4), Panel(pixels=(6, 5), pixel_size=1e-4, offset=(0, 4e-4, 0)))
+    truth = a_truth(Detector(layout=panels, gaps=((1, 2, 3, 5),)))
+    first, second = experiment_list(truth, Path())["detector"][0]["panels"]
+    assert (first["raw_image_offset"], second["raw_image_offset"]) == ([0, 0], [0, 4])
+    assert (first["mask"], second["mask"]) == ([[1, 3, 3, 4]], [[1, 0, 3, 2]])
+
+
 def test_a_sensor_that_absorbs_has_the_correction_of_the_parallax() -> None:
     thick = Detector(pixels=(16, 20), sensor_thickness=450e-6, sensor_layers=10, attenuation_length=300e-6)
     panel = experiment_list(a_truth(thick), Path())["detector"][0]["panels"][0]
@@ -153,3 +185,179 @@ def test_mosaicity_is_the_spread_of_rotations_about_one_axis() -> None:
     assert math.degrees(mosaicity(np.array(rotations))) == pytest.approx(2.0 / math.sqrt(3.0))
     assert mosaicity(np.eye(3)[None]) == 0.0
     assert "mosaicity" not in experiment_list(a_truth(), Path())["crystal"][0]
+
+
+def rendered(shape: str = "gauss", *, scan: Scan | None = None, mosaic: float = 0.0, domains: int = 1, **more: Any):
+    """Photons of a rendered crystal, without noise and background, and its reflections."""
+    cell = (4e-9, 5e-9, 6e-9, *(math.radians(angle) for angle in (80, 95, 100)))
+    experiment = Experiment(
+        beam=Beam(wavelength=1.2e-10, polarization=0.5, fluence=1e28),
+        crystal=Crystal(
+            cell=cell, cells=(8, 8, 8), misset=(0.1, 0.2, 0.3), mosaic_spread=mosaic, mosaic_domains=domains
+        ),
+        detector=Detector(pixels=(240, 260), pixel_size=0.1e-3, distance=0.1, **more),
+        scan=scan or Scan(),
+        sampling=Sampling(oversample=1),
+    )
+    factors = plugin("structure_factors", "hkl", default_F=100.0)
+    rendering = render(experiment, structure_factors=factors, lattice_shape=shape, engine="eager")
+    truth = make_truth(rendering, (rendering.experiment.scan,), (), frozenset())
+    return rendering.images[0].double().numpy(), truth.reflections(), truth
+
+
+def spots(image: np.ndarray, found: PredictedReflections, least: float, most: float = 2.0, box: int = 6):
+    """Of each reflection that stands alone and has a partiality in a range.
+
+    The photons in a box of pixels over the predicted ones, and how far the centroid is from the predicted place.
+    """
+    ratios, shifts = [], []
+    for place, (fast, slow) in enumerate(found.pixel):
+        column, row = int(fast), int(slow)
+        apart = np.abs(found.pixel - found.pixel[place]).max(axis=1)
+        apart[place] = np.inf
+        inside = box < column < image.shape[1] - box and box < row < image.shape[0] - box
+        if not inside or apart.min() < 1.5 * box or not least <= found.partiality[place] <= most:
+            continue
+        part = image[row - box : row + box + 1, column - box : column + box + 1]
+        steps = np.arange(-box, box + 1) + 0.5
+        middle = np.array([column + part.sum(axis=0) @ steps / part.sum(), row + part.sum(axis=1) @ steps / part.sum()])
+        ratios.append(part.sum() / found.photons[place])
+        shifts.append(np.abs(middle - found.pixel[place]).max())
+    assert len(ratios) > 3
+    return np.array(ratios), np.array(shifts)
+
+
+def test_photons_of_whole_and_partial_reflections_are_those_in_the_image() -> None:
+    """Gaussian spots have no fringes, so that a box of pixels has all of one.
+
+    Steps finer than a spot add up to the integral; what is lost is the curvature of the sphere within a spot, and in a
+    partial one that the speed changes.
+    """
+    image, found, _ = rendered(scan=Scan(start=0.2, range=math.radians(4.0), steps=70))
+    ratios, shifts = spots(image, found, 0.95)
+    assert np.abs(ratios - 1.0).max() < 0.002
+    assert shifts.max() < 0.1
+    ratios, _ = spots(image, found, 0.2, 0.9)
+    assert np.abs(ratios - 1.0).max() < 0.03
+
+
+def test_photons_of_stills_and_their_places_are_those_in_the_image() -> None:
+    image, found, truth = rendered(scan=Scan(start=0.2))
+    ratios, shifts = spots(image, found, 0.2)
+    assert np.abs(ratios - 1.0).max() < 0.005
+    assert shifts.max() < 0.1
+    assert set(columns_of(truth)["xyzcal.px"][:, 2]) == {0.5}
+
+
+def test_mosaic_domains_count_each_for_itself() -> None:
+    image, found, _ = rendered(scan=Scan(start=0.2, range=math.radians(1.5), steps=30), mosaic=0.005, domains=5)
+    ratios, shifts = spots(image, found, 0.2)
+    assert np.abs(ratios - 1.0).max() < 0.03
+    # Five domains are not spread evenly about the first.
+    assert shifts.max() < 0.3
+
+
+def test_a_tilted_sensor_of_several_layers_counts_at_its_mean_depth() -> None:
+    sensor = {"sensor_thickness": 4e-4, "sensor_layers": 5, "attenuation_length": 3e-4}
+    image, found, _ = rendered(scan=Scan(start=0.2), rotation=(0.1, 0.2, 0.3), **sensor)
+    ratios, shifts = spots(image, found, 0.2)
+    assert np.abs(ratios - 1.0).max() < 0.01
+    assert shifts.max() < 0.1
+
+
+def test_the_square_shape_keeps_the_photons_of_its_fringes() -> None:
+    """A box of 13 pixels has the fringes to about the fourth on each side: all but some percent."""
+    image, found, _ = rendered("square", scan=Scan(start=0.2, range=math.radians(3.0), steps=60))
+    ratios, _ = spots(image, found, 0.5)
+    assert ratios.min() > 0.9 and np.median(ratios) > 0.94 and ratios.max() < 1.03
+
+
+@pytest.mark.parametrize("name", ["square", "round", "gauss"])
+def test_the_whole_of_a_profile_is_the_sum_over_the_cell(name: str) -> None:
+    """A grid sums periodic functions exactly below its finest wave; the ellipsoid's tail is cut a little otherwise."""
+    lattice = make_lattice((5, 7, 4))
+    shape = plugin("lattice_shapes", name)
+    points = (torch.arange(60, dtype=torch.float64) + 0.5) / 60 - 0.5
+    offset = Miller(*torch.meshgrid(points, points, points, indexing="ij"))
+    nearest = Miller(*(torch.zeros_like(part) for part in offset))
+    amplitude = math.prod(shape.factors(offset, nearest, lattice))
+    profile = make_profile(shape, lattice)
+    assert profile.whole == pytest.approx(float((amplitude**2).mean()), rel=2e-3)
+    # The density along any direction is the derivative of the part below, and the whole is one.
+    direction = np.array([[2e8, 1e8, -3e8]])
+    places = np.linspace(-5e8, 5e8, 4001)[None]
+    density, passed = profile.density(places, direction)[0], profile.passed(places, direction)[0]
+    assert passed[-1] - passed[0] == pytest.approx(1.0, abs=0.02)
+    assert np.trapezoid(density, places[0]) == pytest.approx(1.0, abs=0.02)
+    half = np.trapezoid(density[:2001], places[0][:2001])
+    assert half == pytest.approx(0.5, abs=0.02)
+
+
+def test_reflections_are_written_alike_as_refl_csv_and_parquet(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    images = ("-images", "2", "-osc", "1", "-phisteps", "2", "-noisefile", tmp_path / "a.img", "-pixel", "2")
+    for name in ("a.refl", "a.csv", "a.parquet"):
+        assert run("simulate", *CAMERA, *images, "-restart", "-refl", tmp_path / name).status == 0
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    names = lines[0].split(",")
+    table = pyarrow.parquet.read_table(tmp_path / "a.parquet").to_pydict()
+    assert list(table) == names
+    assert len(lines) > 3
+    assert [[float(word) for word in line.split(",")] for line in lines[1:]] == [
+        list(row) for row in zip(*table.values(), strict=True)
+    ]
+    kind, version, content = msgpack.unpackb((tmp_path / "a.refl").read_bytes(), strict_map_key=False)
+    assert (kind, version, content["nrows"]) == ("dials::af::reflection_table", 1, len(lines) - 1)
+    type_name, (rows, data) = content["data"]["intensity"]
+    assert (type_name, rows) == ("double", len(lines) - 1)
+    assert np.frombuffer(data, "<f8").tolist() == table["intensity"]
+
+
+def test_a_table_of_reflections_refers_to_the_experiments(tmp_path: Path) -> None:
+    flags = ("-noisefile", tmp_path / "a.img", "-expt", tmp_path / "a.expt", "-refl", tmp_path / "a.refl")
+    assert run("simulate", *CAMERA, "-osc", "1", *flags).status == 0
+    (experiment,) = expt(tmp_path / "a.expt")["experiment"]
+    content = msgpack.unpackb((tmp_path / "a.refl").read_bytes(), strict_map_key=False)[2]
+    assert content["identifiers"] == {0: experiment["identifier"]}
+
+
+def test_a_name_without_a_known_end_is_refused_before_anything_is_rendered(tmp_path: Path) -> None:
+    finished = run("simulate", *CAMERA, "-refl", tmp_path / "a.txt")
+    assert (finished.status, finished.out) == (2, "")
+    assert "expected a name that ends in .refl, .csv, .parquet" in finished.err
+
+
+def test_a_curved_detector_has_no_predicted_places(tmp_path: Path) -> None:
+    finished = run("simulate", *CAMERA, "-curved_det", "-floatfile", tmp_path / "a.bin", "-refl", tmp_path / "a.csv")
+    assert finished.status == 2
+    assert "-curved_det" in finished.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reflections_of_masked_and_unrendered_pixels_are_left_out() -> None:
+    _, every, _ = rendered(scan=Scan(start=0.2))
+    mask = torch.zeros((240, 260), dtype=torch.bool)
+    mask[50:, :100] = True
+    _, some, _ = rendered(scan=Scan(start=0.2), mask=mask)
+    shown = (every.pixel[:, 1] >= 50) & (every.pixel[:, 0] < 100)
+    assert 0 < shown.sum() < len(shown)
+    np.testing.assert_array_equal(some.indices, every.indices[shown])
+
+
+def test_a_recorded_run_repeats_its_truth_to_the_byte(tmp_path: Path) -> None:
+    flags = ("-noisefile", tmp_path / "a.img", "-osc", "1", "-expt", tmp_path / "a.expt", "-refl", tmp_path / "a.refl")
+    assert run("simulate", *CAMERA, *flags, "--record", tmp_path / "run.json").status == 0
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert {"truth_formats"} <= {used["role"] for used in record["plugins"]}
+    assert [file["path"] for file in record["outputs"]][-2:] == [str(tmp_path / "a.expt"), str(tmp_path / "a.refl")]
+    before = [(tmp_path / name).read_bytes() for name in ("a.expt", "a.refl")]
+    assert run("simulate", "--from", tmp_path / "run.json").status == 0
+    assert [(tmp_path / name).read_bytes() for name in ("a.expt", "a.refl")] == before
+
+
+def test_a_trace_says_that_it_writes_no_truth(tmp_path: Path) -> None:
+    finished = run("trace", *CAMERA, "--pixel", "3", "4", "-expt", tmp_path / "a.expt")
+    assert finished.status == 0
+    assert "-expt" in finished.err and "is not written by a trace" in finished.err

@@ -412,6 +412,24 @@ def test_gaps_stay_what_they_are_and_give_no_light() -> None:
     assert torch.equal(drawn[seen], DetectorNoise(**ALL).counts(dark, 1)[seen])
 
 
+def test_light_does_not_spread_from_panel_to_panel() -> None:
+    light = torch.zeros((20, 12), dtype=torch.float64)
+    light[9, 6] = 1e7
+    model = DetectorNoise(point_spread="fibre", point_spread_width=3e-4)
+    whole = Readout(shape=(20, 12), region=(0, 11, 0, 19), pixel_size=1e-4, exposure=1.0)
+    two = attrs.evolve(whole, slabs=((0, 11, 0, 9), (0, 11, 10, 19)))
+    assert float(model.read_out(light, 1, whole)[10:].sum()) > 1e6
+    found = model.read_out(light, 1, two)
+    assert float(found[10:].sum()) == 0.0
+    alone = model.read_out(light[:10], 1, attrs.evolve(whole, shape=(10, 12), region=(0, 11, 0, 9)))
+    # Of the same expectation other deviates, for there are others before them.
+    assert torch.allclose(found[:10], alone, rtol=0.05, atol=200.0)
+    # A region that has a part of one panel, and nothing of the other.
+    part = attrs.evolve(two, region=(2, 9, 5, 9))
+    assert part.panels() == ((slice(0, 5), slice(0, 8)),)
+    assert model.read_out(light[part.part()], 1, part).shape == (5, 8)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_the_components_are_drawn_on_a_gpu_too() -> None:

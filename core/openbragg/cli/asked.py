@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 import attrs
 import click
 
+from openbragg.cli.amorphous import heeded
 from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.experiment import make_experiment
 from openbragg.cli.geometry import place_as_described, read_described
@@ -15,7 +15,7 @@ from openbragg.cli.reference_flags import Given, as_the_reference_reads
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, WithoutEffect
 from openbragg.model import Crystal, Experiment
-from openbragg.orchestrator.amplitudes import read_amplitudes
+from openbragg.orchestrator.described import described_summary
 from openbragg.orchestrator.quirks import notice, parse_compat
 from openbragg.orchestrator.registry import Registry
 from openbragg.roles import DescribedStructureFactors, KnownCrystal
@@ -35,6 +35,8 @@ class Asked:
         The plugins, and in its `notices` what the user should know so far.
     experiment
         As asked for, its defaults unresolved.
+    made
+        What files say that were named, for people: pairs of a word and a value.
     """
 
     words: Given
@@ -42,6 +44,7 @@ class Asked:
     compat: frozenset[str]
     selected: Selected
     experiment: Experiment
+    made: dict[str, str] = attrs.field(factory=dict)
 
 
 def understand(
@@ -78,7 +81,8 @@ def understand(
     misread = as_the_reference_reads(words, settled)
     otherwise = "flag-matching" not in compat
     words = words if otherwise else misread.given
-    selected = select(registry, words, hooks)
+    counting, lines = heeded(words, compat)
+    selected = select(registry, counting, hooks)
     geometry = read_described(registry, words)
     place_as_described(registry, words, geometry, selected)
     known = _known_crystal(selected)
@@ -90,16 +94,15 @@ def understand(
         misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry)
     if otherwise and misread_as != experiment:
         notices.append(notice("flag-matching", "; ".join(misread.changes)))
+    notices.extend(lines)
     construct(WithoutEffect, assignments_of(words))
-    for flag, values in assignments_of(words):
+    for flag, _ in assignments_of(words):
         if flag.owner is WithoutEffect:
-            if flag.spec.type is Path:
-                # A file that has no effect must still be what it should be.
-                read_amplitudes(Path(values[0]))
             line = f"{flag.spellings[0]} has no effect, in the reference program as here"
             if line not in notices:
                 notices.append(line)
-    return Asked(words, computation, compat, selected, experiment)
+    made = {} if geometry is None else {"geometry": described_summary(geometry)}
+    return Asked(words, computation, compat, selected, experiment, made)
 
 
 def _known_crystal(selected: Selected) -> KnownCrystal | None:

@@ -44,6 +44,12 @@ def row(preset: Preset) -> tuple[str, ...]:
     )
 
 
+def page_table() -> str:
+    """The table of docs/detectors.md, which a test compares with this one."""
+    rows = [_HEADINGS, ("---",) * len(_HEADINGS), *(row(preset) for preset in PRESETS)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in rows)
+
+
 def _by(pair: tuple[int, int]) -> str:
     slow, fast = pair
     return f"{fast} x {slow}"

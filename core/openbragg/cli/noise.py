@@ -21,12 +21,21 @@ from openbragg.cli.compose import (
     section,
 )
 from openbragg.cli.experiment import make_experiment
+from openbragg.cli.geometry import place_as_described, read_described
 from openbragg.cli.loading import load_torch
 from openbragg.cli.main import warn
 from openbragg.cli.reference_flags import BEGINNINGS, Given, as_the_reference_reads
 from openbragg.cli.registry import load_registry, plugin_section, simulation_sections
 from openbragg.cli.selection import images_to_write, select
-from openbragg.cli.settings import CameraFile, Computation, ConventionChoice, InputCounts, NoiseChoice
+from openbragg.cli.settings import (
+    CameraFile,
+    Computation,
+    ConventionChoice,
+    DetectorChoice,
+    GeometryFile,
+    InputCounts,
+    NoiseChoice,
+)
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Sampling, Scan
 from openbragg.orchestrator import outputs
@@ -40,7 +49,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.writing import Pictures
 
 #: Roles of the plugins that take part.
-_ROLES = ("geometry_conventions", "noise_models", "image_formats")
+_ROLES = ("geometry_conventions", "noise_models", "image_formats", "geometry_readers")
 #: Options of classes of which the others are about rendering.
 _PARTS: dict[type, tuple[str, ...]] = {Sampling: ("region", "seed"), Computation: ("compat", "device")}
 #: Fields of a detector that say how many pixels it has.
@@ -64,7 +73,7 @@ def command(blocked: tuple[str, ...]) -> click.Command:
     registry = load_registry(blocked)
     sections = [
         section("image", InputCounts),
-        section("detector", ConventionChoice, CameraFile, Detector),
+        section("detector", ConventionChoice, DetectorChoice, GeometryFile, CameraFile, Detector),
         section("beam", Beam),
         section("scan", Scan),
         Section(
@@ -108,8 +117,11 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
     selected = select(registry, words, _ROLES)
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
-    experiment = make_experiment(words, compat, notices, _CRYSTAL)
-    if misread.changes and make_experiment(misread.given, compat, crystal=_CRYSTAL) != experiment:
+    geometry = read_described(registry, words)
+    place_as_described(registry, words, geometry, selected)
+    experiment = make_experiment(words, compat, notices, _CRYSTAL, geometry=geometry)
+    misread_as = make_experiment(misread.given, compat, crystal=_CRYSTAL, geometry=geometry)
+    if misread.changes and misread_as != experiment:
         notices.append(notice("flag-matching", "; ".join(misread.changes)))
     noise = selected.roles["noise_models"]
     wanted = images_to_write(selected, ["counts"])
@@ -174,7 +186,9 @@ def _described_by(image: Path, words: Given) -> Given:
 def _is_sized(words: Given) -> bool:
     """Whether flags, or the header of a file that they name, say how many pixels there are."""
     return any(
-        flag.owner is CameraFile or (flag.owner is Detector and flag.field in _PIXELS)
+        flag.owner in (CameraFile, DetectorChoice)
+        or (flag.owner is GeometryFile and flag.field == "file")
+        or (flag.owner is Detector and flag.field in _PIXELS)
         for flag, _ in assignments_of(words)
     )
 

@@ -11,7 +11,7 @@ import attrs
 
 from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.replay import Replay
-from openbragg.cli.selection import Given
+from openbragg.cli.selection import Given, Selected
 from openbragg.cli.settings import Computation, Provenance
 from openbragg.model import Crystal, Experiment, Sampling
 from openbragg.options import option_spec, options_of
@@ -35,8 +35,8 @@ class Recording:
         The installed plugins, and the flags of the run.
     experiment, roles
         What is rendered, and the plugin of each role by hook name.
-    tracers
-        The tracers of a run in which pixels are traced.
+    several
+        Those of roles of which any number take part, each with its role.
     wanted
         The files that are written.
     file
@@ -51,7 +51,7 @@ class Recording:
     given: Given
     experiment: Experiment
     roles: dict[str, Any]
-    tracers: Sequence[Any]
+    several: Sequence[tuple[str, Any]]
     wanted: list[Output]
     file: Path | None
     replay: Replay | None
@@ -138,13 +138,12 @@ class Recording:
                 yield file
 
     def _used(self, roles: dict[str, Any]) -> Iterator[UsedPlugin]:
-        """The plugins that took part: one of each role, the tracers, and the formats that wrote a file."""
+        """The plugins that took part: one of each role, any number of others, and the formats that wrote a file."""
         from openbragg.orchestrator.record import UsedPlugin
         from openbragg.orchestrator.serialise import JsonObject, to_plain
 
-        several = [("tracers", tracer) for tracer in self.tracers]
-        several += [(_role_of(format_), format_) for format_ in _formats(self.wanted)]
-        for role, plugin in (*roles.items(), *several):
+        formats = [(_role_of(format_), format_) for format_ in _formats(self.wanted)]
+        for role, plugin in (*roles.items(), *self.several, *formats):
             found = self.registry.get(role, plugin.name)
             yield UsedPlugin(
                 role=role,
@@ -162,7 +161,7 @@ def prepare(
     *,
     experiment: Experiment,
     roles: dict[str, Any],
-    tracers: Sequence[Any],
+    several: Sequence[tuple[str, Any]],
     wanted: list[Output],
 ) -> Recording | None:
     """What is to be recorded or repeated; None for a run that is neither.
@@ -180,13 +179,13 @@ def prepare(
     from openbragg.orchestrator.record import refuse_too_large
     from openbragg.orchestrator.serialise import to_plain
 
-    pairs = inputs_of(given, [*roles.values(), *tracers, *_formats(wanted)])
+    pairs = inputs_of(given, [*roles.values(), *(plugin for _, plugin in several), *_formats(wanted)])
     recording = Recording(
         registry=registry,
         given=given,
         experiment=experiment,
         roles=roles,
-        tracers=tracers,
+        several=several,
         wanted=wanted,
         file=Path(settings.record) if settings.record is not None else None,
         replay=replay,
@@ -198,6 +197,14 @@ def prepare(
     # Better now than after an hour of rendering.
     refuse_too_large([to_plain(experiment, "experiment"), *(plugin.options for plugin in recording._used(roles))])
     return recording
+
+
+def several(selected: Selected, tracers: Sequence[Any] = ()) -> list[tuple[str, Any]]:
+    """The plugins of a run of whose role any number take part, each with its role."""
+    return [
+        *(("backgrounds", background) for background in selected.backgrounds),
+        *(("tracers", tracer) for tracer in tracers),
+    ]
 
 
 def inputs_of(given: Given, plugins: list[Any]) -> list[tuple[str, str]]:

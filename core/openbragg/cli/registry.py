@@ -5,6 +5,7 @@ from __future__ import annotations
 from openbragg.cli.compose import FlagOption, Section, SwitchOption, flags_of, section
 from openbragg.cli.main import warn
 from openbragg.cli.settings import (
+    BackgroundChoice,
     CameraFile,
     Computation,
     ConventionChoice,
@@ -30,6 +31,7 @@ CORE_SECTIONS: dict[str, tuple[type, ...]] = {
     "beam": (Beam,),
     "crystal": (CrystalChoices, Crystal),
     "sampling": (Scan, SeriesChoice, Sampling, Computation),
+    "background": (BackgroundChoice,),
     "output": (NoiseChoice, Output, Timing, Printout),
     "trace": (Tracing,),
     "provenance": (Provenance,),

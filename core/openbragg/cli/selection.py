@@ -10,7 +10,9 @@ import attrs
 import click
 
 from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
+from openbragg.cli.settings import BackgroundChoice
 from openbragg.errors import UsageError
+from openbragg.model import Experiment
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.recognition import recognised, shares
 from openbragg.orchestrator.registry import Found, Registry
@@ -22,6 +24,8 @@ _LAST_WINS = "geometry_conventions"
 #: The role that -nonoise is about.
 _NOISE = "noise_models"
 _SILENCE = "-nonoise"
+#: The role of which any number take part.
+_BACKGROUNDS = "backgrounds"
 
 Given = list[tuple[click.Option, list[str]]]
 
@@ -34,6 +38,8 @@ class Selected:
     ----------
     roles
         For each role that has one plugin at a time, by hook name, that plugin.
+    backgrounds
+        Every background that was asked for, by its name or one of its options, in that order.
     formats
         Every image format, with its options.
     truths
@@ -46,6 +52,7 @@ class Selected:
     formats: list[Any]
     truths: list[Any]
     notices: list[str]
+    backgrounds: list[Any] = attrs.field(factory=list)
 
 
 def select(registry: Registry, given: Given, hooks: Collection[str] | None = None) -> Selected:
@@ -75,8 +82,9 @@ def select(registry: Registry, given: Given, hooks: Collection[str] | None = Non
         roles[role.hook] = construct(found.cls, own)
     standing = _without_withdrawn(assignments)
     formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
+    backgrounds = _backgrounds(registry, assignments) if hooks is None or _BACKGROUNDS in hooks else []
     truths = [construct(found.cls, assignments) for found in registry.of_role("truth_formats")]
-    return Selected(roles, formats, truths, notices)
+    return Selected(roles, formats, truths, notices, backgrounds)
 
 
 def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs.Output]:
@@ -97,6 +105,23 @@ def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs
     return [output for output in asked if not (silent and output.content == "counts")]
 
 
+def truths_to_write(selected: Selected, experiment: Experiment) -> list[outputs.Output]:
+    """The files of what is known of a run that were asked for.
+
+    Raises
+    ------
+    UsageError
+        When a format cannot say it of this experiment.
+    """
+    wanted = outputs.requested(selected.truths)
+    for output in wanted:
+        asked: Any = getattr(output.format, "refuses", None)
+        reason = asked(experiment) if asked is not None else None
+        if reason is not None:
+            raise UsageError(f"{output.flag}: {reason}")
+    return wanted
+
+
 def overrule(registry: Registry, earlier: Given, later: Given) -> Given:
     """The flags of `earlier` without those that ask for another plugin in a role for which `later` asks for one."""
     for role in ROLES:
@@ -108,6 +133,17 @@ def overrule(registry: Registry, earlier: Given, later: Given) -> Given:
                 if all(name == wishes[-1][0] for name, _ in _wishes(registry, role.hook, role.flag, [(option, words)]))
             ]
     return earlier
+
+
+def _backgrounds(registry: Registry, assignments: list[tuple[Flag, list[str]]]) -> list[Any]:
+    """The backgrounds that flags ask for, each once."""
+    owners = {found.cls: found.name for found in registry.of_role(_BACKGROUNDS)}
+    asked = [
+        words[0] if flag.owner is BackgroundChoice else owners[flag.owner]
+        for flag, words in assignments
+        if flag.owner is BackgroundChoice or flag.owner in owners
+    ]
+    return [construct(registry.get(_BACKGROUNDS, name).cls, assignments) for name in dict.fromkeys(asked)]
 
 
 def _wishes(registry: Registry, hook: str, flag: str, given: Given) -> list[tuple[str, str]]:

@@ -17,9 +17,9 @@ from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.loading import load_torch
 from openbragg.cli.main import warn
 from openbragg.cli.progress import progress_bar
-from openbragg.cli.recording import inputs_of, prepare
+from openbragg.cli.recording import inputs_of, prepare, several
 from openbragg.cli.replay import Replay
-from openbragg.cli.selection import images_to_write
+from openbragg.cli.selection import images_to_write, truths_to_write
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing, Tracing
 from openbragg.errors import OpenBraggError, StoppedError, UsageError
 from openbragg.options import options_of
@@ -49,7 +49,7 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
     wanted = [SeriesOutput(output, choice.images) for output in images_to_write(selected, ["photons", "counts"])]
     if not wanted:
         raise UsageError(f"nothing to write: the noise model is {noise.name}, and no flag names a file of photons")
-    truths = outputs.requested(selected.truths)
+    truths = truths_to_write(selected, asked.experiment)
     plugins = {**selected.roles}
     plugins["structure_factors"] = with_cache(plugins["structure_factors"], asked.compat, selected.notices)
     recording = prepare(
@@ -58,7 +58,7 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
         recorded,
         experiment=asked.experiment,
         roles=plugins,
-        tracers=(),
+        several=several(selected),
         wanted=[*(each.output for each in wanted), *truths],
     )
     selected.notices[:0] = recorded[1].notices() if recorded[1] is not None else []
@@ -82,6 +82,7 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
         convention=plugins["geometry_conventions"],
         structure_factors=plugins["structure_factors"],
         lattice_shape=plugins["lattice_shapes"],
+        backgrounds=selected.backgrounds,
         device=computation.device,
         precision=computation.precision,
         compat=asked.compat,
@@ -89,6 +90,7 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
         threads=computation.threads,
         cull=computation.cull,
     )
+    renderer.first.choices.made.update(asked.made)
     said = _Said()
     said.say([*selected.notices, *renderer.first.choices.notices])
     with _whole_images(files, choice.images):
@@ -217,8 +219,9 @@ def _settings(registry: Registry, asked: Asked, plugins: dict[str, Any]) -> dict
             for role, plugin in plugins.items()
             if role != "noise_models"
         },
+        "backgrounds": [_plugin(registry, "backgrounds", background) for background in asked.selected.backgrounds],
         "computation": [*computing, sorted(asked.compat)],
-        "files that are read": sorted(_hashes(asked, plugins)),
+        "files that are read": sorted(_hashes(asked, [*plugins.values(), *asked.selected.backgrounds])),
     }
 
 
@@ -254,8 +257,8 @@ def _plugin(registry: Registry, role: str, plugin: Any) -> list[Any]:
     return [found.name, options, found.distribution, found.version]
 
 
-def _hashes(asked: Asked, plugins: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for flag, name in inputs_of(asked.words, list(plugins.values())):
+def _hashes(asked: Asked, plugins: list[Any]) -> Iterator[tuple[str, str]]:
+    for flag, name in inputs_of(asked.words, plugins):
         yield flag, fingerprint(Path(name))[0] or name
 
 

@@ -179,22 +179,20 @@ class Brightest:
 class WithoutEffect:
     """Flags that the reference program reads and does nothing with."""
 
-    amplitudes: Path | None = option(
-        "-stol",
-        type=Path,
-        metavar="FILE",
-        help="Amplitudes of amorphous matter by sin(theta)/lambda in 1/A; read, but without effect.",
-    )
-    amplitudes_4stol: Path | None = option(
-        "-4stol", type=Path, metavar="FILE", help="The same by 4 sin(theta)/lambda; without effect."
-    )
-    amplitudes_q: Path | None = option(
-        "-Q", type=Path, metavar="FILE", help="The same by 4 pi sin(theta)/lambda; without effect."
-    )
     stolout: str | None = option("-stolout", type=str, metavar="FILE", help="Without effect.")
     coherent: bool = option("-coherent", default=False, type=bool, help="Without effect.")
-    density: float | None = option("-density", "-sample_density", unit="g/cm^3", help="Without effect.")
-    molecular_weight: float | None = option("-MW", "-molecular_weight", unit="g/mol", help="Without effect.")
+
+
+@attrs.frozen
+class BackgroundChoice:
+    """Choice of backgrounds by name."""
+
+    name: str | None = option(
+        "-background",
+        type=str,
+        metavar="NAME",
+        help="Add the photons of this background; may be given several times. An option of one chooses it too.",
+    )
 
 
 @attrs.frozen

@@ -12,11 +12,11 @@ from openbragg.cli.compose import assignments_of, construct, given, read_as
 from openbragg.cli.loading import load_torch
 from openbragg.cli.main import warn
 from openbragg.cli.progress import progress_bar
-from openbragg.cli.recording import prepare
+from openbragg.cli.recording import prepare, several
 from openbragg.cli.reference_flags import BEGINNINGS, Given
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
-from openbragg.cli.selection import Selected, images_to_write
+from openbragg.cli.selection import Selected, images_to_write, truths_to_write
 from openbragg.cli.series import simulate_series
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
 from openbragg.cli.trace import (
@@ -85,7 +85,7 @@ def simulate(
     timings = _timings_files(construct(Timing, assignments))
     noise = selected.roles["noise_models"]
     wanted = images_to_write(selected, ["photons", "counts"])
-    truths = outputs.requested(selected.truths)
+    truths = truths_to_write(selected, experiment)
     plugins = {**selected.roles}
     plugins["structure_factors"] = with_cache(plugins["structure_factors"], compat, selected.notices)
     traces = trace_outputs(files)
@@ -95,7 +95,7 @@ def simulate(
         recorded,
         experiment=experiment,
         roles=plugins,
-        tracers=chosen_tracers(registry, asked) if pixels else (),
+        several=several(selected, chosen_tracers(registry, asked) if pixels else ()),
         wanted=[*wanted, *truths, *traces],
     )
     selected.notices[:0] = replay.notices() if replay is not None else []
@@ -115,6 +115,7 @@ def simulate(
             convention=selected.roles["geometry_conventions"],
             structure_factors=plugins["structure_factors"],
             lattice_shape=selected.roles["lattice_shapes"],
+            backgrounds=selected.backgrounds,
             device=computation.device,
             precision=computation.precision,
             compat=compat,
@@ -125,6 +126,7 @@ def simulate(
             stopwatch=stopwatch,
         )
     refuse_impossible(rendering)
+    rendering.choices.made.update(asked.made)
     with stopwatch.stage("noise"):
         frame = rendering.frame()
         pictures = make_pictures(frame, rendering.experiment, rendering.laboratory, noise, wanted, compat)
@@ -176,6 +178,8 @@ def _report(rendering: Rendering, selected: Selected, wanted: list[outputs.Outpu
     made.setdefault("mosaic domains", str(crystal.mosaic_domains))
     made.setdefault("oversampling", f"{sampling.oversample} x {sampling.oversample} subpixels")
     made["lattice shape"] = selected.roles["lattice_shapes"].name
+    if selected.backgrounds:
+        made["backgrounds"] = ", ".join(background.name for background in selected.backgrounds)
     for word, value in made.items():
         click.echo(f"{word:<16}{value}")
     for culled in rendering.culled:

@@ -102,6 +102,7 @@ def trace(registry: Registry, asked: Asked) -> None:
         "convention": asked.selected.roles["geometry_conventions"],
         "structure_factors": factors,
         "lattice_shape": asked.selected.roles["lattice_shapes"],
+        "backgrounds": asked.selected.backgrounds,
         "device": asked.computation.device,
         "precision": asked.computation.precision,
         "compat": asked.compat,

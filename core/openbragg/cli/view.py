@@ -112,7 +112,8 @@ def _view(request: _Request, html: Path | None, png: Path | None, look: Callable
     if png is not None and len(request.images) > 1:
         raise UsageError(f"--png {png}: a PNG has one image, got {len(request.images)}")
     if html is None and png is None:
-        html = request.images[0].with_suffix(".html")
+        first_name = request.images[0]
+        html = first_name.with_suffix(".html") if first_name.name else Path("view.html")
     wanted = [
         outputs.Output(path, None, "view", flag)
         for path, flag in ((html, "--html"), (png, "--png"))
@@ -145,12 +146,12 @@ def _view(request: _Request, html: Path | None, png: Path | None, look: Callable
 
 def _shown(request: _Request, recorded: Recorded | None, *, said: bool) -> Iterator[Shown]:
     """The images, with their notices on stderr where `said`."""
-    from openbragg.orchestrator.view.reading import read_images
+    from openbragg.orchestrator.view.reading import Crystals, read_images
 
-    count = 0
+    count, crystals = 0, Crystals()
     for path in request.images:
         choose = partial(_chosen, request.numbers, path, said)
-        for image in read_images(path, recorded=recorded, shape=request.shape, choose=choose):
+        for image in read_images(path, recorded=recorded, shape=request.shape, choose=choose, crystals=crystals):
             count += 1
             if count > _MOST_IMAGES:
                 raise UsageError(f"more than {_MOST_IMAGES} images are too many for a page")

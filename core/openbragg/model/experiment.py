@@ -13,7 +13,21 @@ from openbragg.model.scan import Scan
 
 @attrs.frozen(kw_only=True)
 class Experiment:
-    """What is simulated, apart from the choices that are plugins."""
+    """What is simulated, apart from the choices that are plugins.
+
+    Attributes
+    ----------
+    crystal
+        The cell, its orientation, how many cells there are, and the mosaic spread.
+    beam
+        Wavelengths, directions, fluence and polarization.
+    detector
+        What the convention turns into panels in the laboratory.
+    scan
+        The rotation during the exposure.
+    sampling
+        How finely pixels are sampled, and which.
+    """
 
     crystal: Crystal
     beam: Beam = attrs.field(factory=Beam)

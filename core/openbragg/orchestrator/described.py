@@ -106,6 +106,21 @@ def described_notices(geometry: Geometry) -> list[str]:
     return notices
 
 
+def described_summary(geometry: Geometry) -> str:
+    """What is in a file, for people."""
+    count = len(geometry.panels)
+    said = [f"{count} panels" if count > 1 else "1 panel"]
+    crystal = geometry.reciprocal_vectors or geometry.cell
+    if crystal is not None:
+        oriented = "an oriented crystal" if geometry.reciprocal_vectors is not None else "a unit cell"
+        said.append(f"{oriented} of {geometry.space_group}" if geometry.space_group else oriented)
+    if geometry.images and geometry.start is not None and geometry.oscillation:
+        start, width = math.degrees(geometry.start), math.degrees(geometry.oscillation)
+        several = f"{geometry.images} images" if geometry.images > 1 else "1 image"
+        said.append(f"{several} of {width:g} degrees from {start:g}")
+    return f"{geometry.source}: {', '.join(said)}"
+
+
 def placement(geometry: Geometry) -> dict[str, Any]:
     """Options of the convention `file`: the place of the reference panel, beam, polarization and spindle.
 

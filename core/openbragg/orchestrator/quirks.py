@@ -39,6 +39,7 @@ QUIRKS = (
     Quirk("interpolation-latch", "stops interpolating for the rest of the run where a neighbour is missing"),
     Quirk("water-over-steps", "divides the water background by the number of steps, and -dmin can take it away"),
     Quirk("water-fluence", "multiplies the water background by r_e^2 times the fluence twice"),
+    Quirk("stol-ignored", "reads -stol, -4stol and -Q and does nothing with them"),
     Quirk("header-twotheta", "reads TWOTHETA in the header of -img and -mask and drops it"),
     Quirk("header-distance", "keeps the CLOSE_DISTANCE of a header when -distance is given"),
     Quirk("header-keys", "takes the last place in a header where a key's name appears, also inside a longer one"),

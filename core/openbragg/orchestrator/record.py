@@ -177,7 +177,7 @@ class Record:
     experiment
         The experiment with every default resolved, in SI units and radians.
     plugins
-        The plugin of each role, the tracers, and each image format that wrote a file.
+        The plugin of each role, the backgrounds, the tracers, and each image format that wrote a file.
     seeds
         What was drawn with which seed.
     quirks

@@ -15,7 +15,7 @@ from openbragg.orchestrator.quirks import check_names
 from openbragg.orchestrator.record import Record, UsedPlugin, read_record
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.serialise import from_plain
-from openbragg.roles import GeometryConvention, LatticeShape, NoiseModel, StructureFactors
+from openbragg.roles import Background, GeometryConvention, LatticeShape, NoiseModel, StructureFactors
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.simulate import Rendering
@@ -31,6 +31,8 @@ class Run:
         The experiment, every default resolved.
     convention, structure_factors, lattice_shape, noise
         The plugins, with the options that they had.
+    backgrounds
+        Those that took part, likewise.
     precision, device, compat, cull
         How and where it was computed, the reference's quirks that were reproduced, and how much was left out.
     record
@@ -44,6 +46,7 @@ class Run:
     structure_factors: StructureFactors
     lattice_shape: LatticeShape
     noise: NoiseModel
+    backgrounds: tuple[Background, ...]
     precision: str
     device: str
     compat: frozenset[str]
@@ -60,6 +63,7 @@ class Run:
             "convention": self.convention,
             "structure_factors": self.structure_factors,
             "lattice_shape": self.lattice_shape,
+            "backgrounds": self.backgrounds,
             "device": self.device,
             "precision": self.precision,
             "compat": self.compat,
@@ -99,6 +103,7 @@ def load_run(path: Path | str, *, force: bool = False) -> Run:
                 ("noise", "noise_models"),
             )
         }
+        backgrounds = tuple(_plugin(record, used, finder) for used in record.plugins if used.role == "backgrounds")
         compat = check_names(record.quirks)
     except PluginError as error:
         raise PluginError(f"{file}: {error}{_other_version(record)}") from None
@@ -107,6 +112,7 @@ def load_run(path: Path | str, *, force: bool = False) -> Run:
     return Run(
         experiment=experiment,
         **plugins,
+        backgrounds=backgrounds,
         precision=record.precision,
         device=record.device,
         compat=compat,

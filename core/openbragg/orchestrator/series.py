@@ -19,7 +19,7 @@ from openbragg.orchestrator.quirks import check_names
 from openbragg.orchestrator.resolve import Choices, clock_seed
 from openbragg.orchestrator.simulate import Layout, Rendering, check_computation, lay_out, render_layout
 from openbragg.orchestrator.timings import Stopwatch
-from openbragg.roles import GeometryConvention, LatticeShape, StructureFactors
+from openbragg.roles import Background, GeometryConvention, LatticeShape, StructureFactors
 from openbragg.units import DEGREES, unit
 
 #: A start that is so close to a decimal number of degrees is that number, as the user would type it.
@@ -66,6 +66,7 @@ class SeriesRenderer:
         convention: GeometryConvention | str = "mosflm",
         structure_factors: StructureFactors | str = "hkl",
         lattice_shape: LatticeShape | str = "square",
+        backgrounds: Iterable[Background | str] = (),
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
         precision: str = "mixed",
@@ -87,6 +88,7 @@ class SeriesRenderer:
                 convention=convention,
                 structure_factors=structure_factors,
                 lattice_shape=lattice_shape,
+                backgrounds=backgrounds,
                 device=device,
                 dtype=dtype,
                 precision=precision,
@@ -145,8 +147,8 @@ def render_series(
     progress
         Called with the number of pixels done of an image and the number of all.
     arguments
-        Those of `openbragg.render`: convention, structure_factors, lattice_shape, device, dtype, precision, compat,
-        engine, threads, cull.
+        Those of `openbragg.render`: convention, structure_factors, lattice_shape, backgrounds, device, dtype,
+        precision, compat, engine, threads, cull.
 
     Yields
     ------

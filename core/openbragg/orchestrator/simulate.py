@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import attrs
@@ -17,6 +17,7 @@ from openbragg.errors import InputError, UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.sensor import resolve_sensor
+from openbragg.orchestrator.backgrounds import Backgrounds
 from openbragg.orchestrator.frame import assembled, shown_parts, visible_pixels
 from openbragg.orchestrator.known import refuse_other_cell, report_known
 from openbragg.orchestrator.notices import notice_quirks, notice_water
@@ -38,6 +39,7 @@ from openbragg.orchestrator.resolve import (
 from openbragg.orchestrator.timings import Stopwatch
 from openbragg.roles import (
     ROLES,
+    Background,
     ComputedStructureFactors,
     DescribedStructureFactors,
     GeometryConvention,
@@ -62,6 +64,8 @@ class Layout:
         The sum.
     dtype
         Of the image.
+    backgrounds
+        Photons that do not come from the crystal.
     """
 
     experiment: Experiment
@@ -69,6 +73,7 @@ class Layout:
     choices: Choices
     plan: Plan
     dtype: torch.dtype
+    backgrounds: Backgrounds
 
     def mask(self) -> torch.Tensor | None:
         """Which pixels of the stored frame are rendered, (slow, fast), where some are hidden or absent; else None."""
@@ -121,6 +126,7 @@ def simulate(
     convention: GeometryConvention | str = "mosflm",
     structure_factors: StructureFactors | str = "hkl",
     lattice_shape: LatticeShape | str = "square",
+    backgrounds: Iterable[Background | str] = (),
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
     precision: str = "mixed",
@@ -137,6 +143,8 @@ def simulate(
         What is simulated; blanks are filled as on the command line.
     convention, structure_factors, lattice_shape
         Plugins, or the names of installed ones.
+    backgrounds
+        Any number of plugins of this role, or names of installed ones: photons that do not come from the crystal.
     device
         Where to compute and to leave the image.
     dtype
@@ -169,6 +177,7 @@ def simulate(
         convention=convention,
         structure_factors=structure_factors,
         lattice_shape=lattice_shape,
+        backgrounds=backgrounds,
         device=device,
         dtype=dtype,
         precision=precision,
@@ -185,6 +194,7 @@ def render(
     convention: GeometryConvention | str = "mosflm",
     structure_factors: StructureFactors | str = "hkl",
     lattice_shape: LatticeShape | str = "square",
+    backgrounds: Iterable[Background | str] = (),
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
     precision: str = "mixed",
@@ -208,6 +218,7 @@ def render(
             convention=convention,
             structure_factors=structure_factors,
             lattice_shape=lattice_shape,
+            backgrounds=backgrounds,
             device=device,
             dtype=dtype,
             precision=precision,
@@ -249,8 +260,8 @@ def render_layout(
     before = engine.use.preparing
     with stopwatch.stage("render"):
         panels = _render_panels(layout, engine, progress, None if reason is not None else cull)
+        images = layout.backgrounds.added_to(tuple(panel.image for panel in panels))
     stopwatch.move(engine.use.preparing - before, "render", "compile")
-    images = tuple(panel.image for panel in panels)
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
         layout.choices.notices.append(notice("interpolation-latch"))
     return Rendering(
@@ -260,6 +271,7 @@ def render_layout(
         choices=layout.choices,
         plan=layout.plan,
         dtype=layout.dtype,
+        backgrounds=layout.backgrounds,
         use=engine.use,
         culled=tuple(panel.culled for panel in panels if panel.culled is not None),
     )
@@ -271,6 +283,7 @@ def lay_out(
     convention: GeometryConvention | str = "mosflm",
     structure_factors: StructureFactors | str = "hkl",
     lattice_shape: LatticeShape | str = "square",
+    backgrounds: Iterable[Background | str] = (),
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
     precision: str = "mixed",
@@ -311,6 +324,7 @@ def lay_out(
         choices=choices,
         plan=plan,
         dtype=dtype or PRECISIONS[precision],
+        backgrounds=Backgrounds(backgrounds, resolved, plan),
     )
 
 

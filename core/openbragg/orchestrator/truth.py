@@ -10,6 +10,7 @@ import torch
 from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.outputs import Output, write_file
+from openbragg.orchestrator.prediction import predict
 from openbragg.orchestrator.simulate import Layout
 from openbragg.roles import DescribedStructureFactors, Truth, WrittenImages
 
@@ -45,6 +46,7 @@ def make_truth(
         mosaic_rotations=rotations.numpy(),
         space_group=known.space_group if known is not None else "",
         images=tuple(images),
+        reflections=partial(predict, layout, scans, quirks),
     )
 
 

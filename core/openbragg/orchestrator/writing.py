@@ -12,6 +12,7 @@ import torch
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import plain
+from openbragg.orchestrator.frame import visible_pixels
 from openbragg.orchestrator.outputs import Output, write_file
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import clock_seed
@@ -85,22 +86,27 @@ def make_pictures(
 def draw_counts(photons: torch.Tensor, experiment: Experiment, noise: NoiseModel, seed: int) -> torch.Tensor:
     """Counts of the rendered part, 0 elsewhere: a model that draws its pixels in turn must not draw for the rest.
 
-    Pixels that the mask hides stay what they are: nothing is read there.
+    Pixels that the mask hides, and those of gaps, stay what they are: nothing is read there.
     """
-    region, mask = experiment.sampling.region, experiment.detector.mask
+    region, visible = experiment.sampling.region, visible_pixels(experiment.detector)
     assert region is not None  # resolved
     slow, fast = photons.shape
+    panels = experiment.detector.panels()
     readout = Readout(
         shape=(slow, fast),
         region=region,
-        pixel_size=plain(experiment.detector.pixel_size),
+        pixel_size=plain(panels[0].pixel_size),
         exposure=plain(experiment.beam.exposure),
+        slabs=tuple(
+            (panel.columns().start, panel.columns().stop - 1, panel.rows().start, panel.rows().stop - 1)
+            for panel in panels
+        ),
     )
     given = photons[readout.part()]
     if isinstance(noise, ReadoutNoiseModel):
         drawn = noise.read_out(given, seed, readout)
-        if mask is not None:
-            seen = torch.as_tensor(mask)[readout.part()].to(drawn.device)
+        if visible is not None:
+            seen = visible[readout.part()].to(drawn.device)
             drawn = torch.where(seen, drawn, given.to(drawn.dtype))
     else:
         drawn = noise.counts(given, seed)

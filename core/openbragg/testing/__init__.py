@@ -12,6 +12,14 @@ drawn by hypothesis, always the same ones, so that what passes today passes tomo
 pytest need not.
 """
 
+from openbragg.testing.backgrounds import (
+    background_photons,
+    check_background,
+    check_background_photons,
+    check_each_pixel_for_itself,
+    check_panel_place,
+    make_rays,
+)
 from openbragg.testing.conventions import (
     check_beam_centre_round_trip,
     check_beam_pivot_keeps_the_spot,
@@ -81,8 +89,12 @@ from openbragg.testing.tracers import (
     check_values,
     make_trace,
 )
+from openbragg.testing.truth_formats import check_truth_format, make_truth
 
 __all__ = [
+    "background_photons",
+    "check_background",
+    "check_background_photons",
     "check_beam_centre_round_trip",
     "check_beam_pivot_keeps_the_spot",
     "check_broadcasting",
@@ -95,6 +107,7 @@ __all__ = [
     "check_default_file",
     "check_described",
     "check_distance",
+    "check_each_pixel_for_itself",
     "check_each_reflection_for_itself",
     "check_expectation",
     "check_explicit_pivot",
@@ -111,6 +124,7 @@ __all__ = [
     "check_neighbourhoods",
     "check_noise_model",
     "check_panel_axes",
+    "check_panel_place",
     "check_peak_height",
     "check_periodicity",
     "check_pixels_independent",
@@ -129,6 +143,7 @@ __all__ = [
     "check_structure_factors",
     "check_trace_gradients",
     "check_tracer",
+    "check_truth_format",
     "check_unit_vectors",
     "check_unrendered_pixels",
     "check_values",
@@ -137,5 +152,7 @@ __all__ = [
     "lattice_amplitude",
     "make_image",
     "make_lattice",
+    "make_rays",
     "make_trace",
+    "make_truth",
 ]

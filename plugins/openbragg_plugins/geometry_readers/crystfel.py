@@ -89,10 +89,11 @@ class CrystFel:
         if not panels:
             raise InputError(f"{path}: there is no panel: expected lines like panel/corner_x = 10")
         shift, notices = _shift(path, top)
-        made = tuple(self._panel(path, name, keys, shift) for name, keys in panels.items())
+        rows = _rows_above(path, panels)
+        made = tuple(self._panel(path, name, keys, shift, rows[name]) for name, keys in panels.items())
         wavelength, more = _wavelength(path, top)
         limits = [keys["max_adu"] for keys in panels.values() if "max_adu" in keys]
-        gaps, other = _bad_regions(path, bad, panels, made)
+        gaps, other = _bad_regions(path, bad, made, rows)
         return Geometry(
             source=str(path),
             panels=made,
@@ -103,7 +104,9 @@ class CrystFel:
             notices=(*notices, *more, *other),
         )
 
-    def _panel(self, path: Path, name: str, keys: dict[str, _Word], shift: tuple[float, float]) -> PanelGeometry:
+    def _panel(
+        self, path: Path, name: str, keys: dict[str, _Word], shift: tuple[float, float], rows: int
+    ) -> PanelGeometry:
         for key in _NEEDED:
             if key not in keys:
                 raise InputError(f"{path}: panel {ascii(name)[1:-1][:60]}: expected {key}")
@@ -124,7 +127,7 @@ class CrystFel:
             origin=(x * side + shift[0], y * side + shift[1], self._camera_length(path, name, keys) + offset),
             fast=_direction(path, keys.get("fs"), (1.0, 0.0, 0.0)),
             slow=_direction(path, keys.get("ss"), (0.0, 1.0, 0.0)),
-            slab=(whole["min_ss"], whole["min_fs"]),
+            slab=(whole["min_ss"] + rows, whole["min_fs"]),
         )
 
     def _camera_length(self, path: Path, name: str, keys: dict[str, _Word]) -> float:
@@ -215,16 +218,30 @@ def _shift(path: Path, top: dict[str, _Word]) -> tuple[tuple[float, float], tupl
     return (shifts[0], shifts[1]), tuple(notices)
 
 
+def _rows_above(path: Path, panels: dict[str, dict[str, _Word]]) -> dict[str, int]:
+    """Rows of the image above each panel's part of the data.
+
+    Data of more than two dimensions, of which a panel has one index (``dim1 = 3``), are put below each other by it.
+    """
+    parts: dict[tuple[tuple[str, str], ...], int] = {}
+    numbers = {}
+    most = 0
+    for name, keys in panels.items():
+        fixed = tuple(
+            (key, word.text) for key, word in sorted(keys.items()) if _is_dimension(key) and word.text.isdigit()
+        )
+        numbers[name] = parts.setdefault(fixed, len(parts))
+        if "max_ss" in keys:
+            most = max(most, whole_number(path, keys["max_ss"].line, keys["max_ss"].text) + 1)
+    return {name: number * most for name, number in numbers.items()}
+
+
 def _bad_regions(
-    path: Path,
-    bad: dict[str, dict[str, _Word]],
-    panels: dict[str, dict[str, _Word]],
-    made: tuple[PanelGeometry, ...],
+    path: Path, bad: dict[str, dict[str, _Word]], panels: tuple[PanelGeometry, ...], rows: dict[str, int]
 ) -> tuple[tuple[tuple[int, int, int, int], ...], tuple[str, ...]]:
     """Bad rectangles of a panel's pixels, and a notice of those that are given in the laboratory."""
     keys = ("min_fs", "max_fs", "min_ss", "max_ss")
     found, left_out = [], 0
-    by_name = dict(zip(panels, made, strict=True))
     for region in bad.values():
         if not all(key in region for key in keys):
             left_out += 1
@@ -232,16 +249,22 @@ def _bad_regions(
         first_fast, last_fast, first_slow, last_slow = (
             whole_number(path, region[key].line, region[key].text) for key in keys
         )
-        if "panel" in region and region["panel"].text not in by_name:
+        if "panel" in region and region["panel"].text not in rows:
             word = region["panel"]
             raise InputError(f"{path}, line {word.line}: there is no panel {ascii(word.text)[:60]}")
-        owners = [by_name[region["panel"].text]] if "panel" in region else made
-        for panel in owners:
-            slab_slow, slab_fast = panel.slab or (0, 0)
-            fast = max(first_fast, slab_fast), min(last_fast, slab_fast + panel.pixels[1] - 1)
-            slow = max(first_slow, slab_slow), min(last_slow, slab_slow + panel.pixels[0] - 1)
-            if fast[0] <= fast[1] and slow[0] <= slow[1]:
-                found.append((*fast, *slow))
+        for panel in panels:
+            if "panel" in region and panel.name != region["panel"].text:
+                continue
+            slow, fast = panel.slab or (0, 0)
+            above = rows[panel.name]
+            place = (
+                max(first_fast, fast),
+                min(last_fast, fast + panel.pixels[1] - 1),
+                max(first_slow + above, slow),
+                min(last_slow + above, slow + panel.pixels[0] - 1),
+            )
+            if place[0] <= place[1] and place[2] <= place[3]:
+                found.append(place)
     notice = f"{path}: {left_out} bad regions are not in terms of fs and ss; they are passed over"
     return tuple(dict.fromkeys(found)), (notice,) if left_out else ()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LARGEST_FILE = 1 << 22
 _WHAT = "XDS.INP"
-_KEYWORD = re.compile(r"([A-Z][-A-Z0-9_.'/()]*)\s*=")
+_KEYWORD = re.compile(r"(?<!\S)([A-Z][-A-Z0-9_.'/()]*)\s*=")
 #: Keywords of which two make an XDS.INP.
 _MARKS = tuple(
     f"{word}=".encode()

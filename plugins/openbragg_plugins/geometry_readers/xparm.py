@@ -65,7 +65,7 @@ class Xparm:
             segments = _segments(path, rows[len(counts) :], whole_number(path, size[0], size[1][0]))
             sides, distance, org = size[1][1:], place_[1][2], place_[1][:2]
         else:
-            scan, beam, size, place_, x, y, _, cell, a, b, c = rows
+            scan, beam, size, place_, x, y, _, cell, a, b, c = rows[: len(counts)]
             segments, sides, distance, org = (), size[1], place_[1][0], place_[1][1:]
         nx, ny = (whole_number(path, size[0], word) for word in sides[:2])
         qx, qy = (number(path, size[0], word) for word in sides[2:])

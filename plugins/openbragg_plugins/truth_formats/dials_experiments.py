@@ -58,7 +58,9 @@ class DialsExperiments:
 
 def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
     """The experiment list of a run; names of images are relative to a folder."""
-    images = next((each for name in _READ for each in _counts_first(truth) if each.format.name == name), None)
+    # Of several panels the other two say nothing, and DIALS takes them for one.
+    names = _READ if len(truth.laboratory.panels) == 1 else _READ[:1]
+    images = next((each for name in names for each in _counts_first(truth) if each.format.name == name), None)
     trusted, pedestal = _levels(images)
     models: dict[str, Any] = {
         "imageset": [],

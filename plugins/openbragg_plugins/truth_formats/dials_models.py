@@ -81,8 +81,12 @@ def panel_model(
     number = next(place for place, other in enumerate(laboratory.panels) if other is frame)
     directions = np.array([turned(axes, frame.fast), turned(axes, frame.slow)])
     origin = (turned(axes, frame.origin) * _MM).tolist()
-    model = _panel(f"panel {number}", origin, directions, (fast, slow), float(frame.panel.pixel_size) * _MM)
+    name = frame.panel.name or f"panel {number}"
+    model = _panel(name, origin, directions, (fast, slow), float(frame.panel.pixel_size) * _MM)
     model |= {"type": "SENSOR_PAD", "trusted_range": list(trusted), "pedestal": pedestal}
+    first_slow, first_fast = frame.panel.slab or (0, 0)
+    model["raw_image_offset"] = [first_fast, first_slow]
+    model["mask"] = _gaps(frame, experiment)
     absorption = _absorption(experiment)
     if absorption > 0.0:
         model["thickness"] = float(experiment.detector.sensor_thickness) * _MM
@@ -172,6 +176,19 @@ def rotation_about(axis: np.ndarray[Any, Any], angle: float) -> np.ndarray[Any, 
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     turned: np.ndarray[Any, Any] = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
     return turned
+
+
+def _gaps(frame: PanelFrame, experiment: Experiment) -> list[list[int]]:
+    """The detector's gaps as far as they lie on a panel: first and one beyond the last pixel, (fast, slow) twice."""
+    slow, fast = frame.panel.pixels
+    first_slow, first_fast = frame.panel.slab or (0, 0)
+    found = []
+    for left, right, top, bottom in experiment.detector.gaps:
+        gap = [max(left - first_fast, 0), max(top - first_slow, 0)]
+        gap += [min(right + 1 - first_fast, fast), min(bottom + 1 - first_slow, slow)]
+        if gap[0] < gap[2] and gap[1] < gap[3]:
+            found.append(gap)
+    return found
 
 
 def _absorption(experiment: Experiment) -> float:

@@ -26,6 +26,8 @@ class Camera:
 
     Attributes
     ----------
+    distance
+        From the crystal to the detector's plane.
     beam_fast, beam_slow
         Where the beam meets the detector, from the outer corner of the first pixel.
     twotheta
@@ -47,7 +49,7 @@ class Camera:
 def upright_geometry(path: Path, camera: Camera, shape: tuple[int, int]) -> Geometry | None:
     """The geometry of an image (slow, fast), as the project's MOSFLM convention places such a detector.
 
-    None where a length is 0, as in headers that nobody filled in.
+    None where a length is 0, as in headers that nobody filled in, or the beam does not meet the detector.
 
     Raises
     ------
@@ -62,11 +64,15 @@ def upright_geometry(path: Path, camera: Camera, shape: tuple[int, int]) -> Geom
             raise InputError(f"{path}: expected a {name.replace('_', ' ')} above 0 in the header, got {value:g} m")
     if not all(map(math.isfinite, attrs.astuple(camera))):
         raise InputError(f"{path}: expected finite numbers for the camera in the header")
+    slope = math.cos(camera.twotheta)
+    if slope <= 0.0:
+        return None
     half = camera.pixel_size / 2.0
+    # The beam meets a detector that is swung farther away than its plane is.
     detector = Detector(
         pixels=shape,
         pixel_size=camera.pixel_size,
-        distance=camera.distance,
+        distance=camera.distance / slope,
         beam_centre=(camera.beam_slow - half, camera.beam_fast - half),
         twotheta=camera.twotheta,
     )

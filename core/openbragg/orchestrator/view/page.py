@@ -82,9 +82,10 @@ def describe(image: Shown, number: int, look: Look) -> tuple[dict[str, Any], dic
     if frame.masked is not None:
         blocks[f"masked-{number}"] = pack(np.packbits(frame.masked.reshape(-1), bitorder="little"))
     if image.spots is not None:
+        packed = _spots(image.spots)
         said["spots"] = len(image.spots.fast)
-        blocks |= {f"spots-{name}-{number}": packed for name, packed in _spots(image.spots).items()}
-        said["spotTypes"] = {name: blocks[f"spots-{name}-{number}"].type for name in ("indices", "places", "crosses")}
+        said["spotTypes"] = {name: block.type for name, block in packed.items()}
+        blocks |= {f"spots-{name}-{number}": block for name, block in packed.items()}
     return said, blocks
 
 
@@ -122,7 +123,7 @@ def _spots(spots: Spots) -> dict[str, Packed]:
         "indices": pack(spots.indices),
         "places": pack(np.column_stack([spots.fast, spots.slow, spots.phi]), double=True),
         "crosses": pack(spots.crosses),
-    }
+    } | ({} if spots.amplitudes is None else {"amplitudes": pack(spots.amplitudes)})
 
 
 def _filled(template: str, title: str) -> str:

@@ -38,6 +38,8 @@ class Spots:
     crosses
         Whether it crosses the sphere during the exposure; the others shine at the edge of it, for a crystal of mosaic
         domains and of finite size, and a beam of finite width, (spots,).
+    amplitudes
+        |F| in electrons, (spots,); None where the structure factors are not known.
     notice
         A line for the user where not all could be predicted, else empty.
     """
@@ -47,7 +49,21 @@ class Spots:
     slow: NDArray[np.float64]
     phi: NDArray[np.float64]
     crosses: NDArray[np.bool_]
+    amplitudes: NDArray[np.float64] | None = None
     notice: str = ""
+
+    def with_amplitudes(self, amplitudes: NDArray[np.float64]) -> Spots:
+        """Those of the spots whose amplitude, (spots,), is not 0."""
+        kept = amplitudes != 0.0
+        return Spots(
+            indices=self.indices[kept],
+            fast=self.fast[kept],
+            slow=self.slow[kept],
+            phi=self.phi[kept],
+            crosses=self.crosses[kept],
+            amplitudes=amplitudes[kept],
+            notice=self.notice,
+        )
 
 
 def predict(geometry: Geometry, tolerance: Tolerance, resolution: float = 0.0) -> Spots:
@@ -127,7 +143,7 @@ def _shining(
     resolution: float,
 ) -> Iterator[tuple[NDArray[np.float64], ...]]:
     """Those of reciprocal vectors (candidates, 3) at spindle 0 that shine, as `_spots` gives them."""
-    kept = (vectors * vectors).sum(axis=1) <= resolution**-2
+    kept = _may_shine(geometry, tolerance, vectors, resolution)
     vectors, indices = vectors[kept], indices[kept]
     start, end = geometry.start, geometry.start + geometry.range
     crossed = np.zeros(len(vectors), dtype=bool)
@@ -146,6 +162,27 @@ def _shining(
             geometry, turned[near], indices[places], np.full(len(places), angle), crosses=geometry.range <= 0.0
         )
         left[places] = False
+
+
+def _may_shine(
+    geometry: Geometry, tolerance: Tolerance, vectors: NDArray[np.float64], resolution: float
+) -> NDArray[np.bool_]:
+    """Which of reciprocal vectors at spindle 0 can shine at all: a quick look that leaves few for a closer one.
+
+    2 s.q + q.q, which is 0 on the sphere, changes by no more than 2 |s| |q| times the angle from the middle of the
+    exposure; and it is the distance from the sphere times |s + q| + |s|.
+    """
+    radius = 1.0 / geometry.wavelength
+    middle = geometry.start + 0.5 * geometry.range
+    incident = _turned(geometry, geometry.beam[np.newaxis] * radius, np.array([-middle]))[0]
+    squared = np.einsum("ij,ij->i", vectors, vectors)
+    off = np.abs(2.0 * (vectors @ incident) + squared)
+    length = np.sqrt(squared)
+    reach = (tolerance.angle + tolerance.bandwidth) * length + tolerance.width
+    allowed = radius * geometry.range * length + (2.0 * radius + length) * reach
+    # A little more, for rounding.
+    may: NDArray[np.bool_] = (squared <= resolution**-2) & (off <= allowed + 1e-9 * radius**2)
+    return may
 
 
 def _crossings(geometry: Geometry, vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,6 +11,7 @@ from openbragg.errors import InputError
 from openbragg.orchestrator.pictures import read_picture
 from openbragg.orchestrator.view import cbf, nxmx, tiff
 from openbragg.orchestrator.view.camera import smv_camera, upright_geometry
+from openbragg.orchestrator.view.extinction import Amplitudes, recorded_amplitudes
 from openbragg.orchestrator.view.frame import Frame, check_size, make_frame
 from openbragg.orchestrator.view.geometry import Geometry
 from openbragg.orchestrator.view.prediction import Spots, predict
@@ -45,8 +46,26 @@ class Shown:
     notices: tuple[str, ...] = ()
 
 
+@attrs.frozen
+class Crystals:
+    """Structure factors of recorded runs, each read once."""
+
+    _known: dict[Path, Amplitudes | None] = attrs.field(factory=dict)
+
+    def amplitudes(self, record: Path) -> Amplitudes | None:
+        """Those of a record; None where they are not there."""
+        if record not in self._known:
+            self._known[record] = recorded_amplitudes(record)
+        return self._known[record]
+
+
 def read_images(
-    path: Path, *, recorded: Recorded | None, shape: tuple[int, int] | None, choose: nxmx.Chooser
+    path: Path,
+    *,
+    recorded: Recorded | None,
+    shape: tuple[int, int] | None,
+    choose: nxmx.Chooser,
+    crystals: Crystals | None = None,
 ) -> Iterator[Shown]:
     """Read the images of a file, one after the other.
 
@@ -60,6 +79,8 @@ def read_images(
         Pixels (slow, fast) of a raw image; without it, the record's.
     choose
         Says, of the number of images in a file of several, which are wanted, from 1.
+    crystals
+        Structure factors that other files' records had, for those of one run.
 
     Raises
     ------
@@ -68,18 +89,20 @@ def read_images(
     """
     named = recorded is not None
     start = _start_of(path)
-    found = recorded if recorded is not None else find_record(path)
-    for frame in _frames(path, start, shape or (found.pixels() if found is not None else None), choose):
-        yield _shown(path, frame, found, named)
+    found, notices = (recorded, ()) if recorded is not None else find_record(path)
+    pixels = shape or (found.pixels() if found is not None else None)
+    for frame in _frames(path, start, pixels, choose):
+        shown = _shown(path, frame, found, named, crystals or Crystals())
+        yield attrs.evolve(shown, notices=(*notices, *shown.notices))
 
 
-def _shown(path: Path, frame: Frame, recorded: Recorded | None, named: bool) -> Shown:
+def _shown(path: Path, frame: Frame, recorded: Recorded | None, named: bool, crystals: Crystals) -> Shown:
     name = path.name if frame.number is None else f"{path.name} #{frame.number}"
     if recorded is None:
         return Shown(name=name, frame=frame, geometry=frame.geometry, spots=None)
     pixels = recorded.pixels()
     slow, fast = frame.pixels.shape
-    if pixels is not None and pixels != (slow, fast):
+    if pixels != (slow, fast):
         raise InputError(
             f"{path}: it has {fast} x {slow} pixels (fast x slow), "
             f"and the run of {recorded.path} made {pixels[1]} x {pixels[0]}"
@@ -92,8 +115,14 @@ def _shown(path: Path, frame: Frame, recorded: Recorded | None, named: bool) -> 
         )
     elif named and not recorded.has(path):
         notices.append(f"{path} is not what the run of {recorded.path} wrote under that name")
+    hidden = recorded.hidden()
+    if hidden is not None:
+        frame = attrs.evolve(frame, masked=hidden if frame.masked is None else frame.masked | hidden)
     geometry = recorded.geometry(frame.number or number or 1)
     spots = predict(geometry, recorded.tolerance(), float(recorded.experiment.sampling.resolution_limit))
+    amplitudes = crystals.amplitudes(recorded.path)
+    if amplitudes is not None:
+        spots = spots.with_amplitudes(amplitudes(spots.indices))
     if spots.notice:
         notices.append(f"{path}: {spots.notice}")
     return Shown(name=name, frame=frame, geometry=geometry, spots=spots, notices=tuple(notices))

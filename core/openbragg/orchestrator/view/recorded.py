@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from openbragg.engine.sources import make_sources
 from openbragg.errors import InputError, OpenBraggError
@@ -23,7 +24,7 @@ from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import Choices
 from openbragg.orchestrator.serialise import from_plain
 from openbragg.orchestrator.series import image_scan
-from openbragg.orchestrator.view.geometry import Geometry, geometry_of
+from openbragg.orchestrator.view.geometry import Geometry, between_panels, frame_pixels, geometry_of
 
 #: A record begins with its format.
 _START_BYTES = 256
@@ -53,10 +54,17 @@ class Recorded:
     laboratory: Laboratory
     cell: Any
 
-    def pixels(self) -> tuple[int, int] | None:
-        """Pixels (slow, fast) of an image; None for several panels, which say not how they lie in one."""
-        panels = self.experiment.detector.panels()
-        return panels[0].pixels if len(panels) == 1 else None
+    def pixels(self) -> tuple[int, int]:
+        """Pixels (slow, fast) of an image."""
+        return frame_pixels(self.geometry(1))
+
+    def hidden(self) -> NDArray[np.bool_] | None:
+        """Which pixels of an image (slow, fast) are masked or between panels; None where all are there."""
+        hidden = between_panels(self.geometry(1), self.pixels())
+        mask = self.experiment.detector.mask
+        if mask is not None and tuple(mask.shape) == hidden.shape:
+            hidden |= ~np.asarray(mask).astype(bool)
+        return hidden if hidden.any() else None
 
     def number_of(self, image: Path) -> int | None:
         """Which image of its series a file is, from 1; None when it is none of this run."""
@@ -73,8 +81,7 @@ class Recorded:
 
     def has(self, image: Path) -> bool:
         """Whether a file is what this run wrote, as far as can be told."""
-        outputs = [output for output in self.record.outputs if Path(output.path).name == image.name]
-        return any(output.sha256 in (None, _hash(image)) for output in outputs)
+        return _is_among(image, self.record.outputs)
 
     def geometry(self, number: int) -> Geometry:
         """The geometry of image `number` of the run, from 1."""
@@ -147,20 +154,33 @@ def read_recorded(path: Path) -> Recorded:
     return Recorded(path=path, record=record, experiment=experiment, laboratory=laboratory, cell=cell.detach())
 
 
-def find_record(image: Path) -> Recorded | None:
-    """The record beside an image of the run that wrote it, to the byte; None where there is none."""
+def find_record(image: Path) -> tuple[Recorded | None, tuple[str, ...]]:
+    """The record beside an image of the run that wrote it, to the byte.
+
+    Returns
+    -------
+    The record, None where there is none; and a line on each that is there and cannot be used.
+    """
+    notices = []
     for path in _records_beside(image):
         try:
-            outputs: tuple[OutputFile, ...] = read_record(path).outputs
-            if not any(Path(output.path).name == image.name for output in outputs):
-                continue
-            recorded = read_recorded(path)
+            outputs = read_record(path).outputs
         except OpenBraggError:
-            # Nobody named it, so it need not be right.
+            # It may be another program's, and nobody named it.
             continue
-        if recorded.has(image):
-            return recorded
-    return None
+        if not _is_among(image, outputs):
+            continue
+        try:
+            return read_recorded(path), ()
+        except OpenBraggError as error:
+            notices.append(f"the record beside {image} cannot be used: {error}")
+    return None, tuple(notices)
+
+
+def _is_among(image: Path, outputs: Iterable[OutputFile]) -> bool:
+    """Whether a file is one that a run wrote, as far as can be told."""
+    named = [output for output in outputs if Path(output.path).name == image.name]
+    return any(output.sha256 in (None, _hash(image)) for output in named)
 
 
 def _records_beside(image: Path) -> Iterator[Path]:
@@ -185,8 +205,3 @@ def _hash(path: Path) -> str | None:
         return fingerprint(path)[0]
     except InputError:
         return None
-
-
-def is_still(geometry: Geometry) -> bool:
-    """Whether the crystal stands."""
-    return not geometry.range > 0.0 or not math.isfinite(geometry.range)

@@ -282,7 +282,7 @@ class Controls {
     document.body.classList.toggle("pinned", Boolean(viewer.pin));
     const found = pixel && readOut(viewer.image, pixel.fast, pixel.slow);
     const texts = found ? this.texts(found) : {};
-    for (const name of ["pixel", "counts", "resolution", "twotheta", "nearest", "indices", "phi"]) {
+    for (const name of ["pixel", "counts", "resolution", "twotheta", "nearest", "indices", "phi", "amplitude"]) {
       byId(`out-${name}`).value = texts[name] || "–";
     }
     return texts;
@@ -298,6 +298,7 @@ class Controls {
     texts.nearest = found.nearest.join(" ") + (found.spot ? " (predicted)" : "");
     texts.indices = found.indices.map((index) => index.toFixed(3)).join(" ");
     texts.phi = `${degrees(found.phi)}°`;
+    if (found.spot && found.spot.amplitude !== null) texts.amplitude = found.spot.amplitude.toPrecision(4);
     return texts;
   }
 

@@ -33,7 +33,8 @@ async function start() {
   controls.colours(about.colours);
   await open(0);
   // For whoever looks at the page from its console.
-  window.openbragg = { viewer, controls, open, readOut };
+  const rings = () => chosenRings(viewer.image.geometry, viewer.scale / viewer.ratio).map(({ d }) => d);
+  window.openbragg = { viewer, controls, open, readOut, rings };
   document.documentElement.dataset.ready = "true";
 }
 

@@ -3,7 +3,7 @@
 const RINGS = [100, 50, 30, 20, 15, 10, 8, 7, 6, 5, 4.5, 4, 3.5, 3, 2.7, 2.5, 2.3, 2.1, 2, 1.9, 1.8, 1.7, 1.6, 1.5, 1.4, 1.3,
   1.2, 1.1, 1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3];
 // Screen pixels between two rings, at least; and spots on the screen with labels, at most.
-const BETWEEN_RINGS = 70, MOST_LABELS = 250;
+const BETWEEN_RINGS = 70, MOST_LABELS = 600;
 
 // Rings that are some way apart on the screen, from the beam outward; lines of places in the image.
 function chosenRings(geometry, scale) {
@@ -100,8 +100,13 @@ function drawSpots(context, view, image, ratio) {
   context.font = `${11 * ratio}px system-ui, sans-serif`;
   context.textAlign = "left";
   context.textBaseline = "middle";
+  const taken = [];
   for (const { spot, x, y } of shown) {
-    drawLabel(context, view, spot.indices.join(" "), [x + radius + 3 * ratio, y], ratio, view.ink.spot);
+    const text = spot.indices.join(" "), left = x + radius + 3 * ratio, right = left + context.measureText(text).width;
+    // One label over another could not be read.
+    if (taken.some((other) => Math.abs(other.y - y) < 13 * ratio && left < other.right && other.left < right)) continue;
+    taken.push({ left, right, y });
+    drawLabel(context, view, text, [left, y], ratio, view.ink.spot);
   }
 }
 

@@ -37,7 +37,8 @@ async function readImage(about, number) {
     for (let spot = 0; spot < about.spots; spot++) {
       const [fast, slow, phi] = parts.places.subarray(3 * spot, 3 * spot + 3);
       const indices = Array.from(parts.indices.subarray(3 * spot, 3 * spot + 3));
-      image.predicted.push({ indices, fast, slow, phi, crosses: parts.crosses[spot] === 1 });
+      const amplitude = parts.amplitudes ? parts.amplitudes[spot] : null;
+      image.predicted.push({ indices, fast, slow, phi, amplitude, crosses: parts.crosses[spot] === 1 });
     }
   }
   return image;

@@ -1,0 +1,1 @@
+"""Backgrounds that come with OpenBragg, one a file."""
