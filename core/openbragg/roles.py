@@ -165,6 +165,31 @@ class InterpolatingStructureFactors(StructureFactors, Protocol):
 
 
 @runtime_checkable
+class GroupedStructureFactors(StructureFactors, Protocol):
+    """Structure factors that take less work for several indices in neighbouring cells, as where they interpolate.
+
+    Compiled code evaluates groups of neighbouring pixels together and calls `grouped_amplitude` where it can.
+    """
+
+    def grouped(self, tables: tuple[torch.Tensor, ...]) -> bool:
+        """Whether `grouped_amplitude` takes less time than `amplitude` with these tables; may look at their values."""
+
+    def grouped_amplitude(
+        self, index: Miller, nearest: Miller, first: Miller, tables: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
+        """What `amplitude` gives at indices of groups, which are the last axis.
+
+        Parameters
+        ----------
+        index, nearest, tables
+            See `amplitude`.
+        first
+            Whole numbers, float64, of the index's shape but for a last axis of length 1: h, k and l of a group lie from
+            here up to, but for a rounding error without, here plus 2. Where they do not, any number will do.
+        """
+
+
+@runtime_checkable
 class BoundedStructureFactors(StructureFactors, Protocol):
     """Structure factors of which it can be said that they are below something; what ``--cull`` needs."""
 

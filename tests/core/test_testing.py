@@ -400,6 +400,19 @@ class Latched(Listed):
         return torch.where((nearest.h.abs() > 100).any(), found, found + (index.h - nearest.h).to(found.dtype))
 
 
+@attrs.frozen
+class Grouping(Listed):
+    """Takes the first cell of a group for the cell of all."""
+
+    def grouped(self, tables: tuple[torch.Tensor, ...]) -> bool:
+        return True
+
+    def grouped_amplitude(
+        self, index: Miller, nearest: Miller, first: Miller, tables: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
+        return self.amplitude(index, Miller(*(floor.expand_as(index.h) for floor in first)), tables)
+
+
 # -------------------------------------------------------------------------------------------------- noise models
 
 
@@ -729,6 +742,11 @@ def test_structure_factors_of_the_wrong_precision_are_found() -> None:
 def test_structure_factors_that_depend_on_their_neighbours_are_found() -> None:
     with pytest.raises(AssertionError, match=r"F of \(.*\) alone, against among others"):
         testing.check_each_reflection_for_itself(Latched(), EXPERIMENT, KNOWN)
+
+
+def test_structure_factors_that_are_others_in_groups_are_found() -> None:
+    with pytest.raises(AssertionError, match=r"F at \[.*\] in a group is .* by itself"):
+        testing.check_structure_factors(Grouping(), EXPERIMENT, known=KNOWN)
 
 
 def test_an_image_to_write_is_resolved_and_placed() -> None:

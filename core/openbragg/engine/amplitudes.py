@@ -11,7 +11,7 @@ import torch
 
 from openbragg.engine.plan import Plan
 from openbragg.engine.rays import Components
-from openbragg.roles import Miller
+from openbragg.roles import GroupedStructureFactors, Miller
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -43,6 +43,7 @@ def amplitudes(
     scattering: Components,
     rows: Sequence[Sequence[torch.Tensor]],
     origin: Sequence[torch.Tensor] | None = None,
+    first: Miller | None = None,
 ) -> Amplitudes:
     """Amplitudes at q.
 
@@ -57,11 +58,18 @@ def amplitudes(
     origin
         What is added to h, k and l, float64, likewise; nothing if None. With the direction of a ray in place of q, with
         a / wavelength in place of a, and with minus the incident beam's part, h k l are the same.
+    first
+        Of groups of indices, see `openbragg.GroupedStructureFactors`.
     """
     index, nearest, offset = indices(scattering, rows, origin)
     lattice_factors = plan.shape.factors(offset, nearest, plan.lattice)
     lattice_amplitude = reduce(mul, lattice_factors)
-    cell_amplitude = plan.structure_factors.amplitude(index, nearest, plan.tables)
+    factors = plan.structure_factors
+    if first is None:
+        cell_amplitude = factors.amplitude(index, nearest, plan.tables)
+    else:
+        assert isinstance(factors, GroupedStructureFactors)
+        cell_amplitude = factors.grouped_amplitude(index, nearest, first, plan.tables)
     amplitude = cell_amplitude * lattice_amplitude
     return Amplitudes(
         index=index,

@@ -15,6 +15,7 @@ import torch
 
 from openbragg.engine.block import block_plan, block_sums, lie_across, tensors_in, with_tensors
 from openbragg.engine.cache import Cache
+from openbragg.engine.grouped import Regrouped, group_sums, groups_pay
 from openbragg.engine.kernel import PIXEL_MULTIPLE, Kernel, KernelError, fits
 from openbragg.engine.plan import PanelPlan, Plan
 
@@ -31,6 +32,8 @@ _MOST_DEVICE_TERMS, _DEVICE_BYTES_PER_TERM = 1 << 24, 256
 _BLOCK_EVALUATIONS = 65536
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
 _BLOCK_TERMS = 1 << 24
+#: The same of a block in groups, of whose terms some numbers pass through memory.
+_GROUPED_TERMS = 1 << 16
 #: Terms of a block of which the gradient is taken: the derivatives of all its terms pass through memory.
 _GRADIENT_TERMS = 1 << 18
 #: With more evaluations in a pixel, even the smallest block would take too much memory.
@@ -90,11 +93,14 @@ class Engine:
         """
         if plan.device.type != "cpu":
             return self._on_device(plan, panel, pixels)
-        kernels = self._kernels(plan, panel, pixels, [FORWARD])
+        grouped = self.name != "eager" and pixels > 0 and groups_pay(block_plan(plan, panel), panel)
+        kernels = self._kernels(plan, panel, pixels, [GROUPED if grouped else FORWARD])
         if kernels is None:
             return None
-        size = _block_pixels(plan, panel, pixels, self.cores())
-        return Summer(kernels[0], [tensor.detach().contiguous() for tensor in _tensors(plan, panel)], size)
+        most = _GROUPED_TERMS if grouped else _BLOCK_TERMS
+        size = _block_pixels(plan, panel, pixels, self.cores(), most)
+        kernel = Regrouped(kernels[0]) if grouped else kernels[0]
+        return Summer(kernel, [tensor.detach().contiguous() for tensor in _tensors(plan, panel)], size)
 
     def differentiable_summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> DifferentiableSummer | None:
         """The same for a plan that carries gradients."""
@@ -251,7 +257,19 @@ def _forward(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
     return sums
 
 
+def _grouped(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
+    count = len(arguments_of(plan))
+
+    def sums(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
+        whole = with_tensors(plan, tensors[:count])
+        return group_sums(whole, whole.panels[0], *tensors[count:])
+
+    return sums
+
+
 FORWARD = Kind(name="sums", further=2, function=_forward)
+#: The same for structure factors that gain by groups.
+GROUPED = Kind(name="grouped sums", further=2, function=_grouped)
 
 
 def gradients_by(wanted: Sequence[str]) -> Kind:
@@ -423,8 +441,8 @@ def _evaluations(plan: Plan, panel: PanelPlan) -> int:
     return panel.layer_depths.numel() * plan.oversample**2 * sources
 
 
-def _block_pixels(plan: Plan, panel: PanelPlan, pixels: int, threads: int) -> int:
+def _block_pixels(plan: Plan, panel: PanelPlan, pixels: int, threads: int, terms: int = _BLOCK_TERMS) -> int:
     """Pixels of a block: a few blocks a core at least, a multiple of what compiled code works on."""
     evaluations = _evaluations(plan, panel)
-    most = min(_BLOCK_EVALUATIONS // evaluations, _BLOCK_TERMS // plan.terms_per_pixel(), pixels // (4 * threads))
+    most = min(_BLOCK_EVALUATIONS // evaluations, terms // plan.terms_per_pixel(), pixels // (4 * threads))
     return max(1, most // PIXEL_MULTIPLE) * PIXEL_MULTIPLE

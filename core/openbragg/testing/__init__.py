@@ -76,6 +76,7 @@ from openbragg.testing.noise_models import (
 from openbragg.testing.structure_factors import (
     check_default_amplitude,
     check_each_reflection_for_itself,
+    check_groups,
     check_known_amplitudes,
     check_neighbourhoods,
     check_result_shape,
@@ -113,6 +114,7 @@ __all__ = [
     "check_finite",
     "check_geometry_reader",
     "check_global_random_state",
+    "check_groups",
     "check_image_format",
     "check_inversion_symmetry",
     "check_known_amplitudes",

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 import torch
 
 from openbragg.model import Experiment
-from openbragg.roles import BoundedStructureFactors, InterpolatingStructureFactors, Miller, StructureFactors
+from openbragg.roles import (
+    BoundedStructureFactors,
+    GroupedStructureFactors,
+    InterpolatingStructureFactors,
+    Miller,
+    StructureFactors,
+)
 from openbragg.testing.assertions import require, require_close
 from openbragg.testing.declaration import check_declaration
 
@@ -58,6 +64,8 @@ def check_structure_factors(
         check_default_amplitude(structure_factors, experiment, known, default, device)
     if isinstance(structure_factors, BoundedStructureFactors):
         check_neighbourhoods(structure_factors, experiment, known, device)
+    if isinstance(structure_factors, GroupedStructureFactors):
+        check_groups(structure_factors, experiment, known, device)
 
 
 def check_known_amplitudes(
@@ -172,6 +180,43 @@ def check_neighbourhoods(
             place = [int(value) for value in centres[low][0]]
             raise AssertionError(
                 f"the bound around {place} is {float(bound[low][0])}, below an F of {float(found[low][0])} there"
+            )
+
+
+def check_groups(
+    structure_factors: GroupedStructureFactors,
+    experiment: Experiment,
+    known: Mapping[Index, float],
+    device: torch.device | str = "cpu",
+) -> None:
+    """F of indices in groups is F of each, wherever in its two cells along h, k and l a group begins and ends.
+
+    Only of structure factors that know groups, see `openbragg.GroupedStructureFactors`, with these tables.
+    """
+    steps = torch.tensor([0.0, 0.3, 0.5, 0.9, 1.0, 1.4, 1.5, 1.999], dtype=torch.float64, device=device)
+    shifts = torch.stack([steps, steps.roll(3), steps.roll(5)])
+    corners = torch.tensor([*known, (_FAR, 0, 0), (-_FAR, 0, 0)], dtype=torch.float64, device=device)
+    around = torch.cartesian_prod(*[torch.tensor([-3.0, -2.0, 0.0, 1.0], dtype=torch.float64, device=device)] * 3)
+    first = (corners.unsqueeze(1) + around).reshape(-1, 3, 1)
+    index = Miller(*(first + shifts).unbind(1))
+    nearest = Miller(*((value - 0.5).ceil() for value in index))
+    for dtype in _PRECISIONS:
+        tables = structure_factors.prepare(experiment, torch.device(device), dtype)
+        if not structure_factors.grouped(tables):
+            continue
+        alone = structure_factors.amplitude(index, nearest, tables)
+        together = structure_factors.grouped_amplitude(index, nearest, Miller(*first.unbind(1)), tables)
+        require(
+            together.shape == alone.shape and together.dtype == dtype,
+            f"groups of shape {tuple(alone.shape)} gave F of shape {tuple(together.shape)} in {together.dtype}",
+        )
+        # Sums in another order, of products that may be larger than what they give.
+        allowed = 10.0 * _ROUNDING[dtype] * max(float(alone.abs().max()), *(abs(value) for value in known.values()))
+        wrong = (together - alone).abs() > allowed
+        if bool(wrong.any()):
+            place = [float(value[wrong][0]) for value in index]
+            raise AssertionError(
+                f"F at {place} in a group is {float(together[wrong][0])} in {dtype}, by itself {float(alone[wrong][0])}"
             )
 
 

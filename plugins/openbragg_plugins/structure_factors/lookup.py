@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Tensors of a table that is not interpolated.
 _TABLE_ONLY = 3
+#: Amplitudes along each axis that indices in two neighbouring cells need.
+_BLOCK = 5
 #: Up to here single precision holds all whole numbers.
 _WHOLE_IN_SINGLE = 1 << 24
 
@@ -31,6 +33,24 @@ class TableLookup:
         if not neighbours:
             return found
         return _interpolated(table, lowest, highest, neighbours[0], index, found)
+
+    def grouped(self, tables: tuple[torch.Tensor, ...]) -> bool:
+        """See `openbragg.GroupedStructureFactors.grouped`: where there are blocks of neighbours to look up."""
+        if len(tables) <= _TABLE_ONLY:
+            return False
+        table, lowest, highest = tables[:_TABLE_ONLY]
+        # Of a smaller one nothing is interpolated; and 0 times what is not finite would not be 0.
+        return bool((highest - lowest + 1.0 >= _BLOCK).all() and table.isfinite().all())
+
+    def grouped_amplitude(
+        self, index: Miller, nearest: Miller, first: Miller, tables: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
+        """See `openbragg.GroupedStructureFactors.grouped_amplitude`."""
+        table, lowest, highest, neighbours, rows = tables
+        start = _place(table, lowest, highest, [floor + neighbours[0] for floor in first])
+        otherwise = _look_up(table, lowest, highest, tuple(nearest))
+        found = _in_block(table, start, rows, index, first)
+        return found.where(_within(index, lowest, highest), otherwise)
 
     def interpolates(self, tables: tuple[torch.Tensor, ...]) -> bool:
         """See `openbragg.InterpolatingStructureFactors.interpolates`."""
@@ -125,6 +145,57 @@ def _interpolated(
     return _weighted(planes, along_h).where(_within(index, lowest, highest), otherwise)
 
 
+def _in_block(
+    table: torch.Tensor, start: torch.Tensor, rows: torch.Tensor, index: Miller, first: Miller
+) -> torch.Tensor:
+    """The same for groups of indices, each from one block of 5 x 5 x 5 amplitudes of which `start` is the first.
+
+    All indices of a group need the same numbers, which a processor loads once for all lanes of its vectors. `rows` are
+    places in a block, see `block_rows`.
+    """
+    import torch
+
+    along_h, along_k, along_l = (
+        _placed_cubics(value, floor, table.dtype) for value, floor in zip(index, first, strict=True)
+    )
+    # A block that reaches beyond the table is of use to no index.
+    start = start.clamp(max=table.numel() - _BLOCK - rows[-1]).clamp(min=0)
+    lines = table.unfold(0, _BLOCK, 1)
+    planes = []
+    for i in range(_BLOCK):
+        sums = []
+        for j in range(_BLOCK):
+            line: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(lines, [start + rows[_BLOCK * i + j]])
+            sums.append(_weighted(line.unbind(-1), along_l))
+        planes.append(_weighted(sums, along_k))
+    return _weighted(planes, along_h)
+
+
+def _placed_cubics(value: torch.Tensor, first: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+    """`_cubics` of an index in one of two cells, as the weights of five values of which the second is at `first`."""
+    next_cell = first + 1.0
+    floor = next_cell.where(value >= next_cell, first)
+    before, here, after, beyond = _cubics((value - floor).to(dtype))
+    # Decided anew in the amplitudes' precision: truths are slow to bring from one to the other.
+    second = (floor - first).to(dtype) > 0.5
+    nothing = before.new_zeros(())
+    return (
+        nothing.where(second, before),
+        before.where(second, here),
+        here.where(second, after),
+        after.where(second, beyond),
+        beyond.where(second, nothing),
+    )
+
+
+def block_rows(wide: int, deep: int) -> torch.Tensor:
+    """Places of the 25 rows of a block of amplitudes in a flat table, from the block's first: int32, (25,)."""
+    import torch
+
+    step = torch.arange(_BLOCK, dtype=torch.int32)
+    return ((step.unsqueeze(1) * wide + step) * deep).reshape(-1)
+
+
 def _cubics(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The weights of values at -1, 0, 1 and 2 in the cubic through them, at x."""
     before, after, beyond = x + 1.0, x - 1.0, x - 2.0
@@ -143,8 +214,14 @@ def _weighted(values: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]) -
 
 def _within(index: Miller, lowest: torch.Tensor, highest: torch.Tensor) -> torch.Tensor:
     """Whether the table has all neighbours of a fractional index, by the limits of nanoBragg.c."""
-    h, k, l = (
-        (value - low + 3.0 <= high - low + 1.0) & (value - 2.0 >= low)
+    # The sign of a difference is exact, and one comparison of the least takes less time than six.
+    rooms = (
+        room
         for value, low, high in zip(index, lowest.unbind(0), highest.unbind(0), strict=True)
+        for room in ((high - low + 1.0) - (value - low + 3.0), (value - 2.0) - low)
     )
-    return h & k & l
+    return reduce(_minimum, rooms) >= 0.0
+
+
+def _minimum(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    return one.minimum(other)
