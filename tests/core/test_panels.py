@@ -245,17 +245,23 @@ def test_tiff_has_its_mark_between_panels() -> None:
     assert np.array_equal(stored, np.where(pixels_there(), image().pixels, -1.0))
 
 
-def test_smv_has_zero_between_panels_and_the_frame_s_size_and_beam_centre(tmp_path: Any) -> None:
+def test_smv_has_its_offset_between_panels_and_the_frame_s_size_and_beam_centre(tmp_path: Any) -> None:
     file = tmp_path / "panels.img"
     file.write_bytes(written("smv", image(), adc_offset=10.0))
     read = fabio.open(str(file))
-    assert np.array_equal(read.data, np.where(pixels_there(), image().pixels + 10.0, 0))
+    assert np.array_equal(read.data, np.where(pixels_there(), image().pixels, 0.0) + 10.0)
     picture = image()
     fast, _ = (float(value) for value in picture.laboratory.panels[0].beam_point(picture.laboratory.beam))
     # The first panel's slab begins one row down.
     assert float(read.header["DENZO_Y_BEAM"]) == pytest.approx(1000.0 * fast, rel=1e-5)
     third = picture.laboratory.panels[2].beam_point(picture.laboratory.beam)
     assert float(third[0]) + 7 * PIXEL == pytest.approx(fast, abs=1e-12)
+
+
+def test_smv_says_that_it_cannot_mark_gaps() -> None:
+    smv = openbragg.plugin("image_formats", "smv")
+    assert "which of its pixels are none" in smv.unsaid(image())
+    assert smv.unsaid(make_image(image().pixels, "counts")) is None
 
 
 def test_headers_of_one_detector_say_what_they_cannot() -> None:

@@ -23,6 +23,7 @@ _QUIRK = "smv-header"
 #: Two spots closer than this, in metres, differ by rounding only.
 _SAME_SPOT = 1e-12
 _LARGEST_COUNT = 65535.0
+_GAPS = "which of its pixels are none, so that readers take gaps for pixels without a photon"
 #: Count of the brightest pixel when the scale is chosen automatically.
 _BRIGHTEST = 55000.0
 _DEGREES = 57.29577951308232
@@ -36,8 +37,8 @@ class Smv:
     """Unsigned 16-bit counts after a text header with the geometry as several programs want it.
 
     Expected photons are scaled, offset, rounded and clipped to 0..65535; noisy counts are offset, clipped and
-    truncated. Pixels that were not rendered, and those in gaps and between panels, are 0. Source: nanoBragg.c, header
-    keys and arithmetic.
+    truncated. Pixels that were not rendered are 0. Pixels that are none, in gaps and between panels, are as if no
+    photon had met them, for the format has no mark for them. Source: nanoBragg.c, header keys and arithmetic.
     """
 
     name: ClassVar[str] = "smv"
@@ -71,7 +72,7 @@ class Smv:
             rendered[rows] = self._counts(pixels[rows], image.content, scale)
         absent = image.experiment.detector.absent()
         if absent is not None:
-            counts[absent] = 0
+            rendered[absent[part]] = int(min(max(self.adc_offset, 0.0), _LARGEST_COUNT))
         stream.write(header(image, self._keys(image, scale)))
         stream.write(counts.data)
 
@@ -90,7 +91,10 @@ class Smv:
 
     def unsaid(self, image: Image) -> str | None:
         """See `openbragg.ImageFormat`."""
-        return None if _QUIRK in image.quirks else unsaid(image)
+        if _QUIRK in image.quirks:
+            return None
+        gaps = None if image.experiment.detector.absent() is None else _GAPS
+        return " and ".join(reason for reason in (unsaid(image), gaps) if reason is not None) or None
 
     def overloads(self, image: Image) -> int:
         """See `openbragg.ImageFormat`: pixels that 16 bits do not hold."""
