@@ -19,6 +19,8 @@ _NUMBERS = _FINITE | st.floats(-1, 1) | st.floats(1e-12, 1e30)
 #: Sizes of numbers in bits are among them.
 _WHOLE = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(0, 1000) | st.sampled_from([8, 16, 32, 64])
 _WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
+#: Names of files; some formats are told by their ends.
+_FILES = (_WORDS | st.tuples(_WORDS, st.sampled_from([".refl", ".csv"])).map("".join)).map(Path)
 #: Where not all words will do, an instant may be asked for.
 _INSTANTS = st.datetimes(timezones=st.just(UTC)).map(lambda instant: instant.isoformat())
 _VECTORS = st.tuples(_FINITE, _FINITE, _FINITE)
@@ -65,7 +67,7 @@ def values(spec: OptionSpec, default: Any) -> st.SearchStrategy[Any]:
     if spec.type is bool:
         single: st.SearchStrategy[Any] = st.booleans()
     elif spec.type is Path:
-        single = _WORDS.map(Path)
+        single = _FILES
     elif spec.type is str:
         words = spec.rule.words if spec.rule is not None else ()
         single = st.sampled_from(words) if words else _WORDS if spec.rule is None else _WORDS | _INSTANTS
@@ -106,7 +108,7 @@ def _made(draw: st.DrawFn, cls: Any, fields: dict[str, st.SearchStrategy[Any]]) 
         return cls(**{name: draw(strategy) for name, strategy in fields.items()})
     except UsageError as error:
         # What is wrong with a single option, its own rule says.
-        if "expected one of them" not in str(error):
+        if "expected one of them" not in str(error) and "expected a name that ends in" not in str(error):
             raise
         reject()
 

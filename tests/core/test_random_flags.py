@@ -28,7 +28,19 @@ FEW_TERMS = 300_000
 #: Without an explanation of what is found, which takes hundreds of runs.
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
 #: How files begin that are no raw floats: pictures, images with a header, records and traces.
-STARTS = (b"\x89PNG", b"P5\n", b"\x89HDF", b"###CBF", b"II*\0", b"{", b"[", b"TRACE")
+STARTS = (
+    b"\x89PNG",
+    b"P5\n",
+    b"\x89HDF",
+    b"###CBF",
+    b"II*\0",
+    b"{",
+    b"[",
+    b"TRACE",
+    b"\x93\xbbdials",
+    b"h,k,l,",
+    b"PAR1",
+)
 
 Contents = dict[Path, bytes]
 

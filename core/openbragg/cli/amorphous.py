@@ -27,6 +27,8 @@ def heeded(given: Given, quirks: frozenset[str]) -> tuple[Given, list[str]]:
     ------
     InputError
         When a file that has no effect is not what it should be.
+    UsageError
+        When the value of a flag that has no effect is none.
     """
     flags = [option.opts[0] for option, _ in given]
     tables = [flag for flag in flags if flag in _TABLES]
@@ -42,6 +44,9 @@ def heeded(given: Given, quirks: frozenset[str]) -> tuple[Given, list[str]]:
         if named:
             return given, []
         idle = (*_TABLES, *_WITH_TABLE, *_OWN)
+    for option, words in given:
+        if option.opts[0] in idle and isinstance(option, FlagOption):
+            option.flag.value(words)
     lines = [f"{flag} has no effect, in the reference program as here" for flag in dict.fromkeys(flags) if flag in idle]
     return [pair for pair in given if pair[0].opts[0] not in idle], lines
 

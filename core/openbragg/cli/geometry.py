@@ -49,8 +49,11 @@ def read_described(registry: Registry, given: Given) -> Geometry | None:
     elif chosen.reader is not None:
         raise UsageError("-geometry_reader: expected with -geometry")
     for plugin in registry.of_role(_READERS):
-        for option, _ in given:
+        for option, words in given:
             if plugin is not found and _belongs(option, plugin):
+                if isinstance(option, FlagOption):
+                    # What is wrong with the value comes first.
+                    option.flag.value(words)
                 where = f"{chosen.file} is read as {found.name}" if found is not None else "expected with -geometry"
                 raise UsageError(f"{option.opts[0]} belongs to the geometry reader {plugin.name}: {where}")
     if found is None:
