@@ -42,7 +42,7 @@ class Rule:
         """Whether a value obeys the rule; one that cannot even be compared does not."""
         try:
             return bool(self.holds(value))
-        except (TypeError, AttributeError, OverflowError):
+        except (TypeError, ValueError, AttributeError, OverflowError):
             return False
 
 

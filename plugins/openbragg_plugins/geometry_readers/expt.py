@@ -32,7 +32,7 @@ _MARK = "ExperimentList"
 _ANGSTROM, _DEGREE = 1e-10, math.pi / 180.0
 #: Elements of a rotation are off by less, however they were written.
 _ROUNDED = 1e-4
-_NUMBER = Rule("a whole number of 0 or more", lambda value: float(value).is_integer() and value >= 0)
+_NUMBER = Rule("a whole number of 0 or more", lambda value: value >= 0 and value == int(value))
 
 
 @attrs.frozen
