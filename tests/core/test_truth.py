@@ -25,6 +25,7 @@ from openbragg import (
     plugin,
     render,
 )
+from openbragg.errors import InputError
 from openbragg.orchestrator.rocking import make_profile
 from openbragg.orchestrator.simulate import lay_out
 from openbragg.orchestrator.truth import make_truth
@@ -334,6 +335,28 @@ def test_a_curved_detector_has_no_predicted_places(tmp_path: Path) -> None:
     assert finished.status == 2
     assert "-curved_det" in finished.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("-osc", "1e20", "-phisteps", "1"), "reflections are predicted of scans up to"),
+        (("-osc", "1", "-phisteps", "1", "-phi", "1e20"), "reflections are predicted of scans up to"),
+        (("-cell", *["1e6"] * 3, *["90"] * 3, "-N", "1"), "too many to predict reflections"),
+    ],
+)
+def test_what_only_a_slip_can_mean_is_refused(flags: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    files = ("-floatfile", tmp_path / "a.bin", "-refl", tmp_path / "a.csv")
+    finished = run("simulate", *CAMERA, "-oversample", "1", *flags, *files)
+    assert finished.status == 1
+    assert said in finished.err.splitlines()[-1]
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_more_reflections_than_can_be_kept_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openbragg.orchestrator.prediction._MOST_REFLECTIONS", 3)
+    with pytest.raises(InputError, match="more than 3 reflections"):
+        rendered(scan=Scan(start=0.2))
 
 
 def test_reflections_of_masked_and_unrendered_pixels_are_left_out() -> None:

@@ -30,7 +30,12 @@ _LEAST = 0.01
 _OUTSIDE = 0.05
 #: Reflections that are worked on together.
 _BATCH = 500
+#: More than any detector sees: points of the reciprocal lattice, those of one h, and reflections on images.
+_MOST_POINTS, _MOST_OF_A_LAYER, _MOST_REFLECTIONS = 1 << 30, 1 << 24, 1 << 24
+#: No scan is longer, or farther from 0, in radians.
+_LONGEST = 1e5
 _TURN = 2.0 * np.pi
+_ANGSTROM = 1e-10
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -61,7 +66,8 @@ def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> 
     Raises
     ------
     InputError
-        For a curved detector, on which places are not worked out.
+        For a curved detector, on which places are not worked out, and for more reflections than only a slip of the hand
+        can mean.
     """
     plan, laboratory, experiment = layout.plan, layout.laboratory, layout.experiment
     if plan.curvature is not None:
@@ -81,21 +87,39 @@ def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> 
     )
     finest = reach(experiment, laboratory)
     width = float(scans[0].range or 0.0)
+    if not abs(float(scans[0].start)) + width * len(scans) <= _LONGEST:
+        raise InputError(f"reflections are predicted of scans up to {np.degrees(_LONGEST):.3g} degrees; this is longer")
     parts: list[dict[str, Array]] = []
+    count = 0
     for indices in _indices(reciprocal, finest):
         amplitude = _amplitudes(plan, indices)
         there = amplitude != 0.0
         if width > 0.0:
-            parts += _rotation(scene, indices[there], amplitude[there], scans, width)
+            found = _rotation(scene, indices[there], amplitude[there], scans, width)
         else:
-            parts += _stills(scene, indices[there], amplitude[there], scans)
+            found = _stills(scene, indices[there], amplitude[there], scans)
+        for part in found:
+            seen = part["partiality"] >= _LEAST
+            parts.append({name: values[seen] for name, values in part.items()})
+            count += int(seen.sum())
+            if count > _MOST_REFLECTIONS:
+                raise InputError(
+                    f"there are more than {_MOST_REFLECTIONS} reflections on the images: too many to predict"
+                )
     return _gathered(layout, parts)
 
 
 def _indices(reciprocal: Array, finest: float) -> Iterator[Array]:
     """All h k l but 0 0 0 whose d spacing is at least so many metres, some at a time: float64, (reflections, 3)."""
     direct = np.linalg.inv(reciprocal).T
-    most = np.floor(np.linalg.norm(direct, axis=1) / finest).astype(int)
+    reaches = np.floor(np.linalg.norm(direct, axis=1) / finest)
+    layer = float(np.prod(2.0 * reaches[1:] + 1.0))
+    if not (layer <= _MOST_OF_A_LAYER and layer * (2.0 * reaches[0] + 1.0) <= _MOST_POINTS):
+        raise InputError(
+            f"there are about {layer * (2.0 * reaches[0] + 1.0):.2g} indices down to {finest / _ANGSTROM:.3g} A: "
+            "too many to predict reflections"
+        )
+    most = reaches.astype(int)
     k, l = (part.ravel() for part in np.meshgrid(*(np.arange(-n, n + 1.0) for n in most[1:]), indexing="ij"))
     for h in range(-most[0], most[0] + 1):
         indices = np.stack([np.full(k.shape, float(h)), k, l], axis=1)
@@ -233,7 +257,6 @@ def _gathered(layout: Layout, parts: list[dict[str, Array]]) -> PredictedReflect
     names = ("indices", "still", "ray", "angle", "spacing", "partiality", "amplitude", "photons")
     empty = {name: np.zeros((0, 3) if name in ("indices", "ray") else 0) for name in names}
     found = {name: np.concatenate([empty[name], *(part[name] for part in parts)]) for name in names}
-    found = {name: values[found["partiality"] >= _LEAST] for name, values in found.items()}
     panels, places, pixels, factors = _on_panels(layout, found["ray"])
     seen = panels >= 0
     amplitude = found["amplitude"]
