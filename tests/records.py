@@ -52,10 +52,10 @@ def done(*words: object) -> Finished:
     return finished
 
 
-def refused(*words: object, status: int = 1) -> str:
-    """The one line of a run that was refused; nothing was written."""
+def refused(*words: object, status: int = 1, command: str = "simulate") -> str:
+    """The one line of a command that was refused; nothing was written."""
     before = sorted(Path.cwd().rglob("*"))
-    finished = run("simulate", *words)
+    finished = run(command, *words)
     assert finished.status == status, finished.err
     assert finished.out == ""
     (line,) = finished.complaints()

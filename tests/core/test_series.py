@@ -177,6 +177,15 @@ def test_what_cannot_be_is_one_line(words: tuple[str, ...], complaint: str) -> N
     assert refused.status == 2 and complaint in refused.err and len(refused.complaints()) == 1
 
 
+def test_what_a_format_cannot_say_is_said_once_a_series() -> None:
+    made = run(
+        "simulate", *SMALL, "-images", "3", "-osc", "1", "-noisefile", "a.img", "-seed", "1", "-detector_rotx", "9"
+    )
+    assert made.status == 0
+    (line,) = [line for line in made.complaints() if "cannot say" in line]
+    assert line.startswith("openbragg: notice: a_0001.img cannot say that the spindle is not along the fast axis")
+
+
 def test_a_series_that_does_not_turn_is_refused_unless_asked_for() -> None:
     assert "expected -osc" in run("simulate", *SMALL, "-images", "2").err
     assert run("simulate", *SMALL, "-images", "2", "-osc", "0", "-noisefile", "a.img", "-seed", "1").status == 0

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import openbragg
+import records
 from command_line import Finished, run
 from openbragg.orchestrator.run import load_run
 from openbragg.orchestrator.view import prediction, shades
@@ -62,15 +63,8 @@ def series(*words: object) -> None:
 
 
 def refused(*words: object, status: int = 1) -> str:
-    """The one line of a command that was refused, which wrote nothing."""
-    before = sorted(Path.cwd().rglob("*"))
-    finished = run("view", *words)
-    assert finished.status == status, finished.err
-    assert finished.out == ""
-    (line,) = finished.complaints()
-    assert line.startswith("openbragg: error: ")
-    assert sorted(Path.cwd().rglob("*")) == before
-    return line.removeprefix("openbragg: error: ")
+    """The one line of a command that was refused."""
+    return records.refused(*words, status=status, command="view")
 
 
 def parts_of(page: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -116,7 +116,7 @@ def _write_images(
 ) -> None:
     """Render what is missing of any file, and write it."""
     from openbragg.orchestrator.simulate import refuse_impossible
-    from openbragg.orchestrator.writing import make_pictures, reference_differences
+    from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid
 
     missing = sorted({number for each in files for number in each.missing()})
     for each in files:
@@ -141,6 +141,9 @@ def _write_images(
                 asked.compat,
             )
             said.say([*rendering.choices.notices, *reference_differences(pictures)])
+            if place == 0:
+                # What a format cannot say it can say of none of the images.
+                said.say(unsaid(pictures))
             for each, (_, image) in zip(needing, pictures.files, strict=True):
                 each.write(number, image)
 

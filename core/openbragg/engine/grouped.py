@@ -93,7 +93,7 @@ class Regrouped:
                 for low in range(0, slow.numel(), size)
             ]
             return [torch.cat(part) for part in zip(*parts, strict=True)]
-        repeated = [_filled(where.repeat_interleave(times)) for where in (slow, fast)]
+        repeated = [_filled(where if times == 1 else where.repeat_interleave(times)) for where in (slow, fast)]
         photons, *counts, beyond = self.kernel([*tensors, *repeated])
         sums = [each[::times][: slow.numel()] for each in (photons, *(count > 0.0 for count in counts))]
         if times < GROUP:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import geometry_texts as texts
+from geometry_corpora import KNOWN
 from openbragg import Geometry, read_geometry
 from openbragg.testing import check_geometry_reader
 from openbragg_plugins.geometry_readers.crystfel import CrystFel
@@ -20,18 +21,6 @@ from openbragg_plugins.geometry_readers.xparm import Xparm
 
 #: Metres: rounding of numbers of a tenth of a metre, a few times over.
 ROUNDING = 1e-13
-KNOWN = texts.Described(
-    [
-        texts.Flat(np.array([-5.0, -4, 100]), np.array([1.0, 0, 0]), np.array([0.0, 1, 0]), (40, 30), (0, 0)),
-        texts.Flat(np.array([-5.0, -1, 101]), np.array([0.0, 1, 0]), np.array([-1.0, 0, 0]), (20, 10), (0, 30)),
-    ],
-    np.array([0.0, 0, 1]),
-    np.array([1.0, 0, 0]),
-    np.diag([30.0, 40, 50]),
-    1.1,
-    5.0,
-    0.1,
-)
 READERS: dict[str, tuple[Any, Callable[[texts.Described], bytes]]] = {
     "expt": (Expt(), texts.expt),
     "xds-inp": (XdsInp(), texts.xds_inp),
