@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from openbragg_noise.photon_statistics import counted, poisson, varied
@@ -54,7 +55,7 @@ def signal_counts(
     noise = settings.readout_noise + settings.readout_electrons / settings.electrons_per_count
     if noise:
         counts = counts + noise * normal(tuple(counts.shape), seed, "read-out", device)
-    counts = (counts + settings.pedestal).round().clamp(max=settings.saturation)
+    counts = (counts + settings.pedestal).round().clamp(max=_whole(settings.saturation))
     if settings.dead_pixels:
         dead = uniform(readout.shape, detector_seed, "dead pixels", device)[readout.part()] < settings.dead_pixels
         counts = torch.where(dead, torch.zeros_like(counts), counts)
@@ -110,8 +111,12 @@ def _spread(light: torch.Tensor, settings: Any, readout: Readout) -> torch.Tenso
     """Light spread over the pixels of each panel."""
     if settings.point_spread == "none":
         return light
-    width = settings.point_spread_width / readout.pixel_size
     found = light.clone()
-    for part in readout.panels():
-        found[part] = spread(light[part], settings.point_spread, width)
+    for part, pixel_size in readout.panels():
+        found[part] = spread(light[part], settings.point_spread, settings.point_spread_width / pixel_size)
     return found
+
+
+def _whole(saturation: float) -> float:
+    """The largest whole number of counts up to a saturation."""
+    return math.floor(saturation) if math.isfinite(saturation) else saturation

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import InputError, Readout, Rule, hookimpl, option
+from openbragg import InputError, Readout, Rule, UsageError, hookimpl, option
 from openbragg_noise.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _NEEDS = {
 
 _POSITIVE = Rule("a number above 0", lambda value: 0.0 < value < inf)
 _NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0.0 <= value < inf)
-_PART = Rule("a number from 0 to 100", lambda value: 0.0 <= value <= 1.0)
+_PART = Rule("from 0 to 100 %, in Python from 0 to 1", lambda value: 0.0 <= value <= 1.0)
 _MODULE = Rule("a whole number above 0", lambda value: value > 0 and value == int(value))
 _SEED = Rule("a whole number of 64 bits", lambda value: -(1 << 63) <= value < 1 << 63 and value == int(value))
 
@@ -197,14 +197,15 @@ class DetectorNoise:
 
         Raises
         ------
-        InputError
+        UsageError
             When a property is given twice, in two units, or without another one that it needs.
         """
         given = {field: value for field in attrs.fields_dict(Settings) if (value := getattr(self, field)) is not None}
         typical = dict(PRESETS[self.preset])
         for adu, electrons in (("dark_current", "dark_electrons"), ("readout_noise", "readout_electrons")):
             if adu in given and electrons in given:
-                raise InputError(f"detector noise: {adu} and {electrons} are the same thing: give one of them")
+                flags = f"-{adu} and -{electrons}"
+                raise UsageError(f"detector noise: {flags} are the same thing in two units: give one of them")
             if adu in given or electrons in given:
                 typical.pop(adu, None)
                 typical.pop(electrons, None)
@@ -212,7 +213,7 @@ class DetectorNoise:
         for field, (other, flag) in _NEEDS.items():
             on = getattr(settings, field) if field in ("point_spread", "hot_pixels") else field in given
             if on not in (False, 0.0, "none") and getattr(settings, other) in (None, 0.0, "none"):
-                raise InputError(f"detector noise: {field.replace('_', ' ')} is of no use without {flag}")
+                raise UsageError(f"detector noise: {field.replace('_', ' ')} is of no use without {flag}")
         return settings
 
 

@@ -109,9 +109,9 @@ def test_counts_are_drawn_around_crystal_and_background() -> None:
     ("words", "status", "text"),
     [
         ("-background nosuch", 1, "unknown background 'nosuch'; installed: air, ice, table, uniform, water"),
-        ("-background uniform", 1, "the background uniform: expected one of -uniform_photons and -uniform_density"),
-        ("-background table", 1, "the background table: expected one file with -stol, -4stol or -Q, got 0"),
-        ("-stol a.stol -Q a.stol", 1, "the background table: expected one file with -stol, -4stol or -Q, got 2"),
+        ("-background uniform", 2, "the background uniform: expected one of -uniform_photons and -uniform_density"),
+        ("-background table", 2, "the background table: expected one file with -stol, -4stol or -Q, got 0"),
+        ("-stol a.stol -Q a.stol", 2, "the background table: expected one file with -stol, -4stol or -Q, got 2"),
         ("-stol nosuch.stol", 1, "cannot read nosuch.stol: No such file or directory"),
         ("-thick -1 -stol a.stol", 2, "-thick: expected a number of 0 or more (mm), got '-1'"),
         ("-MW 0 -stol a.stol", 2, "-MW: expected a number above 0 (g/mol), got '0'"),

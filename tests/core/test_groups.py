@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import openbragg
+import openbragg.engine.grouped
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
 from openbragg.engine.grouped import GROUP, Regrouped, group_sums, groups_pay
@@ -154,3 +155,18 @@ def test_groups_pay_where_neighbouring_pixels_see_few_cells() -> None:
 )
 def test_groups_do_not_pay_where_nothing_is_interpolated_in_blocks(factors: Any) -> None:
     assert not groups_pay(*laid_out(experiment(1e-5), structure_factors=factors))
+
+
+def test_a_few_of_many_orientations_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the sum of a pixel is, looking takes little memory."""
+    seen: list[int] = []
+    exact = openbragg.engine.grouped.indices
+
+    def watched(*arguments: Any) -> Any:
+        found = exact(*arguments)
+        seen.append(max(part.numel() for part in found[0]))
+        return found
+
+    monkeypatch.setattr(openbragg.engine.grouped, "indices", watched)
+    groups_pay(*laid_out(experiment(mosaic_domains=2000)))
+    assert seen and max(seen) <= 256 * GROUP * 64

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import attrs
 import msgpack
 import numpy as np
 import pytest
@@ -188,22 +189,32 @@ def test_mosaicity_is_the_spread_of_rotations_about_one_axis() -> None:
     assert "mosaicity" not in experiment_list(a_truth(), Path())["crystal"][0]
 
 
-def rendered(shape: str = "gauss", *, scan: Scan | None = None, mosaic: float = 0.0, domains: int = 1, **more: Any):
-    """Photons of a rendered crystal, without noise and background, and its reflections."""
+def rendered(
+    shape: str = "gauss",
+    *,
+    scan: Scan | None = None,
+    mosaic: float = 0.0,
+    domains: int = 1,
+    crystal: Crystal | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    compat: tuple[str, ...] = (),
+    oversampled: bool = False,
+    **more: Any,
+):
+    """Photons of a rendered crystal, without noise and background, and its reflections; `more` is the detector's."""
     cell = (4e-9, 5e-9, 6e-9, *(math.radians(angle) for angle in (80, 95, 100)))
     experiment = Experiment(
         beam=Beam(wavelength=1.2e-10, polarization=0.5, fluence=1e28),
-        crystal=Crystal(
-            cell=cell, cells=(8, 8, 8), misset=(0.1, 0.2, 0.3), mosaic_spread=mosaic, mosaic_domains=domains
-        ),
+        crystal=crystal
+        or Crystal(cell=cell, cells=(8, 8, 8), misset=(0.1, 0.2, 0.3), mosaic_spread=mosaic, mosaic_domains=domains),
         detector=Detector(pixels=(240, 260), pixel_size=0.1e-3, distance=0.1, **more),
         scan=scan or Scan(),
-        sampling=Sampling(oversample=1),
+        sampling=Sampling(oversample=1, region=region, oversample_solid_angle=oversampled),
     )
     factors = plugin("structure_factors", "hkl", default_F=100.0)
-    rendering = render(experiment, structure_factors=factors, lattice_shape=shape, engine="eager")
-    truth = make_truth(rendering, (rendering.experiment.scan,), (), frozenset())
-    return rendering.images[0].double().numpy(), truth.reflections(), truth
+    rendering = render(experiment, structure_factors=factors, lattice_shape=shape, engine="eager", compat=compat)
+    truth = make_truth(rendering, (rendering.experiment.scan,), (), frozenset(compat))
+    return rendering.frame().double().numpy(), truth.reflections(), truth
 
 
 def spots(image: np.ndarray, found: PredictedReflections, least: float, most: float = 2.0, box: int = 6):
@@ -240,6 +251,79 @@ def test_photons_of_whole_and_partial_reflections_are_those_in_the_image() -> No
     assert shifts.max() < 0.1
     ratios, _ = spots(image, found, 0.2, 0.9)
     assert np.abs(ratios - 1.0).max() < 0.03
+
+
+def test_steps_that_go_beyond_the_range_sweep_as_far_as_the_image_does() -> None:
+    """2 degrees are said, and 70 steps of 0.05 degrees taken."""
+    scan = Scan(start=0.2, range=math.radians(2.0), step=math.radians(0.05), steps=70)
+    image, found, _ = rendered(scan=scan)
+    ratios, shifts = spots(image, found, 0.95)
+    assert np.abs(ratios - 1.0).max() < 0.002
+    assert shifts.max() < 0.1
+
+
+def test_a_series_whose_images_turn_farther_than_they_say_is_refused() -> None:
+    scan = Scan(start=0.2, range=math.radians(2.0), step=math.radians(0.05), steps=70)
+    _, _, truth = rendered(scan=scan)
+    layout = lay_out(truth.experiment, structure_factors=plugin("structure_factors", "hkl", default_F=100.0))
+    later = attrs.evolve(layout.experiment.scan, start=0.2 + math.radians(2.0))
+    with pytest.raises(InputError, match=r"70 steps of 0\.05 degrees are not 2 degrees"):
+        make_truth(layout, (layout.experiment.scan, later), (), frozenset()).reflections()
+
+
+def test_a_cell_that_overrules_a_matrix_of_other_angles_is_predicted_where_it_is_rendered() -> None:
+    cell = (4e-9, 5e-9, 6e-9, *(math.radians(angle) for angle in (80, 95, 100)))
+    other = np.linalg.inv(np.array([[4e-9, 0, 0], [1e-9, 5e-9, 0], [-1e-9, 1e-9, 6e-9]])).T
+    crystal = Crystal(cell=cell, reciprocal_vectors=tuple(map(tuple, other.tolist())), cells=(8, 8, 8))
+    image, found, _ = rendered(scan=Scan(start=0.2), crystal=crystal)
+    ratios, shifts = spots(image, found, 0.2)
+    assert np.abs(ratios - 1.0).max() < 0.01
+    assert shifts.max() < 0.1
+
+
+def test_with_the_quirk_the_last_layer_counts_for_all() -> None:
+    sensor = {"sensor_thickness": 4e-4, "sensor_layers": 5, "attenuation_length": 3e-4}
+    image, found, _ = rendered(scan=Scan(start=0.2), compat=("last-layer",), **sensor)
+    ratios, _ = spots(image, found, 0.2)
+    assert np.abs(ratios - 1.0).max() < 0.01
+
+
+def test_a_running_product_has_no_predicted_photons() -> None:
+    with pytest.raises(InputError, match="running-product"):
+        rendered(compat=("running-product",), oversampled=True)
+
+
+def test_reflections_on_panels_are_where_the_frame_has_them() -> None:
+    """One panel turned, each in a slab of its own, a region and a gap."""
+    tilt = math.cos(0.2), math.sin(0.2)
+    axes = ((tilt[0], 0.0, -tilt[1]), (0.0, 1.0, 0.0), (tilt[1], 0.0, tilt[0]))
+    panels = (
+        Panel(pixels=(240, 130), pixel_size=1e-4, slab=(7, 140)),
+        Panel(pixels=(240, 130), pixel_size=1e-4, slab=(20, 3), offset=(13e-3, 0.0, 0.0), axes=axes),
+    )
+    gap = (150, 160, 0, 259)
+    image, every, _ = rendered(scan=Scan(start=0.2), layout=panels, gaps=(gap,))
+    assert set(every.panel) == {0, 1}
+    slabs = np.array([(140, 7), (3, 20)])
+    placed = attrs.evolve(every, pixel=every.pixel + slabs[every.panel])
+    column = placed.pixel[:, 0]
+    assert not ((column >= 150) & (column < 161)).any()
+    clear = np.abs(column - 155.5) > 12.0
+    kept = {field.name: getattr(placed, field.name)[clear] for field in attrs.fields(PredictedReflections)}
+    ratios, shifts = spots(image, PredictedReflections(**kept), 0.2)
+    assert np.abs(ratios - 1.0).max() < 0.01
+    assert shifts.max() < 0.1
+    _, some, _ = rendered(scan=Scan(start=0.2), layout=panels, gaps=(gap,), region=(0, 132, 20, 259))
+    assert set(some.panel) == {1}
+    assert len(some.panel) == (every.panel == 1).sum()
+
+
+def test_many_domains_are_worked_on_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"scan": Scan(start=0.2, range=math.radians(1.5), steps=2), "mosaic": 0.005, "domains": 5}
+    _, whole, _ = rendered(**options)
+    monkeypatch.setattr("openbragg.orchestrator.prediction._BATCH", 2)
+    _, pieces, _ = rendered(**options)
+    np.testing.assert_allclose(pieces.photons, whole.photons, rtol=1e-12)
 
 
 def test_photons_of_stills_and_their_places_are_those_in_the_image() -> None:
@@ -330,8 +414,9 @@ def test_a_name_without_a_known_end_is_refused_before_anything_is_rendered(tmp_p
     assert "expected a name that ends in .refl, .csv, .parquet" in finished.err
 
 
-def test_a_curved_detector_has_no_predicted_places(tmp_path: Path) -> None:
-    finished = run("simulate", *CAMERA, "-curved_det", "-floatfile", tmp_path / "a.bin", "-refl", tmp_path / "a.csv")
+@pytest.mark.parametrize(("flag", "name"), [("-refl", "a.csv"), ("-expt", "a.expt")])
+def test_of_a_curved_detector_nothing_is_written(flag: str, name: str, tmp_path: Path) -> None:
+    finished = run("simulate", *CAMERA, "-curved_det", "-floatfile", tmp_path / "a.bin", flag, tmp_path / name)
     assert finished.status == 2
     assert "-curved_det" in finished.err
     assert list(tmp_path.iterdir()) == []

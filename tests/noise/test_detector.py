@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbragg import InputError, Readout, ReadoutNoiseModel
+from openbragg import InputError, OpenBraggError, Readout, ReadoutNoiseModel
 from openbragg.testing import check_noise_model
 from openbragg_noise.detector import DetectorNoise
 from openbragg_noise.presets import PRESETS
@@ -204,8 +204,10 @@ def test_bad_pixels_are_the_same_in_all_images_and_more_of_them_keep_those_there
 def test_nothing_is_counted_beyond_saturation_and_all_below_is_left(saturation: float) -> None:
     free = counts(saturation, shape=(50, 50), readout_noise=1.0, pedestal=5.0)
     clipped = counts(saturation, shape=(50, 50), readout_noise=1.0, pedestal=5.0, saturation=saturation)
-    assert torch.equal(clipped, free.clamp(max=saturation))
-    assert float(clipped.max()) == saturation
+    # Counts are whole, whatever is said.
+    most = math.floor(saturation)
+    assert torch.equal(clipped, free.clamp(max=most))
+    assert float(clipped.max()) == most
     assert float(free.max()) > saturation
 
 
@@ -371,7 +373,7 @@ def test_a_unit_that_is_given_replaces_the_preset_s_value_in_the_other() -> None
         ({"preset": "pilates"}, "expected one of ideal, pilatus"),
         ({"gain": 0.0}, "DetectorNoise.gain: expected a number above 0, got 0.0"),
         ({"readout_noise": -1.0}, "DetectorNoise.readout_noise: expected a number of 0 or more"),
-        ({"dead_pixels": 1.5}, "DetectorNoise.dead_pixels: expected a number from 0 to 100"),
+        ({"dead_pixels": 1.5}, "DetectorNoise.dead_pixels: expected from 0 to 100 %, in Python from 0 to 1"),
         ({"saturation": 0.0}, "DetectorNoise.saturation: expected a number above 0"),
         ({"flicker": math.nan}, "DetectorNoise.flicker"),
         ({"module": (0, 5)}, "DetectorNoise.module: expected a whole number above 0"),
@@ -383,12 +385,15 @@ def test_a_unit_that_is_given_replaces_the_preset_s_value_in_the_other() -> None
         ({"module": (5, 5)}, "module is of no use without -module_calibration"),
         ({"hot_pixels": 0.1}, "hot pixels is of no use without -hot_current"),
         ({"hot_current": 0.1}, "hot current is of no use without -hot_pixels"),
-        ({"dark_current": 1.0, "dark_electrons": 1.0}, "dark_current and dark_electrons are the same thing"),
-        ({"readout_noise": 1.0, "readout_electrons": 1.0}, "readout_noise and readout_electrons are the same"),
+        (
+            {"dark_current": 1.0, "dark_electrons": 1.0},
+            "-dark_current and -dark_electrons are the same thing in two units",
+        ),
+        ({"readout_noise": 1.0, "readout_electrons": 1.0}, "-readout_noise and -readout_electrons are the same"),
     ],
 )
 def test_options_that_cannot_be_are_refused_in_one_line(options: Any, text: str) -> None:
-    with pytest.raises(InputError, match=text) as refused:
+    with pytest.raises(OpenBraggError, match=text) as refused:
         DetectorNoise(**options)
     assert len(str(refused.value).splitlines()) == 1
 
@@ -412,6 +417,26 @@ def test_gaps_stay_what_they_are_and_give_no_light() -> None:
     assert torch.equal(drawn[seen], DetectorNoise(**ALL).counts(dark, 1)[seen])
 
 
+def test_light_spreads_as_far_on_panels_of_larger_pixels() -> None:
+    """The same width is half as many pixels where they are twice as large."""
+    light = torch.zeros((20, 11), dtype=torch.float64)
+    light[5, 5] = light[15, 5] = 1e8
+    model = DetectorNoise(point_spread="gauss", point_spread_width=4e-4)
+    readout = Readout(
+        shape=(20, 11),
+        region=(0, 10, 0, 19),
+        pixel_size=1e-4,
+        exposure=1.0,
+        slabs=((0, 10, 0, 9), (0, 10, 10, 19)),
+        pixel_sizes=(1e-4, 2e-4),
+    )
+    found = model.read_out(light, 1, readout)
+    small, large = (float(found[row, 5]) for row in (5, 15))
+    middle = [math.erf(side / 4e-4 * math.sqrt(math.log(2.0))) ** 2 for side in (1e-4, 2e-4)]
+    assert small == pytest.approx(1e8 * middle[0], rel=1e-3)
+    assert large == pytest.approx(1e8 * middle[1], rel=1e-3)
+
+
 def test_light_does_not_spread_from_panel_to_panel() -> None:
     light = torch.zeros((20, 12), dtype=torch.float64)
     light[9, 6] = 1e7
@@ -426,7 +451,7 @@ def test_light_does_not_spread_from_panel_to_panel() -> None:
     assert torch.allclose(found[:10], alone, rtol=0.05, atol=200.0)
     # A region that has a part of one panel, and nothing of the other.
     part = attrs.evolve(two, region=(2, 9, 5, 9))
-    assert part.panels() == ((slice(0, 5), slice(0, 8)),)
+    assert part.panels() == (((slice(0, 5), slice(0, 8)), 1e-4),)
     assert model.read_out(light[part.part()], 1, part).shape == (5, 8)
 
 

@@ -34,6 +34,8 @@ GROUP = PIXEL_MULTIPLE
 _SMALLER = 4
 #: Groups to look at before any sum, and the part of them that may see more cells.
 _LOOKED_AT, _MOST_WIDE = 256, 0.25
+#: Of the columns so many are looked at, and of layers, sources and pixels so many together.
+_COLUMNS, _TOGETHER = 64, 1 << 16
 
 Sums = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
 
@@ -119,11 +121,16 @@ def groups_pay(plan: Plan, panel: PanelPlan) -> bool:
     places = (first.unsqueeze(1) + torch.arange(GROUP, device=plan.device)).clamp(max=pixels - 1).reshape(-1)
     row = (places / width).floor()
     centre = attrs.evolve(plan, subpixels=plan.subpixels[:1])
-    evaluations = evaluations_of(centre, panel, row, places - row * width)
-    q, columns = _groups_of(evaluations.scattering), _outermost(columns_in(plan))
-    index, _, _ = indices(q, columns.rows, columns.origin)
-    wide = _beyond(index, _cells(q, columns)).any(dim=-1).flatten(0, 4).any(dim=0)
-    return float(wide.double().mean()) <= _MOST_WIDE
+    columns = _some(_outermost(columns_in(plan)))
+    size = max(1, _TOGETHER // (panel.layer_depths.numel() * plan.wavelengths.numel() * GROUP)) * GROUP
+    wide = 0
+    for start in range(0, places.numel(), size):
+        part = slice(start, start + size)
+        evaluations = evaluations_of(centre, panel, row[part], (places - row * width)[part])
+        q = _groups_of(evaluations.scattering)
+        index, _, _ = indices(q, columns.rows, columns.origin)
+        wide += int(_beyond(index, _cells(q, columns)).any(dim=-1).flatten(0, 4).any(dim=0).sum())
+    return wide <= _MOST_WIDE * _LOOKED_AT
 
 
 def _groups_of(scattering: Components) -> Components:
@@ -138,6 +145,16 @@ def _outermost(columns: Columns) -> Columns:
         rows=[[each.reshape(-1, 1, 1) for each in row] for row in columns.rows],
         origin=None if columns.origin is None else [each.reshape(-1, 1, 1) for each in columns.origin],
         weight=None if columns.weight is None else columns.weight.reshape(-1, 1, 1),
+    )
+
+
+def _some(columns: Columns) -> Columns:
+    """A few of the columns, spread over all."""
+    step = -(-columns.rows[0][0].shape[0] // _COLUMNS)
+    return Columns(
+        rows=[[each[::step] for each in row] for row in columns.rows],
+        origin=None if columns.origin is None else [each[::step] for each in columns.origin],
+        weight=None if columns.weight is None else columns.weight[::step],
     )
 
 

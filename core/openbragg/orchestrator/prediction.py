@@ -28,8 +28,10 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 _LEAST = 0.01
 #: How far outside the scan, in radians, the middle of a reflection may be of which a part is inside.
 _OUTSIDE = 0.05
-#: Reflections that are worked on together.
-_BATCH = 500
+#: Reflections times mosaic domains that are worked on together, each with some hundred numbers.
+_BATCH = 1 << 14
+#: Angles that differ by a smaller part are one.
+_ROUNDING = 1e-9
 #: More than any detector sees: points of the reciprocal lattice, those of one h, and reflections on images.
 _MOST_POINTS, _MOST_OF_A_LAYER, _MOST_REFLECTIONS = 1 << 30, 1 << 24, 1 << 24
 #: No scan is longer, or farther from 0, in radians.
@@ -72,9 +74,13 @@ def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> 
     plan, laboratory, experiment = layout.plan, layout.laboratory, layout.experiment
     if plan.curvature is not None:
         raise InputError("reflections are not predicted on a curved detector (-curved_det)")
-    vectors, reciprocal = (
-        basis.detach().numpy() for basis in oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)
-    )
+    if plan.running_product:
+        raise InputError(
+            "reflections are not predicted with the quirk running-product, whose factors are no detector's"
+        )
+    vectors = oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)[0].detach().numpy()
+    # The image takes h k l from the real axes, also where a cell overrules a matrix whose angles are others.
+    reciprocal = np.linalg.inv(vectors).T
     cells = plan.cell_vectors[0].detach().cpu().numpy()
     scene = _Scene(
         plan=plan,
@@ -86,7 +92,7 @@ def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> 
         profile=make_profile(plan.shape, plan.lattice),
     )
     finest = reach(experiment, laboratory)
-    width = float(scans[0].range or 0.0)
+    width = _swept(scans)
     if not abs(float(scans[0].start)) + width * len(scans) <= _LONGEST:
         raise InputError(f"reflections are predicted of scans up to {np.degrees(_LONGEST):.3g} degrees; this is longer")
     parts: list[dict[str, Array]] = []
@@ -107,6 +113,28 @@ def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> 
                     f"there are more than {_MOST_REFLECTIONS} reflections on the images: too many to predict"
                 )
     return _gathered(layout, parts)
+
+
+def _swept(scans: tuple[Scan, ...]) -> float:
+    """By how much each image turns the crystal, in radians: all its steps, which need not be the range that is said.
+
+    Raises
+    ------
+    InputError
+        Where the images of a series leave gaps or overlap for that.
+    """
+    first = scans[0]
+    said = float(first.range or 0.0)
+    if said == 0.0:
+        return 0.0
+    swept = float(first.step or 0.0) * int(first.steps or 1)
+    if len(scans) > 1 and abs(swept - said) > _ROUNDING * abs(said):
+        steps = f"{first.steps} steps of {np.degrees(float(first.step or 0.0)):.6g} degrees"
+        raise InputError(
+            f"reflections are predicted of series whose images turn as far as -osc says: {steps} are not "
+            f"{np.degrees(said):.6g} degrees"
+        )
+    return swept
 
 
 def _indices(reciprocal: Array, finest: float) -> Iterator[Array]:
@@ -169,7 +197,7 @@ def _rotation(
 def _passing(
     scene: _Scene, indices: Array, amplitude: Array, angle: Array, scan: tuple[float, float], width: float
 ) -> Iterator[dict[str, Array]]:
-    for batch in _batches(len(indices)):
+    for batch in _batches(len(indices), len(scene.domains)):
         vectors = _turned(scene.spindle, indices[batch] @ scene.reciprocal, angle[batch])
         rays = scene.incident + vectors
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
@@ -177,10 +205,12 @@ def _passing(
         direction = _moved(scene, rays, angle[batch])
         # How far each domain is outside the sphere when the crystal as a whole is on it.
         distance = _outside(scene, vectors)
-        part = np.zeros(len(vectors))
-        edges = [speed[:, None] * (edge - angle[batch])[:, None] + distance for edge in scan]
-        before, after = (scene.profile.passed(edge, direction) for edge in edges)
-        part = np.abs(after - before).mean(axis=1)
+        total = np.zeros(len(vectors))
+        for domains in _parts(distance):
+            edges = [speed[:, None] * (edge - angle[batch])[:, None] + distance[:, domains] for edge in scan]
+            before, after = (scene.profile.passed(edge, direction) for edge in edges)
+            total += np.abs(after - before).sum(axis=1)
+        part = total / distance.shape[1]
         # Photons of a whole reflection are fluence r_e^2 lambda^3 F^2 P N / (V width |spindle . (s1 x s0)|), and the
         # last factor times 1 / lambda is the speed.
         wavelength = 1.0 / float(np.linalg.norm(scene.incident))
@@ -201,12 +231,16 @@ def _stills(scene: _Scene, indices: Array, amplitude: Array, scans: tuple[Scan, 
     """Reflections that touch the sphere of reflection, of every image."""
     for number, scan in enumerate(scans):
         angle = np.full(len(indices), float(scan.start))
-        for batch in _batches(len(indices)):
+        for batch in _batches(len(indices), len(scene.domains)):
             vectors = _turned(scene.spindle, indices[batch] @ scene.reciprocal, angle[batch])
             rays = scene.incident + vectors
             rays /= np.linalg.norm(rays, axis=1, keepdims=True)
             direction = _moved(scene, rays, angle[batch])
-            density = scene.profile.density(_outside(scene, vectors), direction).mean(axis=1)
+            distance = _outside(scene, vectors)
+            density = np.zeros(len(vectors))
+            for domains in _parts(distance):
+                density += scene.profile.density(distance[:, domains], direction).sum(axis=1)
+            density /= distance.shape[1]
             highest = scene.profile.density(np.zeros((len(vectors), 1)), direction)[:, 0]
             wavelength = 1.0 / float(np.linalg.norm(scene.incident))
             yield {
@@ -221,8 +255,14 @@ def _stills(scene: _Scene, indices: Array, amplitude: Array, scans: tuple[Scan, 
             }
 
 
-def _batches(count: int) -> Iterator[slice]:
-    return (slice(first, first + _BATCH) for first in range(0, count, _BATCH))
+def _batches(count: int, domains: int) -> Iterator[slice]:
+    size = max(1, _BATCH // domains)
+    return (slice(first, first + size) for first in range(0, count, size))
+
+
+def _parts(distance: Array) -> Iterator[slice]:
+    """Mosaic domains, some at a time, of distances (reflections, domains)."""
+    return (slice(first, first + _BATCH) for first in range(0, distance.shape[1], _BATCH))
 
 
 def _turned(axis: Array, vectors: Array, angle: Array) -> Array:
@@ -297,7 +337,7 @@ def _on_panels(layout: Layout, rays: Array) -> tuple[Array, Array, Array, Array]
         distance = np.where(ahead, distance, 0.0)
         spot = distance[:, None] * rays - origin
         place = np.stack([spot @ fast, spot @ slow], axis=1)
-        captured, depth = _captured(panel, obliquity)
+        captured, depth = _captured(panel, obliquity, plan.last_layer)
         along = np.stack([rays @ fast, rays @ slow], axis=1) / np.where(ahead, obliquity, 1.0)[:, None]
         pixel = (place + depth[:, None] * along) / size
         here = ahead & (distance < nearest) & _rendered(layout, number, pixel)
@@ -309,14 +349,19 @@ def _on_panels(layout: Layout, rays: Array) -> tuple[Array, Array, Array, Array]
     return panels, places, pixels, factors
 
 
-def _captured(panel: PanelPlan, obliquity: Array) -> tuple[Array, Array]:
-    """Part of the photons that the sensor absorbs, and the mean depth in metres at which its layers count them."""
+def _captured(panel: PanelPlan, obliquity: Array, last_layer: bool) -> tuple[Array, Array]:
+    """Part of the photons that the sensor absorbs, and the mean depth in metres at which its layers count them.
+
+    With the quirk last-layer each layer absorbs as much as the last one.
+    """
     if not panel.absorbs:
         return np.ones(len(obliquity)), np.zeros(len(obliquity))
     depths = _numbers(panel.layer_depths)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         path = float(panel.absorption) / obliquity[:, None]
         layers = np.exp(-depths * path) - np.exp(-(depths + float(panel.layer_step)) * path)
+        if last_layer:
+            layers = np.broadcast_to(layers[:, -1:], layers.shape)
         whole = layers.sum(axis=1)
         return np.nan_to_num(whole), np.nan_to_num((layers * depths).sum(axis=1) / whole)
 

@@ -101,6 +101,7 @@ def draw_counts(photons: torch.Tensor, experiment: Experiment, noise: NoiseModel
             (panel.columns().start, panel.columns().stop - 1, panel.rows().start, panel.rows().stop - 1)
             for panel in panels
         ),
+        pixel_sizes=tuple(plain(panel.pixel_size) for panel in panels),
     )
     given = photons[readout.part()]
     if isinstance(noise, ReadoutNoiseModel):

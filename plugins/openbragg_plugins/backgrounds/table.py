@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import InputError, Rule, hookimpl, option
+from openbragg import Rule, UsageError, hookimpl, option
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class Table:
 
         files = [(getattr(self, field), scale) for field, scale in _SCALES.items() if getattr(self, field) is not None]
         if len(files) != 1:
-            raise InputError(f"the background table: expected one file with -stol, -4stol or -Q, got {len(files)}")
+            raise UsageError(f"the background table: expected one file with -stol, -4stol or -Q, got {len(files)}")
         file, scale = files[0]
         stol, amplitudes = read_amplitudes(Path(file)).T
         return table_tensors(stol * scale * 1e10, amplitudes, device)

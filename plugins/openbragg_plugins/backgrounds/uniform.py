@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import InputError, Rule, hookimpl, option
+from openbragg import Rule, UsageError, hookimpl, option
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ class Uniform:
     def prepare(self, experiment: Experiment, device: torch.device) -> tuple[torch.Tensor, ...]:
         """See `openbragg.Background.prepare`."""
         if (self.per_pixel is None) == (self.per_area is None):
-            raise InputError("the background uniform: expected one of -uniform_photons and -uniform_density")
+            raise UsageError("the background uniform: expected one of -uniform_photons and -uniform_density")
         return ()
 
     def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
