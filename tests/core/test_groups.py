@@ -169,4 +169,4 @@ def test_a_few_of_many_orientations_are_looked_at(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(openbragg.engine.grouped, "indices", watched)
     groups_pay(*laid_out(experiment(mosaic_domains=2000)))
-    assert seen and max(seen) <= 256 * GROUP * 64
+    assert seen and max(seen) <= 64 << 13

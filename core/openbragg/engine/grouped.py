@@ -35,7 +35,7 @@ _SMALLER = 4
 #: Groups to look at before any sum, and the part of them that may see more cells.
 _LOOKED_AT, _MOST_WIDE = 256, 0.25
 #: Of the columns so many are looked at, and of layers, sources and pixels so many together.
-_COLUMNS, _TOGETHER = 64, 1 << 16
+_COLUMNS, _TOGETHER = 64, 1 << 13
 
 Sums = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
 
