@@ -6,13 +6,14 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from geometry_texts import Described as Known
 from geometry_texts import Flat, described, turn
 from openbragg import Detector, Geometry, described_convention, described_experiment, described_panel
 from openbragg.model import Crystal
+from openbragg.orchestrator.described import described_notices
 from openbragg.testing import check_convention
 from openbragg_conventions.described import Described
 
@@ -59,6 +60,40 @@ def test_panels_beam_and_spindle_stand_where_the_file_puts_them(known: Known) ->
         np.testing.assert_allclose(frame.slow, panel.slow, atol=ROUNDING)
         assert float(frame.close_distance()) >= 0.0
         assert (frame.panel.name, frame.panel.pixels) == (panel.name if len(said.panels) > 1 else "", panel.pixels)
+
+
+@given(known=described(), start=st.floats(-7, 7), width=st.floats(0.01, 1))
+@settings(max_examples=40)
+def test_a_turn_backwards_is_one_about_the_opposite_spindle(known: Known, start: float, width: float) -> None:
+    forwards = attrs.evolve(geometry(known), start=start, oscillation=width)
+    assert forwards.spindle is not None
+    x, y, z = forwards.spindle
+    backwards = attrs.evolve(forwards, spindle=(-x, -y, -z), start=-start, oscillation=-width)
+    assert described_convention(backwards) == described_convention(forwards)
+    assert described_experiment(backwards, CRYSTAL) == described_experiment(forwards, CRYSTAL)
+
+
+@given(known=described(most_panels=1), power=st.floats(-8.0, 0.0), turned=st.floats(0.0, 360.0))
+@settings(max_examples=60)
+def test_the_electric_vector_is_along_the_spindle_unless_that_is_the_beam(
+    known: Known, power: float, turned: float
+) -> None:
+    """However near to the beam; where it is replaced a notice says so."""
+    said = geometry(known)
+    beam = np.array(said.beam)
+    across = turn(beam, turned) @ np.cross(beam, [0.0, 1, 0])
+    across /= np.linalg.norm(across)
+    sine = 10.0**power
+    assume(not 0.99e-6 < sine < 1.01e-6)
+    spindle = math.sqrt(1.0 - sine * sine) * beam + sine * across
+    said = attrs.evolve(said, spindle=tuple(spindle / np.linalg.norm(spindle)))
+    laboratory = described_convention(said).place(described_experiment(said, CRYSTAL).detector)
+    assert abs(float(laboratory.beam @ laboratory.polarization)) < 1e-12
+    replaced = any("the spindle is along the beam" in notice for notice in described_notices(said))
+    assert replaced == (sine < 1e-6)
+    if not replaced:
+        # Rounding of the spindle's components against so small a part of it.
+        np.testing.assert_allclose(laboratory.polarization, across, atol=1e-14 + 1e-15 / sine)
 
 
 def flat(*, mirrored: bool = False) -> Geometry:

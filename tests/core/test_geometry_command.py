@@ -1,6 +1,7 @@
 """``-geometry FILE`` and ``-detector NAME`` on the command line: the same images as by flags, and which of them win."""
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,42 @@ def test_panels_of_a_file_are_rendered_as_each_alone() -> None:
     assert_same(part, cut)
 
 
+def test_a_segment_away_from_the_corner_keeps_its_pixel_numbers() -> None:
+    whole = image("-geometry", "XDS.INP")
+    untrusted = "UNTRUSTED_RECTANGLE= 7 10 0 21\n"
+    Path("one.inp").write_text(XDS + untrusted + "SEGMENT= 5 20 4 18\n")
+    part = image("-geometry", "one.inp", shape=(18, 20))
+    cut = np.zeros((18, 20))
+    cut[3:, 4:] = whole[3:18, 4:20]
+    cut[:, 7:9] = 0.0
+    assert_same(part, cut)
+    finished = run("simulate", *COMMON, "-geometry", "one.inp", "-floatfile", "image.bin")
+    assert "one.inp: its image of 24 x 20 pixels (fast x slow) is cropped to 20 x 18" in finished.err
+    Path("one.inp").write_text(XDS + "SEGMENT= 5 20 4 18\n")
+    assert complaint("-geometry", "one.inp", "-pixel", "1") == (
+        "-pixel and -geometry: the segments of one.inp have their own pixels"
+    )
+    assert "is cropped" not in run("simulate", *COMMON, "-geometry", "XDS.INP", "-floatfile", "image.bin").err
+
+
+def test_a_spindle_that_turns_backwards_is_the_opposite_one_turning_forwards() -> None:
+    """The axis, the start and the width change sign together, also with an axis that stands in for the file's."""
+    turned = XDS.replace("ROTATION_AXIS= 1 0 0", "ROTATION_AXIS= -1 0 0").replace("ANGLE= 3", "ANGLE= -3")
+    Path("back.inp").write_text(turned.replace("RANGE= 0.5", "RANGE= -0.5"))
+    assert_same(image("-geometry", "back.inp"), image("-geometry", "XDS.INP"))
+    oblique = image("-geometry", "XDS.INP", "-spindle_axis", 1, 1, 0)
+    assert_same(image("-geometry", "back.inp", "-spindle_axis", -1, -1, 0), oblique)
+    finished = run("simulate", *COMMON, "-geometry", "back.inp", "-floatfile", "image.bin")
+    assert "back.inp: the spindle turns backwards; its axis is reversed" in finished.err
+
+
+@pytest.mark.parametrize("words", ["", "-geometry_reader xds-inp"])
+def test_a_pipe_is_refused_at_once(words: str) -> None:
+    """Nobody writes to it: to open it would wait for ever."""
+    os.mkfifo("pipe")
+    assert complaint("-geometry", "pipe", *words.split()) == "cannot read pipe: it is not a regular file"
+
+
 def test_a_mask_hides_pixels_and_its_header_is_passed_over() -> None:
     shown = np.ones((20, 24), dtype="<u2")
     shown[4:9, 7:] = 0
@@ -222,7 +259,7 @@ def test_noise_takes_a_geometry_for_the_headers_of_what_it_writes() -> None:
         ("-geometry XDS.INP -geometry_reader nosuch", "unknown geometry reader 'nosuch'; installed: "),
         ("-geometry XDS.INP -geometry_reader expt", "XDS.INP: not a DIALS experiment list"),
         ("-geometry nosuch", "cannot read nosuch: No such file or directory"),
-        ("-geometry .", "cannot read .: "),
+        ("-geometry .", "cannot read .: it is a folder"),
         ("-cell 30 -clen 80", "-clen belongs to the geometry reader crystfel: expected with -geometry"),
         ("-cell 30 -geometry_reader expt", "-geometry_reader: expected with -geometry"),
         ("-cell 30 -convention file", "the convention file places the detector as a file says"),

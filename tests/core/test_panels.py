@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from math import pi
 from typing import Any
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 import openbragg
 from openbragg import Crystal, Detector, Experiment, Image, Panel, Sampling, Scan
 from openbragg.errors import InputError
+from openbragg.model.panel import frame_shape, overlapping
 from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.printout import printed_pixels
 from openbragg.orchestrator.simulate import Rendering, render
@@ -119,6 +121,44 @@ def test_panels_may_touch_and_not_overlap(first: tuple[int, int], second: tuple[
         absent = detector.absent()
         count = 0 if absent is None else int(absent.sum())
         assert count == (rows.max() + 1) * (columns.max() + 1) - len(rows)
+
+
+_RECTANGLES = st.lists(st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(1, 5)] * 2), max_size=8)
+
+
+@given(rectangles=_RECTANGLES)
+@settings(max_examples=300, deadline=None)
+def test_overlaps_are_those_of_all_pairs(rectangles: list[tuple[int, int, int, int]]) -> None:
+    places = [(slice(y, y + high), slice(x, x + wide)) for y, x, high, wide in rectangles]
+    taken = [{(y, x) for y in range(20)[rows] for x in range(20)[columns]} for rows, columns in places]
+    pairs = [pair for pair in itertools.combinations(range(len(places)), 2) if taken[pair[0]] & taken[pair[1]]]
+    found = overlapping(places)
+    assert found in pairs if pairs else found is None
+
+
+@pytest.mark.parametrize("wide", [1, 64, 4096])
+def test_as_many_panels_as_a_file_may_have_are_compared_with_their_neighbours_only(wide: int) -> None:
+    """In one column, a square and one row."""
+    looked_at = 0
+
+    class Counted:
+        def __init__(self, columns: slice) -> None:
+            self.start, self.end = columns.start, columns.stop
+
+        @property
+        def stop(self) -> int:
+            nonlocal looked_at
+            looked_at += 1
+            return int(self.end)
+
+    corners = [(3 * (number // wide), 2 * (number % wide)) for number in range(4096)]
+    places: Any = [(slice(y, y + 3), Counted(slice(x, x + 2))) for y, x in corners]
+    assert overlapping(places) is None
+    assert looked_at <= 4 * 4096
+    panels = [Panel(pixels=(3, 2), pixel_size=PIXEL, slab=corner) for corner in corners]
+    assert frame_shape(panels) == (3 * 4096 // wide, 2 * wide)
+    with pytest.raises(InputError, match="panel 4000 and panel 4096 lie over each other in the image"):
+        frame_shape([*panels, panels[4000]])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,14 @@ from openbragg.model.absorption import attenuation_length
 from openbragg.model.described import Geometry
 from openbragg.model.presets import preset
 from openbragg.model.scalars import plain
-from openbragg.orchestrator.described import CONVENTION, described_notices, described_settings, placement
+from openbragg.orchestrator.described import (
+    CONVENTION,
+    described_notices,
+    described_settings,
+    placement,
+    reversed_axis,
+    turns_backwards,
+)
 from openbragg.orchestrator.geometry_files import reader_of
 from openbragg.orchestrator.registry import Found, Registry
 
@@ -86,6 +93,9 @@ def place_as_described(registry: Registry, given: Given, geometry: Geometry | No
                 raise UsageError(f"{option.opts[0]} and -geometry: the file places the detector; leave one out")
             assert isinstance(option, FlagOption)
             vectors[field] = option.flag.value(words)
+    if "spindle" in vectors and turns_backwards(geometry):
+        # It stands in for the file's axis, which is reversed with the angles.
+        vectors["spindle"] = reversed_axis(vectors["spindle"])
     asked: ConventionChoice = construct(ConventionChoice, assignments_of(given))
     if asked.name not in (None, CONVENTION):
         raise UsageError(f"-convention {asked.name} and -geometry: the file places the detector; leave one out")
@@ -104,14 +114,14 @@ def with_described(camera: Settings, geometry: Geometry, assignments: Assignment
     UsageError
         When a flag beside it cannot be combined with its panels.
     """
+    said = described_settings(geometry)
     for flag, _ in assignments:
         if flag.owner in (CameraFile, DetectorChoice):
             raise UsageError(f"{flag.spellings[0]} and -geometry: both describe the detector; leave one out")
         several = len(geometry.panels) > 1
-        if several or geometry.gaps:
-            what = f"the {len(geometry.panels)} panels" if several else "the gaps"
+        if several or geometry.gaps or "layout" in said[Detector]:
+            what = f"the {len(geometry.panels)} panels" if several else "the gaps" if geometry.gaps else "the segments"
             _refuse_pixels(flag, f"-geometry: {what} of {geometry.source}")
-    said = described_settings(geometry)
     mask = camera.get(Detector, {}).get("mask")
     if mask is not None:
         said[Detector]["mask"] = mask

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -121,14 +123,41 @@ def frame_shape(panels: Sequence[Panel]) -> tuple[int, int]:
     InputError
         When it is too large, or two panels share a pixel of it.
     """
-    shape = max(panel.rows().stop for panel in panels), max(panel.columns().stop for panel in panels)
+    shape = extent(panels)
     if shape[0] * shape[1] > MOST_PIXELS:
         raise InputError(f"a detector of {shape[1]} x {shape[0]} pixels (fast x slow) is too large to render")
-    for number, one in enumerate(panels):
-        for place, other in enumerate(panels[:number]):
-            if _meet(one.rows(), other.rows()) and _meet(one.columns(), other.columns()):
-                raise InputError(f"{_called(other, place)} and {_called(one, number)} lie over each other in the image")
+    pair = overlapping([(panel.rows(), panel.columns()) for panel in panels])
+    if pair is not None:
+        one, other = (_called(panels[number], number) for number in pair)
+        raise InputError(f"{one} and {other} lie over each other in the image")
     return shape
+
+
+def extent(panels: Sequence[Panel]) -> tuple[int, int]:
+    """Pixels (slow, fast) that panels with slabs reach to; `frame_shape` without its checks."""
+    return max(panel.rows().stop for panel in panels), max(panel.columns().stop for panel in panels)
+
+
+def overlapping(places: Sequence[tuple[slice, slice]]) -> tuple[int, int] | None:
+    """Numbers of two rectangles, (rows, columns), that share a pixel, the lower one first; None where no two do.
+
+    A sweep down the rows: those that a row meets lie apart, so that a new one can only meet its neighbours.
+    """
+    met: list[tuple[int, int]] = []
+    ends: list[tuple[int, int]] = []
+    for number in sorted(range(len(places)), key=lambda number: places[number][0].start):
+        rows, columns = places[number]
+        while ends and ends[0][0] <= rows.start:
+            _, over = heapq.heappop(ends)
+            del met[bisect_left(met, (places[over][1].start, over))]
+        here = bisect_left(met, (columns.start, number))
+        for _, neighbour in met[max(0, here - 1) : here + 1]:
+            other = places[neighbour][1]
+            if other.start < columns.stop and columns.start < other.stop:
+                return min(number, neighbour), max(number, neighbour)
+        insort(met, (columns.start, number))
+        heapq.heappush(ends, (rows.stop, number))
+    return None
 
 
 def absent_pixels(panels: Sequence[Panel], gaps: Sequence[Rectangle]) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
@@ -144,10 +173,6 @@ def absent_pixels(panels: Sequence[Panel], gaps: Sequence[Rectangle]) -> np.ndar
     for first_fast, last_fast, first_slow, last_slow in gaps:
         absent[first_slow : last_slow + 1, first_fast : last_fast + 1] = True
     return absent
-
-
-def _meet(one: slice, other: slice) -> bool:
-    return bool(one.start < other.stop and other.start < one.stop)
 
 
 def _called(panel: Panel, number: int) -> str:

@@ -10,6 +10,7 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Scan
 from openbragg.model.absorption import attenuates
 from openbragg.model.described import Geometry, PanelGeometry, Rectangle, Vector3
+from openbragg.model.panel import overlapping
 from openbragg.orchestrator.registry import default_registry
 from openbragg.roles import GeometryConvention
 
@@ -17,6 +18,8 @@ from openbragg.roles import GeometryConvention
 CONVENTION = "file"
 #: The beam has to meet a plane at no flatter angle (sine) than this for a distance along it to mean anything.
 _FLATTEST = 0.1
+#: An axis is along the beam when the sine between them is below this; `Geometry` has the same.
+_PARALLEL = 1e-6
 
 
 def described_experiment(geometry: Geometry, crystal: Crystal | None = None, **changes: Any) -> Experiment:
@@ -70,7 +73,7 @@ def described_settings(geometry: Geometry) -> dict[type, dict[str, Any]]:
     gaps = tuple(_within(geometry))
     if gaps:
         detector["gaps"] = gaps
-    slabs = _slabs(geometry.panels)
+    slabs = _slabs(geometry)
     if len(geometry.panels) > 1 or slabs[0] not in (None, (0, 0)):
         detector["layout"] = tuple(
             _in_axes_of(reference, panel, slab) for panel, slab in zip(geometry.panels, slabs, strict=True)
@@ -82,7 +85,8 @@ def described_settings(geometry: Geometry) -> dict[type, dict[str, Any]]:
     if geometry.polarization_fraction is not None:
         # The part p in the plane and 1 - p across it differ by Kahn's factor.
         beam["polarization"] = 2.0 * geometry.polarization_fraction - 1.0
-    scan: dict[str, Any] = {"start": geometry.start, "range": abs(geometry.oscillation or 0.0) or None}
+    _, start, width = _rotation(geometry)
+    scan: dict[str, Any] = {"start": start, "range": width or None}
     crystal: dict[str, Any] = {"reciprocal_vectors": geometry.reciprocal_vectors, "cell": geometry.cell}
     others: dict[type, dict[str, Any]] = {Beam: beam, Scan: scan, Crystal: crystal}
     return {
@@ -99,11 +103,37 @@ def described_notices(geometry: Geometry) -> list[str]:
             f"{geometry.source} does not say how far X-rays get into the sensor: it is taken for a surface, "
             "unless -detector_thick and -detector_abs say otherwise"
         )
-    if (geometry.oscillation or 0.0) < 0.0:
-        notices.append(f"{geometry.source}: the spindle turns backwards; its axis is reversed")
+    if turns_backwards(geometry):
+        notices.append(
+            f"{geometry.source}: the spindle turns backwards; its axis is reversed, and phi counts about that one"
+        )
+    if geometry.polarization_normal is None and _electric(geometry) is None:
+        notices.append(
+            f"{geometry.source}: the spindle is along the beam, and no plane of polarization is given: "
+            "the electric vector is taken across it"
+        )
+    cropped = _cropped(geometry)
+    if cropped is not None and geometry.image is not None:
+        notices.append(
+            f"{geometry.source}: its image of {geometry.image[1]} x {geometry.image[0]} pixels (fast x slow) "
+            f"is cropped to {cropped[1]} x {cropped[0]}, where its panels end"
+        )
     if geometry.gaps and _share_pixels(geometry.panels):
-        notices.append(f"{geometry.source}: panels share pixels of the image; untrusted ones are passed over")
+        notices.append(
+            f"{geometry.source}: untrusted rectangles are ignored, for the panels overlap in the image array"
+        )
     return notices
+
+
+def turns_backwards(geometry: Geometry) -> bool:
+    """Whether phi falls from image to image, so that the spindle is taken the other way round."""
+    return (geometry.oscillation or 0.0) < 0.0
+
+
+def reversed_axis(axis: Vector3) -> Vector3:
+    """The opposite direction."""
+    x, y, z = axis
+    return -x, -y, -z
 
 
 def described_summary(geometry: Geometry) -> str:
@@ -128,24 +158,43 @@ def placement(geometry: Geometry) -> dict[str, Any]:
     spindle, and without a spindle that is along x, or y where the beam is.
     """
     reference = reference_panel(geometry)
-    spindle = geometry.spindle or _across(geometry.beam)
-    if (geometry.oscillation or 0.0) < 0.0:
-        x, y, z = spindle
-        spindle = (-x, -y, -z)
-    normal = geometry.polarization_normal
-    electric = _cross(normal, geometry.beam) if normal is not None else spindle
-    along = sum(one * other for one, other in zip(electric, geometry.beam, strict=True))
-    electric = _sum((1.0, electric), (-along, geometry.beam))
-    if not math.hypot(*electric) > _FLATTEST:
-        electric = _across(geometry.beam)
+    spindle, _, _ = _rotation(geometry)
     return {
         "origin": reference.origin,
         "fast": reference.fast,
         "slow": reference.slow,
         "beam": geometry.beam,
-        "polarization": electric,
+        "polarization": _electric(geometry) or _across(geometry.beam),
         "spindle": spindle,
     }
+
+
+def _rotation(geometry: Geometry) -> tuple[Vector3, float | None, float | None]:
+    """Spindle, start and width of an image's rotation, with phi growing.
+
+    A turn by phi about an axis is one by -phi about the opposite axis: all three change sign together.
+    """
+    spindle = geometry.spindle or _across(geometry.beam)
+    start, width = geometry.start, geometry.oscillation
+    if width is None or width >= 0.0:
+        return spindle, start, width
+    return reversed_axis(spindle), None if start is None else -start, -width
+
+
+def _electric(geometry: Geometry) -> Vector3 | None:
+    """The beam's electric vector, a unit vector across the beam; None where nothing in the file gives one."""
+    normal = geometry.polarization_normal
+    if normal is not None:
+        electric = _cross(normal, geometry.beam)
+    else:
+        electric, _, _ = _rotation(geometry)
+    electric = _sum((1.0, electric), (-_dot(electric, geometry.beam), geometry.beam))
+    length = math.hypot(*electric)
+    if not length > _PARALLEL:
+        return None
+    electric = _sum((1.0 / length, electric))
+    # Rounding left a part along the beam, large where the vector was small.
+    return _sum((1.0, electric), (-_dot(electric, geometry.beam), geometry.beam))
 
 
 def reference_panel(geometry: Geometry) -> PanelGeometry:
@@ -191,37 +240,44 @@ def _in_axes_of(reference: PanelGeometry, panel: PanelGeometry, slab: tuple[int,
     )
 
 
-def _slabs(panels: tuple[PanelGeometry, ...]) -> list[tuple[int, int] | None]:
+def _slabs(geometry: Geometry) -> list[tuple[int, int] | None]:
     """Where panels lie in the image: as the file says, or one below the other where it puts them over each other."""
-    if len(panels) == 1:
+    panels = geometry.panels
+    if len(panels) == 1 and geometry.image is None:
         # A panel alone is the image, wherever it lies in the data.
         return [None]
     return [None] * len(panels) if _share_pixels(panels) else [panel.slab for panel in panels]
+
+
+def _cropped(geometry: Geometry) -> tuple[int, int] | None:
+    """Pixels (slow, fast) of the frame where the file's image goes on beyond its panels; None where it does not."""
+    if geometry.image is None or any(slab is None for slab in _slabs(geometry)):
+        return None
+    places = [_place(panel) for panel in geometry.panels]
+    reached = max(rows.stop for rows, _ in places), max(columns.stop for _, columns in places)
+    return reached if reached[0] < geometry.image[0] or reached[1] < geometry.image[1] else None
 
 
 def _share_pixels(panels: tuple[PanelGeometry, ...]) -> bool:
     """Whether two panels lie over each other in the image, or one of several has no place in it."""
     if any(panel.slab is None for panel in panels):
         return len(panels) > 1
-    # By their first rows; those below a panel that begin after its end cannot meet it.
-    ordered = sorted(panels, key=lambda panel: panel.slab or (0, 0))
-    for number, panel in enumerate(ordered):
-        assert panel.slab is not None
-        for other in ordered[number + 1 :]:
-            assert other.slab is not None
-            if other.slab[0] >= panel.slab[0] + panel.pixels[0]:
-                break
-            if other.slab[1] < panel.slab[1] + panel.pixels[1] and panel.slab[1] < other.slab[1] + other.pixels[1]:
-                return True
-    return False
+    return overlapping([_place(panel) for panel in panels]) is not None
+
+
+def _place(panel: PanelGeometry) -> tuple[slice, slice]:
+    """Rows and columns of the image that a panel takes; its slab is known."""
+    assert panel.slab is not None
+    (slow, fast), pixels = panel.slab, panel.pixels
+    return slice(slow, slow + pixels[0]), slice(fast, fast + pixels[1])
 
 
 def _within(geometry: Geometry) -> Iterator[Rectangle]:
     """Gaps of the image as it is rendered."""
     if len(geometry.panels) > 1 and _share_pixels(geometry.panels):
         return
-    shift = geometry.panels[0].slab if len(geometry.panels) == 1 else None
-    slow, fast = shift or (0, 0)
+    alone = _slabs(geometry) == [None]
+    slow, fast = (geometry.panels[0].slab if alone else None) or (0, 0)
     for first_fast, last_fast, first_slow, last_slow in geometry.gaps:
         moved = (max(0, first_fast - fast), last_fast - fast, max(0, first_slow - slow), last_slow - slow)
         if moved[0] <= moved[1] and moved[2] <= moved[3]:

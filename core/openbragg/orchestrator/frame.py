@@ -9,6 +9,7 @@ import torch
 
 from openbragg.engine.pixels import Region
 from openbragg.model import Detector, Experiment, Panel
+from openbragg.model.panel import extent
 
 
 @attrs.frozen(eq=False)
@@ -62,7 +63,7 @@ def assembled(images: Sequence[torch.Tensor], panels: Sequence[Panel]) -> torch.
     panels
         The panels, with their slabs.
     """
-    shape = max(panel.rows().stop for panel in panels), max(panel.columns().stop for panel in panels)
+    shape = extent(panels)
     if len(images) == 1 and tuple(images[0].shape) == shape:
         return images[0]
     frame = images[0].new_zeros(shape)

@@ -7,7 +7,7 @@ from typing import Any
 
 from openbragg.errors import InputError, UsageError, shown
 from openbragg.model.described import Geometry
-from openbragg.orchestrator.recognition import beginning_of
+from openbragg.orchestrator.recognition import beginning_of, refuse_unreadable
 from openbragg.orchestrator.registry import Found, Registry, default_registry
 
 _HOOK = "geometry_readers"
@@ -48,21 +48,19 @@ def reader_of(registry: Registry, path: Path, name: str | None = None) -> Found:
         When more than one does.
     """
     if name is not None:
-        return registry.get(_HOOK, name)
-    content = beginning_of(path)
+        named_reader = registry.get(_HOOK, name)
+        refuse_unreadable(path)
+        return named_reader
+    refuse_unreadable(path)
+    content = beginning_of(path) or b""
     readers = registry.of_role(_HOOK)
-    if content is None:
-        try:
-            with path.open("rb"):
-                reason = "not a regular file"
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot read {shown(str(path))}: {reason}")
     named = [plugin for plugin in readers if plugin.cls.recognises(content, path.name)]
     if len(named) > 1:
         names = " and ".join(plugin.name for plugin in named)
         raise UsageError(f"{shown(str(path))} is recognised by {names}: choose one with -geometry_reader")
     if not named:
         known = ", ".join(plugin.name for plugin in readers) or "none"
-        raise InputError(f"{shown(str(path))}: no geometry that is known; there are readers for: {known}")
+        raise InputError(
+            f"{shown(str(path))} is no geometry file that an installed reader recognises; installed: {known}"
+        )
     return named[0]

@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from openbragg.errors import UsageError, shown
+from openbragg.errors import InputError, UsageError, shown
 from openbragg.options import options_of
 from openbragg.orchestrator.registry import Found, Registry, default_registry
 from openbragg.roles import ROLES, StructureFactors
@@ -73,6 +73,24 @@ def shares(cls: Any, field: str) -> bool:
 def _suffix(path: Path) -> str:
     name = Path(path.name[:-3]) if path.name.lower().endswith(".gz") else path
     return name.suffix.lower()
+
+
+def refuse_unreadable(path: Path) -> None:
+    """Refuse what cannot be opened, and what is no regular file: a pipe that nobody writes to would never end.
+
+    Raises
+    ------
+    InputError
+        One line that says why.
+    """
+    try:
+        if not path.exists() or path.is_file():
+            with path.open("rb"):
+                return
+        reason = "it is a folder" if path.is_dir() else "it is not a regular file"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    raise InputError(f"cannot read {shown(str(path))}: {reason}")
 
 
 def beginning_of(path: Path) -> bytes | None:

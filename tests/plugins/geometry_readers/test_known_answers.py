@@ -383,7 +383,8 @@ def test_a_shift_moves_the_whole_detector(tmp_path: Path) -> None:
 
 
 def test_a_file_of_no_known_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no geometry that is known; there are readers for: crystfel, expt, xds-inp"):
+    said = r"is no geometry file that an installed reader recognises; installed: crystfel, expt, xds-inp"
+    with pytest.raises(InputError, match=said):
         read(tmp_path, "hello\n")
 
 
