@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import tomllib
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
@@ -13,12 +14,15 @@ import attrs
 import h5py
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 import openbragg
 import records
 from command_line import Finished, run
+from openbragg.errors import InputError
 from openbragg.orchestrator.run import load_run
+from openbragg.orchestrator.serialise import to_plain
 from openbragg.orchestrator.view import prediction, shades
 from openbragg.orchestrator.view.geometry import finest_resolution, on_detector
 from openbragg.orchestrator.view.packing import Packed, pack, unpack
@@ -26,7 +30,7 @@ from openbragg.orchestrator.view.page import SCRIPTS, asset
 from openbragg.orchestrator.view.prediction import predict
 from openbragg.orchestrator.view.reading import read_images
 from openbragg.orchestrator.view.recorded import Tolerance, read_recorded
-from viewing import ALL, COUNTS, FLAGS, only, scattering, simulate, turned
+from viewing import ALL, COUNTS, FLAGS, MATRIX, only, scattering, simulate, turned
 
 ROOT = Path(__file__).parents[2]
 NO_TOLERANCE = Tolerance(angle=0.0, bandwidth=0.0, width=0.0)
@@ -108,6 +112,50 @@ def test_masked_pixels_are_known_of_formats_that_mark_them(
         assert image.frame.masked is not None
         assert np.array_equal(image.frame.masked, mask == 0), name
         assert shades.valid_pixels(image.frame).min() >= 0
+
+
+def test_gaps_of_the_recorded_detector_are_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.mat").write_text(MATRIX, encoding="ascii")
+    words = (
+        "-mat",
+        "a.mat",
+        "-default_F",
+        "1",
+        "-N",
+        "2",
+        "-lambda",
+        "1.1",
+        "-distance",
+        "100",
+        "-roi",
+        "0",
+        "9",
+        "0",
+        "9",
+    )
+    files = ("-noisefile", "a.img", "-floatfile", "a.bin", "--record", "run.json")
+    finished = run("simulate", *words, "-detector", "pilatus-300k", "-oversample", "1", "-seed", "3", *files)
+    assert finished.status == 0, finished.err
+    detector = load_run(tmp_path / "run.json").experiment.detector
+    hidden = detector.hidden()
+    assert detector.gaps and hidden is not None and hidden.any() and not hidden.all()
+    for name in ("a.img", "a.bin"):
+        image = only(tmp_path / name)
+        assert image.frame.pixels.shape == detector.frame_shape()
+        assert image.frame.masked is not None
+        assert np.array_equal(image.frame.masked, hidden), name
+
+
+def test_a_record_with_a_mask_of_another_size_is_refused(folder: Path) -> None:
+    detector = read_recorded(folder / "run.json").experiment.detector
+    assert detector.mask is None
+    content = json.loads(Path("run.json").read_text(encoding="utf-8"))
+    mask = np.ones((3, 4), dtype=bool)
+    content["experiment"]["detector"]["mask"] = to_plain(attrs.evolve(detector, mask=mask))["mask"]
+    Path("run.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match=r"run\.json: the mask has 4 x 3 pixels, the detector 90 x 70"):
+        read_recorded(folder / "run.json")
 
 
 @pytest.mark.parametrize("kind", ["uint16", "int32", "float32"])
@@ -319,6 +367,26 @@ def test_a_large_cell_is_cut_at_a_resolution_that_is_said(folder: Path, monkeypa
     assert large.cell is not None
     finest = np.linalg.norm(spots.indices @ np.linalg.inv(large.cell).T, axis=1).max() ** -1
     assert finest == pytest.approx(float(said[1]) * 1e-10, rel=0.05)
+
+
+def test_two_long_axes_beside_a_short_one_are_cut_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 100_000
+    monkeypatch.setattr(prediction, "_MOST_CANDIDATES", most)
+    geometry = only(folder / "a.img").geometry
+    assert geometry is not None
+    # Of so short an axis only h = 0 is looked at, and the volume alone would allow a plane of any size.
+    flat = attrs.evolve(geometry, cell=np.diag([1e-14, 1e-6, 1e-6]))
+    looked = []
+    candidates = prediction._candidates
+
+    def counted(cell: NDArray[np.float64], resolution: float) -> Iterator[NDArray[np.float64]]:
+        for part in candidates(cell, resolution):
+            looked.append(len(part))
+            yield part
+
+    monkeypatch.setattr(prediction, "_candidates", counted)
+    assert predict(flat, NO_TOLERANCE).notice.endswith("A only, for the cell is large")
+    assert 0.9 * most < sum(looked) <= most
 
 
 # Records beside images

@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
+import json
 import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fabio
 import h5py
@@ -17,11 +19,12 @@ from command_line import run
 from openbragg.errors import InputError
 from openbragg.orchestrator.view.cbf import from_byte_offsets, read_cbf
 from openbragg.orchestrator.view.nxmx import read_nxmx
-from openbragg.orchestrator.view.tiff import read_tiff
+from openbragg.orchestrator.view.page import Look, describe
 from openbragg_plugins.image_formats.byte_offset import byte_offsets
-from viewing import simulate
+from viewing import only, simulate
 
 Spoil = Callable[[bytes], bytes]
+DETECTOR = "entry/instrument/detector"
 
 
 @pytest.fixture(scope="module")
@@ -184,10 +187,17 @@ def test_a_file_of_something_else_is_refused_in_one_line(
     assert reason in complaint("file")
 
 
-def refusal(read: Callable[[Path], object], path: Path) -> str | None:
-    """What a reader says of a file that it refuses."""
+def described(path: Path) -> dict[str, Any]:
+    """What a page says of an image, as it stands in the page."""
+    content, _ = describe(only(path), 0, Look())
+    said: dict[str, Any] = json.loads(json.dumps(content, allow_nan=False))
+    return said
+
+
+def refusal(path: Path) -> str | None:
+    """What is said of a file that is refused; None when a page can be made of it."""
     try:
-        read(path)
+        described(path)
     except InputError as error:
         return str(error)
     return None
@@ -200,8 +210,7 @@ def test_a_missing_library_is_named_with_what_to_install(folder: Path, monkeypat
 
 @pytest.mark.parametrize("name", ["a.cbf", "a.tif", "a.h5"])
 def test_no_spoilt_byte_brings_a_traceback(folder: Path, name: str) -> None:
-    """Bytes here and there, each changed alone: read, or refused in one line that names the file."""
-    readers = {"a.cbf": read_cbf, "a.tif": read_tiff, "a.h5": lambda path: list(read_nxmx(path, lambda count: [1]))}
+    """Bytes here and there, each changed alone: read and described, or refused in one line that names the file."""
     content = Path(name).read_bytes()
     random = np.random.default_rng(5)
     # Most of what can go wrong is said at the beginning, and at the end of a TIFF.
@@ -210,7 +219,7 @@ def test_no_spoilt_byte_brings_a_traceback(folder: Path, name: str) -> None:
         spoilt = bytearray(content)
         spoilt[place] ^= int(random.integers(1, 256))
         Path(name).write_bytes(spoilt)
-        line = refusal(readers[name], Path(name))
+        line = refusal(Path(name))
         assert line is None or (name in line and "\n" not in line)
 
 
@@ -259,3 +268,204 @@ def test_an_nxmx_file_without_modules_is_placed_by_its_beam_centre(folder: Path)
     assert panel.origin @ frame.geometry.beam == pytest.approx(0.2)
     assert -panel.origin @ panel.fast == pytest.approx(1.5 * 75e-6)
     assert -panel.origin @ panel.slow == pytest.approx(75e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("a.img", replaced(b"SATURATION=", "SATURATION=\u00b2;\nOLD=".encode("latin-1"))),
+        ("a.img", replaced(b"SATURATION=", b"SATURATION=" + b"9" * 400 + b";\nOLD=")),
+        ("a.cbf", replaced(b"Count_cutoff 1048575", b"Count_cutoff 1e999")),
+    ],
+    ids=["no digit", "400 digits", "exponent"],
+)
+def test_an_overload_that_is_no_number_is_none(folder: Path, name: str, spoil: Spoil) -> None:
+    content = Path(name).read_bytes()
+    changed = spoil(content)
+    if name == "a.img":
+        # The header keeps its length.
+        size = int(content.split(b"HEADER_BYTES=")[1].split(b";")[0])
+        added = len(changed) - len(content)
+        assert not content[size - added : size].strip(b" \0")
+        changed = changed[:size] + changed[size + added :]
+    Path(name).write_bytes(changed)
+    assert described(Path(name))["overload"] is None
+
+
+def test_a_camera_too_far_for_numbers_places_nothing(folder: Path) -> None:
+    content = Path("a.cbf").read_bytes()
+    old = content.split(b"Beam_xy ")[1].split(b" pixels")[0]
+    Path("a.cbf").write_bytes(content.replace(old, b"(1e308, 1e308)"))
+    said = described(Path("a.cbf"))
+    assert said["geometry"] is None or np.isfinite(said["geometry"]["panels"][0]["origin"]).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["saturation_value", "vector", "offset", "translation", "start", "increment"])
+def test_numbers_of_an_nxmx_file_that_are_none_place_nothing(folder: Path, name: str, value: float) -> None:
+    with h5py.File("a.h5", "r+") as file:
+        detector = file[DETECTOR]
+        (module,) = (detector[key] for key in detector if detector[key].attrs.get("NX_class") == "NXdetector_module")
+        fast = module["fast_pixel_direction"]
+        axis = file["entry/sample"][file["entry/sample/depends_on"][()].decode()]
+        plain = axis.name.rsplit("/", 1)[-1]
+        if name == "saturation_value":
+            del detector[name]
+            detector[name] = value
+        elif name == "translation":
+            module[fast.attrs["depends_on"]][...] = value
+        elif name == "start":
+            axis[...] = value
+        elif name == "increment":
+            axis.parent[f"{plain}_increment_set"][...] = value
+        else:
+            fast.attrs[name] = np.array([0.0, value, 0.0])
+    said = described(Path("a.h5"))
+    assert (said["overload"] is None) == (name == "saturation_value")
+    assert (said["geometry"] is None) == (name != "saturation_value")
+
+
+@pytest.mark.parametrize("key", ["distance", "beam_center_x", "omega"])
+def test_an_unknown_unit_beside_a_beam_centre_places_nothing(folder: Path, key: str) -> None:
+    def place(unit: str) -> dict[str, Any] | None:
+        with h5py.File("e.h5", "w") as file:
+            file["entry/data/data"] = np.ones((1, 2, 3), dtype=np.uint16)
+            file["entry/instrument/beam/incident_wavelength"] = 0.9
+            detector = file.create_group(DETECTOR)
+            for name, value in (
+                ("x_pixel_size", 1e-4),
+                ("distance", 0.2),
+                ("beam_center_x", 1.5),
+                ("beam_center_y", 1.0),
+            ):
+                detector[name] = value
+            sample = file.create_group("entry/sample")
+            sample["depends_on"], sample["omega"] = "omega", 3.0
+            sample["omega"].attrs.update({"transformation_type": "rotation", "vector": (-1.0, 0.0, 0.0)})
+            (sample if key == "omega" else detector)[key].attrs["units"] = unit
+        said = described(Path("e.h5"))["geometry"]
+        assert said is None or isinstance(said, dict)
+        return said
+
+    assert place("") is not None
+    assert place("furlong") is None
+
+
+def shifted(unit: str | None) -> None:
+    """An NXmx file whose one pixel direction has an offset, and no other in its chain."""
+    with h5py.File("o.h5", "w") as file:
+        file["entry/data/data"] = np.ones((1, 4, 5), dtype=np.uint16)
+        file["entry/instrument/beam/incident_wavelength"] = 1.0
+        module = file.create_group(f"{DETECTOR}/module")
+        module.attrs["NX_class"] = "NXdetector_module"
+        for name, along in (("fast", (-1.0, 0.0, 0.0)), ("slow", (0.0, -1.0, 0.0))):
+            step = module.create_dataset(f"{name}_pixel_direction", data=1e-4)
+            step.attrs.update({"vector": along, "units": "m", "depends_on": "distance", "offset": (1.0, 2.0, 3.0)})
+            if unit is not None:
+                step.attrs["offset_units"] = unit
+        distance = module.create_dataset("distance", data=100.0)
+        distance.attrs.update({"vector": (0.0, 0.0, 1.0), "units": "mm", "transformation_type": "translation"})
+        distance.attrs.update({"offset": (0.0, 0.0, 1.0), "depends_on": "."})
+        if unit is not None:
+            distance.attrs["offset_units"] = unit
+
+
+@pytest.mark.parametrize(
+    ("unit", "length"),
+    [
+        *((None, 1.0), ("m", 1.0), ("mm", 1e-3), ("Millimeter", 1e-3), ("micron", 1e-6), ("um", 1e-6)),
+        *(("\u00b5m", 1e-6), ("\u03bcm", 1e-6)),
+    ],
+)
+def test_offsets_are_in_their_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str | None, length: float
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shifted(unit)
+    geometry = only(Path("o.h5")).geometry
+    assert geometry is not None
+    assert geometry.panels[0].origin == pytest.approx([length, 2.0 * length, 0.1 + 4.0 * length], abs=1e-15)
+
+
+@pytest.mark.parametrize("unit", ["furlong", "deg"])
+@pytest.mark.parametrize("name", ["fast_pixel_direction", "distance"])
+@pytest.mark.parametrize("key", ["units", "offset_units"])
+def test_an_unknown_unit_of_an_nxmx_file_places_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, name: str, unit: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shifted("mm")
+    with h5py.File("o.h5", "r+") as file:
+        file[f"{DETECTOR}/module/{name}"].attrs[key] = unit
+    assert only(Path("o.h5")).geometry is None
+
+
+@pytest.mark.parametrize("kind", ["u4", "u8", "i8", "f8"])
+def test_masked_pixels_may_have_any_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    pixels = np.array([[[1, 2, 3], [4, 5, 6]]], dtype=kind)
+    pixels[0, 0, 1] = 1e300 if kind == "f8" else np.iinfo(kind).max
+    with h5py.File("m.h5", "w") as file:
+        file["entry/data/data"] = pixels
+        file[f"{DETECTOR}/pixel_mask"] = np.array([[0, 1, 0], [0, 0, 0]], dtype=np.uint32)
+    frame = only(Path("m.h5")).frame
+    assert frame.masked is not None
+    assert frame.masked.tolist() == [[False, True, False], [False, False, False]]
+    assert frame.pixels.dtype == kind
+    assert np.array_equal(frame.pixels[~frame.masked], [1, 3, 4, 5, 6])
+    assert described(Path("m.h5"))["percentiles"][-1] == 6.0
+
+
+@pytest.mark.parametrize("kind", ["u8", "i8", "f8"])
+def test_a_pixel_that_counts_and_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("m.h5", "w") as file:
+        file["entry/data/data"] = np.array([[[1, 1e300 if kind == "f8" else 2**60]]], dtype=kind)
+        file[f"{DETECTOR}/pixel_mask"] = np.array([[1, 0]], dtype=np.uint32)
+    assert "is beyond what can be shown" in complaint("m.h5")
+
+
+#: As many numbers as no machine holds, in a file of some kilobytes.
+ENDLESS = (1 << 22, 1 << 20)
+
+
+def endless(file: Any, name: str, shape: tuple[int, ...] = ENDLESS) -> None:
+    """Put a sparse data set, of zeros, in the place of another."""
+    attributes = dict(file[name].attrs) if name in file else {}
+    if name in file:
+        del file[name]
+    file.create_dataset(name, shape, "f8", chunks=(1,) * (len(shape) - 1) + (64,)).attrs.update(attributes)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "entry/instrument/beam/incident_wavelength",
+        f"{DETECTOR}/module/fast_pixel_direction",
+        f"{DETECTOR}/module/distance",
+        f"{DETECTOR}/module/data_size",
+        "entry/sample/depends_on",
+    ],
+)
+def test_a_data_set_that_is_far_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shifted("mm")
+    with h5py.File("o.h5", "r+") as file:
+        endless(file, name)
+    assert f"o.h5: expected up to 64 values in /{name}, got (4194304, 1048576)" in complaint("o.h5")
+
+
+def test_of_an_endless_mask_the_first_image_s_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shifted("mm")
+    with h5py.File("o.h5", "r+") as file:
+        endless(file, f"{DETECTOR}/saturation_value")
+        mask = file.create_dataset(f"{DETECTOR}/pixel_mask", (1 << 40, 4, 5), "u4", chunks=(1, 4, 5))
+        mask[0, 2, 3] = 1
+    frame = only(Path("o.h5")).frame
+    assert frame.overload is None
+    assert frame.masked is not None and np.argwhere(frame.masked).tolist() == [[2, 3]]

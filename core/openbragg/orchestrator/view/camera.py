@@ -12,7 +12,7 @@ import attrs
 from openbragg.errors import InputError
 from openbragg.model import Detector
 from openbragg.orchestrator.registry import default_registry
-from openbragg.orchestrator.view.geometry import Geometry, geometry_of
+from openbragg.orchestrator.view.geometry import Geometry, all_finite, geometry_of
 
 #: What an image of the reference program calls its beamline; its BEAM_CENTER_X is in the convention's own sense.
 _REFERENCE = "fake"
@@ -49,7 +49,8 @@ class Camera:
 def upright_geometry(path: Path, camera: Camera, shape: tuple[int, int]) -> Geometry | None:
     """The geometry of an image (slow, fast), as the project's MOSFLM convention places such a detector.
 
-    None where a length is 0, as in headers that nobody filled in, or the beam does not meet the detector.
+    None where a length is 0, as in headers that nobody filled in, the beam does not meet the detector, or a number of
+    the geometry is too large to be one.
 
     Raises
     ------
@@ -78,13 +79,14 @@ def upright_geometry(path: Path, camera: Camera, shape: tuple[int, int]) -> Geom
     )
     convention = default_registry().get("geometry_conventions", "mosflm").cls()
     laboratory = convention.place(detector)
-    return geometry_of(
+    geometry = geometry_of(
         laboratory,
         wavelength=camera.wavelength,
         start=camera.start,
         range_=camera.range,
         source="the image's header",
     )
+    return geometry if all_finite(geometry) else None
 
 
 def smv_camera(path: Path, header: dict[str, str]) -> Camera | None:

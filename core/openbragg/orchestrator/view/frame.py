@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -43,13 +44,18 @@ class Frame:
     number: int | None = None
 
 
-def make_frame(place: str, pixels: np.ndarray[Any, Any], masked: Any = None, **fields: Any) -> Frame:
-    """A frame of values as a file has them; those that are not finite are masked, and become 0.
+def make_frame(
+    place: str, pixels: np.ndarray[Any, Any], masked: Any = None, overload: float | None = None, **fields: Any
+) -> Frame:
+    """A frame of values as a file has them.
+
+    Those that are not finite are masked, and become 0, as do masked ones that are too large to be shown. An overload
+    that is not finite is none.
 
     Raises
     ------
     InputError
-        When no pixel is there, or a value needs more than single precision, or than 53 bits.
+        When no pixel is there, or a value that is not masked needs more than single precision, or than 53 bits.
     """
     if pixels.size == 0:
         raise InputError(f"{place}: there are no pixels")
@@ -58,12 +64,18 @@ def make_frame(place: str, pixels: np.ndarray[Any, Any], masked: Any = None, **f
         if not finite.all():
             masked = ~finite if masked is None else masked | ~finite
             pixels = np.where(finite, pixels, 0)
-    largest = max(abs(float(pixels.max())), abs(float(pixels.min())))
-    if largest > (_LARGEST_VALUE if pixels.dtype.kind == "f" else _LARGEST_WHOLE):
-        raise InputError(f"{place}: a value of {largest:.6g} is beyond what can be shown")
-    if masked is not None and not masked.any():
+    limit = _LARGEST_VALUE if pixels.dtype.kind == "f" else _LARGEST_WHOLE
+    if masked is not None and masked.any():
+        if _largest(pixels) > limit:
+            pixels = np.where(masked & ((pixels > limit) | (pixels < -limit)), pixels.dtype.type(0), pixels)
+    else:
         masked = None
-    return Frame(pixels=pixels, masked=masked, **fields)
+    largest = _largest(pixels)
+    if largest > limit:
+        raise InputError(f"{place}: a value of {largest:.6g} is beyond what can be shown")
+    if overload is not None and not math.isfinite(overload):
+        overload = None
+    return Frame(pixels=pixels, masked=masked, overload=overload, **fields)
 
 
 def check_size(place: str, slow: int, fast: int) -> None:
@@ -76,3 +88,7 @@ def check_size(place: str, slow: int, fast: int) -> None:
     """
     if not (slow > 0 and fast > 0 and slow * fast <= MOST_PIXELS):
         raise InputError(f"{place}: expected an image of 1 to {MOST_PIXELS} pixels, got {fast} x {slow} (fast x slow)")
+
+
+def _largest(pixels: np.ndarray[Any, Any]) -> float:
+    return max(abs(float(pixels.max())), abs(float(pixels.min())))

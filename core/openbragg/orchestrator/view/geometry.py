@@ -81,7 +81,7 @@ def geometry_of(
                 slow=_numbers(frame.slow),
                 pixel_size=float(frame.panel.pixel_size),
                 pixels=frame.panel.pixels,
-                first=getattr(frame.panel, "slab", None) or (0, 0),
+                first=frame.panel.slab or (0, 0),
             )
             for frame in laboratory.panels
         ),
@@ -113,19 +113,12 @@ def on_detector(geometry: Geometry, directions: NDArray[np.float64]) -> tuple[ND
     return places[0], places[1]
 
 
-def frame_pixels(geometry: Geometry) -> tuple[int, int]:
-    """Pixels (slow, fast) of the smallest image that has all panels."""
-    ends = [(panel.first[0] + panel.pixels[0], panel.first[1] + panel.pixels[1]) for panel in geometry.panels]
-    return max(slow for slow, _ in ends), max(fast for _, fast in ends)
-
-
-def between_panels(geometry: Geometry, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Which pixels of an image (slow, fast) are on no panel."""
-    outside = np.ones(shape, dtype=np.bool_)
-    for panel in geometry.panels:
-        (slow, fast), (slows, fasts) = panel.first, panel.pixels
-        outside[slow : slow + slows, fast : fast + fasts] = False
-    return outside
+def all_finite(geometry: Geometry) -> bool:
+    """Whether every number of a geometry is one."""
+    panels = [(*panel.origin, *panel.fast, *panel.slow, panel.pixel_size) for panel in geometry.panels]
+    alone = geometry.wavelength, geometry.start, geometry.range, *geometry.beam, *geometry.spindle
+    cell = () if geometry.cell is None else tuple(geometry.cell.ravel())
+    return all(bool(np.isfinite(numbers).all()) for numbers in (alone, cell, *panels))
 
 
 def finest_resolution(geometry: Geometry) -> float:

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from openbragg.errors import InputError, shown
 from openbragg.model.vectors import rotation_about, scalar, unit, vector
 from openbragg.orchestrator.view.camera import Camera, upright_geometry
-from openbragg.orchestrator.view.geometry import Geometry, PlacedPanel
+from openbragg.orchestrator.view.geometry import Geometry, PlacedPanel, all_finite
 
 _DETECTOR = "entry/instrument/detector"
 _WAVELENGTHS = (
@@ -22,15 +23,32 @@ _WAVELENGTHS = (
 )
 #: McStas's z runs along the beam.
 _BEAM = np.array((0.0, 0.0, 1.0))
-#: In metres, or radians.
-_UNITS = {
-    **{"m": 1.0, "meter": 1.0, "metre": 1.0, "mm": 1e-3, "um": 1e-6, "angstrom": 1e-10, "a": 1e-10, "nm": 1e-9},
-    **{"deg": np.pi / 180.0, "degree": np.pi / 180.0, "degrees": np.pi / 180.0, "rad": 1.0},
+_DEGREES = np.pi / 180.0
+#: Units by their names, in metres; the micro sign and the Greek letter look alike.
+_LENGTHS = {
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
+    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), 1e-2),
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 1e-3),
+    **dict.fromkeys(("um", "\u00b5m", "\u03bcm", "micron", "microns"), 1e-6),
+    **dict.fromkeys(("micrometer", "micrometers", "micrometre", "micrometres"), 1e-6),
+    **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 1e-9),
+    **dict.fromkeys(("a", "\u00e5", "ang", "angstrom", "angstroms"), 1e-10),
+    **dict.fromkeys(("pm", "picometer", "picometers", "picometre", "picometres"), 1e-12),
 }
+#: In radians.
+_ANGLES = {
+    **dict.fromkeys(("deg", "degree", "degrees", "\u00b0"), _DEGREES),
+    **dict.fromkeys(("rad", "radian", "radians"), 1.0),
+}
+_PIXELS = dict.fromkeys(("px", "pixel", "pixels"), 1.0)
 #: A longer chain goes round in a circle.
 _LONGEST_CHAIN = 32
 #: Sides of a pixel that differ by less than this part are equal.
 _SQUARE = 1e-6
+#: A data set of this many values may be read whole, and one of a value for each image.
+_FEW = 64
+#: Bytes of the longest text that is read.
+_LONGEST_TEXT = 4096
 
 
 @attrs.frozen(kw_only=True)
@@ -43,13 +61,23 @@ class Placed:
     shape: tuple[int, ...]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def place_frame(file: Any, frame: Placed) -> Geometry | None:
-    """The geometry of an image of an open file; None where the file does not tell it."""
-    wavelength = next((value for name in _WAVELENGTHS if (value := _value(file, name, frame, 1e-10)) is not None), None)
+    """The geometry of an image of an open file; None where the file does not tell it in numbers of known units.
+
+    Raises
+    ------
+    InputError
+        When there are far more values than images where one is expected.
+    """
+    wavelengths = (_value(file, name, frame, 1e-10, _LENGTHS) for name in _WAVELENGTHS)
+    wavelength = next((value for value in wavelengths if value is not None), None)
     if wavelength is None or not wavelength > 0.0 or _DETECTOR not in file:
         return None
     detector = file[_DETECTOR]
     spindle, start, width = _rotation(file, frame)
+    if not np.isfinite((start, width)).all():
+        return None
     modules = [detector[name] for name in detector if _kind(detector[name]) == "NXdetector_module"]
     if not modules:
         return _by_beam_centre(detector, frame, wavelength, start, width)
@@ -57,7 +85,7 @@ def place_frame(file: Any, frame: Placed) -> Geometry | None:
     placed = tuple(panel for panel in panels if panel is not None)
     if len(placed) != len(modules):
         return None
-    return Geometry(
+    geometry = Geometry(
         wavelength=wavelength,
         beam=_BEAM,
         spindle=spindle,
@@ -66,23 +94,23 @@ def place_frame(file: Any, frame: Placed) -> Geometry | None:
         range=width,
         source="the image's file",
     )
+    return geometry if all_finite(geometry) else None
 
 
 def _panel(file: Any, module: Any, frame: Placed) -> PlacedPanel | None:
     steps = [module.get(f"{name}_pixel_direction") for name in ("fast", "slow")]
     if any(step is None for step in steps):
         return None
-    sizes = [float(np.asarray(step[()]).flat[0]) * _factor(step, 1.0) for step in steps]
+    sizes = [float(_values(step, frame)[0]) * _factor(step, 1.0, _LENGTHS) for step in steps]
     if not (sizes[0] > 0.0 and abs(sizes[1] / sizes[0] - 1.0) < _SQUARE):
         return None
     below = _text(steps[0].attrs.get("depends_on", "."))
     turn, origin = _chain(file, module, below, frame)
     fast, slow = (turn @ _unit(step.attrs["vector"]) for step in steps)
-    offsets = [np.asarray(step.attrs.get("offset", np.zeros(3)), dtype=float) for step in steps]
-    size = np.asarray(module["data_size"][()]).ravel()[-2:] if "data_size" in module else frame.shape
-    first = np.asarray(module["data_origin"][()]).ravel()[-2:] if "data_origin" in module else (0, 0)
+    size = _values(module["data_size"], frame)[-2:] if "data_size" in module else frame.shape
+    first = _values(module["data_origin"], frame)[-2:] if "data_origin" in module else (0, 0)
     return PlacedPanel(
-        origin=origin + turn @ offsets[0],
+        origin=origin + turn @ _offset(steps[0]),
         fast=fast,
         slow=slow,
         pixel_size=sizes[0],
@@ -99,14 +127,13 @@ def _chain(file: Any, beside: Any, name: str, frame: Placed) -> tuple[NDArray[np
             break
         step = file[name] if name.startswith("/") else beside[name]
         value, axis = _of_frame(step, frame), _unit(step.attrs["vector"])
-        offset = np.asarray(step.attrs.get("offset", np.zeros(3)), dtype=float)
-        offset = offset * _UNITS.get(_text(step.attrs.get("offset_units", "m")).lower(), 1.0)
+        offset = _offset(step)
         if _text(step.attrs.get("transformation_type", "translation")) == "rotation":
-            angle = scalar(value * _factor(step, np.pi / 180.0))
+            angle = scalar(value * _factor(step, _DEGREES, _ANGLES))
             rotation = np.array(rotation_about(vector(axis.tolist()), angle).tolist())
             turn, origin = rotation @ turn, rotation @ origin + offset
         else:
-            origin = origin + value * _factor(step, 1.0) * axis + offset
+            origin = origin + value * _factor(step, 1.0, _LENGTHS) * axis + offset
         beside, name = step.parent, _text(step.attrs.get("depends_on", "."))
     return turn, origin
 
@@ -114,28 +141,26 @@ def _chain(file: Any, beside: Any, name: str, frame: Placed) -> tuple[NDArray[np
 def _rotation(file: Any, frame: Placed) -> tuple[NDArray[np.float64], float, float]:
     """The axis about which the crystal turns, where it stands at the start of the image, and how far it turns."""
     nothing = np.array((-1.0, 0.0, 0.0)), 0.0, 0.0
-    name = _text(file["entry/sample/depends_on"][()]) if "entry/sample/depends_on" in file else "."
+    name = _text(_values(file["entry/sample/depends_on"], frame)) if "entry/sample/depends_on" in file else "."
     axis = None if name in (".", "") else file.get(name if name.startswith("/") else f"entry/sample/{name}")
     if axis is None or _text(axis.attrs.get("transformation_type", "")) != "rotation":
         return nothing
-    unit_ = _factor(axis, np.pi / 180.0)
+    unit_ = _factor(axis, _DEGREES, _ANGLES)
     start, width = _of_frame(axis, frame) * unit_, 0.0
     plain = axis.name.rsplit("/", 1)[-1]
     if f"{plain}_increment_set" in axis.parent:
         width = _of_frame(axis.parent[f"{plain}_increment_set"], frame) * unit_
     elif f"{plain}_end" in axis.parent:
         width = _of_frame(axis.parent[f"{plain}_end"], frame) * unit_ - start
-    return _unit(axis.attrs["vector"]), start, max(0.0, width)
+    return _unit(axis.attrs["vector"]), start, 0.0 if -np.inf < width < 0.0 else width
 
 
 def _by_beam_centre(detector: Any, frame: Placed, wavelength: float, start: float, width: float) -> Geometry | None:
     """An upright detector, of a file without modules."""
-    names = (("x_pixel_size",), ("distance", "detector_distance"), ("beam_center_x",), ("beam_center_y",))
-    found = [
-        next((value for name in group if (value := _value(detector, name, frame, 1.0)) is not None), None)
-        for group in names
-    ]
-    pixel, distance, fast, slow = found
+    pixel = _value(detector, "x_pixel_size", frame, 1.0, _LENGTHS)
+    distances = (_value(detector, name, frame, 1.0, _LENGTHS) for name in ("distance", "detector_distance"))
+    distance = next((value for value in distances if value is not None), None)
+    fast, slow = (_value(detector, name, frame, 1.0, _PIXELS) for name in ("beam_center_x", "beam_center_y"))
     if pixel is None or distance is None or fast is None or slow is None:
         return None
     camera = Camera(
@@ -150,21 +175,48 @@ def _by_beam_centre(detector: Any, frame: Placed, wavelength: float, start: floa
     return upright_geometry(frame.path, camera, (frame.shape[0], frame.shape[1]))
 
 
-def _value(place: Any, name: str, frame: Placed, otherwise: float) -> float | None:
+def few(data: Any, images: int) -> bool:
+    """Whether a data set is so small that it can be read whole: of a value, a vector or a text, or a value an image."""
+    return bool(data.size is not None and data.size <= max(images, _FEW) and data.dtype.itemsize <= _LONGEST_TEXT)
+
+
+def _value(place: Any, name: str, frame: Placed, otherwise: float, units: dict[str, float]) -> float | None:
     if name not in place:
         return None
-    value = _of_frame(place[name], frame) * _factor(place[name], otherwise)
+    value = _of_frame(place[name], frame) * _factor(place[name], otherwise, units)
     return value if np.isfinite(value) else None
+
+
+def _values(data: Any, frame: Placed) -> np.ndarray[Any, Any]:
+    """All values of a small data set, in one row."""
+    if not few(data, frame.count):
+        raise InputError(
+            f"{frame.path}: expected up to {max(frame.count, _FEW)} values in {shown(data.name)}, "
+            f"got {str(data.shape)[:60]}"
+        )
+    return np.asarray(data[()]).ravel()
 
 
 def _of_frame(data: Any, frame: Placed) -> float:
     """The value of one image where there is one for each, else the first."""
-    values = np.asarray(data[()], dtype=float).ravel()
+    values = _values(data, frame).astype(float)
     return float(values[frame.number - 1] if values.size == frame.count else values[0])
 
 
-def _factor(data: Any, otherwise: float) -> float:
-    return _UNITS.get(_text(data.attrs.get("units", "")).lower(), otherwise)
+def _offset(step: Any) -> NDArray[np.float64]:
+    """The offset of an axis in metres, (3,); it is in metres where no unit is given, and NaN in one that is unknown."""
+    offset = np.asarray(step.attrs.get("offset", np.zeros(3)), dtype=float)
+    return offset * _unit_of(step.attrs.get("offset_units", ""), 1.0, _LENGTHS)
+
+
+def _factor(data: Any, otherwise: float, units: dict[str, float]) -> float:
+    """What a data set's numbers are multiplied by; NaN where their unit is unknown."""
+    return _unit_of(data.attrs.get("units", ""), otherwise, units)
+
+
+def _unit_of(value: Any, otherwise: float, units: dict[str, float]) -> float:
+    name = _text(value).strip().lower()
+    return units.get(name, np.nan) if name else otherwise
 
 
 def _unit(values: Any) -> NDArray[np.float64]:

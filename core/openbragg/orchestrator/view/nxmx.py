@@ -13,7 +13,7 @@ import numpy as np
 
 from openbragg.errors import InputError, OpenBraggError, UsageError, shown
 from openbragg.orchestrator.view.frame import Frame, check_size, make_frame
-from openbragg.orchestrator.view.nexus import Placed, place_frame
+from openbragg.orchestrator.view.nexus import Placed, few, place_frame
 
 START = b"\x89HDF\r\n\x1a\n"
 _INSTALL = "pip install 'openbragg[hdf5]'"
@@ -138,10 +138,11 @@ def _image(path: Path, blocks: list[Any], number: int) -> np.ndarray[Any, Any]:
 
 
 def _mask(detector: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any] | None:
-    if "pixel_mask" not in detector or detector["pixel_mask"].shape[-2:] != shape:
+    """Which pixels of an image (slow, fast) the detector marks; of marks for each image those of the first."""
+    mask = detector.get("pixel_mask")
+    if mask is None or mask.ndim not in (2, 3) or mask.shape[-2:] != shape or mask.dtype.kind not in "biuf":
         return None
-    mask = detector["pixel_mask"][()]
-    hidden: np.ndarray[Any, Any] = (mask if mask.ndim == 2 else mask[0]) != 0
+    hidden: np.ndarray[Any, Any] = (mask[()] if mask.ndim == 2 else mask[0]) != 0
     return hidden
 
 
@@ -149,5 +150,10 @@ def _number(place: Any, name: str) -> float | None:
     if name not in place:
         return None
     value = place[name]
-    value = np.asarray(value[()] if hasattr(value, "shape") and hasattr(value, "id") else value)
-    return float(value.flat[0]) if value.size and value.dtype.kind in "iuf" else None
+    if hasattr(value, "shape") and hasattr(value, "id"):
+        if not few(value, 1):
+            return None
+        value = value[()]
+    value = np.asarray(value)
+    number = float(value.flat[0]) if value.size and value.dtype.kind in "iuf" else np.nan
+    return number if np.isfinite(number) else None

@@ -18,6 +18,8 @@ from openbragg.orchestrator.view.recorded import Tolerance
 _PIECE = 1 << 18
 #: Candidates for the spots of one image; beyond, the resolution is cut so that no more are looked at.
 _MOST_CANDIDATES = 1 << 25
+#: The resolution is cut by no less than this factor at a time.
+_STEP = 1.01
 #: Spots that a page holds.
 _MOST_SPOTS = 1 << 18
 _TURN = 2.0 * math.pi
@@ -114,25 +116,29 @@ def predict(geometry: Geometry, tolerance: Tolerance, resolution: float = 0.0) -
 
 def _finest(cell: NDArray[np.float64], resolution: float) -> tuple[float, str]:
     """The resolution to which so many candidates as are looked at go, and a line where that is cut."""
-    candidates = 8.0 * float(np.prod(np.linalg.norm(cell, axis=1))) / resolution**3
-    if candidates <= _MOST_CANDIDATES:
+    finest = resolution
+    while (candidates := math.prod(2 * end + 1 for end in _ends(cell, finest))) > _MOST_CANDIDATES:
+        # The number grows with no more than the third power, and with less along a short axis: it may take some steps.
+        finest *= max(_STEP, (candidates / _MOST_CANDIDATES) ** (1.0 / 3.0))
+    if finest == resolution:
         return resolution, ""
-    finest = resolution * (candidates / _MOST_CANDIDATES) ** (1.0 / 3.0)
     return finest, f"spots are predicted to {finest * 1e10:.3g} A only, for the cell is large"
 
 
 def _candidates(cell: NDArray[np.float64], resolution: float) -> Iterator[NDArray[np.float64]]:
     """All h k l whose d spacing may be so small, (candidates, 3), some at a time; not 0 0 0."""
-    # |h| = |q . a| is at most |q| |a|.
-    h_end, k_end, l_end = (math.floor(length / resolution) for length in np.linalg.norm(cell, axis=1))
-    h_end, k_end, l_end = (min(end, np.iinfo(np.int16).max) for end in (h_end, k_end, l_end))
-    plane = np.stack(np.meshgrid(np.arange(-k_end, k_end + 1), np.arange(-l_end, l_end + 1), indexing="ij"), axis=-1)
-    plane = plane.reshape(-1, 2).astype(np.float64)
-    for h in range(-h_end, h_end + 1):
-        for low in range(0, len(plane), _PIECE):
-            part = plane[low : low + _PIECE]
-            indices = np.column_stack([np.full(len(part), float(h)), part])
-            yield indices[indices.any(axis=1)]
+    ends = tuple(min(end, np.iinfo(np.int16).max) for end in _ends(cell, resolution))
+    counts = tuple(2 * end + 1 for end in ends)
+    candidates = math.prod(counts)
+    for low in range(0, candidates, _PIECE):
+        places = np.arange(low, min(low + _PIECE, candidates))
+        indices = np.column_stack(np.unravel_index(places, counts)).astype(np.float64) - ends
+        yield indices[indices.any(axis=1)]
+
+
+def _ends(cell: NDArray[np.float64], resolution: float) -> tuple[int, ...]:
+    """The largest h, k and l whose d spacing may be so small: |h| = |q . a| is at most |q| |a|."""
+    return tuple(math.floor(length / resolution) for length in np.linalg.norm(cell, axis=1).tolist())
 
 
 def _shining(

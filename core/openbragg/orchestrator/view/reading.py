@@ -151,10 +151,10 @@ def _frames(path: Path, start: bytes, shape: tuple[int, int] | None, choose: nxm
         picture = read_picture(path, shape)
         check_size(str(path), *picture.pixels.shape)
         camera = smv_camera(path, picture.header) if picture.header else None
-        overload = picture.header.get("CCD_IMAGE_SATURATION", "")
+        saturation = picture.header.get("CCD_IMAGE_SATURATION", "")
         yield make_frame(
             str(path),
             picture.pixels,
             geometry=None if camera is None else upright_geometry(path, camera, picture.pixels.shape),
-            overload=float(overload) if overload.isdigit() else None,
+            overload=float(saturation) if saturation.isascii() and saturation.isdigit() else None,
         )

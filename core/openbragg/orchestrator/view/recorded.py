@@ -21,10 +21,10 @@ from openbragg.orchestrator.placement import place_with_quirks
 from openbragg.orchestrator.quirks import check_names
 from openbragg.orchestrator.record import FORMAT, OutputFile, Record, read_record
 from openbragg.orchestrator.registry import default_registry
-from openbragg.orchestrator.resolve import Choices
+from openbragg.orchestrator.resolve import Choices, refuse_ill_fitting_mask
 from openbragg.orchestrator.serialise import from_plain
 from openbragg.orchestrator.series import image_scan
-from openbragg.orchestrator.view.geometry import Geometry, between_panels, frame_pixels, geometry_of
+from openbragg.orchestrator.view.geometry import Geometry, geometry_of
 
 #: A record begins with its format.
 _START_BYTES = 256
@@ -56,15 +56,12 @@ class Recorded:
 
     def pixels(self) -> tuple[int, int]:
         """Pixels (slow, fast) of an image."""
-        return frame_pixels(self.geometry(1))
+        return self.experiment.detector.frame_shape()
 
     def hidden(self) -> NDArray[np.bool_] | None:
-        """Which pixels of an image (slow, fast) are masked or between panels; None where all are there."""
-        hidden = between_panels(self.geometry(1), self.pixels())
-        mask = self.experiment.detector.mask
-        if mask is not None and tuple(mask.shape) == hidden.shape:
-            hidden |= ~np.asarray(mask).astype(bool)
-        return hidden if hidden.any() else None
+        """Which pixels of an image (slow, fast) are masked, in a gap or between panels; None where all are there."""
+        hidden = self.experiment.detector.hidden()
+        return hidden if hidden is not None and hidden.any() else None
 
     def number_of(self, image: Path) -> int | None:
         """Which image of its series a file is, from 1; None when it is none of this run."""
@@ -141,6 +138,7 @@ def read_recorded(path: Path) -> Recorded:
     record = read_record(path)
     try:
         experiment = from_plain(Experiment, record.experiment, "experiment")
+        refuse_ill_fitting_mask(experiment.detector)
         used = record.plugin("geometry_conventions")
         found = default_registry().get(used.role, used.name)
         convention = from_plain(found.cls, used.options, f"{used.role} {used.name}")
