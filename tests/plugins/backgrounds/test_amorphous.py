@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openbragg import Beam, Crystal, Detector, Experiment, InputError, Panel, Sampling, plugin, render
+from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, UsageError, plugin, render
 from openbragg.testing import background_photons, check_background, make_rays
 from openbragg_plugins.backgrounds.air import _TABLE as AIR
 from openbragg_plugins.backgrounds.air import Air
@@ -200,5 +200,5 @@ def test_gradients_flow_through_the_fluence() -> None:
 
 def test_a_table_needs_one_file(table: Path) -> None:
     for background, number in ((Table(), 0), (Table(file=table, file_q=table), 2)):
-        with pytest.raises(InputError, match=f"expected one file with -stol, -4stol or -Q, got {number}"):
+        with pytest.raises(UsageError, match=f"expected one file with -stol, -4stol or -Q, got {number}"):
             background_photons(background, make_rays())

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from openbragg import Detector, InputError
+from openbragg import Detector, UsageError
 from openbragg.testing import background_photons, check_background, make_rays
 from openbragg_plugins.backgrounds.uniform import Uniform
 
@@ -28,5 +28,5 @@ def test_photons_by_area_are_those_of_a_pixel() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"per_pixel": 1.0, "per_area": 1.0}])
 def test_one_of_the_two_is_wanted(options: dict[str, float]) -> None:
-    with pytest.raises(InputError, match="expected one of -uniform_photons and -uniform_density"):
+    with pytest.raises(UsageError, match="expected one of -uniform_photons and -uniform_density"):
         background_photons(Uniform(**options), make_rays())
