@@ -25,7 +25,7 @@ from openbragg.model import (
     unit_vector,
 )
 from openbragg.model.presets import detector_preset
-from openbragg.options import Rule, option
+from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, Rule, one_of, option
 from openbragg.roles import (
     Background,
     BoundedLatticeShape,
@@ -108,6 +108,11 @@ _LATER = {
 }
 
 __all__ = [
+    "COUNT",
+    "COUNT_OR_NONE",
+    "NOT_NEGATIVE",
+    "POSITIVE",
+    "SEED",
     "Axes",
     "Background",
     "Beam",
@@ -168,6 +173,7 @@ __all__ = [
     "image_seed",
     "interference",
     "load_run",
+    "one_of",
     "option",
     "parse_json",
     "place",

@@ -65,14 +65,19 @@ def _whole(test: Callable[[int], bool]) -> Callable[[Any], bool]:
 
 FINITE = Rule("a finite number", _number(lambda value: True))
 POSITIVE = Rule("a number above 0", _number(lambda value: value > 0))
+"""A rule: a number above 0."""
 NOT_NEGATIVE = Rule("a number of 0 or more", _number(lambda value: value >= 0))
+"""A rule: a number of 0 or more."""
 FRACTION = Rule("a number from -1 to 1", _number(lambda value: -1 <= value <= 1))
 PART = Rule("a number above 0 and below 1", _number(lambda value: 0 < value < 1))
 ANGLE_OF_CELL = Rule("an angle above 0 and below 180 degrees", _number(lambda value: 0 < value < math.pi))
 WHOLE = Rule("a whole number", _whole(lambda value: True))
 COUNT = Rule("a whole number above 0", _whole(lambda value: value > 0))
+"""A rule: a whole number above 0."""
 SEED = Rule("a whole number of 64 bits", _whole(lambda value: -(1 << 63) <= value < 1 << 63))
+"""A rule: a whole number of 64 bits."""
 COUNT_OR_NONE = Rule("a whole number of 0 or more", _whole(lambda value: value >= 0))
+"""A rule: a whole number of 0 or more."""
 #: Of values as a whole.
 VECTOR = Rule("three finite numbers", lambda value: _are_finite(singles(value), 3))
 MATRIX = Rule(

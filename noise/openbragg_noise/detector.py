@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import InputError, Readout, Rule, UsageError, hookimpl, option
+from openbragg import (
+    COUNT,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    InputError,
+    Readout,
+    Rule,
+    UsageError,
+    hookimpl,
+    one_of,
+    option,
+)
 from openbragg_noise.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -31,15 +43,7 @@ _NEEDS = {
     "hot_current": ("hot_pixels", "-hot_pixels"),
 }
 
-_POSITIVE = Rule("a number above 0", lambda value: 0.0 < value < inf)
-_NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0.0 <= value < inf)
 _PART = Rule("from 0 to 100 %, in Python from 0 to 1", lambda value: 0.0 <= value <= 1.0)
-_MODULE = Rule("a whole number above 0", lambda value: value > 0 and value == int(value))
-_SEED = Rule("a whole number of 64 bits", lambda value: -(1 << 63) <= value < 1 << 63 and value == int(value))
-
-
-def _words(*words: str) -> Rule:
-    return Rule("one of " + ", ".join(words), lambda value: value in words, words)
 
 
 @attrs.frozen
@@ -59,7 +63,7 @@ class DetectorNoise:
         "-detector_preset",
         default="ideal",
         type=str,
-        rule=_words(*PRESETS),
+        rule=one_of(*PRESETS),
         metavar=" | ".join(PRESETS),
         help="Typical properties to begin from, which the other flags of the detector override.",
     )
@@ -68,75 +72,75 @@ class DetectorNoise:
         "-calib_seed",
         default=1,
         type=int,
-        rule=_SEED,
+        rule=SEED,
         help="Seed of what is the same in all images: calibration errors, dead and hot pixels.",
     )
     flicker: float | None = option(
-        "-flicker", unit="%", rule=_NOT_NEGATIVE, help="Rms variation of the beam from image to image."
+        "-flicker", unit="%", rule=NOT_NEGATIVE, help="Rms variation of the beam from image to image."
     )
     point_spread: str | None = option(
         "-psf",
         type=str,
-        rule=_words("none", "gauss", "fibre"),
+        rule=one_of("none", "gauss", "fibre"),
         metavar="none | gauss | fibre",
         help="Profile of the point spread: Gaussian, or that of a fibre-optic face with its long tails.",
     )
     point_spread_width: float | None = option(
-        "-psf_fwhm", unit="um", rule=_POSITIVE, help="Full width at half maximum of the point spread."
+        "-psf_fwhm", unit="um", rule=POSITIVE, help="Full width at half maximum of the point spread."
     )
     point_spread_order: str | None = option(
         "-psf_order",
         type=str,
-        rule=_words("before", "after"),
+        rule=one_of("before", "after"),
         metavar="before | after",
         help="Spread expected photons before they are drawn, each one for one pixel, or the light of drawn photons. "
         "Default: before.",
     )
     dead_time: float | None = option(
-        "-dead_time", unit="ns", rule=_NOT_NEGATIVE, help="Dead time of a photon counter after a photon."
+        "-dead_time", unit="ns", rule=NOT_NEGATIVE, help="Dead time of a photon counter after a photon."
     )
     dead_time_kind: str | None = option(
         "-dead_time_kind",
         type=str,
-        rule=_words("paralyzable", "nonparalyzable"),
+        rule=one_of("paralyzable", "nonparalyzable"),
         metavar="paralyzable | nonparalyzable",
         help="Whether a photon in the dead time prolongs it. Default: paralyzable.",
     )
     gain: float | None = option(
-        "-gain", unit="ADU/photon", rule=_POSITIVE, help="Quantum gain: counts of the converter for a photon."
+        "-gain", unit="ADU/photon", rule=POSITIVE, help="Quantum gain: counts of the converter for a photon."
     )
     gain_spread: float | None = option(
-        "-gain_spread", unit="%", rule=_NOT_NEGATIVE, help="Rms variation of the gain from photon to photon."
+        "-gain_spread", unit="%", rule=NOT_NEGATIVE, help="Rms variation of the gain from photon to photon."
     )
     electrons_per_count: float | None = option(
-        "-electrons_per_adu", unit="e-/ADU", rule=_POSITIVE, help="Electrons that make a count. Default: 1."
+        "-electrons_per_adu", unit="e-/ADU", rule=POSITIVE, help="Electrons that make a count. Default: 1."
     )
     calibration: float | None = option(
-        "-calibration", unit="%", rule=_NOT_NEGATIVE, help="Rms error of the calibration from pixel to pixel."
+        "-calibration", unit="%", rule=NOT_NEGATIVE, help="Rms error of the calibration from pixel to pixel."
     )
     module_calibration: float | None = option(
-        "-module_calibration", unit="%", rule=_NOT_NEGATIVE, help="Rms error of the calibration from module to module."
+        "-module_calibration", unit="%", rule=NOT_NEGATIVE, help="Rms error of the calibration from module to module."
     )
     module: tuple[int, int] | None = option(
         "-module_pixels",
         type=int,
         length=2,
-        rule=_MODULE,
+        rule=COUNT,
         unit="pixels",
         metavar="slow fast",
         help="Pixels of a module; the first begins with the image. Default: the whole detector is one.",
     )
     dark_current: float | None = option(
-        "-dark_current", unit="ADU/s", rule=_NOT_NEGATIVE, help="Counts that pile up without light."
+        "-dark_current", unit="ADU/s", rule=NOT_NEGATIVE, help="Counts that pile up without light."
     )
     dark_electrons: float | None = option(
-        "-dark_electrons", unit="e-/s", rule=_NOT_NEGATIVE, help="The same in electrons, in place of -dark_current."
+        "-dark_electrons", unit="e-/s", rule=NOT_NEGATIVE, help="The same in electrons, in place of -dark_current."
     )
     readout_noise: float | None = option(
-        "-readout_noise", "-readnoise", unit="ADU", rule=_NOT_NEGATIVE, help="Rms noise of the read-out."
+        "-readout_noise", "-readnoise", unit="ADU", rule=NOT_NEGATIVE, help="Rms noise of the read-out."
     )
     readout_electrons: float | None = option(
-        "-readout_electrons", unit="e-", rule=_NOT_NEGATIVE, help="The same in electrons, in place of -readout_noise."
+        "-readout_electrons", unit="e-", rule=NOT_NEGATIVE, help="The same in electrons, in place of -readout_noise."
     )
     pedestal: float | None = option(
         "-pedestal",
@@ -144,14 +148,14 @@ class DetectorNoise:
         help="Added before counts are digitised, for formats that hold none below 0. SMV adds its -adc besides.",
     )
     saturation: float | str | None = option(
-        "-saturation", unit="ADU", words=("inf",), rule=_POSITIVE, metavar="inf", help="Largest count that is read."
+        "-saturation", unit="ADU", words=("inf",), rule=POSITIVE, metavar="inf", help="Largest count that is read."
     )
     dead_pixels: float | None = option("-dead_pixels", unit="%", rule=_PART, help="Pixels that read 0, part of all.")
     hot_pixels: float | None = option(
         "-hot_pixels", unit="%", rule=_PART, help="Pixels with a dark current of -hot_current, part of all."
     )
     hot_current: float | None = option(
-        "-hot_current", unit="ADU/s", rule=_NOT_NEGATIVE, help="Dark current of hot pixels beside that of all."
+        "-hot_current", unit="ADU/s", rule=NOT_NEGATIVE, help="Dark current of hot pixels beside that of all."
     )
 
     def __attrs_post_init__(self) -> None:

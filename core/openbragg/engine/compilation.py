@@ -97,6 +97,66 @@ def compile_function(
     CompilationError
         When torch cannot make one program of the function, or no C++ compiler is there.
     """
+    try:
+        with _quietly(), torch.no_grad():
+            program = _exported(function, named, further, axes, differentiates=differentiates)
+            return _packaged(program, folder, _settings(differentiates))
+    except Exception as error:
+        raise CompilationError(_reason(error)) from error
+
+
+def compile_for_device(
+    function: Callable[..., Sequence[torch.Tensor]],
+    named: Sequence[tuple[str, torch.Tensor]],
+    further: Sequence[torch.Tensor],
+    *,
+    differentiates: bool = False,
+) -> Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]:
+    """The same for the device on which the tensors are; nothing is kept but what torch keeps.
+
+    Returns
+    -------
+    What takes all tensors together. It is compiled when it is first called, which raises a `CompilationError` where
+    torch cannot do it.
+
+    Raises
+    ------
+    CompilationError
+        When torch cannot make one program of the function.
+    """
+    try:
+        with _quietly(), torch.no_grad():
+            program = _exported(function, named, further, None, differentiates=differentiates)
+            compiled = torch.compile(program.module(), dynamic=True)
+    except Exception as error:
+        raise CompilationError(_reason(error)) from error
+    ready = False
+
+    def run(tensors: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+        nonlocal ready
+        if ready:
+            outputs: Sequence[torch.Tensor] = compiled(*tensors)
+            return outputs
+        try:
+            with _quietly():
+                outputs = compiled(*tensors)
+        except Exception as error:  # of a compiler for which torch has many names
+            raise CompilationError(_reason(error)) from error
+        ready = True
+        return outputs
+
+    return run
+
+
+def _exported(
+    function: Callable[..., Sequence[torch.Tensor]],
+    named: Sequence[tuple[str, torch.Tensor]],
+    further: Sequence[torch.Tensor],
+    axes: Sequence[tuple[str | int, ...]] | None,
+    *,
+    differentiates: bool,
+) -> torch.export.ExportedProgram:
+    """The operations of a function, for all lengths that its tensors may have."""
     pixels = torch.export.Dim("pixel_groups", min=1, max=1 << 24) * PIXEL_MULTIPLE
     dimensions = {name: torch.export.Dim(name, min=1, max=1 << 24) for name in _EXPECTED}
     examples, dynamic = [], []
@@ -104,11 +164,6 @@ def compile_function(
         example, shape = _example(name, tensor, dimensions, fixed=differentiates)
         examples.append(example)
         dynamic.append(shape)
-    # A plugin's table may have any length, unless the plugin cares.
-    settings = dict(SETTINGS)
-    separated = loops_apart()
-    if separated is not None:
-        settings["_pre_fusion_custom_pass"] = separated
     if axes is None:
         examples += [tensor.new_ones(_EXPECTED_PIXELS) for tensor in further]
         dynamic += [{0: pixels}] * len(further)
@@ -118,18 +173,26 @@ def compile_function(
         for tensor, names in zip(further, axes, strict=True):
             examples.append(tensor.new_zeros([name if isinstance(name, int) else lengths[name] for name in names]))
             dynamic.append({place: dimensions[name] for place, name in enumerate(names) if isinstance(name, str)})
-    try:
-        with _quietly(), torch.no_grad():
-            if differentiates:
-                function = _flattened(function, examples)
-                settings["max_fusion_size"] = _LARGEST_NEST
-            program = torch.export.export(
-                _AsModule(function), tuple(examples), dynamic_shapes=(tuple(dynamic),), strict=False
-            )
-            return _packaged(program, folder, settings)
-    except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise CompilationError(f"{type(error).__name__}: {reason[0][:200]}") from error
+    if differentiates:
+        function = _flattened(function, examples)
+    return torch.export.export(_AsModule(function), tuple(examples), dynamic_shapes=(tuple(dynamic),), strict=False)
+
+
+def _settings(differentiates: bool) -> dict[str, Any]:
+    """Settings of the compiler for a function."""
+    settings = dict(SETTINGS)
+    separated = loops_apart()
+    if separated is not None:
+        settings["_pre_fusion_custom_pass"] = separated
+    if differentiates:
+        settings["max_fusion_size"] = _LARGEST_NEST
+    return settings
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in one line."""
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{type(error).__name__}: {reason[0][:200]}"
 
 
 class _AsModule(torch.nn.Module):

@@ -21,12 +21,19 @@ from openbragg.engine.plan import PanelPlan, Plan
 
 ENGINES = ("auto", "eager", "compiled")
 
+#: Compiled code: takes a plan's tensors and further ones together.
+Run = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
+
 #: What a term costs without compiled code, in seconds of one core, and what compiling costs in seconds; measured by
 #: `benchmarks/`, and only to a factor of two the same on all machines.
 EAGER_SECONDS_PER_TERM = 1e-7
 COMPILING_SECONDS = 40.0
+#: The same on a GPU of which all is used.
+DEVICE_SECONDS_PER_TERM = 2e-9
 #: Terms evaluated at once on a GPU, enough to fill it; and what a term takes at most, where nothing is fused.
 _MOST_DEVICE_TERMS, _DEVICE_BYTES_PER_TERM = 1 << 24, 256
+#: The same of evaluations where it is; and the terms of such a block, which keep it to a fraction of a second.
+_MOST_DEVICE_EVALUATIONS, _DEVICE_BYTES_PER_EVALUATION, _DEVICE_BLOCK_TERMS = 1 << 22, 1024, 1 << 32
 #: Evaluations of a block (pixels x layers x subpixels, and x sources where these lie down): so many that what a call
 #: costs is lost among them, in a few megabytes.
 _BLOCK_EVALUATIONS = 65536
@@ -77,10 +84,10 @@ class Engine:
     use: Use = attrs.field(factory=Use)
     images: int = 1
 
-    def pays(self, terms: int, programs: int = 1) -> bool:
+    def pays(self, terms: int, programs: int = 1, *, on_cpu: bool = True) -> bool:
         """Whether to compile so many programs for the terms of an image: where it was asked for, or saves time."""
-        eagerly = self.images * terms * EAGER_SECONDS_PER_TERM / self.cores()
-        return self.name == "compiled" or eagerly > programs * COMPILING_SECONDS
+        each = EAGER_SECONDS_PER_TERM / self.cores() if on_cpu else DEVICE_SECONDS_PER_TERM
+        return self.name == "compiled" or self.images * terms * each > programs * COMPILING_SECONDS
 
     def cores(self) -> int:
         """The number of cores."""
@@ -89,52 +96,43 @@ class Engine:
     def summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> Summer | None:
         """The compiled code for some pixels of a panel, or None where torch's own operations do.
 
-        Compiles it where that is asked for or pays; on a GPU only where it is asked for.
+        Compiles it where that is asked for or pays.
         """
-        if plan.device.type != "cpu":
-            return self._on_device(plan, panel, pixels)
-        grouped = self.name != "eager" and pixels > 0 and groups_pay(block_plan(plan, panel), panel)
-        kernels = self._kernels(plan, panel, pixels, [GROUPED if grouped else FORWARD])
+        grouped = self.name != "eager" and plan.device.type == "cpu" and pixels > 0
+        grouped = grouped and groups_pay(block_plan(plan, panel), panel)
+        size = self._block_pixels(plan, panel, pixels, _GROUPED_TERMS if grouped else _BLOCK_TERMS)
+        kernels = self._kernels(plan, panel, pixels, [(GROUPED if grouped else FORWARD, size)])
         if kernels is None:
             return None
-        most = _GROUPED_TERMS if grouped else _BLOCK_TERMS
-        size = _block_pixels(plan, panel, pixels, self.cores(), most)
-        kernel = Regrouped(kernels[0]) if grouped else kernels[0]
-        return Summer(kernel, [tensor.detach().contiguous() for tensor in _tensors(plan, panel)], size)
+        return Summer(Regrouped(kernels[0]) if grouped else kernels[0], arguments_of(block_plan(plan, panel)), size)
 
     def differentiable_summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> DifferentiableSummer | None:
         """The same for a plan that carries gradients."""
         named = list(tensors_in(block_plan(plan, panel)))
         wanted = [name for name, tensor in named if tensor.requires_grad]
-        kernels = self._kernels(plan, panel, pixels, [FORWARD, gradients_by(wanted)])
+        size = self._block_pixels(plan, panel, pixels, _BLOCK_TERMS)
+        most = _GRADIENT_TERMS if plan.device.type == "cpu" else device_terms(plan.device)
+        fewer = max(1, min(size, most // plan.terms_per_pixel()) // PIXEL_MULTIPLE) * PIXEL_MULTIPLE
+        kernels = self._kernels(plan, panel, pixels, [(FORWARD, size), (gradients_by(wanted), fewer)])
         if kernels is None:
             return None
-        tensors = [tensor for _, tensor in named]
-        size = _block_pixels(plan, panel, pixels, self.cores())
         return DifferentiableSummer(
-            summer=Summer(kernels[0], [tensor.detach().contiguous() for tensor in tensors], size),
+            summer=Summer(kernels[0], arguments_of(block_plan(plan, panel)), size),
             gradient=kernels[1],
-            tensors=tensors,
-            pixels=max(1, min(size, _GRADIENT_TERMS // plan.terms_per_pixel()) // PIXEL_MULTIPLE) * PIXEL_MULTIPLE,
+            tensors=[tensor for _, tensor in named],
+            pixels=fewer,
             threads=self.cores(),
         )
 
-    def _on_device(self, plan: Plan, panel: PanelPlan, pixels: int) -> Summer | None:
-        """The same on a GPU, for which torch compiles when the code is first called and keeps its own cache."""
-        if self.name != "compiled" or pixels == 0 or self._unfit(plan, panel):
-            return None
-        began = time.monotonic()
-        tensors, few = _tensors(plan, panel), torch.zeros(PIXEL_MULTIPLE, dtype=torch.float64, device=plan.device)
-        try:
-            kernel = compiled_by_torch(block_plan(plan, panel))
-            kernel([*tensors, few, few])
-        except Exception as error:  # of a compiler for which torch has many names
-            self.notices(f"no compiled code, this takes longer: {type(error).__name__}")
-            return None
-        self.use.preparing += time.monotonic() - began
-        self.use.compiled = True
-        most = min(pixels, max(1, device_terms(plan.device) // plan.terms_per_pixel()))
-        return Summer(kernel, tensors, -(-most // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
+    def _block_pixels(self, plan: Plan, panel: PanelPlan, pixels: int, terms: int) -> int:
+        """Pixels of a block: a few blocks a core at least, a multiple of what compiled code works on."""
+        evaluations = _evaluations(plan, panel)
+        if plan.device.type == "cpu":
+            most = min(_BLOCK_EVALUATIONS // evaluations, terms // plan.terms_per_pixel(), pixels // (4 * self.cores()))
+        else:
+            most = min(device_evaluations(plan.device) // evaluations, _DEVICE_BLOCK_TERMS // plan.terms_per_pixel())
+            most = min(most, pixels + PIXEL_MULTIPLE - 1)
+        return max(1, most // PIXEL_MULTIPLE) * PIXEL_MULTIPLE
 
     def _unfit(self, plan: Plan, panel: PanelPlan) -> bool:
         """Whether a plan's sum is one that cannot be compiled; says why where that was asked for."""
@@ -143,20 +141,28 @@ class Engine:
             self.notices(f"no compiled code for this run: {reason}")
         return reason is not None
 
-    def _kernels(self, plan: Plan, panel: PanelPlan, pixels: int, kinds: Sequence[Kind]) -> list[Kernel] | None:
-        if self.name == "eager" or plan.device.type != "cpu" or pixels == 0:
+    def _kernels(
+        self, plan: Plan, panel: PanelPlan, pixels: int, kinds: Sequence[tuple[Kind, int]]
+    ) -> list[Run] | None:
+        """Compiled code of each kind, and for blocks of how many pixels; None where there is none."""
+        if self.name == "eager" or pixels == 0 or self._unfit(plan, panel):
             return None
-        if self._unfit(plan, panel):
+        on_cpu = plan.device.type == "cpu"
+        worth = self.pays(pixels * plan.terms_per_pixel(), on_cpu=on_cpu)
+        if not (on_cpu or worth):
             return None
-        worth = self.pays(pixels * plan.terms_per_pixel())
         from openbragg.engine.compilation import CompilationError
 
-        kernels = []
+        kernels: list[Run] = []
         began = time.monotonic()
         try:
             prepared = block_plan(plan, panel)
-            for kind in kinds:
-                kernel = load_kernel(prepared, kind, self, compiling=worth)
+            for kind, size in kinds:
+                kernel: Run | None
+                if on_cpu:
+                    kernel = load_kernel(prepared, kind, self, compiling=worth)
+                else:
+                    kernel = self._on_device(prepared, kind, size)
                 if kernel is None:
                     return None
                 kernels.append(kernel)
@@ -169,6 +175,17 @@ class Engine:
             self.use.preparing += time.monotonic() - began
         self.use.compiled = True
         return kernels
+
+    def _on_device(self, plan: Plan, kind: Kind, size: int) -> Run:
+        """Code that has been run once, on a block of the size that is to come: that is when torch makes it."""
+        from openbragg.engine.device import device_kernel
+
+        further = [torch.zeros(size, dtype=torch.float64, device=plan.device)] * kind.further
+        with _compiler_folder(self.cache), torch.no_grad():
+            run = device_kernel(plan, kind.name, kind.function, further, differentiates=kind.differentiates)
+            run([*arguments_of(plan), *further])
+            finish(plan.device)
+        return run
 
 
 @attrs.frozen(eq=False)
@@ -183,7 +200,7 @@ class Summer:
         How many to give it at once.
     """
 
-    kernel: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
+    kernel: Run
     tensors: list[torch.Tensor]
     pixels: int
 
@@ -214,7 +231,7 @@ class DifferentiableSummer:
     """
 
     summer: Summer
-    gradient: Kernel
+    gradient: Run
     tensors: list[torch.Tensor]
     pixels: int
     threads: int
@@ -286,17 +303,6 @@ def gradients_by(wanted: Sequence[str]) -> Kind:
         return gradients
 
     return Kind(name=f"gradients {' '.join(wanted)}", further=3, function=made, differentiates=True)
-
-
-def compiled_by_torch(plan: Plan) -> Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]:
-    """The code for a plan from `block_plan` as `torch.compile` makes it, for the plan's device."""
-    function = torch.compile(_forward(plan), dynamic=True)
-
-    def run(tensors: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
-        result: Sequence[torch.Tensor] = function(*tensors)
-        return result
-
-    return run
 
 
 def load_kernel(plan: Plan, kind: Kind, engine: Engine, *, compiling: bool) -> Kernel | None:
@@ -395,8 +401,23 @@ def _compiler_folder(cache: Cache) -> Iterator[None]:
 
 def device_terms(device: torch.device) -> int:
     """Terms to evaluate at once on a GPU: as many as fill it, in half of the memory that is free there."""
-    free, _ = torch.cuda.mem_get_info(device) if device.type == "cuda" else (1 << 34, 0)
-    return max(1, min(_MOST_DEVICE_TERMS, free // 2 // _DEVICE_BYTES_PER_TERM))
+    return max(1, min(_MOST_DEVICE_TERMS, _free(device) // 2 // _DEVICE_BYTES_PER_TERM))
+
+
+def device_evaluations(device: torch.device) -> int:
+    """The same of evaluations by compiled code, in which terms do not pass through memory."""
+    return max(1, min(_MOST_DEVICE_EVALUATIONS, _free(device) // 2 // _DEVICE_BYTES_PER_EVALUATION))
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _free(device: torch.device) -> int:
+    """Bytes of a GPU's memory that nobody uses."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 1 << 34
 
 
 def default_threads() -> int:
@@ -418,10 +439,6 @@ def padded(values: torch.Tensor) -> torch.Tensor:
     return values if missing == 0 else torch.cat([values, values[-1:].expand(missing)])
 
 
-def _tensors(plan: Plan, panel: PanelPlan) -> list[torch.Tensor]:
-    return [tensor for _, tensor in tensors_in(block_plan(plan, panel))]
-
-
 def arguments_of(plan: Plan) -> list[torch.Tensor]:
     """A plan's tensors as compiled code takes them."""
     return [tensor.detach().contiguous() for _, tensor in tensors_in(plan)]
@@ -439,10 +456,3 @@ def _unfit(plan: Plan, panel: PanelPlan) -> str | None:
 def _evaluations(plan: Plan, panel: PanelPlan) -> int:
     sources = 1 if lie_across(plan) else plan.wavelengths.numel()
     return panel.layer_depths.numel() * plan.oversample**2 * sources
-
-
-def _block_pixels(plan: Plan, panel: PanelPlan, pixels: int, threads: int, terms: int = _BLOCK_TERMS) -> int:
-    """Pixels of a block: a few blocks a core at least, a multiple of what compiled code works on."""
-    evaluations = _evaluations(plan, panel)
-    most = min(_BLOCK_EVALUATIONS // evaluations, terms // plan.terms_per_pixel(), pixels // (4 * threads))
-    return max(1, most // PIXEL_MULTIPLE) * PIXEL_MULTIPLE

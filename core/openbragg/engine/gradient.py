@@ -182,5 +182,6 @@ def _differentiated(
     slopes = []
     for axis in range(3):
         known = [each.detach() for each in (found[axis], found[axis + 3]) if each is not None]
-        slopes.append(reduce(add, known) if known else torch.zeros_like(offset[axis]))
+        # By the index it is float64.
+        slopes.append(reduce(add, known).to(offset[axis].dtype) if known else torch.zeros_like(offset[axis]))
     return intensity.detach(), slopes, found[6:]

@@ -86,7 +86,7 @@ def differentiated_strip(
             # Pixels that only fill a block up count nothing.
             filler = share.new_zeros(padded(slow).numel() - share.numel())
             with torch.no_grad():
-                return run.gradient([*tensors, padded(slow), padded(fast), torch.cat([share, filler])])
+                return list(run.gradient([*tensors, padded(slow), padded(fast), torch.cat([share, filler])]))
 
         totals: list[torch.Tensor] = []
         for found in in_threads(gradients, list(ranges(start, stop, run.pixels)), pixels.device, run.threads):

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.compiled import ENGINES, Engine, Use
+from openbragg.engine.compiled import ENGINES, Engine, Use, finish
 from openbragg.engine.cull import Culled, cull_refusal
 from openbragg.engine.image import RenderedPanel, empty_panel, render_panel
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan
@@ -261,6 +261,7 @@ def render_layout(
     with stopwatch.stage("render"):
         panels = _render_panels(layout, engine, progress, None if reason is not None else cull)
         images = layout.backgrounds.added_to(tuple(panel.image for panel in panels))
+        finish(layout.plan.device)
     stopwatch.move(engine.use.preparing - before, "render", "compile")
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
         layout.choices.notices.append(notice("interpolation-latch"))

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import Rule, hookimpl, option
+from openbragg import NOT_NEGATIVE, hookimpl, option
 
 if TYPE_CHECKING:
     import torch
 
     from openbragg import Background, Experiment, PanelRays
 
-_NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0.0 <= value < float("inf"))
 #: Kilograms in a mole of nitrogen.
 _MOLAR_MASS = 28e-3
 #: sin(theta)/lambda in 1/angstrom and F of a molecule in electrons: the rough approximation of the examples of simtbx
@@ -30,9 +29,9 @@ class Air:
     flags: ClassVar[tuple[str, ...]] = ()
 
     path: float = option(
-        "-air_path", default=35e-3, unit="mm", rule=_NOT_NEGATIVE, help="Way of the beam through air that is seen."
+        "-air_path", default=35e-3, unit="mm", rule=NOT_NEGATIVE, help="Way of the beam through air that is seen."
     )
-    density: float = option("-air_density", default=1.2, unit="g/cm^3", rule=_NOT_NEGATIVE, help="Its density.")
+    density: float = option("-air_density", default=1.2, unit="g/cm^3", rule=NOT_NEGATIVE, help="Its density.")
 
     def prepare(self, experiment: Experiment, device: torch.device) -> tuple[torch.Tensor, ...]:
         """See `openbragg.Background.prepare`."""

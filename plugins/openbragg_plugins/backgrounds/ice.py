@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import Rule, hookimpl, option
+from openbragg import NOT_NEGATIVE, POSITIVE, hookimpl, option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
-_NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0.0 <= value < float("inf"))
-_POSITIVE = Rule("a number above 0", lambda value: 0.0 < value < float("inf"))
 #: Cell of ice Ih near 100 K, angstroms; typical.
 _A, _C = 4.497, 7.322
 #: Molecules in the cell, and the kilograms in a mole.
@@ -49,13 +47,13 @@ class Ice:
     flags: ClassVar[tuple[str, ...]] = ()
 
     thickness: float = option(
-        "-ice_thick", default=0.01e-3, unit="mm", rule=_NOT_NEGATIVE, help="Solid ice along the beam, as wide as it."
+        "-ice_thick", default=0.01e-3, unit="mm", rule=NOT_NEGATIVE, help="Solid ice along the beam, as wide as it."
     )
     width: float = option(
         "-ice_width",
         default=0.01e10,
         unit="1/A",
-        rule=_POSITIVE,
+        rule=POSITIVE,
         help="Full width of the rings at half maximum, in 1/d: about 0.9 over the width of the grains.",
     )
 

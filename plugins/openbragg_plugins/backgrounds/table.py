@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import Rule, UsageError, hookimpl, option
+from openbragg import NOT_NEGATIVE, POSITIVE, UsageError, hookimpl, option
 
 if TYPE_CHECKING:
     import torch
 
     from openbragg import Background, Experiment, PanelRays
 
-_NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0.0 <= value < float("inf"))
-_POSITIVE = Rule("a number above 0", lambda value: 0.0 < value < float("inf"))
 #: From the first column to sin(theta)/lambda, by the field that names the file.
 _SCALES = {"file": 1.0, "file_4stol": 1.0 / 4.0, "file_q": 1.0 / (4.0 * pi)}
 
@@ -40,13 +38,13 @@ class Table:
     )
     file_q: Path | None = option("-Q", type=Path, metavar="FILE", help="The same by 4 pi sin(theta)/lambda in 1/A.")
     thickness: float = option(
-        "-thick", default=0.1e-3, unit="mm", rule=_NOT_NEGATIVE, help="That matter along the beam, as wide as it."
+        "-thick", default=0.1e-3, unit="mm", rule=NOT_NEGATIVE, help="That matter along the beam, as wide as it."
     )
     density: float = option(
-        "-density", "-sample_density", default=1000.0, unit="g/cm^3", rule=_NOT_NEGATIVE, help="Its density."
+        "-density", "-sample_density", default=1000.0, unit="g/cm^3", rule=NOT_NEGATIVE, help="Its density."
     )
     molar_mass: float = option(
-        "-MW", "-molecular_weight", default=18e-3, unit="g/mol", rule=_POSITIVE, help="Mass of its molecules."
+        "-MW", "-molecular_weight", default=18e-3, unit="g/mol", rule=POSITIVE, help="Mass of its molecules."
     )
 
     def prepare(self, experiment: Experiment, device: torch.device) -> tuple[torch.Tensor, ...]:

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import Rule, UsageError, hookimpl, option
+from openbragg import NOT_NEGATIVE, UsageError, hookimpl, option
 
 if TYPE_CHECKING:
     import torch
 
     from openbragg import Background, Experiment, PanelRays
-
-_NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0.0 <= value < float("inf"))
 
 
 @attrs.frozen
@@ -25,10 +23,10 @@ class Uniform:
     flags: ClassVar[tuple[str, ...]] = ()
 
     per_pixel: float | None = option(
-        "-uniform_photons", unit="photons/pixel", rule=_NOT_NEGATIVE, help="Photons to expect in every pixel."
+        "-uniform_photons", unit="photons/pixel", rule=NOT_NEGATIVE, help="Photons to expect in every pixel."
     )
     per_area: float | None = option(
-        "-uniform_density", unit="photons/mm^2", rule=_NOT_NEGATIVE, help="The same by area, instead."
+        "-uniform_density", unit="photons/mm^2", rule=NOT_NEGATIVE, help="The same by area, instead."
     )
 
     def prepare(self, experiment: Experiment, device: torch.device) -> tuple[torch.Tensor, ...]:

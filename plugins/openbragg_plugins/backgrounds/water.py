@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import Rule, hookimpl, option
+from openbragg import NOT_NEGATIVE, hookimpl, option
 
 if TYPE_CHECKING:
     import torch
 
     from openbragg import Background, Experiment, PanelRays
 
-_NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0.0 <= value < float("inf"))
 #: Kilograms in a mole.
 _MOLAR_MASS = 18e-3
 #: sin(theta)/lambda in 1/angstrom and F of a molecule in electrons: the rough approximation of the examples of simtbx
@@ -48,10 +47,10 @@ class Water:
         "-solvent_thick",
         default=0.1e-3,
         unit="mm",
-        rule=_NOT_NEGATIVE,
+        rule=NOT_NEGATIVE,
         help="Water along the beam, as wide as it.",
     )
-    density: float = option("-solvent_density", default=1000.0, unit="g/cm^3", rule=_NOT_NEGATIVE, help="Its density.")
+    density: float = option("-solvent_density", default=1000.0, unit="g/cm^3", rule=NOT_NEGATIVE, help="Its density.")
 
     def prepare(self, experiment: Experiment, device: torch.device) -> tuple[torch.Tensor, ...]:
         """See `openbragg.Background.prepare`."""

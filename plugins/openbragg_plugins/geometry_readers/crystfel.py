@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import Geometry, InputError, PanelGeometry, Rule, described_panel, hookimpl, option, read_lines
+from openbragg import POSITIVE, Geometry, InputError, PanelGeometry, described_panel, hookimpl, option, read_lines
 from openbragg_plugins.geometry_readers.numbers import number, whole_number
 from openbragg_plugins.geometry_readers.vectors import Vector
 
@@ -29,7 +29,6 @@ _BAD = "bad"
 #: What panels have of each; the rest of a file is about data and not about where they are.
 _KEYS = frozenset("min_fs max_fs min_ss max_ss corner_x corner_y fs ss clen coffset res max_adu".split())
 _NEEDED = ("min_fs", "max_fs", "min_ss", "max_ss", "corner_x", "corner_y", "res")
-_POSITIVE = Rule("a number above 0", lambda value: value > 0.0)
 
 
 @attrs.frozen
@@ -54,7 +53,7 @@ class CrystFel:
     camera_length: float | None = option(
         "-clen",
         unit="mm",
-        rule=_POSITIVE,
+        rule=POSITIVE,
         help="Camera length (clen), where a CrystFEL file only says where to find it, or in place of what it says.",
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import Geometry, InputError, Rule, hookimpl, option, parse_json, read_content, unit_vector
+from openbragg import COUNT_OR_NONE, Geometry, InputError, hookimpl, option, parse_json, read_content, unit_vector
 from openbragg_plugins.geometry_readers.dxtbx_detector import panels_of
 from openbragg_plugins.geometry_readers.values import Node
 from openbragg_plugins.geometry_readers.vectors import (
@@ -32,7 +32,6 @@ _MARK = "ExperimentList"
 _ANGSTROM, _DEGREE = 1e-10, math.pi / 180.0
 #: Elements of a rotation are off by less, however they were written.
 _ROUNDED = 1e-4
-_NUMBER = Rule("a whole number of 0 or more", lambda value: value >= 0 and value == int(value))
 
 
 @attrs.frozen
@@ -50,7 +49,7 @@ class Expt:
         "-expt_number",
         type=int,
         default=0,
-        rule=_NUMBER,
+        rule=COUNT_OR_NONE,
         metavar="N",
         help="Which experiment of the list, counted from 0 as DIALS counts them.",
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import Rule, hookimpl, option
+from openbragg import POSITIVE, Rule, hookimpl, option
 from openbragg_plugins.image_formats.byte_offset import byte_offsets
 from openbragg_plugins.image_formats.upright import beam_spot, unsaid
 
@@ -65,7 +65,7 @@ class MiniCbf:
     scale: float = option(
         "-cbf_scale",
         default=1.0,
-        rule=Rule("a number above 0", lambda value: 0 < value < float("inf")),
+        rule=POSITIVE,
         unit="counts/photon",
         help="Scale of -cbf_photons.",
     )

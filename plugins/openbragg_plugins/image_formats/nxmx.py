@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import Rule, hookimpl, option
+from openbragg import COUNT, Rule, hookimpl, one_of, option
 from openbragg_plugins.image_formats.hdf5_chunks import (
     COMPRESSIONS,
     create_images,
@@ -33,10 +33,6 @@ _VERSION = ("v110", "v110")
 _DATA = "/entry/data/data"
 
 
-def _one_of(words: tuple[str, ...]) -> Rule:
-    return Rule("one of " + ", ".join(words), lambda value: value in words, words)
-
-
 def _is_instant(text: str) -> bool:
     try:
         return datetime.fromisoformat(text).tzinfo is not None
@@ -44,9 +40,8 @@ def _is_instant(text: str) -> bool:
         return False
 
 
-_TYPES = _one_of(("auto", "uint16", "uint32", "int32", "float32"))
-_COMPRESSIONS = _one_of(COMPRESSIONS)
-_COUNT = Rule("a whole number above 0", lambda value: value > 0 and float(value).is_integer())
+_TYPES = one_of("auto", "uint16", "uint32", "int32", "float32")
+_COMPRESSIONS = one_of(*COMPRESSIONS)
 _INSTANT = Rule("a time with its zone, like 2026-01-31T12:00:00Z", _is_instant)
 
 
@@ -88,7 +83,7 @@ class NXmx:
     block: int | None = option(
         "-nxmx_block",
         type=int,
-        rule=_COUNT,
+        rule=COUNT,
         unit="images",
         help="Put so many images of a series into a file of its own, NAME_data_000001.h5 and so on. Default: all into "
         "the one file.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 import attrs
 
-from openbragg import Rule, hookimpl, option
+from openbragg import NOT_NEGATIVE, hookimpl, option
 from openbragg_plugins.image_formats.strips import strips
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from openbragg import Image, ImageFormat
 
-_NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0 <= value < float("inf"))
 #: Grey value that five standard deviations of the photons come to when the scale is chosen automatically.
 _FIVE_SIGMA_GREY = 250.0
 
@@ -40,7 +39,7 @@ class Pgm:
     scale: float = option(
         "-pgmscale",
         default=0.0,
-        rule=_NOT_NEGATIVE,
+        rule=NOT_NEGATIVE,
         unit="grey/photon",
         help="Scale of the greymap. Default: five standard deviations become 250.",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import Rule, hookimpl, option
+from openbragg import POSITIVE, Rule, hookimpl, option
 from openbragg_plugins.image_formats.strips import strips
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from openbragg import Image, ImageFormat
 
 _PERCENT = Rule("a number above 0 and up to 100", lambda value: 0 < value <= 100)
-_POSITIVE = Rule("a number above 0", lambda value: 0 < value < float("inf"))
 
 
 @attrs.frozen
@@ -43,7 +42,7 @@ class Png:
         help="Percentile of the pixels that is drawn black.",
     )
     gamma: float = option(
-        "-png_gamma", default=1.0, rule=_POSITIVE, help="Exponent of the grey scale; below 1 brings out weak spots."
+        "-png_gamma", default=1.0, rule=POSITIVE, help="Exponent of the grey scale; below 1 brings out weak spots."
     )
     black: bool = option("-png_black", default=False, type=bool, help="White spots on black.")
 

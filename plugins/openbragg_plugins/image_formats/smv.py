@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import Rule, hookimpl, option
+from openbragg import NOT_NEGATIVE, hookimpl, option
 from openbragg_plugins.image_formats.strips import strips
 from openbragg_plugins.image_formats.upright import beam_spot, stored_frame, unsaid
 
@@ -29,7 +29,6 @@ _BRIGHTEST = 55000.0
 _DEGREES = 57.29577951308232
 #: Equal runs give equal files, so that none tells when it was written.
 _DATE = "Thu Jan 01 00:00:00 1970"
-_NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0 <= value < float("inf"))
 
 
 @attrs.frozen
@@ -54,7 +53,7 @@ class Smv:
     scale: float = option(
         "-scale",
         default=0.0,
-        rule=_NOT_NEGATIVE,
+        rule=NOT_NEGATIVE,
         unit="counts/photon",
         help="Scale of -intfile. Default: the brightest pixel becomes 55000.",
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from openbragg import InputError, Rule, option
+from openbragg import InputError, option
 from openbragg_plugins.structure_factors.hkl import HklTable
 from openbragg_plugins.structure_factors.lookup import TableLookup
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     from openbragg import Experiment
 
-POSITIVE = Rule("a number above 0", lambda value: 0 < value < math.inf)
-NOT_NEGATIVE = Rule("a number of 0 or more", lambda value: 0 <= value < math.inf)
 
 Arrays = tuple["np.ndarray[Any, np.dtype[np.int64]]", "np.ndarray[Any, np.dtype[np.float64]]"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import InputError, KnownCrystal, ReflectionTable, hookimpl, option
+from openbragg import NOT_NEGATIVE, POSITIVE, InputError, KnownCrystal, ReflectionTable, hookimpl, option
 from openbragg_plugins.structure_factors.expansion import expanded, sphere, unique, with_absences
-from openbragg_plugins.structure_factors.file_table import NOT_NEGATIVE, POSITIVE, Arrays, FileTable
+from openbragg_plugins.structure_factors.file_table import Arrays, FileTable
 from openbragg_plugins.structure_factors.macromolecule import SHANNON_RATE, Macromolecule, read_macromolecule
 from openbragg_plugins.structure_factors.small_molecule import SmallMolecule, read_small_molecule
 from openbragg_plugins.structure_factors.sources import MODEL_CIF, PDB, SMALL_CIF, complaints, content_of, kind_of
