@@ -15,6 +15,7 @@ import torch
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
+from openbragg.engine.compiled import arguments_of
 from openbragg.engine.gradient import block_gradients
 from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_sums
@@ -119,6 +120,31 @@ def test_the_written_out_chain_gives_the_gradient_of_the_sum(shape: str, sources
         # Sums in another order.
         scale = float(theirs.abs().max())
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-11 * scale, msg=name)
+
+
+@pytest.mark.parametrize("precision", ["double", "mixed"])
+def test_the_written_out_chain_goes_through_an_interpolated_table(precision: str) -> None:
+    """Derivatives by the offsets and those by the indices, which are of another precision, come together."""
+    made, _ = experiment()
+    index = torch.cartesian_prod(*[torch.arange(-12, 13)] * 3)
+    size = 50.0 + 20.0 * torch.rand(len(index), dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    factors = openbragg.plugin("structure_factors", "hkl", reflections=(index, size), interpolate=True)
+    slow, fast = torch.arange(12.0, dtype=torch.float64), torch.arange(11.0, -1.0, -1.0, dtype=torch.float64)
+    cotangent = torch.rand(12, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    plans = {}
+    for name in ("double", precision):
+        plan = lay_out(made, structure_factors=factors, precision=name).plan
+        plans[name] = block_plan(plan, plan.panels[0])
+    with torch.no_grad():
+        found = block_gradients(plans[precision], ["columns"], arguments_of(plans[precision]), slow, fast, cotangent)[0]
+    columns = plans["double"].columns.detach().requires_grad_()
+    whole = attrs.evolve(plans["double"], columns=columns)
+    photons = block_sums(whole, whole.panels[0], slow, fast).photons
+    (expected,) = torch.autograd.grad(photons, columns, cotangent)
+    largest = float(expected.abs().max())
+    assert largest > 0.0
+    tolerance = 1e-9 if precision == "double" else MIXED
+    torch.testing.assert_close(found, expected, rtol=0.0, atol=tolerance * largest)
 
 
 @pytest.fixture(scope="module")
