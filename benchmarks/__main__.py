@@ -19,7 +19,7 @@ from benchmarks.cases import GRADIENTS, NAMES, SkippedError, make_case
 from benchmarks.curves import PIXELS, STEPS, measure_curve
 from benchmarks.gradients import measure_gradients
 from benchmarks.measure import measure, progress
-from benchmarks.programs import OURS, Program, checkout_program, contestants, reference_program
+from benchmarks.programs import CPU, OURS, Program, checkout_program, contestants, reference_program
 from benchmarks.report import case_lines, case_result, curve_lines, gradients_result
 from benchmarks.revisions import ROOT, checkout, commit_of, here
 from openbragg.errors import InputError, OpenBraggError
@@ -37,6 +37,7 @@ class Settings:
     revision: str | None
     repeats: int
     threads: int
+    device: str
     output: Path
     timeout: float
     cases: tuple[str, ...]
@@ -64,6 +65,13 @@ class Settings:
 @click.option("--curves", is_flag=True, help="Measure how time and memory grow; without --case, that alone.")
 @click.option(
     "--threads", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help="Of every program."
+)
+@click.option(
+    "--device",
+    default=CPU,
+    show_default=True,
+    metavar="cpu | cuda",
+    help="Where this project's programs compute; the bars are those of a CPU and are not judged elsewhere.",
 )
 @click.option(
     "--timeout",
@@ -124,6 +132,7 @@ def _run(settings: Settings, programs: list[Program], commit: str | None, folder
         "reference": str(settings.reference) if settings.reference is not None else None,
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "threads": settings.threads,
+        "device": settings.device,
         "repeats": settings.repeats,
         "cases": [],
         "curves": [],
@@ -164,18 +173,27 @@ def _case(name: str, settings: Settings, programs: list[Program], folder: Path) 
         progress(name)
         ours = programs[0]
         return gradients_result(
-            measure_gradients((sys.executable,), ours.environment, settings.threads, settings.repeats, settings.timeout)
+            measure_gradients(
+                (sys.executable,),
+                ours.environment,
+                settings.threads,
+                settings.repeats,
+                settings.timeout,
+                settings.device,
+            ),
+            judged=settings.device == CPU,
         )
     case = make_case(name, folder)
     measured = measure(
         case,
-        contestants(case, programs, settings.threads),
+        contestants(case, programs, settings.threads, settings.device),
         repeats=settings.repeats,
         threads=settings.threads,
         timeout=settings.timeout,
+        on_cpu=settings.device == CPU,
         say=lambda text: progress(f"{name}: {text}"),
     )
-    return case_result(measured)
+    return case_result(measured, judged=settings.device == CPU)
 
 
 def _lines(result: dict[str, Any]) -> list[str]:

@@ -29,8 +29,8 @@ PARAMETERS = {
 }
 
 
-def photons(value: Mapping[str, Any]) -> Any:
-    """The image of parameters by name, numbers or tensors."""
+def photons(value: Mapping[str, Any], **options: Any) -> Any:
+    """The image of parameters by name, numbers or tensors; `options` are those of `openbragg.simulate`."""
     import openbragg
     from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
 
@@ -55,11 +55,16 @@ def photons(value: Mapping[str, Any]) -> Any:
         sampling=Sampling(oversample=1),
     )
     factors = openbragg.plugin("structure_factors", "hkl", default_F=100.0)
-    return openbragg.simulate(experiment, structure_factors=factors)
+    return openbragg.simulate(experiment, structure_factors=factors, **options)
 
 
 def measure_gradients(
-    python: tuple[str, ...], environment: Mapping[str, str], threads: int, repeats: int, timeout: float | None
+    python: tuple[str, ...],
+    environment: Mapping[str, str],
+    threads: int,
+    repeats: int,
+    timeout: float | None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Run this file as a program; what it prints.
 
@@ -72,26 +77,28 @@ def measure_gradients(
 
     with tempfile.TemporaryDirectory(prefix="openbragg_") as name:
         # -P keeps this folder, whose modules are named like others, off the path.
-        command = (*python, "-P", str(Path(__file__).resolve()), str(threads), str(repeats))
+        command = (*python, "-P", str(Path(__file__).resolve()), str(threads), str(repeats), device)
         run(command, Path(name), {**environment, "OMP_NUM_THREADS": str(threads)}, timeout=timeout)
         content: dict[str, Any] = json.loads((Path(name) / STDOUT).read_text(encoding="utf-8"))
         return content
 
 
-def _measure(threads: int, repeats: int) -> dict[str, Any]:
+def _measure(threads: int, repeats: int, device: str) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(threads)
-    weights = torch.linspace(0.5, 1.5, 256).outer(torch.linspace(1.5, 0.5, 256))
+    weights = torch.linspace(0.5, 1.5, 256).outer(torch.linspace(1.5, 0.5, 256)).to(device)
+    # By itself the engine compiles on a CPU, as soon as that pays; elsewhere it is told to.
+    options = {} if device == "cpu" else {"device": device, "engine": "compiled"}
 
     def forward() -> Any:
-        return (photons(PARAMETERS) * weights).sum()
+        return (photons(PARAMETERS, **options) * weights).sum()
 
     def both() -> Any:
         moved = {
             name: torch.tensor(number, dtype=torch.float64, requires_grad=True) for name, number in PARAMETERS.items()
         }
-        total = (photons(moved) * weights).sum()
+        total = (photons(moved, **options) * weights).sum()
         total.backward()
         lost = [name for name, tensor in moved.items() if tensor.grad is None or not bool(tensor.grad.isfinite())]
         if lost:
@@ -116,6 +123,8 @@ def _measure(threads: int, repeats: int) -> dict[str, Any]:
 def _timed(work: Any) -> tuple[Any, float]:
     begin = time.perf_counter()
     result = work()
+    if result.is_cuda:
+        result.item()  # which waits
     return result, time.perf_counter() - begin
 
 
@@ -124,4 +133,4 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(int(sys.argv[1]), int(sys.argv[2]))))
+    print(json.dumps(_measure(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])))

@@ -76,6 +76,7 @@ def measure(
     threads: int,
     timeout: float | None,
     warm_up: bool = True,
+    on_cpu: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> Measurement:
     """Run the programs of a case.
@@ -101,7 +102,7 @@ def measure(
             for contestant in contestants if repeat % 2 == 0 else reversed(contestants):
                 say(f"{contestant.name}, {repeat + 1} of {repeats}")
                 observations[contestant.name].append(runner.observe(contestant))
-            if case.counted:
+            if case.counted and on_cpu:
                 throughputs.append(measure_throughput(threads, Path(name)))
             for other, agreement in runner.agreements(contestants):
                 # Of NaN nothing is larger.

@@ -17,6 +17,7 @@ from benchmarks.processes import STDOUT, run
 from openbragg.errors import InputError, shown
 
 OURS = "openbragg"
+CPU = "cpu"
 IMAGE, TIMINGS = "floatimage.bin", "timings.json"
 #: A run of one pixel costs what a program does beside its sum.
 _ONE_PIXEL = ("-roi", "0", "0", "0", "0")
@@ -110,7 +111,7 @@ def checkout_program(name: str, root: Path) -> Program:
     return Program(name, command, environment, frozenset(flags))
 
 
-def contestants(case: Case, programs: list[Program], threads: int) -> list[Contestant]:
+def contestants(case: Case, programs: list[Program], threads: int, device: str = CPU) -> list[Contestant]:
     """The commands of a case: ours first, then the other programs, then what the case wants beside.
 
     Raises
@@ -126,18 +127,18 @@ def contestants(case: Case, programs: list[Program], threads: int) -> list[Conte
         if lacking and program.name == OURS:
             raise SkippedError(f"this program has no {lacking[0]}")
         if program.flags is None or not lacking:
-            made.append(_contestant(program.name, program, case, case.own, threads))
+            made.append(_contestant(program.name, program, case, case.own, threads, device))
     ours = programs[0]
     for name in case.beside:
         if name == IMPORT:
             command = (sys.executable, "-c", "import torch")
             made.append(Contestant(IMPORT, command, _environment(ours, threads), image=False))
         elif name == FULL_SUM:
-            made.append(_contestant(FULL_SUM, ours, case, (), threads))
+            made.append(_contestant(FULL_SUM, ours, case, (), threads, device))
     return made
 
 
-def _contestant(name: str, program: Program, case: Case, own: tuple[str, ...], threads: int) -> Contestant:
+def _contestant(name: str, program: Program, case: Case, own: tuple[str, ...], threads: int, device: str) -> Contestant:
     environment = _environment(program, threads)
     # Without names for its files, a program writes all of its own but the noise, whose cost is no part of a case.
     if program.flags is None:
@@ -145,6 +146,8 @@ def _contestant(name: str, program: Program, case: Case, own: tuple[str, ...], t
         return Contestant(name, command, environment, beside=(*command, *_ONE_PIXEL))
     command = (*program.command, "simulate", *case.arguments, "-nonoise", "--compat", "nanobragg", *own)
     chosen = {"--engine": "compiled", "--threads": str(threads)}
+    if device != CPU:
+        chosen["--device"] = device
     command += tuple(word for flag, value in chosen.items() if flag in program.flags for word in (flag, value))
     if "--timings" in program.flags:
         return Contestant(name, (*command, "--timings", TIMINGS), environment, timings=True)

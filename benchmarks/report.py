@@ -19,8 +19,8 @@ _MET, _MISSED, _UNKNOWN = "met", "missed", "not measured"
 _MEGA = 1e6
 
 
-def case_result(measurement: Measurement) -> dict[str, Any]:
-    """A case in plain values; without any of time when the images disagree."""
+def case_result(measurement: Measurement, *, judged: bool = True) -> dict[str, Any]:
+    """A case in plain values; without any of time when the images disagree, and without bars where none is `judged`."""
     case = measurement.case
     result: dict[str, Any] = {
         "name": case.name,
@@ -46,11 +46,11 @@ def case_result(measurement: Measurement) -> dict[str, Any]:
     }
     if measurement.throughputs and terms is not None and _values(runs[OURS], "kernel"):
         result["limit"] = _limit(measurement.throughputs, case.precision, terms / median(_values(runs[OURS], "kernel")))
-    result["bars"] = [_judged(bar, _reached(bar, runs)) for bar in case.bars]
+    result["bars"] = [_judged(bar, _reached(bar, runs)) for bar in case.bars] if judged else []
     return result
 
 
-def gradients_result(measured: dict[str, Any]) -> dict[str, Any]:
+def gradients_result(measured: dict[str, Any], *, judged: bool = True) -> dict[str, Any]:
     """The case of gradients in plain values."""
     seconds = measured["seconds"]
     over = ratio(seconds["both"], seconds["forward"])
@@ -60,7 +60,8 @@ def gradients_result(measured: dict[str, Any]) -> dict[str, Any]:
         "forward_seconds": attrs.asdict(summarise(seconds["forward"])),
         "both_seconds": attrs.asdict(summarise(seconds["both"])),
         "peak_memory_bytes": measured["peak_memory_bytes"],
-        "bars": [_judged(GRADIENTS_BAR, over)],
+        "both_over_forward": attrs.asdict(over),
+        "bars": [_judged(GRADIENTS_BAR, over)] if judged else [],
     }
 
 
@@ -80,7 +81,10 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
             parts.append(f"kernel {Summary(**program['kernel_seconds'])} s")
         if program["terms_per_second"] is not None:
             parts.append(f"{program['terms_per_second'] / _MEGA:.4g} M samples/s")
-        yield f"  {name:<21} {', '.join([*parts, _memory(program['peak_memory_bytes'])])}"
+        parts.append(_memory(program["peak_memory_bytes"]))
+        if program["peak_device_memory_bytes"] is not None:
+            parts.append(f"on the device {_memory(program['peak_device_memory_bytes'])}")
+        yield f"  {name:<21} {', '.join(parts)}"
     for name, ratios in result.get("ratios", {}).items():
         for quantity, found in ratios.items():
             yield f"  {name} over {OURS}, {quantity}: {Summary(**found)}"
@@ -92,6 +96,7 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
         memory = result["peak_memory_bytes"]
         yield f"  forward {Summary(**result['forward_seconds'])} s, {_memory(memory['forward'])}"
         yield f"  forward and backward {Summary(**result['both_seconds'])} s, {_memory(memory['both'])}"
+        yield f"  forward and backward over forward: {Summary(**result['both_over_forward'])}"
     for bar in result["bars"]:
         yield f"  bar {_bar_text(bar)}: {bar['verdict']}"
 
@@ -112,12 +117,15 @@ def curve_lines(result: dict[str, Any]) -> Iterator[str]:
 def _program(runs: list[Observation], terms: int | None) -> dict[str, Any]:
     kernel = _values(runs, "kernel")
     said = [run.timings["seconds"] for run in runs if run.timings is not None]
+    sizes = [run.timings.get("peak_device_memory_bytes") for run in runs if run.timings is not None]
+    on_device: list[int] = [size for size in sizes if size is not None]
     stages = {name: [one[name] for one in said if one.get(name) is not None] for name in (said[0] if said else ())}
     return {
         "whole_seconds": attrs.asdict(summarise(_values(runs, "whole"))),
         "kernel_seconds": attrs.asdict(summarise(kernel)) if kernel else None,
         "terms_per_second": terms / median(kernel) if terms is not None and kernel and median(kernel) > 0.0 else None,
         "peak_memory_bytes": max(run.peak_memory for run in runs),
+        "peak_device_memory_bytes": max(on_device) if on_device else None,
         "stages": {name: median(values) for name, values in stages.items() if values},
         "runs": [{"whole": run.whole, "kernel": run.kernel, "peak_memory_bytes": run.peak_memory} for run in runs],
     }

@@ -116,7 +116,14 @@ def test_help_names_every_case(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_cases_run_in_their_order_and_curves_alone_without_them() -> None:
     def chosen(*names: str, curves: bool = False) -> list[str]:
-        rest: dict[str, Any] = {"reference": None, "revision": None, "repeats": 1, "threads": 1, "timeout": 1.0}
+        rest: dict[str, Any] = {
+            "reference": None,
+            "revision": None,
+            "repeats": 1,
+            "threads": 1,
+            "device": "cpu",
+            "timeout": 1.0,
+        }
         return program.Settings(output=Path(), cases=names, curves=curves, **rest).chosen()
 
     assert chosen() == chosen("all") == chosen("all", curves=True) == [*NAMES, GRADIENTS]

@@ -217,17 +217,3 @@ def test_shape_and_structure_factors_see_what_the_engine_computes() -> None:
     for offset, nearest in handed:
         assert all(float(step.abs().max()) <= 0.5 for step in offset)
         assert all(torch.equal(index, index.round()) for index in nearest)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-@pytest.mark.parametrize("engine", ["eager", "compiled"])
-@pytest.mark.parametrize("precision", ["double", "mixed"])
-def test_a_graphics_card_gives_the_image_of_the_cpu(precision: str, engine: str) -> None:
-    here = rendering(precision=precision).images[0]
-    made = rendering(precision=precision, device="cuda", engine=engine)
-    assert made.use.compiled == (engine == "compiled"), made.choices.notices
-    there = made.images[0]
-    assert there.is_cuda
-    tolerance = 1e-10 if precision == "double" else 1e-6
-    assert float((there.cpu() - here).abs().max()) < tolerance * float(here.max())

@@ -92,6 +92,7 @@ def timings(
         "terms": pixels * rendering.plan.terms_per_pixel(),
         "seconds": stopwatch.seconds(),
         "peak_memory_bytes": peak_memory(),
+        "peak_device_memory_bytes": torch.cuda.max_memory_allocated() if rendering.plan.device.type == "cuda" else None,
     }
 
 
