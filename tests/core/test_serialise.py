@@ -64,7 +64,7 @@ def plain(experiment: Experiment = MODEL) -> Any:
 
 
 @given(experiments())
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_an_experiment_comes_back_as_it_was_to_the_last_bit(experiment: Experiment) -> None:
     back = through_json(experiment)
     assert back == experiment
