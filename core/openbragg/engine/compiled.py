@@ -39,8 +39,8 @@ _MOST_DEVICE_EVALUATIONS, _DEVICE_BYTES_PER_EVALUATION, _DEVICE_BLOCK_TERMS = 1 
 _BLOCK_EVALUATIONS = 65536
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
 _BLOCK_TERMS = 1 << 24
-#: The same of a block in groups, of whose terms some numbers pass through memory.
-_GROUPED_TERMS = 1 << 16
+#: Both of a block in groups, of whose terms some numbers pass through memory.
+_GROUPED_TERMS = 1 << 17
 #: Terms of a block of which the gradient is taken: the derivatives of all its terms pass through memory.
 _GRADIENT_TERMS = 1 << 18
 #: With more evaluations in a pixel, even the smallest block would take too much memory.
@@ -100,7 +100,8 @@ class Engine:
         """
         grouped = self.name != "eager" and plan.device.type == "cpu" and pixels > 0
         grouped = grouped and groups_pay(block_plan(plan, panel), panel)
-        size = self._block_pixels(plan, panel, pixels, _GROUPED_TERMS if grouped else _BLOCK_TERMS)
+        limits = (_GROUPED_TERMS, _GROUPED_TERMS) if grouped else (_BLOCK_EVALUATIONS, _BLOCK_TERMS)
+        size = self._block_pixels(plan, panel, pixels, *limits)
         kernels = self._kernels(plan, panel, pixels, [(GROUPED if grouped else FORWARD, size)])
         if kernels is None:
             return None
@@ -110,7 +111,7 @@ class Engine:
         """The same for a plan that carries gradients."""
         named = list(tensors_in(block_plan(plan, panel)))
         wanted = [name for name, tensor in named if tensor.requires_grad]
-        size = self._block_pixels(plan, panel, pixels, _BLOCK_TERMS)
+        size = self._block_pixels(plan, panel, pixels, _BLOCK_EVALUATIONS, _BLOCK_TERMS)
         most = _GRADIENT_TERMS if plan.device.type == "cpu" else device_terms(plan.device)
         fewer = max(1, min(size, most // plan.terms_per_pixel()) // PIXEL_MULTIPLE) * PIXEL_MULTIPLE
         kernels = self._kernels(plan, panel, pixels, [(FORWARD, size), (gradients_by(wanted), fewer)])
@@ -124,13 +125,16 @@ class Engine:
             threads=self.cores(),
         )
 
-    def _block_pixels(self, plan: Plan, panel: PanelPlan, pixels: int, terms: int) -> int:
-        """Pixels of a block: a few blocks a core at least, a multiple of what compiled code works on."""
-        evaluations = _evaluations(plan, panel)
+    def _block_pixels(self, plan: Plan, panel: PanelPlan, pixels: int, evaluations: int, terms: int) -> int:
+        """Pixels of a block of so many evaluations and terms on a CPU: a few blocks a core at least.
+
+        It is a multiple of what compiled code works on.
+        """
+        each = _evaluations(plan, panel)
         if plan.device.type == "cpu":
-            most = min(_BLOCK_EVALUATIONS // evaluations, terms // plan.terms_per_pixel(), pixels // (4 * self.cores()))
+            most = min(evaluations // each, terms // plan.terms_per_pixel(), pixels // (4 * self.cores()))
         else:
-            most = min(device_evaluations(plan.device) // evaluations, _DEVICE_BLOCK_TERMS // plan.terms_per_pixel())
+            most = min(device_evaluations(plan.device) // each, _DEVICE_BLOCK_TERMS // plan.terms_per_pixel())
             most = min(most, pixels + PIXEL_MULTIPLE - 1)
         return max(1, most // PIXEL_MULTIPLE) * PIXEL_MULTIPLE
 

@@ -2,13 +2,14 @@
 
 Arrays have the axes layer, slow subpixel, fast subpixel, source, column, group and pixel of the group, so that the
 innermost loop runs over the pixels of one group, and all else that it needs is the same for all of them. In which two
-cells of indices a group lies is worked out from its first and its last pixel. Whether all lie there is seen when each
-is summed: where one does not, `Regrouped` sums the pixels anew, in smaller groups in which each pixel stands several
-times, at last in groups of one pixel. What a pixel's sum is does not depend on the others of its group.
+cells of indices a group lies is worked out from a pixel in its middle. Whether all lie there is seen when each
+is summed: the sum of a pixel that does not is no number, and `Regrouped` sums it anew, in smaller groups in which each
+pixel stands several times, at last in groups of one pixel. So a pixel's sum does not depend on the others of its group.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 
@@ -30,6 +31,10 @@ from openbragg.roles import GroupedStructureFactors, InterpolatingStructureFacto
 
 #: Pixels of a group.
 GROUP = PIXEL_MULTIPLE
+#: Of them the one that tells where a group lies.
+_MIDDLE = GROUP // 2
+#: More terms than a pixel that is summed in groups may have, a power of 2.
+_MORE = float(1 << 26)
 #: How much smaller each next kind of groups is.
 _SMALLER = 4
 #: Groups to look at before any sum, and the part of them that may see more cells.
@@ -45,26 +50,30 @@ def group_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Ten
 
     Returns
     -------
-    Photons (pixel,); where there are marks in `BlockSums`, how many terms they would come from, (pixel,) each; and of
-    each group how many terms are beyond its two cells of indices, (group,).
+    What `BlockSums` has, with numbers that are not 0 for what is true. The photons of a pixel are no number where one
+    of its terms is beyond its group's two cells.
     """
     evaluations = evaluations_of(plan, panel, slow, fast)
     q, columns = _groups_of(evaluations.scattering), _outermost(columns_in(plan))
-    first = _cells(q, columns)
+    first = _cells_of(plan, panel, slow, fast, columns)
     found = amplitudes(plan, q, columns.rows, columns.origin, first)
-    terms = found.intensity if columns.weight is None else found.intensity * columns.weight.to(plan.lattice.dtype)
+    terms = torch.where(_beyond(found.index, first), torch.nan, found.intensity)
+    if columns.weight is not None:
+        terms = terms * columns.weight.to(plan.lattice.dtype)
     each = (*terms.shape[:4], columns.rows[0][0].shape[0], *terms.shape[5:])
     intensity = terms.expand(each).sum(dim=4, dtype=torch.float64).flatten(-2)[..., None, None, :]
     sums = [block_photons(plan, panel, slow, fast, intensity, evaluations.weight)]
-    # The index once more, to the last digit, but another number to a compiler: what is true of it is then worked out
-    # where it is needed. Truths in memory take a processor longer than all else here.
-    index = Miller(*(whole + (value - whole) for value, whole in zip(found.index, found.nearest, strict=True)))
     if plan.interpolates or plan.reference_interpolates:
         assert isinstance(plan.structure_factors, InterpolatingStructureFactors)
-        there = _number(plan.structure_factors.complete(index, plan.tables))
-        counted = _number(not_skipped(plan, q, found.lattice_amplitude))
-        sums += [_counted(part.expand(each)).flatten() for part in ((1.0 - there) * counted, there * counted)]
-    return (*sums, _counted(_number(_beyond(index, first)).expand(each)).sum(dim=-1))
+        there = plan.structure_factors.complete(found.index, plan.tables)
+        counted = not_skipped(plan, q, found.lattice_amplitude)
+        # Two numbers of terms in one: those that lack a neighbour, in units of more than there can be of the others.
+        number = torch.where(counted, torch.where(there, 1.0, _MORE), 0.0).to(torch.float32)
+        both = number.expand(each).sum(dim=(0, 1, 2, 3, 4), dtype=torch.float64).flatten()
+        lacking = (both * (1.0 / _MORE)).floor()
+        # Numbers: compiled code takes longer to write truths than for all else.
+        sums += [lacking, both - lacking * _MORE]
+    return tuple(sums)
 
 
 @attrs.frozen(eq=False)
@@ -80,7 +89,7 @@ class Regrouped:
     kernel: Sums
 
     def __call__(self, arguments: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """The plan's tensors and pixels in; photons, and the marks that there are, out."""
+        """The plan's tensors and pixels in; photons out, and not 0 for the marks that there are."""
         *tensors, slow, fast = arguments
         return self._sums(tensors, slow, fast, 1, slow.numel())
 
@@ -96,10 +105,12 @@ class Regrouped:
             ]
             return [torch.cat(part) for part in zip(*parts, strict=True)]
         repeated = [_filled(where if times == 1 else where.repeat_interleave(times)) for where in (slow, fast)]
-        photons, *counts, beyond = self.kernel([*tensors, *repeated])
-        sums = [each[::times][: slow.numel()] for each in (photons, *(count > 0.0 for count in counts))]
-        if times < GROUP:
-            wide = (beyond > 0.0).repeat_interleave(GROUP // times)[: slow.numel()].nonzero().reshape(-1)
+        sums = list(self.kernel([*tensors, *repeated]))
+        if sums[0].numel() != slow.numel():
+            sums = [each[: slow.numel() * times : times] for each in sums]
+        # Most blocks have none such, which their total tells soonest.
+        if times < GROUP and math.isnan(sums[0].sum()):
+            wide = sums[0].isnan().nonzero().reshape(-1)
             if wide.numel() > 0:
                 again = self._sums(tensors, slow[wide], fast[wide], times * _SMALLER, most)
                 sums = [each.index_copy(0, wide, better) for each, better in zip(sums, again, strict=True)]
@@ -115,6 +126,10 @@ def groups_pay(plan: Plan, panel: PanelPlan) -> bool:
     factors = plan.structure_factors
     if not (isinstance(factors, GroupedStructureFactors) and factors.grouped(plan.tables)):
         return False
+    assert plan.columns is not None
+    sources = 1 if plan.sources_across else plan.wavelengths.numel()
+    if panel.layer_depths.numel() * plan.oversample**2 * sources * plan.columns.shape[0] >= _MORE:
+        return False
     height, width = panel.pixels
     pixels = height * width
     first = torch.linspace(0, max(0, pixels - GROUP), _LOOKED_AT, dtype=torch.float64, device=plan.device).floor()
@@ -129,7 +144,8 @@ def groups_pay(plan: Plan, panel: PanelPlan) -> bool:
         evaluations = evaluations_of(centre, panel, row[part], (places - row * width)[part])
         q = _groups_of(evaluations.scattering)
         index, _, _ = indices(q, columns.rows, columns.origin)
-        wide += int(_beyond(index, _cells(q, columns)).any(dim=-1).flatten(0, 4).any(dim=0).sum())
+        cells = _around(Miller(*(value[..., _MIDDLE : _MIDDLE + 1] for value in index)))
+        wide += int(_beyond(index, cells).any(dim=-1).flatten(0, 4).any(dim=0).sum())
     return wide <= _MOST_WIDE * _LOOKED_AT
 
 
@@ -158,29 +174,24 @@ def _some(columns: Columns) -> Columns:
     )
 
 
-def _cells(q: Components, columns: Columns) -> Miller:
-    """The floor of h, k and l of each group, of the lesser of its first and its last pixel's."""
-    (start, _, _), (end, _, _) = (
-        indices((q[0][..., place], q[1][..., place], q[2][..., place]), columns.rows, columns.origin)
-        for place in (slice(0, 1), slice(GROUP - 1, GROUP))
-    )
-    return Miller(*(one.minimum(other).floor() for one, other in zip(start, end, strict=True)))
+def _cells_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, columns: Columns) -> Miller:
+    """Where the two cells of each group begin, told by a pixel in its middle; the last axis is of length 1."""
+    middle = [torch.unflatten(where, 0, (-1, GROUP))[:, _MIDDLE] for where in (slow, fast)]
+    scattering = evaluations_of(plan, panel, *middle).scattering
+    x, y, z = (component[..., 0, 0, :].unsqueeze(-1).unsqueeze(-3) for component in scattering)
+    index, _, _ = indices((x, y, z), columns.rows, columns.origin)
+    return _around(index)
+
+
+def _around(index: Miller) -> Miller:
+    """Where those two cells begin that have an index half a cell or more from either end."""
+    return Miller(*((value - 0.5).floor() for value in index))
 
 
 def _beyond(index: Miller, first: Miller) -> torch.Tensor:
     """Whether h, k or l lie outside of the two cells that begin at `first`."""
     distances = ((value - (floor + 1.0)).abs() for value, floor in zip(index, first, strict=True))
     return reduce(torch.maximum, distances) > 1.0
-
-
-def _counted(numbers: torch.Tensor) -> torch.Tensor:
-    """The sum of all terms of each pixel, (group, pixel of the group)."""
-    return numbers.sum(dim=4).sum(dim=(0, 1, 2, 3))
-
-
-def _number(truth: torch.Tensor) -> torch.Tensor:
-    """1 for what is true, else 0, in single precision."""
-    return torch.where(truth, 1.0, 0.0).to(torch.float32)
 
 
 def _filled(values: torch.Tensor) -> torch.Tensor:

@@ -47,6 +47,9 @@ class Pixels:
 
     def coordinates(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Slow and fast index of the pixels from number `start` up to `stop`, float64, (stop - start,)."""
+        first, last = start // self.width, -(-stop // self.width)
+        if self.chosen is None and (last - first) * self.width <= 2 * (stop - start):
+            return self._of_rows(first, last, slice(start - first * self.width, stop - first * self.width))
         if self.chosen is None:
             place = torch.arange(start, stop, dtype=torch.float64, device=self.device)
         else:
@@ -54,6 +57,13 @@ class Pixels:
         # Whole numbers divide ten times as slowly; half a pixel keeps rounding away from whole rows.
         row = ((place + 0.5) / self.width).floor()
         return row + self.region[2], place - row * self.width + self.region[0]
+
+    def _of_rows(self, first: int, last: int, part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same for a part of whole rows of the region, copied from one row and one column."""
+        slow = torch.arange(first, last, dtype=torch.float64, device=self.device) + self.region[2]
+        fast = torch.arange(self.width, dtype=torch.float64, device=self.device) + self.region[0]
+        shape = (last - first, self.width)
+        return slow.unsqueeze(1).expand(shape).reshape(-1)[part], fast.expand(shape).reshape(-1)[part]
 
     def number_of(self, slow: int, fast: int) -> int | None:
         """Number of the pixel at a place of the panel; None for one that is not among them."""

@@ -10,7 +10,7 @@ import torch
 
 from openbragg.engine.compiled import DifferentiableSummer, padded
 from openbragg.engine.pixels import Pixels
-from openbragg.engine.threads import in_threads
+from openbragg.engine.threads import in_threads, operations_in_one_thread
 from openbragg.errors import UsageError
 
 Result = TypeVar("Result")
@@ -40,8 +40,9 @@ def filled_strip(
 
     The function gives photons, and may give the two marks.
     """
-    values = torch.empty(stop - start, dtype=dtype, device=pixels.device)
-    missing, complete = (torch.zeros(stop - start, dtype=torch.bool, device=pixels.device) for _ in range(2))
+    with operations_in_one_thread():
+        values = torch.empty(stop - start, dtype=dtype, device=pixels.device)
+        missing, complete = (torch.zeros(stop - start, dtype=torch.bool, device=pixels.device) for _ in range(2))
 
     def fill(piece: tuple[int, int]) -> int:
         low, high = piece

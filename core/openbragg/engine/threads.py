@@ -23,7 +23,7 @@ def in_threads(
     if device.type != "cpu":
         yield from map(work, pieces)
         return
-    with _operations_in_one_thread():
+    with operations_in_one_thread():
         if threads <= 1:
             yield from map(work, pieces)
             return
@@ -36,7 +36,8 @@ def in_threads(
 
 
 @contextmanager
-def _operations_in_one_thread() -> Iterator[None]:
+def operations_in_one_thread() -> Iterator[None]:
+    """Keep torch's threads, which would wait for more work and turn in circles, out of the way of ours."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from openbragg import InputError, hookimpl, option
-from openbragg_plugins.structure_factors.lookup import TableLookup, block_rows
+from openbragg_plugins.structure_factors.lookup import TableLookup, lengths_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +84,7 @@ class HklTable(TableLookup):
         -------
         Without reflections, the default amplitude alone, (). Else the table with a border of default amplitudes, flat;
         the lowest and highest h k l in it, (3,) each; and, only when it is to be interpolated, the offsets of the
-        neighbours from the floor of an index, (4,), and `block_rows` for groups of indices.
+        neighbours from the floor of an index, (4,), and `lengths_of` the table.
         """
         import torch
 
@@ -113,7 +113,7 @@ class HklTable(TableLookup):
         if not self._interpolated(experiment):
             return tables
         offsets = torch.arange(-1.0, 3.0, dtype=torch.float64, device=device)
-        return (*tables, offsets, block_rows(*wide[1:]).to(device))
+        return (*tables, offsets, lengths_of(*wide[1:]).to(device))
 
     def _box(self, default: torch.Tensor, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """The reflections in a box of default amplitudes, (h, k, l) float64, and its first h k l, (3,) int64."""

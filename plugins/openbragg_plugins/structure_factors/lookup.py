@@ -46,10 +46,10 @@ class TableLookup:
         self, index: Miller, nearest: Miller, first: Miller, tables: tuple[torch.Tensor, ...]
     ) -> torch.Tensor:
         """See `openbragg.GroupedStructureFactors.grouped_amplitude`."""
-        table, lowest, highest, neighbours, rows = tables
+        table, lowest, highest, neighbours, extent = tables
         start = _place(table, lowest, highest, [floor + neighbours[0] for floor in first])
         otherwise = _look_up(table, lowest, highest, tuple(nearest))
-        found = _in_block(table, start, rows, index, first)
+        found = _in_block(table, start, extent, index, first)
         return found.where(_within(index, lowest, highest), otherwise)
 
     def interpolates(self, tables: tuple[torch.Tensor, ...]) -> bool:
@@ -115,8 +115,9 @@ def _at(table: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     """The numbers of a flat table at places, which are moved into it where they are outside."""
     import torch
 
-    # What was clamped needs no check.
-    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(table, [place.clamp(0, table.numel() - 1)])
+    # What was clamped needs no check, below last so that a compiler knows it.
+    inside = place.clamp(max=table.numel() - 1).clamp(min=0)
+    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(table, [inside])
     return found
 
 
@@ -146,26 +147,28 @@ def _interpolated(
 
 
 def _in_block(
-    table: torch.Tensor, start: torch.Tensor, rows: torch.Tensor, index: Miller, first: Miller
+    table: torch.Tensor, start: torch.Tensor, extent: torch.Tensor, index: Miller, first: Miller
 ) -> torch.Tensor:
     """The same for groups of indices, each from one block of 5 x 5 x 5 amplitudes of which `start` is the first.
 
-    All indices of a group need the same numbers, which a processor loads once for all lanes of its vectors. `rows` are
-    places in a block, see `block_rows`.
+    All indices of a group need the same numbers, which a processor loads once for all lanes of its vectors. For
+    `extent` see `lengths_of`.
     """
     import torch
 
     along_h, along_k, along_l = (
         _placed_cubics(value, floor, table.dtype) for value, floor in zip(index, first, strict=True)
     )
+    _, wide, deep = extent.shape
     # A block that reaches beyond the table is of use to no index.
-    start = start.clamp(max=table.numel() - _BLOCK - rows[-1]).clamp(min=0)
+    last = table.numel() - _BLOCK - (_BLOCK - 1) * (wide + 1) * deep
+    start = start.to(torch.int64).clamp(max=last).clamp(min=0)
     lines = table.unfold(0, _BLOCK, 1)
     planes = []
     for i in range(_BLOCK):
         sums = []
         for j in range(_BLOCK):
-            line: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(lines, [start + rows[_BLOCK * i + j]])
+            line: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(lines, [start + (i * wide + j) * deep])
             sums.append(_weighted(line.unbind(-1), along_l))
         planes.append(_weighted(sums, along_k))
     return _weighted(planes, along_h)
@@ -188,12 +191,11 @@ def _placed_cubics(value: torch.Tensor, first: torch.Tensor, dtype: torch.dtype)
     )
 
 
-def block_rows(wide: int, deep: int) -> torch.Tensor:
-    """Places of the 25 rows of a block of amplitudes in a flat table, from the block's first: int32, (25,)."""
+def lengths_of(wide: int, deep: int) -> torch.Tensor:
+    """An empty tensor whose last two lengths are those of a flat table: a compiler counts with them."""
     import torch
 
-    step = torch.arange(_BLOCK, dtype=torch.int32)
-    return ((step.unsqueeze(1) * wide + step) * deep).reshape(-1)
+    return torch.empty((0, wide, deep), dtype=torch.int32)
 
 
 def _cubics(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -218,7 +220,7 @@ def _within(index: Miller, lowest: torch.Tensor, highest: torch.Tensor) -> torch
     rooms = (
         room
         for value, low, high in zip(index, lowest.unbind(0), highest.unbind(0), strict=True)
-        for room in ((high - low + 1.0) - (value - low + 3.0), (value - 2.0) - low)
+        for room in ((high - 2.0) - value, value - (low + 2.0))
     )
     return reduce(_minimum, rooms) >= 0.0
 
