@@ -40,7 +40,7 @@ _BLOCK_EVALUATIONS = 65536
 #: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
 _BLOCK_TERMS = 1 << 24
 #: Both of a block in groups, of whose terms some numbers pass through memory.
-_GROUPED_TERMS = 1 << 17
+_GROUPED_TERMS = 1 << 16
 #: Terms of a block of which the gradient is taken: the derivatives of all its terms pass through memory.
 _GRADIENT_TERMS = 1 << 18
 #: With more evaluations in a pixel, even the smallest block would take too much memory.
@@ -211,6 +211,8 @@ class Summer:
     def __call__(self, slow: torch.Tensor, fast: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Photons (pixel,), float64, and where anything interpolates the marks `missing` and `complete`."""
         count = slow.numel()
+        if count % PIXEL_MULTIPLE == 0:
+            return tuple(self.kernel([*self.tensors, slow, fast]))
         outputs = self.kernel([*self.tensors, padded(slow), padded(fast)])
         return tuple(output[:count] for output in outputs)
 

@@ -268,8 +268,7 @@ class CullingRenderer:
             uncertain=first_evaluated(plan, self._panel, self._pixels),
             progress=self._progress,
         )
-        nothing = torch.zeros(stop, dtype=torch.bool, device=plan.device)
-        return Strip(values, nothing, nothing)
+        return Strip(values, torch.zeros(stop, dtype=torch.uint8, device=plan.device))
 
 
 def _tiles(plan: Plan, panel: PanelPlan, pixels: Pixels) -> Tiles:

@@ -27,6 +27,7 @@ from openbragg.engine.evaluate import not_skipped
 from openbragg.engine.kernel import PIXEL_MULTIPLE
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Components
+from openbragg.engine.summation import COMPLETE, MISSING
 from openbragg.roles import GroupedStructureFactors, InterpolatingStructureFactors, Miller
 
 #: Pixels of a group.
@@ -50,8 +51,8 @@ def group_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Ten
 
     Returns
     -------
-    What `BlockSums` has, with numbers that are not 0 for what is true. The photons of a pixel are no number where one
-    of its terms is beyond its group's two cells.
+    Photons (pixel,), no number where one of a pixel's terms is beyond its group's two cells; and where there are marks
+    in `BlockSums` a number that has both, `MISSING` and `COMPLETE` added up, float64, (pixel,).
     """
     evaluations = evaluations_of(plan, panel, slow, fast)
     q, columns = _groups_of(evaluations.scattering), _outermost(columns_in(plan))
@@ -71,8 +72,9 @@ def group_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Ten
         number = torch.where(counted, torch.where(there, 1.0, _MORE), 0.0).to(torch.float32)
         both = number.expand(each).sum(dim=(0, 1, 2, 3, 4), dtype=torch.float64).flatten()
         lacking = (both * (1.0 / _MORE)).floor()
-        # Numbers: compiled code takes longer to write truths than for all else.
-        sums += [lacking, both - lacking * _MORE]
+        # A number: compiled code takes longer to write truths than for all else.
+        some = torch.where(lacking > 0.0, float(MISSING), 0.0)
+        sums.append(some + torch.where(both - lacking * _MORE > 0.0, float(COMPLETE), 0.0))
     return tuple(sums)
 
 
@@ -89,7 +91,7 @@ class Regrouped:
     kernel: Sums
 
     def __call__(self, arguments: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """The plan's tensors and pixels in; photons out, and not 0 for the marks that there are."""
+        """The plan's tensors and pixels in; photons out, and the number with the marks if there are any."""
         *tensors, slow, fast = arguments
         return self._sums(tensors, slow, fast, 1, slow.numel())
 

@@ -16,7 +16,7 @@ from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part
 from openbragg.engine.sequence import reference_interpolates_otherwise, render_in_order
 from openbragg.engine.strips import Strip, advance, differentiated_strip, filled_strip, ranges
-from openbragg.engine.summation import pixel_sums
+from openbragg.engine.summation import marked, pixel_sums
 
 #: Terms evaluated at once by one CPU thread. Their intermediate arrays stay in a core's cache, and torch runs
 #: operations of this size on the thread that calls them: cores share the blocks, not the operations within one, so
@@ -181,7 +181,7 @@ def strip_renderer(
                 advance(progress, high - low)
             if made:
                 values, missing, complete = (torch.cat(parts) for parts in zip(*made, strict=True))
-                return Strip(values, missing, complete)
+                return Strip(values, marked(missing, complete))
         summer = engine.summer(plan, panel, stop - start)
         size = summer.pixels if summer is not None else blocks.pixels
         return filled_strip(summer or block, size, pixels, start, stop, dtype, engine.cores(), progress)

@@ -23,12 +23,15 @@ class Pixels:
         Places of the pixels in the region, counted row by row, int64 (pixel,); None for all of them.
     device
         Where coordinates are made.
+    whole_rows
+        Coordinates of the rows in which blocks begin, by the number of pixels: the slow ones as for the first row.
     """
 
     shape: tuple[int, int]
     region: Region
     chosen: torch.Tensor | None
     device: torch.device
+    whole_rows: dict[int, tuple[torch.Tensor, torch.Tensor]] = attrs.field(factory=dict, init=False, repr=False)
 
     @property
     def width(self) -> int:
@@ -46,24 +49,33 @@ class Pixels:
         return self.width * self.height if self.chosen is None else self.chosen.numel()
 
     def coordinates(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Slow and fast index of the pixels from number `start` up to `stop`, float64, (stop - start,)."""
-        first, last = start // self.width, -(-stop // self.width)
-        if self.chosen is None and (last - first) * self.width <= 2 * (stop - start):
-            return self._of_rows(first, last, slice(start - first * self.width, stop - first * self.width))
+        """Slow and fast index of the pixels from number `start` up to `stop`, float64, (stop - start,).
+
+        What it gives is not to be changed.
+        """
+        row, beside = divmod(start, self.width)
+        if self.chosen is None and beside == 0 and stop - start >= self.width:
+            slow, fast = self._rows(stop - start)
+            return slow + row, fast
         if self.chosen is None:
-            place = torch.arange(start, stop, dtype=torch.float64, device=self.device)
-        else:
-            place = self.chosen[start:stop].to(torch.float64)
+            return self._at(torch.arange(start, stop, dtype=torch.float64, device=self.device))
+        return self._at(self.chosen[start:stop].to(torch.float64))
+
+    def aligned(self, size: int) -> int:
+        """No more than `size` pixels, a number of whole rows if there are so many: whose coordinates are soon made."""
+        return size if self.chosen is not None or size < self.width else size // self.width * self.width
+
+    def _rows(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Slow and fast index of so many pixels from the beginning of the region's first row, (count,); kept."""
+        if count not in self.whole_rows:
+            self.whole_rows[count] = self._at(torch.arange(count, dtype=torch.float64, device=self.device))
+        return self.whole_rows[count]
+
+    def _at(self, place: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Slow and fast index at places in the region."""
         # Whole numbers divide ten times as slowly; half a pixel keeps rounding away from whole rows.
         row = ((place + 0.5) / self.width).floor()
         return row + self.region[2], place - row * self.width + self.region[0]
-
-    def _of_rows(self, first: int, last: int, part: slice) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same for a part of whole rows of the region, copied from one row and one column."""
-        slow = torch.arange(first, last, dtype=torch.float64, device=self.device) + self.region[2]
-        fast = torch.arange(self.width, dtype=torch.float64, device=self.device) + self.region[0]
-        shape = (last - first, self.width)
-        return slow.unsqueeze(1).expand(shape).reshape(-1)[part], fast.expand(shape).reshape(-1)[part]
 
     def number_of(self, slow: int, fast: int) -> int | None:
         """Number of the pixel at a place of the panel; None for one that is not among them."""

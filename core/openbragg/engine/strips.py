@@ -10,6 +10,7 @@ import torch
 
 from openbragg.engine.compiled import DifferentiableSummer, padded
 from openbragg.engine.pixels import Pixels
+from openbragg.engine.summation import COMPLETE, MISSING, marked
 from openbragg.engine.threads import in_threads, operations_in_one_thread
 from openbragg.errors import UsageError
 
@@ -19,11 +20,28 @@ Block = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, ...]]
 
 @attrs.frozen(eq=False)
 class Strip:
-    """Pixels in their order: photons (pixel,), and the marks that `PixelSums` describes."""
+    """Pixels in their order.
+
+    Attributes
+    ----------
+    values
+        Photons (pixel,).
+    marks
+        What `marked` makes of the marks in `PixelSums`, uint8, (pixel,).
+    """
 
     values: torch.Tensor
-    missing: torch.Tensor
-    complete: torch.Tensor
+    marks: torch.Tensor
+
+    @property
+    def missing(self) -> torch.Tensor:
+        """Which pixels lack a neighbour to interpolate in any term, (pixel,)."""
+        return self.marks & MISSING > 0
+
+    @property
+    def complete(self) -> torch.Tensor:
+        """Which pixels have all in any term, (pixel,)."""
+        return self.marks & COMPLETE > 0
 
 
 def filled_strip(
@@ -38,26 +56,26 @@ def filled_strip(
 ) -> Strip:
     """The pixels from one number up to another, by a function of slow and fast indices, `size` pixels at a time.
 
-    The function gives photons, and may give the two marks.
+    The function gives photons, and may give the two marks, or a number that has both as `marked` makes it.
     """
     with operations_in_one_thread():
         values = torch.empty(stop - start, dtype=dtype, device=pixels.device)
-        missing, complete = (torch.zeros(stop - start, dtype=torch.bool, device=pixels.device) for _ in range(2))
+        marks = torch.zeros(stop - start, dtype=torch.uint8, device=pixels.device)
 
     def fill(piece: tuple[int, int]) -> int:
         low, high = piece
         part = slice(low - start, high - start)
         # A thread begins with gradients on, whatever its caller has.
         with torch.no_grad():
-            for whole, of_block in zip(
-                (values, missing, complete), block(*pixels.coordinates(low, high)), strict=False
-            ):
-                whole[part] = of_block
+            photons, *of_block = block(*pixels.coordinates(low, high))
+            values[part] = photons
+            if of_block:
+                marks[part] = of_block[0] if len(of_block) == 1 else marked(*of_block)
         return high - low
 
-    for finished in in_threads(fill, list(ranges(start, stop, size)), pixels.device, threads):
+    for finished in in_threads(fill, list(ranges(start, stop, pixels.aligned(size))), pixels.device, threads):
         advance(progress, finished)
-    return Strip(values, missing, complete)
+    return Strip(values, marks)
 
 
 def differentiated_strip(
@@ -74,7 +92,7 @@ def differentiated_strip(
     def forward() -> torch.Tensor:
         summer = run.summer
         strip = filled_strip(summer, summer.pixels, pixels, start, stop, torch.float64, run.threads, progress)
-        marks.extend((strip.missing, strip.complete))
+        marks.append(strip.marks)
         return strip.values
 
     def backward(cotangent: torch.Tensor) -> list[torch.Tensor]:

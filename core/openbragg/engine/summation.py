@@ -20,6 +20,14 @@ from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part
 from openbragg.roles import InterpolatingStructureFactors
 
+#: What is added to a pixel's number for either of its marks, see `PixelSums`.
+MISSING, COMPLETE = 1, 2
+
+
+def marked(missing: torch.Tensor, complete: torch.Tensor) -> torch.Tensor:
+    """Both marks of pixels in one number each, uint8."""
+    return missing * MISSING + complete.to(torch.uint8) * COMPLETE
+
 
 @attrs.frozen(eq=False)
 class PixelSums:
