@@ -155,10 +155,10 @@ class Engine:
         worth = self.pays(pixels * plan.terms_per_pixel(), on_cpu=on_cpu)
         if not (on_cpu or worth):
             return None
+        began = time.monotonic()
         from openbragg.engine.compilation import CompilationError
 
         kernels: list[Run] = []
-        began = time.monotonic()
         try:
             prepared = block_plan(plan, panel)
             for kind, size in kinds:

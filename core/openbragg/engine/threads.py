@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
 Result = TypeVar("Result")
 
+#: Seconds after which results are handed on that are there: a thread that waits for each would hold up those that work.
+_PATIENCE = 0.05
+
 
 def in_threads(
     work: Callable[[tuple[int, int]], Result], pieces: list[tuple[int, int]], device: torch.device, threads: int
 ) -> Iterator[Result]:
-    """Do pieces of work in so many threads; on a GPU, whose queue is one, in turn.
+    """Do pieces of work in so many threads; on a GPU, whose queue is one, in turn. Results come in the pieces' order.
 
     Each piece is one thread's: torch's own threads would wait for each other, and for cores that are taken.
     """
@@ -27,12 +30,57 @@ def in_threads(
         if threads <= 1:
             yield from map(work, pieces)
             return
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        shared: _Shared[Result] = _Shared(work, pieces)
+        workers = [threading.Thread(target=shared.work_off, name=f"openbragg {number}") for number in range(threads)]
+        try:
+            for worker in workers:
+                worker.start()
+            yield from shared.results()
+        finally:
+            shared.stopped = True
+            for worker in workers:
+                if worker.ident is not None:
+                    worker.join()
+
+
+class _Shared(Generic[Result]):
+    """Pieces that several threads work off, and what comes of them."""
+
+    def __init__(self, work: Callable[[tuple[int, int]], Result], pieces: list[tuple[int, int]]) -> None:
+        self._work, self._pieces = work, pieces
+        self._taken, self._ready = 0, 0
+        self._found: dict[int, Result] = {}
+        self._failure: BaseException | None = None
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self.stopped = False
+
+    def work_off(self) -> None:
+        """Take pieces and do them until there are no more, or one fails."""
+        torch.set_num_threads(1)
+        while not self.stopped:
+            with self._lock:
+                place, self._taken = self._taken, self._taken + 1
+            if place >= len(self._pieces):
+                return
             try:
-                yield from pool.map(work, pieces)
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+                self._found[place] = self._work(self._pieces[place])
+            except BaseException as error:
+                self._failure, self.stopped = error, True
+                self._over.set()
+                return
+            with self._lock:
+                self._ready += 1
+                if self._ready == len(self._pieces):
+                    self._over.set()
+
+    def results(self) -> Iterator[Result]:
+        """What the pieces gave, in their order; the first failure, when it comes, is raised."""
+        for place in range(len(self._pieces)):
+            while place not in self._found:
+                if self._failure is not None:
+                    raise self._failure
+                self._over.wait(_PATIENCE)
+            yield self._found.pop(place)
 
 
 @contextmanager
