@@ -14,6 +14,7 @@ import torch
 
 import openbragg
 from command_line import run
+from mosaic_model import A, experiment, table
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.engine import compiled
 from openbragg.orchestrator.simulate import Rendering
@@ -23,7 +24,6 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
 ]
 
-A = 1e-10
 FLAT = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
 LAYOUT = (
     Panel(pixels=(7, 9), pixel_size=2e-3, offset=(0.0, 0.0, 0.0), axes=((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0))),
@@ -34,48 +34,15 @@ SOURCES = ((-1.0, 0.001, 0.0, 1.0, 1.2 * A), (-1.0, -0.001, 0.0, 3.0, 1.21 * A))
 MIXED = 2e-5
 
 
-def experiment(**changed: Any) -> Experiment:
-    """A mosaic crystal turned in two steps before a sensor of three layers, with some fields changed by their names."""
-    fields: dict[type, dict[str, Any]] = {
-        Crystal: {
-            "cell": (30 * A, 40 * A, 50 * A, 1.4, 1.6, 1.7),
-            "cells": (5, 4, 3),
-            "mosaic_spread": 0.02,
-            "mosaic_domains": 3,
-        },
-        Beam: {"wavelength": 1.2 * A},
-        Detector: {
-            "pixels": (20, 24),
-            "pixel_size": 2e-3,
-            "sensor_thickness": 3e-4,
-            "sensor_layers": 3,
-            "attenuation_length": 2e-4,
-        },
-        Scan: {"start": 0.1, "range": 0.04, "steps": 2},
-        Sampling: {"oversample": 2},
-    }
-    for name, value in changed.items():
-        (cls,) = [cls for cls in fields if name in cls.__annotations__]
-        fields[cls][name] = value
-    return Experiment(**{cls.__name__.lower(): cls(**values) for cls, values in fields.items()})
-
-
-def table(span: int = 4, **options: Any) -> Any:
-    """A table of amplitudes that differ, of all indices up to a limit."""
-    index = torch.cartesian_prod(*[torch.arange(-span, span + 1)] * 3)
-    amplitudes = 50.0 + (index * torch.tensor([1, 2, 3])).sum(dim=1).double() % 17
-    return openbragg.plugin("structure_factors", "hkl", reflections=(index, amplitudes), **options)
-
-
 OWN = {f"oversample_{factor}": True for factor in ("capture", "polarization", "solid_angle")}
 MODELS: dict[str, Callable[..., Rendering]] = {
     "square": lambda **how: openbragg.render(experiment(), structure_factors=FLAT, **how),
     "gauss": lambda **how: openbragg.render(
-        experiment(cells=(2, 4, 3), fudge=0.01), structure_factors=table(), lattice_shape="gauss", **how
+        experiment(cells=(2, 4, 3), fudge=0.01), structure_factors=table(4), lattice_shape="gauss", **how
     ),
     "round": lambda **how: openbragg.render(
         experiment(water=2e-8, sources=SOURCES, curved=True, resolution_limit=4 * A),
-        structure_factors=table(),
+        structure_factors=table(4),
         lattice_shape="round",
         **how,
     ),
@@ -86,10 +53,13 @@ MODELS: dict[str, Callable[..., Rendering]] = {
         **how,
     ),
     "interpolated": lambda **how: openbragg.render(
-        experiment(cells=(2, 4, 3), fudge=0.01), structure_factors=table(interpolate=True), lattice_shape="gauss", **how
+        experiment(cells=(2, 4, 3), fudge=0.01),
+        structure_factors=table(4, interpolate=True),
+        lattice_shape="gauss",
+        **how,
     ),
     "latch": lambda **how: openbragg.render(
-        experiment(cells=(2, 2, 2)), structure_factors=table(interpolate=True), compat=["interpolation-latch"], **how
+        experiment(cells=(2, 2, 2)), structure_factors=table(4, interpolate=True), compat=["interpolation-latch"], **how
     ),
     "region and mask": lambda **how: openbragg.render(
         experiment(region=(3, 17, 5, 13), mask=np.random.default_rng(2).random((20, 24)) < 0.3),
