@@ -16,7 +16,7 @@ import attrs
 import torch
 
 from openbragg.engine.fusion import loops_apart
-from openbragg.engine.kernel import PIXEL_MULTIPLE
+from openbragg.engine.kernel import PIXEL_MULTIPLE, Run
 
 #: Lengths that the compiler is told to expect of the axes of a plan; any other is as right. They differ from each other
 #: and from other lengths, so that none is taken for the same.
@@ -111,7 +111,7 @@ def compile_for_device(
     further: Sequence[torch.Tensor],
     *,
     differentiates: bool = False,
-) -> Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]:
+) -> Run:
     """The same for the device on which the tensors are; nothing is kept but what torch keeps.
 
     Returns

@@ -16,19 +16,16 @@ import torch
 from openbragg.engine.block import block_plan, block_sums, lie_across, tensors_in, with_tensors
 from openbragg.engine.cache import Cache
 from openbragg.engine.grouped import Regrouped, group_sums, groups_pay
-from openbragg.engine.kernel import PIXEL_MULTIPLE, Kernel, KernelError, fits
+from openbragg.engine.kernel import PIXEL_MULTIPLE, Kernel, KernelError, Run, fits
 from openbragg.engine.plan import PanelPlan, Plan
 
 ENGINES = ("auto", "eager", "compiled")
-
-#: Compiled code: takes a plan's tensors and further ones together.
-Run = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
 
 #: What a term costs without compiled code, in seconds of one core, and what compiling costs in seconds; measured by
 #: `benchmarks/`, and only to a factor of two the same on all machines.
 EAGER_SECONDS_PER_TERM = 1e-7
 COMPILING_SECONDS = 40.0
-#: The same on a GPU of which all is used.
+#: What a term costs on a GPU without compiled code: a guess, for none has been measured.
 DEVICE_SECONDS_PER_TERM = 2e-9
 #: Terms evaluated at once on a GPU, enough to fill it; and what a term takes at most, where nothing is fused.
 _MOST_DEVICE_TERMS, _DEVICE_BYTES_PER_TERM = 1 << 24, 256
@@ -148,7 +145,10 @@ class Engine:
     def _kernels(
         self, plan: Plan, panel: PanelPlan, pixels: int, kinds: Sequence[tuple[Kind, int]]
     ) -> list[Run] | None:
-        """Compiled code of each kind, and for blocks of how many pixels; None where there is none."""
+        """Compiled code of some kinds, or None where there is none.
+
+        With each kind comes how many pixels its blocks will have: on a GPU torch makes code for blocks of that size.
+        """
         if self.name == "eager" or pixels == 0 or self._unfit(plan, panel):
             return None
         on_cpu = plan.device.type == "cpu"

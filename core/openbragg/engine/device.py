@@ -10,11 +10,10 @@ import torch
 
 from openbragg.engine.block import tensors_in
 from openbragg.engine.compilation import CompilationError, compile_for_device
+from openbragg.engine.kernel import Run
 from openbragg.engine.plan import Plan
 from openbragg.engine.signature import ChangeableError, options_of, signature_of
 from openbragg.engine.watching import watched
-
-Run = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
 
 #: Models of which the code is kept.
 _MOST_KEPT = 32

@@ -10,21 +10,16 @@ pixel stands several times, at last in groups of one pixel. So a pixel's sum doe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 
 import attrs
 import torch
 
 from openbragg.engine.amplitudes import amplitudes, indices
-from openbragg.engine.block import (
-    Columns,
-    block_photons,
-    columns_in,
-    evaluations_of,
-)
+from openbragg.engine.block import Columns, block_photons, columns_in, evaluations_of
 from openbragg.engine.evaluate import not_skipped
-from openbragg.engine.kernel import PIXEL_MULTIPLE
+from openbragg.engine.kernel import PIXEL_MULTIPLE, Run
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Components
 from openbragg.engine.summation import COMPLETE, MISSING
@@ -42,8 +37,6 @@ _SMALLER = 4
 _LOOKED_AT, _MOST_WIDE = 256, 0.25
 #: Of the columns so many are looked at, and of layers, sources and pixels so many together.
 _COLUMNS, _TOGETHER = 64, 1 << 13
-
-Sums = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
 
 
 def group_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -88,7 +81,7 @@ class Regrouped:
         The code; takes a plan's tensors, and slow and fast indices of pixels.
     """
 
-    kernel: Sums
+    kernel: Run
 
     def __call__(self, arguments: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """The plan's tensors and pixels in; photons out, and the number with the marks if there are any."""

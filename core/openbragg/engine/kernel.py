@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import torch
 
 from openbragg.errors import OpenBraggError
 
+#: Compiled code, or what stands for it: takes all tensors together, and gives tensors.
+Run = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
 #: Pixels of a block come in such multiples, so that no vector of a processor is filled in part.
 PIXEL_MULTIPLE = 16
 #: Models of one library that may run at the same time.

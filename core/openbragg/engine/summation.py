@@ -26,7 +26,7 @@ MISSING, COMPLETE = 1, 2
 
 def marked(missing: torch.Tensor, complete: torch.Tensor) -> torch.Tensor:
     """Both marks of pixels in one number each, uint8."""
-    return missing * MISSING + complete.to(torch.uint8) * COMPLETE
+    return missing.to(torch.uint8) * MISSING + complete.to(torch.uint8) * COMPLETE
 
 
 @attrs.frozen(eq=False)

@@ -30,7 +30,7 @@ def table_tensors(stol: Array, amplitudes: Array, device: torch.device) -> tuple
         before, after = rises[:-1], rises[1:]
         turns = before * after <= 0.0
         one, other = 2.0 * steps[1:] + steps[:-1], steps[1:] + 2.0 * steps[:-1]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             inner = (one + other) / (one / before + other / after)
         slopes[1:-1] = np.where(turns, 0.0, inner)
     return tuple(torch.from_numpy(column.copy()).to(device) for column in (stol, amplitudes, slopes))
