@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, UsageError
+from openbragg.engine.image import CPU_BLOCK_TERMS
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.simulate import Layout, render
 from openbragg.orchestrator.tracing import (
@@ -228,7 +229,7 @@ class TestOneEvaluation:
         monkeypatch.setattr(summation, "evaluate", counting)
         large = simple(detector=Detector(pixels=(2000, 3000), pixel_size=1e-4))
         trace(large, [(1000, 1500)], structure_factors=factors())
-        assert seen == [32768]  # one block of the six million
+        assert seen == [CPU_BLOCK_TERMS]  # one block of the six million
 
 
 class TestPerPhi:

@@ -59,7 +59,7 @@ from openbragg.roles import (
 )
 
 if TYPE_CHECKING:
-    from openbragg.engine.numerics import exp_minus, interference, sin_pi, sphere_transform
+    from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
     from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
@@ -85,6 +85,7 @@ _LATER = {
     "read_amplitudes": "openbragg.orchestrator.amplitudes",
     "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
+    "interference_product": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
     "sphere_transform": "openbragg.engine.numerics",
     "Rendering": "openbragg.orchestrator.simulate",
@@ -172,6 +173,7 @@ __all__ = [
     "hookimpl",
     "image_seed",
     "interference",
+    "interference_product",
     "load_run",
     "one_of",
     "option",

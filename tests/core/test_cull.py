@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.engine.block import evaluations_of
-from openbragg.engine.bounds import tile_bounds, views_of
+from openbragg.engine.bounds import columns_for_bounds, tile_bounds, views_of
 from openbragg.engine.cull import cull_refusal
 from openbragg.engine.evaluate import evaluate
 from openbragg.engine.pixels import choose_pixels
@@ -159,7 +159,7 @@ def test_every_orientation_adds_no_more_than_its_bound(shape: str, factors: Any)
     for mosaic_domain in range(0, 20, 5):
         alone = attrs.evolve(bounding, cell_vectors=plan.cell_vectors[:1, mosaic_domain : mosaic_domain + 1])
         views = views_of(alone, panel, slow, fast, evaluations_of(alone, panel, slow.reshape(-1), fast.reshape(-1)))
-        reach = tile_bounds(alone, views, alone.cell_vectors.reshape(-1, 9).T, one).reach
+        reach = tile_bounds(alone, views, columns_for_bounds(alone), one).reach
         terms = evaluate(
             plan, panel, slow.reshape(-1), fast.reshape(-1), cell_vectors=alone.cell_vectors
         ).intensity.sum(dim=(0, 1, 2, 3, 4, 5))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 
-from openbragg.engine.numerics import cos_pi, exp_minus, interference, sin_pi
+from openbragg.engine.numerics import cos_pi, exp_minus, interference, interference_product, sin_pi
 from openbragg.engine.pixels import choose_pixels
 
 DOUBLE, SINGLE = torch.float64, torch.float32
@@ -73,6 +73,28 @@ def test_the_derivative_of_the_interference_function_by_the_number_of_cells() ->
         waves = math.pi * float(step)
         wanted = 1.0 if waves == 0.0 else waves * math.cos(7.0 * waves) / math.sin(waves)
         assert float(found) == pytest.approx(sign * wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, SINGLE])
+@pytest.mark.parametrize("cells", [(1, 1, 1), (7, 20, 3), (1000, 999, 998)])
+def test_the_product_of_interference_functions(cells: tuple[int, int, int], dtype: torch.dtype) -> None:
+    # In the beam and at lattice points, where numerators and denominators vanish; beside them, and between them.
+    steps = torch.tensor([0.0, 1e-15, 1e-9, 1e-5, 3e-4, 0.013, -0.02, 0.25, 0.5, -0.5], dtype=DOUBLE)
+    offset = torch.cartesian_prod(steps, steps, steps).unbind(1)
+    counts = torch.tensor(cells, dtype=DOUBLE)
+    found = interference_product(offset, counts, dtype)
+    assert found.dtype == dtype
+    rows = zip(offset, counts, strict=True)
+    separate = math.prod(interference(step, step, count, DOUBLE, signed=False).abs() for step, count in rows)
+    peak = math.prod(cells)
+    assert float((found.to(DOUBLE).abs() - separate).abs().max()) < peak * (1e-12 if dtype == DOUBLE else 4e-7)
+    assert float(found[0]) == pytest.approx(peak, rel=1e-6)
+
+
+def test_derivatives_of_the_product_are_those_of_its_factors() -> None:
+    offset = [torch.tensor(step, dtype=DOUBLE, requires_grad=True) for step in ([0.0, 0.01], [0.2, 1e-4], [0.05, 0.3])]
+    counts = torch.tensor([7.0, 5.0, 6.0], dtype=DOUBLE)
+    assert gradcheck(lambda *steps: interference_product(steps, counts, DOUBLE) ** 2, offset, eps=1e-7, atol=1e-3)
 
 
 @given(

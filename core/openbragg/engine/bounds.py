@@ -18,18 +18,20 @@ from openbragg.engine.evaluate import photons, pixel_factors
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.roles import BoundedLatticeShape, Miller
 
-#: More than float64 rounds an index, for crystals up to tens of micrometres.
-_INDEX_ROUNDING = 1e-9
+#: More than single precision rounds h = a . q, as a part of |a_x q_x| + |a_y q_y| + |a_z q_z|; and a box's extents.
+_INDEX_ROUNDING = 2.0**-20
 #: More than single precision rounds a bound.
 _BOUND_ROUNDING = 1.0 + 1e-5
+#: Below it a reach is below 1 for all that single precision rounds.
+_NEXT = 1.0 - 1e-5
 #: Rounding of a sum of n numbers in single precision is below n times this, in whatever order they are added.
 _SUM_ROUNDING = 1.2e-7
 #: Bounds up to which orientations are left out are tried in such steps, beginning at an equal share for all: a
 #: compiler makes one loop of a fixed number of sums, and sorting would cost as much as evaluating.
 _STEP = 1.6
 _STEPS = 8
-#: Columns come in such multiples, and a length in metres that no cell has.
-_TOGETHER, _HUGE = 8, 1e30
+#: Columns come in such multiples.
+_TOGETHER = 8
 
 
 @attrs.frozen(eq=False)
@@ -40,7 +42,7 @@ class TileBounds:
     ----------
     shares
         What each orientation could add to a pixel of a tile, at most, in units of an equal share of what may be left
-        out, (tile x source, orientation).
+        out, (tile x source, column); see `columns_for_bounds`.
     most
         The largest share up to which orientations are left out, of each tile, (tile,).
     skipped
@@ -59,9 +61,9 @@ class TileBounds:
         return self.shares, self.most, self.skipped, self.reach
 
     def kept(self) -> torch.Tensor:
-        """Which orientations must be evaluated, booleans (tile, source, orientation)."""
-        shares = self.shares.reshape(len(self.most), -1, self.shares.shape[1])
-        return ~(shares <= self.most.reshape(-1, 1, 1))
+        """Which orientations must be evaluated, booleans (tile x source, column)."""
+        shares = self.shares.reshape(len(self.most), -1)
+        return (~(shares <= self.most.unsqueeze(1))).reshape(self.shares.shape)
 
 
 def views_of(
@@ -92,13 +94,14 @@ def views_of(
 
 
 def columns_for_bounds(plan: Plan) -> torch.Tensor:
-    """Components of the cell vectors, (9, orientation), those of all orientations side by side.
+    """The components of the cell vectors, their absolute values, and a 1, float32, (19, column).
 
-    There are more columns than orientations, up to a multiple of what a processor works on at once. The cells of the
-    others are so large that nothing is left out of them.
+    Those of all orientations lie side by side. There are more columns than orientations, up to a multiple of what a
+    processor works on at once; the others are 0.
     """
-    columns = plan.cell_vectors.detach().reshape(-1, 9).T
-    return torch.nn.functional.pad(columns, (0, -columns.shape[1] % _TOGETHER), value=_HUGE).contiguous()
+    vectors = plan.cell_vectors.detach().reshape(-1, 9).T.to(torch.float32)
+    columns = torch.cat([vectors, vectors.abs(), torch.ones_like(vectors[:1])])
+    return torch.nn.functional.pad(columns, (0, -columns.shape[1] % _TOGETHER)).contiguous()
 
 
 def tile_bounds(plan: Plan, views: torch.Tensor, columns: torch.Tensor, limit: torch.Tensor) -> TileBounds:
@@ -118,12 +121,16 @@ def tile_bounds(plan: Plan, views: torch.Tensor, columns: torch.Tensor, limit: t
     tiles, sources = views.shape[:2]
     seven = views.reshape(-1, 7, 1).unbind(1)
     pairs = sources * columns.shape[1]
-    # Times a number of each tile, which keeps the compiler from running two loops where one does.
-    shares = _bounds(plan, seven[:6], columns) * (seven[6] * pairs / limit).to(plan.lattice.dtype)
-    of_tile = shares.reshape(tiles, pairs)
+    # In units of an equal share of what may be left out; times a number of each tile, which keeps the compiler from
+    # running two loops where one does.
+    shares = _bounds(plan, seven[:6], columns) * (seven[6] * (pairs / limit)).to(plan.lattice.dtype)
     whole = pairs / (1.0 + pairs * _SUM_ROUNDING)
     levels = [_STEP**step for step in range(_STEPS)]
-    sums = [torch.where(shares <= level, shares, 0.0).sum(dim=1).reshape(tiles, sources).sum(dim=1) for level in levels]
+
+    def of_tiles(chosen: torch.Tensor) -> torch.Tensor:
+        return torch.where(chosen, shares, 0.0).sum(dim=1).reshape(tiles, sources).sum(dim=1)
+
+    sums = [of_tiles(shares <= level) for level in levels]
     most = torch.zeros_like(sums[0])
     skipped = torch.zeros_like(sums[0])
     for level, total in zip(levels, sums, strict=True):
@@ -134,29 +141,43 @@ def tile_bounds(plan: Plan, views: torch.Tensor, columns: torch.Tensor, limit: t
         shares=shares,
         most=most,
         skipped=skipped.to(torch.float64) * (limit / whole),
-        reach=torch.where(of_tile < float("inf"), of_tile, 0.0).sum(dim=1) * (limit / pairs),
+        reach=of_tiles(shares < float("inf")) * (limit / pairs),
     )
 
 
 def _bounds(plan: Plan, boxes: Sequence[torch.Tensor], columns: torch.Tensor) -> torch.Tensor:
-    """Bounds of F_cell^2 F_latt^2, (box, orientation), for boxes of q and components (9, orientation) of the cell."""
+    """Bounds of F_cell^2 F_latt^2, (box, column), for boxes of q; 0 in columns without an orientation.
+
+    Single precision does, in whatever precision the sum is: boxes are larger by what it rounds.
+    """
     assert isinstance(plan.shape, BoundedLatticeShape)
+    middles = [box.to(torch.float32) for box in boxes[:3]]
+    extents = [
+        (extent * (1.0 + _INDEX_ROUNDING) + middle.abs() * _INDEX_ROUNDING).to(torch.float32)
+        for extent, middle in zip(boxes[3:], boxes[:3], strict=True)
+    ]
     indices, distances, within = [], [], None
     for row in range(3):
-        x, y, z = columns[3 * row], columns[3 * row + 1], columns[3 * row + 2]
-        centre = (boxes[0] * x).addcmul(boxes[1], y).addcmul(boxes[2], z)
-        reach = (boxes[3] * x.abs()).addcmul(boxes[4], y.abs()).addcmul(boxes[5], z.abs())
-        nearest = torch.ceil(centre - 0.5)
-        distance = (centre - nearest).abs() - (reach + _INDEX_ROUNDING)
-        distances.append(distance.to(plan.lattice.dtype).clamp(min=0.0, max=0.5))
-        indices.append(nearest)
+        centre = _dot(middles, columns[3 * row : 3 * row + 3])
+        reach = _dot(extents, columns[3 * row + 9 : 3 * row + 12])
+        nearest = torch.round(centre)
+        distance = (centre - nearest).abs() - reach
+        distances.append(distance.to(plan.lattice.dtype).clamp(min=0.0))
+        indices.append(nearest.to(torch.float64))
         # So that the nearest index of no sample is farther away than the next.
-        near = reach < 1.0 - _INDEX_ROUNDING
+        near = reach < _NEXT
         within = near if within is None else within & near
     assert within is not None
     amplitude = plan.structure_factors.amplitude(Miller(*indices), Miller(*indices), plan.tables)
     amplitude = amplitude * plan.shape.bound(Miller(*distances), plan.lattice)
-    return torch.where(within, amplitude * amplitude * _BOUND_ROUNDING, float("inf"))
+    # As a product, for where there is no orientation nothing is infinite.
+    squared = amplitude * amplitude * (columns[18] * _BOUND_ROUNDING)
+    return torch.where(within, squared, float("inf"))
+
+
+def _dot(numbers: Sequence[torch.Tensor], vector: torch.Tensor) -> torch.Tensor:
+    first = numbers[0] * vector[0]
+    return first.addcmul(numbers[1], vector[1]).addcmul(numbers[2], vector[2])
 
 
 def by_tile(values: torch.Tensor, pixels: int) -> torch.Tensor:

@@ -23,7 +23,7 @@ from openbragg.engine.kernel import PIXEL_MULTIPLE, Run
 _EXPECTED = {"layer": 5, "subpixel": 7, "source": 13, "phi": 17, "mosaic": 29, "column": 377}
 _EXPECTED_PIXELS = 64 * PIXEL_MULTIPLE
 #: The same of tensors that come beside a plan's, where they are not (pixel,).
-_EXPECTED_BESIDE = {"tile": 96, "row": 288, "sample": 16, "listed": 60, "orientation": 250}
+_EXPECTED_BESIDE = {"tile": 96, "row": 288, "sample": 16, "place": 60, "kept": 9001, "orientation": 251}
 #: Names of axes by the plan's fields.
 _AXES: dict[str, tuple[str | None, ...]] = {
     "subpixels": ("subpixel",),
@@ -87,8 +87,8 @@ def compile_function(
     folder
         Where the library is left.
     axes
-        Names of the axes of each of the further tensors: those of a plan, ``tile``, ``row``, ``sample``, ``listed`` and
-        ``orientation``; the length of one that has always the same.
+        Names of the axes of each of the further tensors: those of a plan, ``tile``, ``row``, ``sample``, ``place``,
+        ``kept`` and ``orientation``; the length of one that has always the same.
     differentiates
         Whether the function takes derivatives of what it computes.
 

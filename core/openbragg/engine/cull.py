@@ -16,14 +16,9 @@ import torch
 
 from openbragg.engine.block import evaluations_of, summed_plan, with_tensors
 from openbragg.engine.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
-from openbragg.engine.compiled import (
-    Engine,
-    Kind,
-    arguments_of,
-    load_kernel,
-)
+from openbragg.engine.compiled import Engine, Kind, arguments_of, load_kernel
 from openbragg.engine.kernel import KernelError
-from openbragg.engine.listed import listed_intensity, tile_photons
+from openbragg.engine.listed import Lists, listed_intensity, lists_of, tile_photons
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
@@ -35,13 +30,13 @@ from openbragg.roles import BoundedLatticeShape, BoundedStructureFactors
 #: Samples of a tile that fill the vectors of a processor; the fewer there are, the more orientations can be left out.
 _TILE_SAMPLES = 16
 #: Pairs of a tile and an orientation whose bounds are worked out together: they stay in a core's cache.
-_PAIRS = 1 << 15
+_PAIRS = 1 << 16
 #: Terms evaluated together, likewise.
-_COMPILED_TERMS, _EAGER_TERMS = 1 << 16, 1 << 15
+_COMPILED_TERMS, _EAGER_TERMS = 1 << 18, 1 << 16
 #: Pairs and samples that a thread goes through before it comes back: what is done once for many takes little time.
 _PIECE_PAIRS, _PIECE_SAMPLES = 1 << 20, 1 << 16
 #: Tiles in which the peak is searched; of many tiles, one in so many is looked at.
-_CANDIDATES, _MANY, _ONE_IN = 64, 4096, 7
+_CANDIDATES, _MANY, _ONE_IN = 32, 4096, 7
 
 
 @attrs.frozen(kw_only=True)
@@ -120,34 +115,43 @@ class _Sum:
             kept = torch.ones((len(chosen) * sources, orientations), dtype=torch.bool, device=slow.device)
         else:
             views = views_of(self.plan, self.panel, slow, fast, evaluations)
-            parts = []
-            for bounds in self.bounds_of(views, limit):
-                parts.append(bounds.kept().flatten(0, 1)[:, :orientations])
-                missing = max(missing, float(bounds.skipped.max()))
-            kept = torch.cat(parts)
-        counts = kept.sum(dim=1)
+            parts = list(self.bounds_of(views, limit))
+            kept = self._kept(parts)
+            missing = float(torch.cat([bounds.skipped for bounds in parts]).max())
+        lists = lists_of(kept)
         samples = [by_tile(component, slow.shape[1]).flatten(0, 1) for component in evaluations.scattering]
-        intensity = torch.zeros_like(samples[0])
-        # Lists of about one length are summed together.
-        ordered, order = counts.sort(descending=True)
-        lengths, start = ordered.tolist(), 0
-        while start < len(lengths) and lengths[start] > 0:
-            stop = start + max(1, self.terms // (intensity.shape[1] * lengths[start]))
-            part = order[start:stop]
-            listed, counted = _lists(kept[part], counts[part], lengths[start])
-            vectors = self.vectors.index_select(1, listed.reshape(-1)).reshape(9, *listed.shape)
-            intensity[part] = self.intensity(
-                *(each[part] for each in samples), vectors, counted.to(self.plan.lattice.dtype)
-            )
-            start = stop
+        intensity = self._summed(samples, lists)
         photons = tile_photons(self.plan, self.panel, slow, fast, evaluations, intensity)
-        return photons, int(counts.sum()), missing
+        return photons, len(lists.kept), missing
+
+    def _kept(self, parts: Sequence[TileBounds]) -> torch.Tensor:
+        """Which orientations must be evaluated, (tile x source, column); none of those that only fill columns up."""
+        kept = torch.cat([bounds.kept() for bounds in parts])
+        kept[:, self.lists[1] :] = False
+        return kept
+
+    def _summed(self, samples: Sequence[torch.Tensor], lists: Lists) -> torch.Tensor:
+        """Intensities of samples (row, sample), summed over lists: those of about one length together."""
+        lengths, order = lists.rows[:, 1].sort(descending=True)
+        # Nothing is summed where a list is empty.
+        longest, rows = lengths.tolist(), order[lengths > 0]
+        ordered, of_lists = [each[rows] for each in samples], lists.rows[rows]
+        parts, start = [], 0
+        while start < len(rows):
+            part = slice(start, start + max(1, self.terms // (samples[0].shape[1] * longest[start])))
+            places = torch.arange(longest[start], device=rows.device).unsqueeze(1).expand(-1, 2).contiguous()
+            parts.append(
+                self.intensity([each[part] for each in ordered], self.vectors, lists.kept, of_lists[part], places)
+            )
+            start = part.stop
+        intensity = torch.zeros_like(samples[0])
+        if parts:
+            intensity[rows] = torch.cat(parts)
+        return intensity
 
 
 def culled_photons(
-    plan: Plan,
-    panel: PanelPlan,
-    tiles: Tiles,
+    whole: _Sum,
     share: float,
     dtype: torch.dtype,
     engine: Engine,
@@ -159,10 +163,8 @@ def culled_photons(
 
     Parameters
     ----------
-    plan, panel
-        A sum that `cull_refusal` has nothing against.
-    tiles
-        The pixels.
+    whole
+        The sum of a plan that `cull_refusal` has nothing against.
     share
         Between 0 and 1.
     dtype, engine
@@ -172,9 +174,9 @@ def culled_photons(
     progress
         Called after each block with the number of pixels it finished.
     """
-    whole = _sum(plan, panel, tiles, engine)
+    plan, tiles = whole.plan, whole.tiles
     values = torch.zeros(tiles.pixels.count, dtype=dtype, device=plan.device)
-    limit = share * _peak(whole, engine, uncertain)
+    limit = limit_of(share * _peak(whole, engine, uncertain), plan)
 
     def fill(piece: tuple[int, int]) -> tuple[int, int, float]:
         with torch.no_grad():
@@ -193,12 +195,17 @@ def culled_photons(
     return values, Culled(pairs=tiles.count * whole.lists[0] * whole.lists[1], evaluated=evaluated, bound=largest)
 
 
-def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> torch.Tensor:
-    """Photons of the brightest pixel that is found: a bound of the peak from below, float64, ()."""
+def limit_of(photons: float, plan: Plan) -> torch.Tensor:
+    """Photons that may be left out, as `tile_bounds` takes them: float64, ()."""
+    return torch.tensor(photons, dtype=torch.float64, device=plan.device)
+
+
+def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> float:
+    """Photons of the brightest pixel that is found: a bound of the peak from below."""
     tiles, device = whole.tiles, whole.plan.device
     # Spots are larger than tiles: some tiles of many tell where they are.
     some = torch.arange(0, tiles.count, 1 if tiles.count < _MANY else _ONE_IN, device=device)
-    one = torch.ones((), dtype=torch.float64, device=device)
+    one = limit_of(1.0, whole.plan)
 
     def reach(piece: tuple[int, int]) -> torch.Tensor:
         with torch.no_grad():
@@ -207,7 +214,7 @@ def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> torch.Tensor:
 
     reaches = list(in_threads(reach, _pieces(whole, len(some), engine), device, engine.cores()))
     if not reaches:
-        return 0.0 * one
+        return 0.0
     found = some[torch.cat(reaches).topk(min(len(some), _CANDIDATES)).indices]
     # Those that lie beside them were perhaps not looked at.
     beside = torch.arange(1 - _ONE_IN, _ONE_IN, device=device)
@@ -221,7 +228,7 @@ def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> torch.Tensor:
             return float(torch.where(counted, whole.photons(chosen, None)[0], 0.0).max())
 
     few = [(low, min(low + _CANDIDATES, len(candidates))) for low in range(0, len(candidates), _CANDIDATES)]
-    return max(in_threads(peak, few, device, engine.cores())) * one
+    return max(in_threads(peak, few, device, engine.cores()))
 
 
 def _pieces(whole: _Sum, count: int, engine: Engine) -> list[tuple[int, int]]:
@@ -259,9 +266,7 @@ class CullingRenderer:
         """The pixels, which are always all: nothing is left out of a run in which the order matters further."""
         assert (start, stop) == (0, self._pixels.count)
         values, self.culled = culled_photons(
-            plan,
-            self._panel,
-            _tiles(plan, self._panel, self._pixels),
+            _sum(plan, self._panel, _tiles(plan, self._panel, self._pixels), self._engine),
             self._share,
             self._dtype,
             self._engine,
@@ -280,18 +285,6 @@ def _tiles(plan: Plan, panel: PanelPlan, pixels: Pixels) -> Tiles:
     return cut_into_tiles(pixels, side)
 
 
-def _lists(kept: torch.Tensor, counts: torch.Tensor, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Numbers of the orientations that are kept of each row, and which places of the lists are filled.
-
-    Both are (row, number); `kept` is (row, orientation), and `counts` how many there are, (row,).
-    """
-    filled = torch.arange(longest, device=kept.device) < counts.unsqueeze(1)
-    listed = torch.zeros(filled.shape, dtype=torch.int64, device=kept.device)
-    # Both run through the rows in the same order.
-    listed[filled] = kept.nonzero(as_tuple=True)[1]
-    return listed, filled
-
-
 def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
     assert isinstance(plan.structure_factors, BoundedStructureFactors)
     summing = summed_plan(plan, panel)
@@ -305,8 +298,8 @@ def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
         def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
             return tile_bounds(bounding, views, columns, limit)
 
-        def intensity(*arguments: torch.Tensor) -> torch.Tensor:
-            return listed_intensity(summing, *arguments)
+        def intensity(samples: Sequence[torch.Tensor], *others: torch.Tensor) -> torch.Tensor:
+            return listed_intensity(summing, samples, *others)
 
     else:
         of_bounds, of_sums = arguments_of(bounding), arguments_of(summing)
@@ -314,8 +307,8 @@ def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
         def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
             return TileBounds(*kernels[0]([*of_bounds, views.contiguous(), columns, limit]))
 
-        def intensity(*arguments: torch.Tensor) -> torch.Tensor:
-            return kernels[1]([*of_sums, *arguments])[0]
+        def intensity(samples: Sequence[torch.Tensor], *others: torch.Tensor) -> torch.Tensor:
+            return kernels[1]([*of_sums, *samples, *others])[0]
 
     return _Sum(
         plan=summing,
@@ -323,7 +316,7 @@ def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
         tiles=tiles,
         bounds=bounds,
         intensity=intensity,
-        vectors=plan.cell_vectors.detach().reshape(-1, 9).T.contiguous(),
+        vectors=plan.cell_vectors.detach().reshape(-1, 9).contiguous(),
         terms=_EAGER_TERMS if kernels is None else _COMPILED_TERMS,
     )
 
@@ -364,7 +357,8 @@ def _listed_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
     count = len(arguments_of(plan))
 
     def intensity(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
-        return (listed_intensity(with_tensors(plan, tensors[:count]), *tensors[count:]),)
+        samples, others = tensors[count : count + 3], tensors[count + 3 :]
+        return (listed_intensity(with_tensors(plan, tensors[:count]), samples, *others),)
 
     return intensity
 
@@ -373,12 +367,13 @@ BOUNDS = Kind(
     name="bounds",
     further=3,
     function=_bounds_function,
-    axes=(("tile", "source", 7), (9, "orientation"), ()),
+    axes=(("tile", "source", 7), (19, "column"), ()),
+    dtypes=lambda plan: (torch.float64, torch.float32, torch.float64),
 )
 LISTED = Kind(
     name="listed",
-    further=5,
+    further=7,
     function=_listed_function,
-    axes=(*(("row", "sample"),) * 3, (9, "row", "listed"), ("row", "listed")),
-    dtypes=lambda plan: (*(torch.float64,) * 4, plan.lattice.dtype),
+    axes=(*(("row", "sample"),) * 3, ("orientation", 9), ("kept",), ("row", 3), ("place", 2)),
+    dtypes=lambda plan: (*(torch.float64,) * 4, *(torch.int64,) * 3),
 )

@@ -12,6 +12,8 @@ from typing import Any
 
 #: Beyond so many, as where each term interpolates between 64 reflections, laying loops out anew takes minutes.
 _MOST_OPERATIONS = 64
+#: Loops over evaluations, of which there are two where these come in rows.
+_MOST_OUTER = 2
 
 
 def loops_apart() -> Callable[[list[Any]], list[Any]] | None:
@@ -20,7 +22,7 @@ def loops_apart() -> Callable[[list[Any]], list[Any]] | None:
     It acts before anything is fused, on loops alone and by the compiler's own means: what is computed stays the same.
     """
     try:
-        from sympy import expand
+        from sympy import expand, prod
         from torch._inductor.scheduler import SchedulerNode
     except ImportError:
         return None
@@ -28,16 +30,16 @@ def loops_apart() -> Callable[[list[Any]], list[Any]] | None:
     def separated(nodes: list[Any]) -> list[Any]:
         operations = [node for node in nodes if isinstance(node, SchedulerNode)]
         nests = {
-            (outer[0], inner[0])
+            prod([*outer, *inner])
             for outer, inner in (node._sizes for node in operations if node.is_reduction())
-            if len(outer) == 1 and len(inner) == 1
+            if len(outer) <= _MOST_OUTER and len(inner) == 1
         }
         joined = [
             node
             for node in operations
             if not node.is_reduction()
             and len(node._sizes[0]) == 1
-            and any(expand(node._sizes[0][0] - outer * inner) == 0 for outer, inner in nests)
+            and any(expand(node._sizes[0][0] - nest) == 0 for nest in nests)
         ]
         if len(joined) <= _MOST_OPERATIONS:
             for node in joined:

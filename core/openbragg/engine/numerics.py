@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import reduce
+from operator import mul
 from typing import Any, cast
 
 import attrs
@@ -16,6 +18,7 @@ _SMALLEST = 1e-300
 _SERIES_TURNS = 0.01
 #: Far below any offset that a detector can resolve, a power of two.
 _TINY = 2.0**-100
+_TINY_IN_PRODUCT = {torch.float32: 2.0**-40, torch.float64: _TINY}
 #: sin(pi x) / x as a polynomial in x^2 for |x| <= 1/2, by Remez' exchange in 50 digits.
 _SINE_SINGLE = (
     3.1415926368961181998,
@@ -162,6 +165,41 @@ def interference(
     half = 0.5 * (halves + nearest.to(dtype) * torch.remainder(count - 1.0, 2.0))
     away = half - torch.round(half)
     return ratio * (1.0 - 8.0 * (away * away))
+
+
+def interference_product(offset: Sequence[torch.Tensor], cells: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Product of the interference functions along several axes, whose sign may be wrong.
+
+    It has one division where that of `interference` has one for each axis, and divisions are a good part of a term.
+
+    Parameters
+    ----------
+    offset
+        Index minus nearest whole index along each axis, float64; they broadcast.
+    cells
+        N along each axis, whole numbers, float64, shape (axes,).
+    dtype
+        Precision of the result and of all that is done here, see `interference`.
+
+    Returns
+    -------
+    Tensor of the offsets' shape.
+    """
+    counts = cells.unbind(0)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*offset, cells)):
+        # No sign is asked for, and so no nearest index.
+        return reduce(
+            mul,
+            (interference(step, step, count, dtype, signed=False) for step, count in zip(offset, counts, strict=True)),
+        )
+    waves, lines = [], []
+    for step, count in zip(offset, counts, strict=True):
+        # As in `interference`, but such that a product of three is still a plain number.
+        argument = step.to(dtype) + _TINY_IN_PRODUCT[dtype]
+        turns = count.to(dtype) * argument
+        waves.append(sin_pi(turns - torch.round(turns)))
+        lines.append(sin_pi(argument))
+    return reduce(mul, waves) / reduce(mul, lines)
 
 
 class _Interference(torch.autograd.Function):

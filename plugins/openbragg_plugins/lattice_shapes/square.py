@@ -26,9 +26,11 @@ class Square:
     flags: ClassVar[tuple[str, ...]] = ("-square_xtal",)
 
     def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
-        """See `openbragg.LatticeShape.factors`; three factors."""
-        from openbragg import interference
+        """See `openbragg.LatticeShape.factors`; three factors, or their product where no sign is wanted."""
+        from openbragg import interference, interference_product
 
+        if not lattice.signed:
+            return (interference_product(tuple(offset), lattice.cells, lattice.dtype),)
         return tuple(
             interference(step, index, count, lattice.dtype, lattice.signed)
             for step, index, count in zip(offset, nearest, lattice.cells.unbind(0), strict=True)
