@@ -21,7 +21,7 @@ from openbragg.engine.summation import marked, pixel_sums
 #: Terms evaluated at once by one CPU thread: so many that little time goes into calling an operation, during which
 #: other threads wait, and so few that intermediate arrays stay in a core's caches. Cores share the blocks, not the
 #: operations within one, so that they never wait for each other.
-CPU_BLOCK_TERMS = 1 << 16
+CPU_BLOCK_TERMS = 1 << 17
 #: Fewest pixels in a block, where the sum of one pixel is long: the innermost loop runs over pixels.
 _FEWEST_PIXELS = 256
 
