@@ -150,7 +150,7 @@ class _Sum:
         return intensity
 
 
-def culled_photons(
+def _culled_photons(
     whole: _Sum,
     share: float,
     dtype: torch.dtype,
@@ -176,7 +176,7 @@ def culled_photons(
     """
     plan, tiles = whole.plan, whole.tiles
     values = torch.zeros(tiles.pixels.count, dtype=dtype, device=plan.device)
-    limit = limit_of(share * _peak(whole, engine, uncertain), plan)
+    limit = _limit(share * _peak(whole, engine, uncertain), plan)
 
     def fill(piece: tuple[int, int]) -> tuple[int, int, float]:
         with torch.no_grad():
@@ -195,7 +195,7 @@ def culled_photons(
     return values, Culled(pairs=tiles.count * whole.lists[0] * whole.lists[1], evaluated=evaluated, bound=largest)
 
 
-def limit_of(photons: float, plan: Plan) -> torch.Tensor:
+def _limit(photons: float, plan: Plan) -> torch.Tensor:
     """Photons that may be left out, as `tile_bounds` takes them: float64, ()."""
     return torch.tensor(photons, dtype=torch.float64, device=plan.device)
 
@@ -205,7 +205,7 @@ def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> float:
     tiles, device = whole.tiles, whole.plan.device
     # Spots are larger than tiles: some tiles of many tell where they are.
     some = torch.arange(0, tiles.count, 1 if tiles.count < _MANY else _ONE_IN, device=device)
-    one = limit_of(1.0, whole.plan)
+    one = _limit(1.0, whole.plan)
 
     def reach(piece: tuple[int, int]) -> torch.Tensor:
         with torch.no_grad():
@@ -265,7 +265,7 @@ class CullingRenderer:
     def __call__(self, plan: Plan, start: int, stop: int) -> Strip:
         """The pixels, which are always all: nothing is left out of a run in which the order matters further."""
         assert (start, stop) == (0, self._pixels.count)
-        values, self.culled = culled_photons(
+        values, self.culled = _culled_photons(
             _sum(plan, self._panel, _tiles(plan, self._panel, self._pixels), self._engine),
             self._share,
             self._dtype,

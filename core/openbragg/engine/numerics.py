@@ -183,7 +183,9 @@ def interference_product(offset: Sequence[torch.Tensor], cells: torch.Tensor, dt
 
     Returns
     -------
-    Tensor of the offsets' shape.
+    Tensor of the offsets' shape after broadcasting, a number of cells: all of them at lattice points.
+
+    Source: von Laue's lattice sum.
     """
     counts = cells.unbind(0)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*offset, cells)):
