@@ -86,14 +86,17 @@ def indices(
 ) -> tuple[Miller, Miller, Miller]:
     """Fractional index, nearest whole index, and the offset between the two, of `amplitudes`; all float64."""
     if origin is None:
-        index = Miller(*(_dot(scattering, row) for row in rows))
+        index = Miller(*(dot(scattering, row) for row in rows))
     else:
-        index = Miller(*(_dot(scattering, row, start) for row, start in zip(rows, origin, strict=True)))
+        index = Miller(*(dot(scattering, row, start) for row, start in zip(rows, origin, strict=True)))
     # Halves go up, as in the reference.
     nearest = Miller(*(torch.ceil(value - 0.5) for value in index))
     return index, nearest, Miller(*(value - whole for value, whole in zip(index, nearest, strict=True)))
 
 
-def _dot(components: Components, row: Sequence[torch.Tensor], start: torch.Tensor | None = None) -> torch.Tensor:
+def dot(
+    components: Sequence[torch.Tensor], row: Sequence[torch.Tensor], start: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Product of vectors whose x, y and z are tensors of any shapes that broadcast, added to `start`."""
     first = components[0] * row[0] if start is None else start.addcmul(components[0], row[0])
     return first.addcmul(components[1], row[1]).addcmul(components[2], row[2])

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import attrs
 import torch
 
+from openbragg.engine.amplitudes import dot
 from openbragg.engine.block import Evaluations
 from openbragg.engine.evaluate import photons, pixel_factors
 from openbragg.engine.plan import PanelPlan, Plan
@@ -158,8 +159,8 @@ def _bounds(plan: Plan, boxes: Sequence[torch.Tensor], columns: torch.Tensor) ->
     ]
     indices, distances, within = [], [], None
     for row in range(3):
-        centre = _dot(middles, columns[3 * row : 3 * row + 3])
-        reach = _dot(extents, columns[3 * row + 9 : 3 * row + 12])
+        centre = dot(middles, columns[3 * row : 3 * row + 3].unbind(0))
+        reach = dot(extents, columns[3 * row + 9 : 3 * row + 12].unbind(0))
         nearest = torch.round(centre)
         distance = (centre - nearest).abs() - reach
         distances.append(distance.to(plan.lattice.dtype).clamp(min=0.0))
@@ -173,11 +174,6 @@ def _bounds(plan: Plan, boxes: Sequence[torch.Tensor], columns: torch.Tensor) ->
     # As a product, for where there is no orientation nothing is infinite.
     squared = amplitude * amplitude * (columns[18] * _BOUND_ROUNDING)
     return torch.where(within, squared, float("inf"))
-
-
-def _dot(numbers: Sequence[torch.Tensor], vector: torch.Tensor) -> torch.Tensor:
-    first = numbers[0] * vector[0]
-    return first.addcmul(numbers[1], vector[1]).addcmul(numbers[2], vector[2])
 
 
 def by_tile(values: torch.Tensor, pixels: int) -> torch.Tensor:

@@ -24,10 +24,10 @@ class Lists:
     Attributes
     ----------
     kept
-        All lists one after the other, int64, (number,). From each number is taken what `rows` says.
+        Places of all marks, counted through all columns of all rows, int64, (mark,).
     rows
-        Where a row's list begins, how long it is, and what to take from its numbers for those of the orientations,
-        int64, (row, 3).
+        Of each row: where its marks begin in `kept`, how many they are, and the place of its first column, from which
+        orientations are counted; int64, (row, 3).
     """
 
     kept: torch.Tensor
