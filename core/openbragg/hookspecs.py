@@ -9,6 +9,7 @@ import pluggy
 if TYPE_CHECKING:
     from openbragg.roles import (
         Background,
+        Command,
         GeometryConvention,
         GeometryReader,
         ImageFormat,
@@ -68,3 +69,8 @@ def geometry_readers() -> list[type[GeometryReader]]:  # type: ignore[empty-body
 @hookspec
 def truth_formats() -> list[type[TruthFormat]]:  # type: ignore[empty-body]
     """Return classes that write what is known of a run to a file."""
+
+
+@hookspec
+def commands() -> list[type[Command]]:  # type: ignore[empty-body]
+    """Return classes that are commands of ``openbragg``."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openbragg.orchestrator.registry import BLOCK_VARIABLE
+from openbragg.roles import BLOCK_VARIABLE
 from records import FILES
 
 Install = Callable[..., None]

@@ -9,7 +9,7 @@ import pytest
 from command_line import run
 from openbragg.cli.registry import CORE_SECTIONS, load_registry
 from openbragg.options import OptionSpec, options_of
-from openbragg.orchestrator.registry import Registry
+from openbragg.roles import Registry
 
 CORE_GROUPS = [
     *("detector", "beam", "crystal", "sampling", "background", "output", "trace", "provenance"),

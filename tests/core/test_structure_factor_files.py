@@ -13,7 +13,8 @@ from command_line import CRYSTAL, run
 from crystal_files import indices, model_cif, mtz, pdb, reflection_cif, small_cif
 from openbragg import KnownCrystal, UsageError, option, structure_factors_of
 from openbragg.orchestrator.recognition import recognised
-from openbragg.orchestrator.registry import Registry, load
+from openbragg.orchestrator.registry import load
+from openbragg.roles import Registry
 from openbragg_plugins.structure_factors.file_table import FileTable
 
 CAMERA = (*"-distance 60 -detpixels 24 -pixel 2 -N 3 -oversample 1 -engine eager -floatfile".split(),)

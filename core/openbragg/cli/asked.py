@@ -17,8 +17,7 @@ from openbragg.cli.settings import Computation, WithoutEffect
 from openbragg.model import Crystal, Experiment
 from openbragg.orchestrator.described import described_summary
 from openbragg.orchestrator.quirks import notice, parse_compat
-from openbragg.orchestrator.registry import Registry
-from openbragg.roles import DescribedStructureFactors, KnownCrystal
+from openbragg.roles import DescribedStructureFactors, KnownCrystal, Registry
 
 
 @attrs.frozen

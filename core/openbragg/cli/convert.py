@@ -17,8 +17,7 @@ from openbragg.errors import UsageError
 from openbragg.options import option
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.known import shown_cell
-from openbragg.orchestrator.registry import Registry
-from openbragg.roles import ROLES, DescribedStructureFactors, ListedStructureFactors
+from openbragg.roles import ROLES, DescribedStructureFactors, ListedStructureFactors, Registry
 from openbragg.units import unit
 
 _STRUCTURE_FACTORS = "structure_factors"

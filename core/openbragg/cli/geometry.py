@@ -24,7 +24,7 @@ from openbragg.orchestrator.described import (
     turns_backwards,
 )
 from openbragg.orchestrator.geometry_files import reader_of
-from openbragg.orchestrator.registry import Found, Registry
+from openbragg.roles import Found, Registry
 
 _READERS = "geometry_readers"
 _CONVENTIONS = "geometry_conventions"

@@ -40,7 +40,7 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Sampling, Scan
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.quirks import notice, parse_compat
-from openbragg.orchestrator.registry import Registry
+from openbragg.roles import Registry
 
 if TYPE_CHECKING:
     import numpy as np

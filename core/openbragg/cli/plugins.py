@@ -8,7 +8,7 @@ import click
 
 from openbragg.cli.main import warn
 from openbragg.cli.registry import load_registry
-from openbragg.orchestrator.registry import Found
+from openbragg.roles import Found
 
 
 def command(blocked: tuple[str, ...]) -> click.Command:

@@ -17,8 +17,7 @@ from openbragg.model import Crystal, Experiment, Sampling
 from openbragg.options import option_spec, options_of
 from openbragg.orchestrator.outputs import Output, write_file
 from openbragg.orchestrator.quirks import parse_compat
-from openbragg.orchestrator.registry import Registry
-from openbragg.roles import TruthFormat
+from openbragg.roles import Registry, TruthFormat
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.record import InputFile, OutputFile, Record, UsedPlugin

@@ -23,7 +23,8 @@ from openbragg.cli.settings import (
     WithoutEffect,
 )
 from openbragg.model import Beam, Crystal, Detector, Sampling, Scan
-from openbragg.orchestrator.registry import Found, Registry, load
+from openbragg.orchestrator.registry import load
+from openbragg.roles import Found, Registry
 
 #: Classes whose options every simulation has, by the group of help they stand in.
 CORE_SECTIONS: dict[str, tuple[type, ...]] = {

@@ -13,7 +13,7 @@ from openbragg.cli.compose import FlagOption, ModelCommand, Section, assignments
 from openbragg.cli.selection import Given, overrule
 from openbragg.cli.settings import Output, Provenance
 from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError
-from openbragg.orchestrator.registry import Registry
+from openbragg.roles import Registry
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.inputs import Finder

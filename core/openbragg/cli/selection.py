@@ -15,8 +15,7 @@ from openbragg.errors import UsageError
 from openbragg.model import Experiment
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.recognition import recognised, shares
-from openbragg.orchestrator.registry import Found, Registry
-from openbragg.roles import ROLES, Role
+from openbragg.roles import ROLES, Found, Registry, Role
 
 #: Role whose last flag wins, as in the reference program; elsewhere two different choices are a mistake.
 _LAST_WINS = "geometry_conventions"

@@ -27,9 +27,8 @@ from openbragg.orchestrator import numbering, outputs
 from openbragg.orchestrator.files import fingerprint
 from openbragg.orchestrator.ledger import Made
 from openbragg.orchestrator.reflections import with_cache
-from openbragg.orchestrator.registry import Registry
 from openbragg.orchestrator.series_files import SeriesFiles, SeriesOutput, seeds_there
-from openbragg.roles import WrittenImages
+from openbragg.roles import Registry, WrittenImages
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.series import SeriesImage, SeriesRenderer

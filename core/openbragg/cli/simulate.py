@@ -32,9 +32,8 @@ from openbragg.cli.trace import (
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.reflections import with_cache
-from openbragg.orchestrator.registry import Registry
 from openbragg.orchestrator.timings import Stopwatch, write_timings
-from openbragg.roles import WrittenImages
+from openbragg.roles import Registry, WrittenImages
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.simulate import Rendering

@@ -20,7 +20,7 @@ from openbragg.cli.settings import Brightest, Tracing
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.reflections import with_cache
-from openbragg.orchestrator.registry import Registry
+from openbragg.roles import Registry
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.simulate import Layout

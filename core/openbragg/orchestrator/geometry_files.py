@@ -8,7 +8,8 @@ from typing import Any
 from openbragg.errors import InputError, UsageError, shown
 from openbragg.model.described import Geometry
 from openbragg.orchestrator.recognition import beginning_of, refuse_unreadable
-from openbragg.orchestrator.registry import Found, Registry, default_registry
+from openbragg.orchestrator.registry import default_registry
+from openbragg.roles import Found, Registry
 
 _HOOK = "geometry_readers"
 

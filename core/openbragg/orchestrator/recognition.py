@@ -8,8 +8,8 @@ from typing import Any
 
 from openbragg.errors import InputError, UsageError, shown
 from openbragg.options import options_of
-from openbragg.orchestrator.registry import Found, Registry, default_registry
-from openbragg.roles import ROLES, StructureFactors
+from openbragg.orchestrator.registry import default_registry
+from openbragg.roles import ROLES, Found, Registry, StructureFactors
 
 #: So much of a file is shown to the plugins.
 _BEGINNING = 1 << 20

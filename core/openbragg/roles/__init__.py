@@ -1,0 +1,74 @@
+"""What a plugin of each role must offer: the contracts, as typed protocols.
+
+A plugin is an attrs class (``attrs.frozen``) whose option fields are made with `openbragg.option`. Every role shares
+`Plugin`: a name, a summary, and the bare flags that choose it. The methods that compute are pure torch functions:
+they follow the device and dtype of their inputs, have no Python branch on a tensor's value and never leave the
+device. `openbragg.testing` holds properties that each role's plugins must have; run them on yours.
+"""
+
+from __future__ import annotations
+
+from openbragg.roles.backgrounds import Background
+from openbragg.roles.commands import Command
+from openbragg.roles.geometry_conventions import GeometryConvention
+from openbragg.roles.geometry_readers import GeometryReader
+from openbragg.roles.image_formats import Image, ImageFormat, Series, SeriesFormat
+from openbragg.roles.installed import BLOCK_VARIABLE, Found, Registry
+from openbragg.roles.lattice_shapes import BoundedLatticeShape, Lattice, LatticeShape
+from openbragg.roles.miller import Miller
+from openbragg.roles.noise_models import NoiseModel, Readout, ReadoutNoiseModel
+from openbragg.roles.plugin import Plugin, Role
+from openbragg.roles.structure_factors import (
+    BoundedStructureFactors,
+    ComputedStructureFactors,
+    DescribedStructureFactors,
+    FileStructureFactors,
+    GroupedStructureFactors,
+    InterpolatingStructureFactors,
+    KnownCrystal,
+    ListedStructureFactors,
+    ReflectionTable,
+    StructureFactors,
+)
+from openbragg.roles.table import ROLES
+from openbragg.roles.tracers import Tracer
+from openbragg.roles.truth_formats import PredictedReflections, Truth, TruthFormat, WrittenImages
+
+__all__ = [
+    "BLOCK_VARIABLE",
+    "ROLES",
+    "Background",
+    "BoundedLatticeShape",
+    "BoundedStructureFactors",
+    "Command",
+    "ComputedStructureFactors",
+    "DescribedStructureFactors",
+    "FileStructureFactors",
+    "Found",
+    "GeometryConvention",
+    "GeometryReader",
+    "GroupedStructureFactors",
+    "Image",
+    "ImageFormat",
+    "InterpolatingStructureFactors",
+    "KnownCrystal",
+    "Lattice",
+    "LatticeShape",
+    "ListedStructureFactors",
+    "Miller",
+    "NoiseModel",
+    "Plugin",
+    "PredictedReflections",
+    "Readout",
+    "ReadoutNoiseModel",
+    "ReflectionTable",
+    "Registry",
+    "Role",
+    "Series",
+    "SeriesFormat",
+    "StructureFactors",
+    "Tracer",
+    "Truth",
+    "TruthFormat",
+    "WrittenImages",
+]

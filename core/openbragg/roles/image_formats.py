@@ -1,0 +1,132 @@
+"""The contract of image formats, and the images and series on their way to a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+
+import attrs
+
+from openbragg.roles.plugin import Plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from openbragg.model import Experiment, Scan
+    from openbragg.model.geometry import Laboratory
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Image:
+    """An image on its way to a file.
+
+    Attributes
+    ----------
+    pixels
+        The values, (slow, fast): float32 photons, or float64 counts.
+    content
+        ``photons`` (expected, without noise) or ``counts`` (after the noise model).
+    region
+        The rendered part: first and last pixel along fast, then along slow, both included.
+    experiment, laboratory
+        The resolved experiment, and where the convention placed it.
+    quirks
+        Names of the reference program's quirks that the run reproduces.
+    """
+
+    pixels: np.ndarray[Any, np.dtype[Any]]
+    content: str
+    region: tuple[int, int, int, int]
+    experiment: Experiment
+    laboratory: Laboratory
+    quirks: frozenset[str] = frozenset()
+
+    def rendered(self) -> tuple[slice, slice]:
+        """The rendered part as slices (slow, fast)."""
+        first_fast, last_fast, first_slow, last_slow = self.region
+        return slice(first_slow, last_slow + 1), slice(first_fast, last_fast + 1)
+
+
+@runtime_checkable
+class ImageFormat(Plugin, Protocol):
+    """A file from an image.
+
+    A format names its files in option fields with ``output="photons"`` or ``output="counts"``; for each that is
+    set, `write` is called with that content. `default_file` names a file for runs in which no output was asked for.
+
+    A format whose files have a quirk of the reference program may have a method ``reference_difference(image)``, which
+    gives the quirk's name and what would have been different in this file, or None where nothing would. One whose
+    pixels have a largest value may have a method ``overloads(image)``: the number of rendered pixels beyond it. One
+    whose files cannot say all of where an image was recorded may have a method ``unsaid(image)``: what its readers take
+    wrongly of this one, as words that go on after "the file cannot say", or None.
+    """
+
+    def write(self, stream: BinaryIO, image: Image) -> None:
+        """Write the image to a binary stream; the file appears under its name only when all of it is written."""
+
+    def default_file(self, content: str) -> str | None:
+        """File name for a run without any output flag, or None to write none."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Series:
+    """A whole rotation series on its way to a file.
+
+    Attributes
+    ----------
+    content
+        ``photons`` or ``counts``, as in an `Image`.
+    region
+        The rendered part of every image, as in an `Image`.
+    experiment
+        The resolved experiment of the first image.
+    laboratory
+        Where the convention placed it.
+    shape
+        Pixels of every image, (slow, fast).
+    scans
+        The scan of every image, in their order; they differ in their start.
+    quirks
+        Names of the reference program's quirks that the run reproduces.
+    """
+
+    content: str
+    region: tuple[int, int, int, int]
+    experiment: Experiment
+    laboratory: Laboratory
+    shape: tuple[int, int]
+    scans: tuple[Scan, ...]
+    quirks: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class SeriesFormat(ImageFormat, Protocol):
+    """An image format that keeps a whole series together, in one file or a few.
+
+    While the series is rendered, in any order and perhaps in several runs, the orchestrator keeps of each image what
+    `write_part` makes of it. When all are there it has `write_series` write each of `series_files`, and a file appears
+    under its name only when all of it is written. An interrupted series so never has half an image.
+    """
+
+    def write_part(self, stream: BinaryIO, image: Image) -> None:
+        """Write what the series needs of one image to a binary stream; equal images give equal bytes."""
+
+    def series_files(self, path: Path, images: int) -> tuple[Path, ...]:
+        """Names of the files that a series of so many images consists of, `path` the last of them."""
+
+    def write_series(self, stream: BinaryIO, file: Path, path: Path, series: Series, parts: Sequence[Path]) -> None:
+        """Write one of the files to a binary stream that can be read and positioned.
+
+        Parameters
+        ----------
+        stream
+            Where it goes.
+        file, path
+            Which of `series_files` it is, and the name that was asked for.
+        series
+            What the images have in common.
+        parts
+            The files that hold what `write_part` wrote, in the order of the images.
+        """

@@ -1,0 +1,110 @@
+"""The contract of lattice shapes, and the lattice that they are asked about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import attrs
+
+from openbragg.roles.miller import Miller
+from openbragg.roles.plugin import Plugin
+
+if TYPE_CHECKING:
+    import torch
+
+
+@attrs.frozen(eq=False)
+class Lattice:
+    """The finite lattice a shape is asked about.
+
+    Attributes
+    ----------
+    cells
+        Number of unit cells along a, b and c: float64, shape (3,).
+    reciprocal_metric
+        Dot products of a*, b*, c*, in 1/m^2: float64, shape (3, 3).
+    fudge
+        The user's factor on the squared distance from a lattice point: float64, shape ().
+    dtype
+        The precision in which amplitudes are wanted. Offsets come in float64; bring them (or what you make of them) to
+        this dtype before expensive functions.
+    signed
+        Whether the sign of F_latt is wanted. The image needs its square alone and says so; a shape may ignore this.
+    """
+
+    cells: torch.Tensor
+    reciprocal_metric: torch.Tensor
+    fudge: torch.Tensor
+    dtype: torch.dtype
+    signed: bool = True
+
+    def scaled_distance_squared(self, offset: Miller) -> torch.Tensor:
+        """Squared distance from the point in 1/angstrom^2 times (Na Nb Nc)^2 and the fudge, in the dtype of `offset`.
+
+        The measure in which the reference program's Gaussian and flat spots are round.
+        """
+        h, k, l = offset
+        metric = (self.reciprocal_metric * (1e-20 * self.cells.prod() ** 2 * self.fudge)).to(h.dtype)
+        along_h = metric[0, 0] * h + 2.0 * (metric[0, 1] * k + metric[0, 2] * l)
+        along_k = metric[1, 1] * k + 2.0 * metric[1, 2] * l
+        return along_h * h + (along_k * k + metric[2, 2] * l * l)
+
+    def least_scaled_distance_squared(self, distance: Miller) -> torch.Tensor:
+        """A bound from below of `scaled_distance_squared`, in `dtype`.
+
+        For all offsets whose absolute values are at least `distance`. An offset x along one axis puts a point on a
+        plane that is x d from the lattice point, d the spacing of the reciprocal lattice's planes across that axis;
+        d^2 is one over the diagonal element of the inverse metric.
+        """
+        metric = self.reciprocal_metric * 1e-20
+        minors = [metric[i, i] * metric[j, j] - metric[i, j] ** 2 for i, j in ((1, 2), (2, 0), (0, 1))]
+        volume = metric[0, 0] * minors[0] - metric[0, 1] * (metric[0, 1] * metric[2, 2] - metric[1, 2] * metric[0, 2])
+        volume = volume + metric[0, 2] * (metric[0, 1] * metric[1, 2] - metric[1, 1] * metric[0, 2])
+        scale = self.cells.prod() ** 2 * self.fudge
+        squares = [
+            step * step * (scale * volume / minor).to(self.dtype) for step, minor in zip(distance, minors, strict=True)
+        ]
+        return squares[0].maximum(squares[1]).maximum(squares[2])
+
+
+@runtime_checkable
+class LatticeShape(Plugin, Protocol):
+    """The amplitude of the finite lattice's transform, F_latt, around a lattice point."""
+
+    def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
+        """Factors whose product is F_latt: three, along a, b and c, of a separable shape; else one.
+
+        Parameters
+        ----------
+        offset
+            Fractional index minus nearest whole index, float64, within half an index.
+        nearest
+            The nearest whole index, float64.
+        lattice
+            Cells, metric, fudge and dtype.
+
+        Returns
+        -------
+        Tensors of the offsets' shape (after broadcasting) and `lattice.dtype`; dimensionless.
+        """
+
+
+@runtime_checkable
+class BoundedLatticeShape(LatticeShape, Protocol):
+    """A shape of which it can be said that it is below something away from lattice points; what ``--cull`` needs."""
+
+    def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
+        """A bound of \\|F_latt\\| wherever the offset is at least so far from 0 along each of a, b and c.
+
+        Parameters
+        ----------
+        distance
+            Least absolute values of the offsets along a, b and c, in `lattice.dtype`, from 0 to 1/2.
+        lattice
+            Cells, metric, fudge and dtype.
+
+        Returns
+        -------
+        Tensor of the distances' shape (after broadcasting) and `lattice.dtype`. The closer to the largest \\|F_latt\\|
+        there is, the more can be left out.
+        """

@@ -1,0 +1,28 @@
+"""All roles, as the orchestrator and the command line see them."""
+
+from __future__ import annotations
+
+from openbragg.roles.backgrounds import Background
+from openbragg.roles.commands import Command
+from openbragg.roles.geometry_conventions import GeometryConvention
+from openbragg.roles.geometry_readers import GeometryReader
+from openbragg.roles.image_formats import ImageFormat
+from openbragg.roles.lattice_shapes import LatticeShape
+from openbragg.roles.noise_models import NoiseModel
+from openbragg.roles.plugin import Role
+from openbragg.roles.structure_factors import StructureFactors
+from openbragg.roles.tracers import Tracer
+from openbragg.roles.truth_formats import TruthFormat
+
+ROLES = (
+    Role("geometry_conventions", "convention", GeometryConvention, "mosflm", "-convention"),
+    Role("structure_factors", "structure factors", StructureFactors, "hkl", "-structure_factors"),
+    Role("lattice_shapes", "lattice shape", LatticeShape, "square", "-lattice_shape"),
+    Role("backgrounds", "background", Background),
+    Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
+    Role("tracers", "tracer", Tracer),
+    Role("image_formats", "image format", ImageFormat),
+    Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
+    Role("truth_formats", "truth format", TruthFormat),
+    Role("commands", "command", Command, simulates=False),
+)

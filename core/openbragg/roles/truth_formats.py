@@ -1,0 +1,135 @@
+"""The contract of truth formats, and what is known of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+
+import attrs
+
+from openbragg.roles.plugin import Plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+
+    from openbragg.model import Experiment, Scan
+    from openbragg.model.geometry import Laboratory
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class WrittenImages:
+    """Images of a run that have been written, as a truth format points to them.
+
+    Attributes
+    ----------
+    format
+        The image format, with its options.
+    content
+        ``photons`` or ``counts``.
+    path
+        The file; of a series of single files the name with ``#`` for each digit of the number; of a series in one file,
+        or in that and a few others, that one.
+    together
+        Whether all images are in one file.
+    """
+
+    format: Any
+    content: str
+    path: Path
+    together: bool
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PredictedReflections:
+    """The reflections of a run's images; arrays have a row for each, in the order of image, spindle angle and index.
+
+    Attributes
+    ----------
+    indices
+        h k l: int32, (reflections, 3).
+    still
+        Number of the still image, from 0; 0 in a rotation: int32.
+    panel
+        Number of the panel, from 0: int32.
+    ray
+        Unit vectors along the scattered rays in the laboratory: float64, (reflections, 3).
+    place
+        Where the ray meets the panel's plane, (fast, slow) in metres from its first corner: float64, (reflections, 2).
+    pixel
+        Where the sensor counts it, (fast, slow) in pixels from the first corner: float64, (reflections, 2).
+    angle
+        Spindle angle in radians at which it is reflected; the image's in a still.
+    spacing
+        d, in metres.
+    partiality
+        Part of it that the images have: of a rotation what lies in the scan, of a still its height on the sphere of
+        reflection over the largest.
+    amplitude
+        F in electrons.
+    photons
+        Expected photons on all images together, or on the still.
+    """
+
+    indices: np.ndarray[Any, np.dtype[np.int32]]
+    still: np.ndarray[Any, np.dtype[np.int32]]
+    panel: np.ndarray[Any, np.dtype[np.int32]]
+    ray: np.ndarray[Any, np.dtype[np.float64]]
+    place: np.ndarray[Any, np.dtype[np.float64]]
+    pixel: np.ndarray[Any, np.dtype[np.float64]]
+    angle: np.ndarray[Any, np.dtype[np.float64]]
+    spacing: np.ndarray[Any, np.dtype[np.float64]]
+    partiality: np.ndarray[Any, np.dtype[np.float64]]
+    amplitude: np.ndarray[Any, np.dtype[np.float64]]
+    photons: np.ndarray[Any, np.dtype[np.float64]]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Truth:
+    """What is known of a run's images: how they came about, against which a program's results can be held.
+
+    Attributes
+    ----------
+    experiment
+        The resolved experiment of the first image.
+    laboratory
+        Where the convention placed beam, spindle and panels.
+    scans
+        The scan of every image, in their order.
+    cell_vectors
+        Rows a, b, c in metres with the spindle at 0, in the laboratory: float64, (3, 3).
+    mosaic_rotations
+        Rotations of the mosaic domains in the laboratory, applied after the spindle's: float64, (domains, 3, 3).
+    space_group
+        What the structure factors say of it; empty where they do not.
+    images
+        What was written of the images, in the order of the formats.
+    reflections
+        Predicts the reflections; an `InputError` says why they cannot be.
+    """
+
+    experiment: Experiment
+    laboratory: Laboratory
+    scans: tuple[Scan, ...]
+    cell_vectors: np.ndarray[Any, np.dtype[np.float64]]
+    mosaic_rotations: np.ndarray[Any, np.dtype[np.float64]]
+    space_group: str
+    images: tuple[WrittenImages, ...]
+    reflections: Callable[[], PredictedReflections]
+
+
+@runtime_checkable
+class TruthFormat(Plugin, Protocol):
+    """A file of what is known of a run, one for all its images.
+
+    A format names its files in option fields with ``output="truth"``; for each that is set, `write_truth` is called
+    when the images are written. One that cannot say what there is to say of some experiments may have a method
+    ``refuses(experiment)``: why, or None; the run is then refused before it begins.
+    """
+
+    def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:
+        """Write the truth to a binary stream; the file appears as `path` only when all of it is written.
+
+        Equal runs give equal bytes, wherever the folder lies: name other files relative to the folder of `path`.
+        """
