@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import click
 
-from openbragg.cli.main import warn
+from openbragg.cli.words import warn
 from openbragg.engine.cache import Cache, Entry
 from openbragg.engine.origins import outdated
 from openbragg.errors import InputError, UsageError, shown

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from openbragg.cli.agreement import NAMES, PICTURES, SUMMARY, Agreement, Settings, ShapeError, Side
-from openbragg.cli.main import warn
+from openbragg.cli.words import warn
 from openbragg.errors import InputError, UsageError
 from openbragg.orchestrator.outputs import write_file
 

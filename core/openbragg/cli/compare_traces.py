@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from openbragg.cli.main import warn
+from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
 

@@ -9,10 +9,10 @@ import attrs
 import click
 
 from openbragg.cli.compose import FlagOption, ModelCommand, Section, assignments_of, construct, flags_of, given
-from openbragg.cli.main import warn
 from openbragg.cli.registry import load_registry, plugin_section
 from openbragg.cli.selection import select
 from openbragg.cli.settings import CrystalChoices
+from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.options import option
 from openbragg.orchestrator import outputs

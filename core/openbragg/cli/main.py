@@ -10,24 +10,18 @@ from importlib import import_module
 
 import click
 
-from openbragg.errors import OpenBraggError
+from openbragg.errors import OpenBraggError, PluginError
+from openbragg.roles import Found, Registry
 
-#: Command, the module that defines it as `command`, and its line in the overview; kept here so that an overview
-#: imports nothing.
-_COMMANDS = {
+#: The commands of the core: name, the module that defines it as `command`, and its line in the overview. All others are
+#: plugins.
+_OWN_COMMANDS = {
     "simulate": ("openbragg.cli.simulate", "Render a diffraction image."),
-    "noise": ("openbragg.cli.noise", "Apply a noise model to an image."),
-    "trace": ("openbragg.cli.trace", "Show what single pixels are made of."),
     "plugins": ("openbragg.cli.plugins", "List the installed plugins."),
-    "detectors": ("openbragg.cli.detectors", "List the detectors that are known by name."),
-    "cache": ("openbragg.cli.cache", "Show or remove the compiled code that is kept between runs."),
-    "wilson": ("openbragg.cli.wilson", "Make structure factors for a cell from Wilson statistics."),
-    "convert": ("openbragg.cli.convert", "Write structure factors of any kind as a table of h k l F."),
-    "compare": ("openbragg.cli.compare", "Compare two images, or two simulators run with the same flags."),
-    "view": ("openbragg.cli.view", "Look at images: a page for any browser, or a PNG."),
-    "compare-traces": ("openbragg.cli.compare_traces", "Find where two traces of a pixel part."),
 }
 _BLOCKED_KEY = "openbragg.blocked"
+_REGISTRY_KEY = "openbragg.registry"
+_COMMANDS = "commands"
 _DEBUG_FLAG = "--debug"
 _BLOCK_FLAG = "--no-plugin"
 #: In the message with which torch says, as a RuntimeError, that memory ran out.
@@ -35,27 +29,63 @@ _TORCH_OUT_OF_MEMORY = "memory"
 
 
 class _Commands(click.Group):
-    """Commands that are imported when they are asked for."""
+    """The commands of the core and those of plugins, made when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return [*_OWN_COMMANDS, *(found.name for found in _registry(ctx).of_role(_COMMANDS))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command(tuple(ctx.meta[_BLOCKED_KEY]))
-        return command
+        registry = _registry(ctx)
+        if cmd_name in _OWN_COMMANDS:
+            own: click.Command = import_module(_OWN_COMMANDS[cmd_name][0]).command(registry)
+            return own
+        found = registry.of_name(_COMMANDS, cmd_name)
+        return made(found, registry) if found is not None else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, line) for name, (_, line) in _OWN_COMMANDS.items()]
+        rows += [(found.name, str(found.cls.summary)) for found in _registry(ctx).of_role(_COMMANDS)]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS:
-            raise click.UsageError(f"there is no command {args[0]!r}; there are {', '.join(_COMMANDS)}")
+        known = self.list_commands(ctx)
+        if args and args[0] not in known:
+            _registry(ctx).refuse_unloaded(args[0])
+            raise click.UsageError(f"there is no command {args[0]!r}; there are {', '.join(known)}")
         return super().resolve_command(ctx, args)
+
+
+def made(found: Found, registry: Registry) -> click.Command:
+    """The click command of a plugin.
+
+    Raises
+    ------
+    PluginError
+        When it cannot be made; the message says whose it is.
+    """
+    try:
+        command: click.Command = found.cls.command(registry)
+    except OpenBraggError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"the command {found.name} of {found.origin()} cannot be made: {type(error).__name__}: {error}"
+        ) from error
+    return command
+
+
+def _registry(ctx: click.Context) -> Registry:
+    """The plugins of this command line, loaded once."""
+    meta = ctx.find_root().meta
+    if _REGISTRY_KEY not in meta:
+        from openbragg.cli.registry import load_registry
+
+        meta[_REGISTRY_KEY] = load_registry(tuple(meta[_BLOCKED_KEY]))
+    registry: Registry = meta[_REGISTRY_KEY]
+    return registry
 
 
 @click.group(
@@ -150,8 +180,3 @@ def take_global_flags(words: list[str]) -> tuple[bool, list[str], list[str]]:
 
 def _complain(text: str) -> None:
     print(f"openbragg: error: {text}", file=sys.stderr)
-
-
-def warn(text: str) -> None:
-    """One line of notice on stderr."""
-    print(f"openbragg: {text}", file=sys.stderr)

@@ -23,7 +23,6 @@ from openbragg.cli.compose import (
 from openbragg.cli.experiment import make_experiment
 from openbragg.cli.geometry import place_as_described, read_described
 from openbragg.cli.loading import load_torch
-from openbragg.cli.main import warn
 from openbragg.cli.reference_flags import BEGINNINGS, Given, as_the_reference_reads
 from openbragg.cli.registry import load_registry, plugin_section, simulation_sections
 from openbragg.cli.selection import images_to_write, select
@@ -36,6 +35,7 @@ from openbragg.cli.settings import (
     InputCounts,
     NoiseChoice,
 )
+from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Sampling, Scan
 from openbragg.orchestrator import outputs

@@ -6,18 +6,16 @@ import json
 
 import click
 
-from openbragg.cli.main import warn
-from openbragg.cli.registry import load_registry
-from openbragg.roles import Found
+from openbragg.cli.words import warn
+from openbragg.roles import Found, Registry
 
 
-def command(blocked: tuple[str, ...]) -> click.Command:
+def command(registry: Registry) -> click.Command:
     """Make the command."""
 
     @click.command("plugins", help="List the installed plugins.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
     def plugins(as_json: bool) -> None:
-        registry = load_registry(blocked)
         if as_json:
             click.echo(json.dumps([_record(found) for found in registry.found], indent=2))
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from openbragg.cli.compose import FlagOption, Section, SwitchOption, flags_of, section
-from openbragg.cli.main import warn
 from openbragg.cli.settings import (
     BackgroundChoice,
     CameraFile,
@@ -22,9 +21,13 @@ from openbragg.cli.settings import (
     Tracing,
     WithoutEffect,
 )
+from openbragg.cli.words import warn
 from openbragg.model import Beam, Crystal, Detector, Sampling, Scan
 from openbragg.orchestrator.registry import load
 from openbragg.roles import Found, Registry
+
+#: The commands that are no plugins.
+CORE_COMMANDS = ("simulate", "plugins")
 
 #: Classes whose options every simulation has, by the group of help they stand in.
 CORE_SECTIONS: dict[str, tuple[type, ...]] = {
@@ -53,7 +56,7 @@ def load_registry(blocked: tuple[str, ...]) -> Registry:
         for flag in flags_of(cls)
         for spelling in flag.spellings
     ]
-    registry = load(blocked, [*core, "--help", "-h", "--debug", "--no-plugin"])
+    registry = load(blocked, [*core, "--help", "-h", "--debug", "--no-plugin"], CORE_COMMANDS)
     for _, fault in registry.faults:
         warn(f"plugin skipped: {fault}")
     return registry
@@ -62,7 +65,7 @@ def load_registry(blocked: tuple[str, ...]) -> Registry:
 def simulation_sections(registry: Registry) -> list[Section]:
     """The flags of a simulation: the core's and those of every plugin."""
     core = [section(title, *classes) for title, classes in CORE_SECTIONS.items()]
-    return core + [plugin_section(found) for found in registry.found]
+    return core + [plugin_section(found) for found in registry.found if found.role.simulates]
 
 
 def plugin_section(found: Found) -> Section:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from openbragg.cli.asked import Asked
+from openbragg.cli.command_line import CommandLine
 from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.loading import load_torch
-from openbragg.cli.main import warn
 from openbragg.cli.progress import progress_bar
 from openbragg.cli.recording import inputs_of, prepare, several
 from openbragg.cli.replay import Replay
 from openbragg.cli.selection import images_to_write, truths_to_write
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing, Tracing
+from openbragg.cli.words import warn
 from openbragg.errors import OpenBraggError, StoppedError, UsageError
 from openbragg.options import options_of
 from openbragg.orchestrator import numbering, outputs
@@ -39,7 +39,7 @@ _DIGITS = 16
 _ONE_IMAGE = (Printout, Timing, Tracing)
 
 
-def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance, Replay | None]) -> None:
+def simulate_series(registry: Registry, asked: CommandLine, recorded: tuple[Provenance, Replay | None]) -> None:
     """Render the images of a series that are not there yet, and write their files."""
     assignments, selected, computation = assignments_of(asked.words), asked.selected, asked.computation
     choice = construct(SeriesChoice, assignments)
@@ -109,7 +109,7 @@ def _write_images(
     renderer: SeriesRenderer,
     files: list[SeriesFiles],
     noise: Any,
-    asked: Asked,
+    asked: CommandLine,
     progress: bool | None,
     said: _Said,
 ) -> None:
@@ -179,13 +179,13 @@ def _whole_images(files: list[SeriesFiles], images: int) -> Iterator[None]:
         raise
 
 
-def _refuse_flags_of_one_image(asked: Asked) -> None:
+def _refuse_flags_of_one_image(asked: CommandLine) -> None:
     for flag, _ in assignments_of(asked.words):
         if flag.owner in _ONE_IMAGE:
             raise UsageError(f"{flag.spellings[0]}: is about one image; expected without -images")
 
 
-def _with_seeds(asked: Asked, wanted: list[SeriesOutput]) -> Asked:
+def _with_seeds(asked: CommandLine, wanted: list[SeriesOutput]) -> CommandLine:
     """With seeds for all that is drawn: as given, or as the clock gave them when the series began."""
     from openbragg.orchestrator.resolve import clock_seed
 
@@ -198,7 +198,7 @@ def _with_seeds(asked: Asked, wanted: list[SeriesOutput]) -> Asked:
     return attrs.evolve(asked, experiment=attrs.evolve(asked.experiment, sampling=sampling, crystal=crystal))
 
 
-def _settings(registry: Registry, asked: Asked, plugins: dict[str, Any]) -> dict[str, Any]:
+def _settings(registry: Registry, asked: CommandLine, plugins: dict[str, Any]) -> dict[str, Any]:
     """What decides the photons of every image, by the name that a message gives it."""
     from openbragg import __version__
     from openbragg.orchestrator.serialise import to_plain
@@ -228,7 +228,7 @@ def _settings(registry: Registry, asked: Asked, plugins: dict[str, Any]) -> dict
 
 
 def _made(
-    registry: Registry, asked: Asked, output: SeriesOutput, plugins: dict[str, Any], settings: dict[str, Any]
+    registry: Registry, asked: CommandLine, output: SeriesOutput, plugins: dict[str, Any], settings: dict[str, Any]
 ) -> Made:
     """How the images of an output are made."""
     kind, seed = output.output.content, None
@@ -243,7 +243,7 @@ def _made(
     )
 
 
-def _draws_misset(asked: Asked) -> bool:
+def _draws_misset(asked: CommandLine) -> bool:
     return isinstance(asked.experiment.crystal.misset, str)
 
 
@@ -259,7 +259,7 @@ def _plugin(registry: Registry, role: str, plugin: Any) -> list[Any]:
     return [found.name, options, found.distribution, found.version]
 
 
-def _hashes(asked: Asked, plugins: list[Any]) -> Iterator[tuple[str, str]]:
+def _hashes(asked: CommandLine, plugins: list[Any]) -> Iterator[tuple[str, str]]:
     for flag, name in inputs_of(asked.words, plugins):
         yield flag, fingerprint(Path(name))[0] or name
 

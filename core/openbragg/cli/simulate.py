@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openbragg.cli.asked import understand
+from openbragg.cli.command_line import understand
 from openbragg.cli.compose import assignments_of, construct, given, read_as
 from openbragg.cli.loading import load_torch
-from openbragg.cli.main import warn
 from openbragg.cli.progress import progress_bar
 from openbragg.cli.recording import prepare, several
 from openbragg.cli.reference_flags import BEGINNINGS, Given
-from openbragg.cli.registry import load_registry, simulation_sections
+from openbragg.cli.registry import simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
 from openbragg.cli.selection import Selected, images_to_write, truths_to_write
 from openbragg.cli.series import simulate_series
@@ -29,6 +28,7 @@ from openbragg.cli.trace import (
     traced_pixels,
     write_traces,
 )
+from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.reflections import with_cache
@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.simulate import Rendering
 
 
-def command(blocked: tuple[str, ...]) -> click.Command:
+def command(registry: Registry) -> click.Command:
     """Make the command from the core's options and those of every plugin."""
-    registry = load_registry(blocked)
 
     def run() -> None:
         context = click.get_current_context()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from openbragg.cli.asked import Asked, understand
+from openbragg.cli.command_line import CommandLine, understand
 from openbragg.cli.compose import Flag, FlagOption, Section, assignments_of, construct, flags_of, given, read_as
 from openbragg.cli.loading import load_torch
-from openbragg.cli.main import warn
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.cli.replay import ReplayingCommand, provenance
 from openbragg.cli.settings import Brightest, Tracing
+from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.reflections import with_cache
@@ -78,7 +78,7 @@ def command(blocked: tuple[str, ...]) -> click.Command:
     return ReplayingCommand("trace", sections, registry, beginnings=BEGINNINGS, callback=run, help=_HELP)
 
 
-def trace(registry: Registry, asked: Asked) -> None:
+def trace(registry: Registry, asked: CommandLine) -> None:
     """Trace the pixels that a command line asks for, and write the traces."""
     pixels = traced_pixels(asked)
     wanted: Brightest = construct(Brightest, assignments_of(asked.words))
@@ -118,18 +118,18 @@ def trace(registry: Registry, asked: Asked) -> None:
     write_traces(registry, asked, layout, pixels, files)
 
 
-def traced_pixels(asked: Asked) -> list[tuple[int, int]]:
+def traced_pixels(asked: CommandLine) -> list[tuple[int, int]]:
     """The pixels that flags name, (slow, fast), each once, in order."""
     return list(dict.fromkeys(flag.value(words) for flag, words in _of(asked, "pixel")))
 
 
-def trace_files(asked: Asked) -> TraceFiles:
+def trace_files(asked: CommandLine) -> TraceFiles:
     """The files that flags name for the traces."""
     settings: Tracing = construct(Tracing, assignments_of(asked.words))
     return TraceFiles(settings.log, settings.json)
 
 
-def check_tracing(registry: Registry, asked: Asked) -> None:
+def check_tracing(registry: Registry, asked: CommandLine) -> None:
     """Refuse, before the work begins, tracers and terms that there are not."""
     from openbragg.orchestrator.tracing import parse_selection
 
@@ -137,7 +137,7 @@ def check_tracing(registry: Registry, asked: Asked) -> None:
     chosen_tracers(registry, asked)
 
 
-def refuse_idle_flags(asked: Asked) -> None:
+def refuse_idle_flags(asked: CommandLine) -> None:
     """Refuse flags about traces where no pixel is traced: they would be lost without a word."""
     for flag, _ in assignments_of(asked.words):
         if flag.owner is Tracing:
@@ -155,7 +155,7 @@ def trace_outputs(files: TraceFiles) -> list[outputs.Output]:
 
 
 def write_traces(
-    registry: Registry, asked: Asked, layout: Layout, pixels: Iterable[tuple[int, int]], files: TraceFiles
+    registry: Registry, asked: CommandLine, layout: Layout, pixels: Iterable[tuple[int, int]], files: TraceFiles
 ) -> None:
     """Trace pixels of a layout, or of a rendering, and write what the tracers say of them."""
     from openbragg.orchestrator.traces.model import TracedPixel
@@ -180,14 +180,14 @@ def write_traces(
             outputs.write_text(Path(name), content)
 
 
-def chosen_tracers(registry: Registry, asked: Asked) -> list[Any]:
+def chosen_tracers(registry: Registry, asked: CommandLine) -> list[Any]:
     """The tracers that flags name, or all."""
     names = list(dict.fromkeys(words[0] for _, words in _of(asked, "tracer")))
     found = [registry.get("tracers", name) for name in names] if names else registry.of_role("tracers")
     return [construct(tracer.cls, assignments_of(asked.words)) for tracer in found]
 
 
-def _of(asked: Asked, field: str) -> list[tuple[Flag, list[str]]]:
+def _of(asked: CommandLine, field: str) -> list[tuple[Flag, list[str]]]:
     return [
         (flag, words) for flag, words in assignments_of(asked.words) if flag.owner is Tracing and flag.field == field
     ]

@@ -12,7 +12,7 @@ import attrs
 import click
 
 from openbragg.cli.loading import load_torch
-from openbragg.cli.main import warn
+from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 #: Parts of the core that compiled code is made from.
-_CORE = ("engine", "model", "roles.py", "units.py", "options.py")
+_CORE = ("engine", "model", "roles", "units.py", "options.py")
 #: Packages that are named by their version, not read.
 _VERSIONED = ("torch", "numpy")
 #: The core's own files are read anyway, attrs makes no numbers.

@@ -22,7 +22,9 @@ from openbragg.roles import BLOCK_VARIABLE, ROLES, Found, Registry, Role
 _OWN_DISTRIBUTION = "openbragg"
 
 
-def load(blocked: Collection[str] = (), core_flags: Collection[str] = ()) -> Registry:
+def load(
+    blocked: Collection[str] = (), core_flags: Collection[str] = (), core_commands: Collection[str] = ()
+) -> Registry:
     """Load every plugin that is installed and not blocked.
 
     Parameters
@@ -30,8 +32,8 @@ def load(blocked: Collection[str] = (), core_flags: Collection[str] = ()) -> Reg
     blocked
         Names of entry points or of whole distributions to leave alone, ``*`` for all third-party ones; those in
         ``OPENBRAGG_NO_PLUGINS`` are added. They are not imported.
-    core_flags
-        Flags that plugins must not claim.
+    core_flags, core_commands
+        Flags of a simulation, and names of commands, that plugins must not claim.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def load(blocked: Collection[str] = (), core_flags: Collection[str] = ()) -> Reg
         else:
             points[key] = point
     found = sorted(_offered(manager, points, faults), key=_order)
-    _refuse_clashes(found, core_flags)
+    _refuse_clashes(found, core_flags, core_commands)
     return Registry(tuple(found), tuple(faults), tuple(skipped), ROLES)
 
 
@@ -166,7 +168,7 @@ def _order(plugin: Found) -> tuple[int, bool, str, str]:
     return ROLES.index(plugin.role), plugin.distribution != _OWN_DISTRIBUTION, plugin.distribution, plugin.name
 
 
-def _refuse_clashes(found: Iterable[Found], core_flags: Collection[str]) -> None:
+def _refuse_clashes(found: Iterable[Found], core_flags: Collection[str], core_commands: Collection[str]) -> None:
     names: dict[tuple[str, str], Found] = {}
     flags = {kebab(flag): f"{_OWN_DISTRIBUTION} itself" for flag in core_flags}
     for plugin in found:
@@ -176,6 +178,13 @@ def _refuse_clashes(found: Iterable[Found], core_flags: Collection[str]) -> None
                 f"two plugins offer the {plugin.role.title} {plugin.name!r}: {other.origin()} and {plugin.origin()}; "
                 "block one with --no-plugin"
             )
+        if plugin.role.hook == "commands" and plugin.name in core_commands:
+            raise PluginError(
+                f"{plugin.origin()} offers the command {plugin.name!r}, which {_OWN_DISTRIBUTION} itself has; "
+                "block it with --no-plugin"
+            )
+        if not plugin.role.simulates:
+            continue
         claim = f"{plugin.origin()} ({plugin.role.title} {plugin.name})"
         for flag in dict.fromkeys(plugin.spellings()):
             owner = flags.setdefault(kebab(flag), claim)

@@ -98,10 +98,20 @@ class Registry:
         if plugin is not None:
             return plugin
         title = next(role.title for role in self.roles if role.hook == hook)
+        self.refuse_unloaded(name, title)
+        known = ", ".join(sorted(plugin.name for plugin in self.of_role(hook))) or "none"
+        raise PluginError(f"unknown {title} {name!r}; installed: {known}")
+
+    def refuse_unloaded(self, name: str, title: str = "plugin") -> None:
+        """Say why a plugin that is installed is not there; nothing of any other name.
+
+        Raises
+        ------
+        PluginError
+            When it failed to load, or is blocked.
+        """
         for failed, fault in self.faults:
             if failed == name:
                 raise PluginError(f"the {title} {name!r} could not be loaded: {fault}")
         if name in self.blocked:
             raise PluginError(f"the {title} {name!r} is blocked by --no-plugin or {BLOCK_VARIABLE}")
-        known = ", ".join(sorted(plugin.name for plugin in self.of_role(hook))) or "none"
-        raise PluginError(f"unknown {title} {name!r}; installed: {known}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import attrs
 import click
@@ -21,7 +22,7 @@ from openbragg.roles import DescribedStructureFactors, KnownCrystal, Registry
 
 
 @attrs.frozen
-class Asked:
+class CommandLine:
     """A command line, understood.
 
     Attributes
@@ -45,6 +46,15 @@ class Asked:
     experiment: Experiment
     made: dict[str, str] = attrs.field(factory=dict)
 
+    @property
+    def notices(self) -> list[str]:
+        """What the user should know so far; a command says it, and may add to it."""
+        return self.selected.notices
+
+    def options(self, cls: Any) -> Any:
+        """An object of an attrs class, from those of the flags that are its options."""
+        return construct(cls, assignments_of(self.words))
+
 
 def understand(
     registry: Registry,
@@ -54,7 +64,7 @@ def understand(
     settled: Iterable[tuple[click.Option, list[str]]] = (),
     hooks: Collection[str] | None = None,
     crystal: Crystal | None = None,
-) -> Asked:
+) -> CommandLine:
     """Understand flags in their order.
 
     Parameters
@@ -101,7 +111,7 @@ def understand(
             if line not in notices:
                 notices.append(line)
     made = {} if geometry is None else {"geometry": described_summary(geometry)}
-    return Asked(words, computation, compat, selected, experiment, made)
+    return CommandLine(words, computation, compat, selected, experiment, made)
 
 
 def _known_crystal(selected: Selected) -> KnownCrystal | None:

@@ -1,0 +1,73 @@
+"""A command that takes the flags of a simulation and some of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from openbragg.cli.command_line import understand
+from openbragg.cli.compose import FlagOption, Section, assignments_of, construct, flags_of, given, read_as
+from openbragg.cli.reference_flags import BEGINNINGS
+from openbragg.cli.registry import simulation_sections
+from openbragg.cli.replay import ReplayingCommand, provenance
+from openbragg.errors import PluginError, UsageError
+from openbragg.roles import Registry
+
+#: What files of a simulation hold that a command of another purpose does not write.
+_WRITTEN_BY_SIMULATE = ("photons", "counts", "truth", "timings")
+
+
+def simulation_command(cls: Any, registry: Registry) -> click.Command:
+    """Make a command that takes the flags of ``simulate``, and those that its class declares, which win over aliases.
+
+    When the command is called, an object of the class is made from its flags, and its ``run`` is called with the
+    command line: a `CommandLine`, of which ``simulation()`` is what the other flags describe.
+
+    Parameters
+    ----------
+    cls
+        The class of the command, an attrs class whose docstring is its help.
+    registry
+        The plugins that are installed.
+
+    Raises
+    ------
+    PluginError
+        When a flag of the class is one of a simulation.
+    """
+    own = Section(cls.name, tuple(FlagOption(flag) for flag in flags_of(cls)))
+    taken = {name for option in own.options for name in option.opts}
+    sections = [own, *(_without(cls, part, taken) for part in simulation_sections(registry))]
+
+    def run() -> None:
+        context = click.get_current_context()
+        settings, replay = provenance(context)
+        if settings.record is not None:
+            raise UsageError("-record: only openbragg simulate records a run")
+        words = given(context)
+        line = understand(registry, words, read_as(context), settled=replay.flags if replay is not None else ())
+        if replay is not None:
+            line.notices[:0] = replay.notices()
+        for flag, values in assignments_of(words):
+            if flag.owner is not cls and flag.spec.output in _WRITTEN_BY_SIMULATE:
+                line.notices.append(f"{flag.spellings[0]} {' '.join(values)} is not written by openbragg {cls.name}")
+        construct(cls, assignments_of(words)).run(line)
+
+    return ReplayingCommand(
+        cls.name, sections, registry, beginnings=BEGINNINGS, callback=run, help=cls.__doc__ or cls.summary
+    )
+
+
+def _without(cls: Any, part: Section, taken: set[str]) -> Section:
+    """A section of simulate without the aliases that a command took for flags of its own."""
+    options = []
+    for option in part.options:
+        common = taken & set(option.opts)
+        if not common:
+            options.append(option)
+        elif isinstance(option, FlagOption) and not common & set(option.flag.spellings):
+            options.append(FlagOption(option.flag, without=common))
+        else:
+            raise PluginError(f"the command {cls.name} claims {', '.join(sorted(common))}, a flag of every simulation")
+    return Section(part.title, tuple(options))

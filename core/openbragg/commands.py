@@ -1,0 +1,50 @@
+"""What commands are made from: flags composed from declarations, and the words on the terminal.
+
+A plugin of the role ``commands`` imports from here, from `openbragg` and from `openbragg.testing` only. A command that
+simulates needs `simulation_command` alone; the other names are for those that take a part of a simulation's flags.
+"""
+
+from __future__ import annotations
+
+from openbragg.cli.command_line import CommandLine, understand
+from openbragg.cli.compose import (
+    FlagOption,
+    ModelCommand,
+    Section,
+    assignments_of,
+    construct,
+    flags_of,
+    given,
+    read_as,
+    section,
+)
+from openbragg.cli.loading import load_torch
+from openbragg.cli.progress import progress_bar
+from openbragg.cli.registry import plugin_section, simulation_sections
+from openbragg.cli.simulation_command import simulation_command
+from openbragg.cli.words import warn
+from openbragg.orchestrator.outputs import Output, write_text
+from openbragg.orchestrator.outputs import check as check_outputs
+
+__all__ = [
+    "CommandLine",
+    "FlagOption",
+    "ModelCommand",
+    "Output",
+    "Section",
+    "assignments_of",
+    "check_outputs",
+    "construct",
+    "flags_of",
+    "given",
+    "load_torch",
+    "plugin_section",
+    "progress_bar",
+    "read_as",
+    "section",
+    "simulation_command",
+    "simulation_sections",
+    "understand",
+    "warn",
+    "write_text",
+]
