@@ -59,21 +59,25 @@ from openbragg.roles import (
 )
 
 if TYPE_CHECKING:
+    from openbragg.cli.from_flags import from_flags
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
     from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.amplitudes import read_amplitudes
+    from openbragg.orchestrator.composition import plugin
     from openbragg.orchestrator.described import described_convention, described_experiment
     from openbragg.orchestrator.geometry_files import read_geometry
+    from openbragg.orchestrator.image_series import ImageSeries
     from openbragg.orchestrator.outputs import write_file
     from openbragg.orchestrator.recognition import structure_factors_of
+    from openbragg.orchestrator.rendering import Rendering
     from openbragg.orchestrator.run import Run, load_run
-    from openbragg.orchestrator.series import SeriesImage, image_seed, render_series
-    from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
+    from openbragg.orchestrator.series import image_seed
+    from openbragg.orchestrator.simulate import simulate
+    from openbragg.orchestrator.simulation import Simulation
     from openbragg.orchestrator.strict_json import parse_json
     from openbragg.orchestrator.textfile import read_content, read_lines
-    from openbragg.orchestrator.tracing import trace
 
 _LATER = {
     "Axes": "openbragg.model.geometry",
@@ -88,7 +92,10 @@ _LATER = {
     "interference_product": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
     "sphere_transform": "openbragg.engine.numerics",
-    "Rendering": "openbragg.orchestrator.simulate",
+    "ImageSeries": "openbragg.orchestrator.image_series",
+    "Rendering": "openbragg.orchestrator.rendering",
+    "Simulation": "openbragg.orchestrator.simulation",
+    "from_flags": "openbragg.cli.from_flags",
     "Run": "openbragg.orchestrator.run",
     "described_convention": "openbragg.orchestrator.described",
     "described_experiment": "openbragg.orchestrator.described",
@@ -96,15 +103,11 @@ _LATER = {
     "parse_json": "openbragg.orchestrator.strict_json",
     "read_content": "openbragg.orchestrator.textfile",
     "read_lines": "openbragg.orchestrator.textfile",
-    "SeriesImage": "openbragg.orchestrator.series",
     "image_seed": "openbragg.orchestrator.series",
-    "render_series": "openbragg.orchestrator.series",
     "load_run": "openbragg.orchestrator.run",
-    "plugin": "openbragg.orchestrator.simulate",
-    "render": "openbragg.orchestrator.simulate",
+    "plugin": "openbragg.orchestrator.composition",
     "simulate": "openbragg.orchestrator.simulate",
     "structure_factors_of": "openbragg.orchestrator.recognition",
-    "trace": "openbragg.orchestrator.tracing",
     "write_file": "openbragg.orchestrator.outputs",
 }
 
@@ -131,6 +134,7 @@ __all__ = [
     "GroupedStructureFactors",
     "Image",
     "ImageFormat",
+    "ImageSeries",
     "InputError",
     "InterpolatingStructureFactors",
     "KnownCrystal",
@@ -158,7 +162,7 @@ __all__ = [
     "Scan",
     "Series",
     "SeriesFormat",
-    "SeriesImage",
+    "Simulation",
     "StructureFactors",
     "Tracer",
     "Truth",
@@ -170,6 +174,7 @@ __all__ = [
     "described_panel",
     "detector_preset",
     "exp_minus",
+    "from_flags",
     "hookimpl",
     "image_seed",
     "interference",
@@ -184,13 +189,10 @@ __all__ = [
     "read_content",
     "read_geometry",
     "read_lines",
-    "render",
-    "render_series",
     "simulate",
     "sin_pi",
     "sphere_transform",
     "structure_factors_of",
-    "trace",
     "unit_vector",
     "write_file",
 ]

@@ -133,11 +133,11 @@ def add_noise(registry: Registry, image: Path, words: Given, spellings: dict[str
     load_torch()
     import torch
 
+    from openbragg.orchestrator.composition import usable_device
     from openbragg.orchestrator.frame import visible_pixels
     from openbragg.orchestrator.photons import drawn_part, expected_photons, fit_detector
     from openbragg.orchestrator.placement import place_with_quirks
     from openbragg.orchestrator.resolve import Choices, refuse_ill_fitting_mask, resolve_region, resolve_scan
-    from openbragg.orchestrator.simulate import usable_device
     from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid, write_pictures
 
     device = usable_device(computation.device)

@@ -12,7 +12,6 @@ import click
 from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
 from openbragg.cli.settings import BackgroundChoice
 from openbragg.errors import UsageError
-from openbragg.model import Experiment
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.recognition import recognised, shares
 from openbragg.roles import ROLES, Found, Registry, Role
@@ -102,23 +101,6 @@ def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs
             line = f"{output.flag} {output.path} is not written: the noise model is {noise.name}"
             selected.notices.append(line)
     return [output for output in asked if not (silent and output.content == "counts")]
-
-
-def truths_to_write(selected: Selected, experiment: Experiment) -> list[outputs.Output]:
-    """The files of what is known of a run that were asked for.
-
-    Raises
-    ------
-    UsageError
-        When a format cannot say it of this experiment.
-    """
-    wanted = outputs.requested(selected.truths)
-    for output in wanted:
-        asked: Any = getattr(output.format, "refuses", None)
-        reason = asked(experiment) if asked is not None else None
-        if reason is not None:
-            raise UsageError(f"{output.flag}: {reason}")
-    return wanted
 
 
 def overrule(registry: Registry, earlier: Given, later: Given) -> Given:

@@ -11,7 +11,6 @@ import click
 
 from openbragg.cli.command_line import CommandLine, understand
 from openbragg.cli.compose import Flag, FlagOption, Section, assignments_of, construct, flags_of, given, read_as
-from openbragg.cli.loading import load_torch
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.cli.replay import ReplayingCommand, provenance
@@ -19,11 +18,10 @@ from openbragg.cli.settings import Brightest, Tracing
 from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
-from openbragg.orchestrator.reflections import with_cache
 from openbragg.roles import Registry
 
 if TYPE_CHECKING:
-    from openbragg.orchestrator.simulate import Layout
+    from openbragg.orchestrator.simulation import Simulation
 
 #: What stands for standard output in place of a file's name.
 _STDOUT = "-"
@@ -93,29 +91,14 @@ def trace(registry: Registry, asked: CommandLine) -> None:
         files = TraceFiles(_STDOUT, None)
     outputs.check(trace_outputs(files))
 
-    load_torch()
-    from openbragg.orchestrator.simulate import lay_out, render
+    simulation = asked.simulation()
     from openbragg.orchestrator.tracing import brightest
 
-    factors = with_cache(asked.selected.roles["structure_factors"], asked.compat, asked.selected.notices)
-    options: dict[str, Any] = {
-        "convention": asked.selected.roles["geometry_conventions"],
-        "structure_factors": factors,
-        "lattice_shape": asked.selected.roles["lattice_shapes"],
-        "backgrounds": asked.selected.backgrounds,
-        "device": asked.computation.device,
-        "precision": asked.computation.precision,
-        "compat": asked.compat,
-    }
-    layout: Layout
-    if wanted.number is None:
-        layout = lay_out(asked.experiment, **options)
-    else:
-        layout = rendering = render(asked.experiment, **options)
-        pixels += [pixel for pixel in brightest(rendering, wanted.number) if pixel not in pixels]
-    for line in (*asked.selected.notices, *layout.choices.notices):
-        warn(f"notice: {line}")
-    write_traces(registry, asked, layout, pixels, files)
+    if wanted.number is not None:
+        pixels += [pixel for pixel in brightest(simulation.rendering(), wanted.number) if pixel not in pixels]
+    for text in (*asked.notices, *simulation.notices):
+        warn(f"notice: {text}")
+    write_traces(registry, asked, simulation, pixels, files)
 
 
 def traced_pixels(asked: CommandLine) -> list[tuple[int, int]]:
@@ -155,19 +138,19 @@ def trace_outputs(files: TraceFiles) -> list[outputs.Output]:
 
 
 def write_traces(
-    registry: Registry, asked: CommandLine, layout: Layout, pixels: Iterable[tuple[int, int]], files: TraceFiles
+    registry: Registry, asked: CommandLine, simulation: Simulation, pixels: Iterable[tuple[int, int]], files: TraceFiles
 ) -> None:
-    """Trace pixels of a layout, or of a rendering, and write what the tracers say of them."""
+    """Trace pixels of a simulation, and write what the tracers say of them."""
     from openbragg.orchestrator.traces.model import TracedPixel
     from openbragg.orchestrator.traces.writing import to_json, write_log
-    from openbragg.orchestrator.tracing import parse_selection, pixel_values, step_values, trace_of
+    from openbragg.orchestrator.tracing import parse_selection, pixel_values, step_values
 
     settings: Tracing = construct(Tracing, assignments_of(asked.words))
     selection = parse_selection(settings.select)
     tracers = chosen_tracers(registry, asked)
     traced = []
     for slow, fast in pixels:
-        made = trace_of(layout, slow, fast)
+        made = simulation.trace(slow, fast)
         traced.append(TracedPixel(slow, fast, pixel_values(made, tracers), step_values(made, tracers, selection)))
     for name, text in ((files.log, write_log), (files.json, to_json)):
         if name is None:

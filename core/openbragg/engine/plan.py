@@ -204,6 +204,7 @@ def make_plan(
     precision: str,
     quirks: Collection[str] = (),
     reference_interpolates: bool | None = None,
+    tables: tuple[torch.Tensor, ...] | None = None,
 ) -> Plan:
     """Lay the sum out.
 
@@ -221,6 +222,8 @@ def make_plan(
         Names of reference quirks to reproduce; those that concern detector settings alone are the laboratory's.
     reference_interpolates
         Whether the reference program would begin to interpolate between reflections; as the plugin does by default.
+    tables
+        What the structure factors prepared before; they prepare it here by default.
 
     Raises
     ------
@@ -232,7 +235,8 @@ def make_plan(
     _, reciprocal = oriented_bases(crystal, oblique="oblique-cell" in quirks)
     oriented = _orientations(experiment, laboratory, quirks, device)
     fluence = scalar(beam.photons_per_area)
-    tables = structure_factors.prepare(experiment, device, dtype)
+    if tables is None:
+        tables = structure_factors.prepare(experiment, device, dtype)
     interpolates = isinstance(structure_factors, InterpolatingStructureFactors) and structure_factors.interpolates(
         tables
     )

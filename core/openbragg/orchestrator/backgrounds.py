@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 
 from openbragg.engine.panel_rays import rays_of
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
-from openbragg.errors import UsageError
 from openbragg.model import Experiment
 from openbragg.model.vectors import scalar
 from openbragg.orchestrator.frame import Shown, shown_parts
-from openbragg.orchestrator.registry import default_registry
 from openbragg.roles import Background
 
 #: Rays that are followed together.
@@ -28,13 +26,13 @@ class Backgrounds:
     Parameters
     ----------
     plugins
-        Backgrounds, or names of installed ones.
+        The backgrounds.
     experiment, plan
         Resolved, and laid out.
     """
 
-    def __init__(self, plugins: Iterable[Background | str], experiment: Experiment, plan: Plan) -> None:
-        self.plugins = tuple(background_of(plugin) for plugin in plugins)
+    def __init__(self, plugins: Iterable[Background], experiment: Experiment, plan: Plan) -> None:
+        self.plugins = tuple(plugins)
         self._experiment, self._plan = experiment, plan
         self._tables = [plugin.prepare(experiment, plan.device) for plugin in self.plugins]
         self._photons: list[torch.Tensor] | None = None
@@ -44,9 +42,15 @@ class Backgrounds:
         if not self.plugins:
             return images
         if self._photons is None:
-            parts = shown_parts(self._experiment)
-            self._photons = [self._of_panel(panel, part) for panel, part in zip(self._plan.panels, parts, strict=True)]
-        return tuple((image + photons).to(image.dtype) for image, photons in zip(images, self._photons, strict=True))
+            self._photons = self._of_parts(shown_parts(self._experiment))
+        return _added(images, self._photons)
+
+    def added_to_parts(self, images: tuple[torch.Tensor, ...], parts: Sequence[Shown]) -> tuple[torch.Tensor, ...]:
+        """The same for images of which only parts are rendered, a part of each panel."""
+        return _added(images, self._of_parts(parts)) if self.plugins else images
+
+    def _of_parts(self, parts: Sequence[Shown]) -> list[torch.Tensor]:
+        return [self._of_panel(panel, part) for panel, part in zip(self._plan.panels, parts, strict=True)]
 
     def _of_panel(self, panel: PanelPlan, shown: Shown) -> torch.Tensor:
         """Photons of a panel, float64, (slow, fast); 0 in pixels that are not rendered."""
@@ -67,17 +71,5 @@ class Backgrounds:
         return pixels.image(torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64, device=plan.device))
 
 
-def background_of(chosen: Background | str) -> Background:
-    """A background: given, or made from a name with its options at their defaults.
-
-    Raises
-    ------
-    UsageError
-        When it is none.
-    """
-    if isinstance(chosen, str):
-        made: Background = default_registry().get("backgrounds", chosen).cls()
-        return made
-    if isinstance(chosen, type) or not isinstance(chosen, Background):
-        raise UsageError(f"expected a background or the name of one, got {chosen!r}")
-    return chosen
+def _added(images: tuple[torch.Tensor, ...], photons: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    return tuple((image + more).to(image.dtype) for image, more in zip(images, photons, strict=True))

@@ -27,9 +27,18 @@ def notice_quirks(experiment: Experiment, quirks: frozenset[str], choices: Choic
 
     The quirks that concern the detector's place are noticed where it is placed.
     """
-    _notice_carryover(experiment, quirks, choices)
+    notice_carryover(experiment, quirks, choices)
     _notice_oblique_cell(experiment, quirks, choices)
     _notice_factors(experiment, quirks, choices)
+
+
+def notice_carryover(experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:
+    """Note a step at exactly phi = 0, whose orientation the reference would take from the step before."""
+    angles = step_angles(experiment).detach().tolist()
+    following, _ = carried_steps(angles)
+    changed = [step for step, used in enumerate(following) if angles[used] != angles[step]]
+    if changed and "phi-carryover" not in quirks:
+        choices.notices.append(notice("phi-carryover", f"step {changed[0]} of {len(angles)}"))
 
 
 def notice_water(plan: Plan, experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:
@@ -58,14 +67,6 @@ def _cuts_a_pixel(plan: Plan, experiment: Experiment) -> bool:
             if not bool(any_resolved(plan, panel, *place).all()):
                 return True
     return False
-
-
-def _notice_carryover(experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:
-    angles = step_angles(experiment).detach().tolist()
-    following, _ = carried_steps(angles)
-    changed = [step for step, used in enumerate(following) if angles[used] != angles[step]]
-    if changed and "phi-carryover" not in quirks:
-        choices.notices.append(notice("phi-carryover", f"step {changed[0]} of {len(angles)}"))
 
 
 def _notice_oblique_cell(experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:

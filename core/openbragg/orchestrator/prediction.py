@@ -17,9 +17,9 @@ from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.errors import InputError
 from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
+from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.reach import reach
 from openbragg.orchestrator.rocking import Profile, make_profile
-from openbragg.orchestrator.simulate import Layout
 from openbragg.roles import Miller, PredictedReflections
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"

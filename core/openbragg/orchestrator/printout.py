@@ -15,7 +15,7 @@ from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError
 from openbragg.model.scalars import plain
 from openbragg.orchestrator.frame import panel_at, shown_parts
-from openbragg.orchestrator.simulate import Rendering
+from openbragg.orchestrator.rendering import Rendering
 
 _ANGSTROM = 1e-10
 #: Pixels evaluated together.

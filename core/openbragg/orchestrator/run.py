@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -15,10 +15,7 @@ from openbragg.orchestrator.quirks import check_names
 from openbragg.orchestrator.record import Record, UsedPlugin, read_record
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.serialise import from_plain
-from openbragg.roles import Background, GeometryConvention, LatticeShape, NoiseModel, StructureFactors
-
-if TYPE_CHECKING:
-    from openbragg.orchestrator.simulate import Rendering
+from openbragg.orchestrator.simulation import Simulation
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -27,49 +24,18 @@ class Run:
 
     Attributes
     ----------
-    experiment
-        The experiment, every default resolved.
-    convention, structure_factors, lattice_shape, noise
-        The plugins, with the options that they had.
-    backgrounds
-        Those that took part, likewise.
-    precision, device, compat, cull
-        How and where it was computed, the reference's quirks that were reproduced, and how much was left out.
+    simulation
+        The experiment, every default resolved, with the plugins and the options that they had: on the same machine
+        ``run.simulation.photons()`` are the same photons.
     record
         All that the record says: see `docs/record.md`.
     notices
         What to know about its inputs.
     """
 
-    experiment: Experiment
-    convention: GeometryConvention
-    structure_factors: StructureFactors
-    lattice_shape: LatticeShape
-    noise: NoiseModel
-    backgrounds: tuple[Background, ...]
-    precision: str
-    device: str
-    compat: frozenset[str]
+    simulation: Simulation
     record: Record
     notices: tuple[str, ...] = ()
-    cull: float | None = None
-
-    def render(self, **changes: Any) -> Rendering:
-        """Render it: on the same machine, the same photons; `changes` are arguments of `openbragg.render`."""
-        from openbragg.orchestrator.simulate import render
-
-        arguments = {
-            "experiment": self.experiment,
-            "convention": self.convention,
-            "structure_factors": self.structure_factors,
-            "lattice_shape": self.lattice_shape,
-            "backgrounds": self.backgrounds,
-            "device": self.device,
-            "precision": self.precision,
-            "compat": self.compat,
-            "cull": self.cull,
-        }
-        return render(**{**arguments, **changes})
 
 
 def load_run(path: Path | str, *, force: bool = False) -> Run:
@@ -109,17 +75,16 @@ def load_run(path: Path | str, *, force: bool = False) -> Run:
         raise PluginError(f"{file}: {error}{_other_version(record)}") from None
     except (InputError, UsageError) as error:
         raise InputError(f"{file}: {error}{_other_version(record)}") from None
-    return Run(
-        experiment=experiment,
+    simulation = Simulation(
+        experiment,
         **plugins,
         backgrounds=backgrounds,
         precision=record.precision,
         device=record.device,
         compat=compat,
-        record=record,
-        notices=tuple(finder.notices),
         cull=record.cull,
     )
+    return Run(simulation=simulation, record=record, notices=tuple(finder.notices))
 
 
 def _plugin(record: Record, used: UsedPlugin, finder: Finder) -> Any:

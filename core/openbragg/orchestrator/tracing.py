@@ -8,11 +8,9 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.trace import PixelTrace, trace_pixel
+from openbragg.engine.trace import PixelTrace
 from openbragg.errors import UsageError, quoted
-from openbragg.model import Experiment
-from openbragg.orchestrator.frame import panel_at, shown_parts
-from openbragg.orchestrator.simulate import Layout, Rendering, lay_out
+from openbragg.orchestrator.rendering import Rendering
 from openbragg.roles import Tracer
 
 #: How people name the axes of a sum in a selection, and the axes of the trace that they mean.
@@ -58,51 +56,6 @@ def parse_selection(text: str) -> Selection:
         for number in SELECTED_AXES[axis]:
             steps[number] = None if value == "all" else int(value)
     return Selection(tuple(steps))
-
-
-def trace(experiment: Experiment, pixels: Iterable[tuple[int, int]], **options: Any) -> list[PixelTrace]:
-    """Trace pixels of an experiment.
-
-    Parameters
-    ----------
-    experiment
-        What is simulated.
-    pixels
-        Which pixels of the stored frame, (slow, fast).
-    options
-        Those of `simulate`.
-
-    Returns
-    -------
-    For each pixel the terms that its image is summed from, with their gradients.
-
-    Raises
-    ------
-    UsageError
-        When a pixel is not rendered.
-    """
-    layout = lay_out(experiment, **options)
-    return [trace_of(layout, slow, fast) for slow, fast in pixels]
-
-
-def trace_of(layout: Layout, slow: int, fast: int) -> PixelTrace:
-    """Trace a pixel of the stored frame of a layout, or of a rendering; the trace itself counts on the panel.
-
-    Raises
-    ------
-    UsageError
-        When the pixel is not rendered.
-    """
-    made, place = None, panel_at(layout.experiment.detector, slow, fast)
-    if place is not None:
-        number, row, column = place
-        part = shown_parts(layout.experiment)[number]
-        if part.region is not None:
-            panel = layout.plan.panels[number]
-            made = trace_pixel(layout.plan, panel, row, column, dtype=layout.dtype, region=part.region, mask=part.mask)
-    if made is None:
-        raise UsageError(f"pixel {slow} {fast} (slow, fast) is not rendered")
-    return made
 
 
 def brightest(rendering: Rendering, number: int) -> list[tuple[int, int]]:

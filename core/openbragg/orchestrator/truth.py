@@ -9,9 +9,9 @@ import torch
 
 from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
+from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.outputs import Output, write_file
 from openbragg.orchestrator.prediction import predict
-from openbragg.orchestrator.simulate import Layout
 from openbragg.roles import DescribedStructureFactors, Truth, WrittenImages
 
 

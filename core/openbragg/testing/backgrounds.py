@@ -10,7 +10,8 @@ import torch
 from openbragg.engine.panel_rays import PanelRays, rays_of
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel
 from openbragg.model.vectors import scalar
-from openbragg.orchestrator.simulate import lay_out, plugin
+from openbragg.orchestrator.composition import plugin
+from openbragg.orchestrator.simulation import Simulation
 from openbragg.roles import Background
 from openbragg.testing.assertions import require, require_close
 from openbragg.testing.declaration import check_declaration
@@ -47,7 +48,8 @@ def make_rays(
     experiment = Experiment(
         crystal=Crystal(cell=(*(50.0 * _ANGSTROM,) * 3, *(pi / 2,) * 3)), beam=Beam(**beam), detector=detector
     )
-    layout = lay_out(experiment, structure_factors=plugin("structure_factors", "hkl", default_F=1.0), device=device)
+    factors = plugin("structure_factors", "hkl", default_F=1.0)
+    layout = Simulation(experiment, structure_factors=factors, device=device).layout()
     panel = layout.plan.panels[0]
     if slow is None or fast is None:
         rows, columns = (torch.arange(count, dtype=torch.float64, device=device) for count in panel.pixels)

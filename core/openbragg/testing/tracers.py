@@ -9,7 +9,7 @@ import torch
 
 from openbragg.engine.trace import PixelTrace
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
-from openbragg.orchestrator.tracing import trace
+from openbragg.orchestrator.simulation import Simulation
 from openbragg.roles import Tracer
 from openbragg.testing.assertions import require
 from openbragg.testing.declaration import check_declaration
@@ -41,10 +41,10 @@ def make_trace(precision: str = "mixed", **crystal: Any) -> PixelTrace:
         scan=Scan(start=0.1, range=0.03, steps=3),
         sampling=Sampling(oversample=2),
     )
-    from openbragg.orchestrator.simulate import plugin
+    from openbragg.orchestrator.composition import plugin
 
     factors = plugin("structure_factors", "hkl", default_F=10.0)
-    return trace(experiment, [(1, 3)], structure_factors=factors, precision=precision)[0]
+    return Simulation(experiment, structure_factors=factors, precision=precision).trace(1, 3)
 
 
 def check_columns(tracer: Tracer) -> None:

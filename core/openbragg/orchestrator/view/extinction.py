@@ -21,7 +21,7 @@ Amplitudes = Callable[[NDArray[np.int16]], NDArray[np.float64]]
 def recorded_amplitudes(path: Path) -> Amplitudes | None:
     """The structure factors of a recorded run; None where they, or what they were read from, are not there any more."""
     try:
-        run = load_run(path)
+        run = load_run(path).simulation
         factors, device = run.structure_factors, torch.device("cpu")
         if isinstance(factors, ComputedStructureFactors):
             laboratory = run.convention.place(run.experiment.detector)

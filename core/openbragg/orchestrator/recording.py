@@ -1,41 +1,64 @@
-"""``--record``: what is known of a run, gathered before and after it is rendered."""
+"""The record of a run: what is known of it, gathered before and after it is rendered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import attrs
 
-from openbragg.cli.compose import assignments_of, construct
-from openbragg.cli.replay import Replay
-from openbragg.cli.selection import Given, Selected
-from openbragg.cli.settings import Computation, Provenance
-from openbragg.model import Crystal, Experiment, Sampling
+from openbragg.model import Crystal, Sampling
 from openbragg.options import option_spec, options_of
+from openbragg.orchestrator.files import fingerprint, state
+from openbragg.orchestrator.inputs import describe, exists
+from openbragg.orchestrator.layout import Layout
+from openbragg.orchestrator.machine import this_machine
 from openbragg.orchestrator.outputs import Output, write_file
-from openbragg.orchestrator.quirks import parse_compat
+from openbragg.orchestrator.record import (
+    FORMAT,
+    SCHEMA,
+    InputFile,
+    OutputFile,
+    Record,
+    Seeds,
+    UsedPlugin,
+    record_text,
+    refuse_too_large,
+)
+from openbragg.orchestrator.renders import Renders, roles_of
+from openbragg.orchestrator.repeat import differences
+from openbragg.orchestrator.serialise import JsonObject, to_plain
+from openbragg.orchestrator.spelling import UnspeakableError, spelled
 from openbragg.roles import Registry, TruthFormat
 
-if TYPE_CHECKING:
-    from openbragg.orchestrator.record import InputFile, OutputFile, Record, UsedPlugin
-    from openbragg.orchestrator.simulate import Layout
+
+class Repeated(Protocol):
+    """A recorded run that is repeated, as its new record needs it."""
+
+    @property
+    def file(self) -> Path: ...
+    @property
+    def record(self) -> Record: ...
+
+    def notices(self) -> list[str]: ...
+    def is_alike(self) -> bool: ...
+    def check_unnamed(self, inputs: Iterable[InputFile]) -> None: ...
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Recording:
     """A run that is recorded, that repeats a recorded one, or both; before it is rendered.
 
     Attributes
     ----------
-    registry, given
-        The installed plugins, and the flags of the run.
-    experiment, roles
-        What is rendered, and the plugin of each role by hook name.
-    several
-        Those of roles of which any number take part, each with its role.
+    registry
+        The installed plugins.
+    simulation
+        What is rendered.
+    arguments
+        A command line that makes the same; empty where there is none.
     wanted
         The files that are written.
     file
@@ -44,29 +67,30 @@ class Recording:
         The run that is repeated.
     inputs, states
         The files that are read, and what `openbragg.orchestrator.files.state` says of them.
+    notices
+        What the user should know of the record.
     """
 
     registry: Registry
-    given: Given
-    experiment: Experiment
-    roles: dict[str, Any]
-    several: Sequence[tuple[str, Any]]
-    wanted: list[Output]
+    simulation: Renders
+    arguments: tuple[str, ...]
+    wanted: Sequence[Output]
     file: Path | None
-    replay: Replay | None
+    replay: Repeated | None
     inputs: tuple[InputFile, ...]
     states: tuple[tuple[int, ...] | None, ...]
+    notices: tuple[str, ...] = ()
 
     def outputs(self) -> list[Output]:
         """The file that is written beside the images."""
         return [Output(self.file, None, "record", "-record")] if self.file is not None else []
 
-    def finish(self, rendering: Layout, noise_seed: int | None, notices: list[str]) -> list[str]:
+    def finish(self, layout: Layout, noise_seed: int | None, notices: list[str]) -> list[str]:
         """Compare what came out with the run that is repeated, and write the record.
 
         Parameters
         ----------
-        rendering
+        layout
             What was rendered, or the first image of a series; the files are written.
         noise_seed
             The seed of the noise, when some was drawn.
@@ -77,10 +101,7 @@ class Recording:
         -------
         What is to be said beside.
         """
-        from openbragg.orchestrator.record import record_text
-        from openbragg.orchestrator.repeat import differences
-
-        record = self._record(rendering, noise_seed)
+        record = self._record(layout, noise_seed)
         said = []
         if self.replay is not None:
             said = differences(self.replay.file, self.replay.record, record, alike=self.replay.is_alike())
@@ -93,136 +114,140 @@ class Recording:
             write_file(self.file, write)
         return said
 
-    def _record(self, rendering: Layout, noise_seed: int | None) -> Record:
+    def _record(self, layout: Layout, noise_seed: int | None) -> Record:
         from openbragg import __version__
-        from openbragg.orchestrator.machine import this_machine
-        from openbragg.orchestrator.record import FORMAT, SCHEMA, Record, Seeds
-        from openbragg.orchestrator.serialise import JsonObject, to_plain
 
-        computation = construct(Computation, assignments_of(self.given))
-        asked, resolved = self.experiment, rendering.experiment
+        simulation = self.simulation
+        asked, resolved = simulation.experiment, layout.experiment
         seed = noise_seed if noise_seed is not None else resolved.sampling.seed
         resolved = attrs.evolve(resolved, sampling=attrs.evolve(resolved.sampling, seed=seed))
         misset_seed = resolved.crystal.misset_seed if isinstance(asked.crystal.misset, str) else None
+        arguments = self.arguments
+        if arguments:
+            arguments = (
+                *arguments,
+                *_clock_seed(Sampling, "seed", asked.sampling.seed, noise_seed),
+                *_clock_seed(Crystal, "misset_seed", asked.crystal.misset_seed, misset_seed),
+            )
         return Record(
             format=FORMAT,
             schema=SCHEMA,
             openbragg=str(__version__),
             created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            arguments=(
-                *_words(self.given),
-                *_clock_seed(Sampling, "seed", asked.sampling.seed, noise_seed),
-                *_clock_seed(Crystal, "misset_seed", asked.crystal.misset_seed, misset_seed),
-            ),
+            arguments=arguments,
             folder=str(Path.cwd()),
             experiment=JsonObject(to_plain(resolved, "experiment")),
-            plugins=tuple(self._used({**self.roles, "structure_factors": rendering.plan.structure_factors})),
+            plugins=tuple(_used(self.registry, simulation, self.wanted, layout.plan.structure_factors)),
             seeds=Seeds(noise=noise_seed, mosaic=resolved.crystal.mosaic_seed, misset=misset_seed),
-            quirks=tuple(sorted(parse_compat(computation.compat))),
-            precision=computation.precision,
-            device=computation.device,
-            cull=computation.cull,
+            quirks=tuple(sorted(simulation.compat)),
+            precision=simulation.precision,
+            device=str(simulation.device),
+            cull=simulation.cull,
             notices=(),
             inputs=tuple(self._unchanged()),
             outputs=tuple(_written(output) for output in self.wanted),
-            machine=this_machine(computation.device),
+            machine=this_machine(str(simulation.device)),
         )
 
     def _unchanged(self) -> Iterator[InputFile]:
         """The inputs, but for those that changed meanwhile: of these nobody knows what was read, if anything."""
-        from openbragg.orchestrator.files import state
-
         for file, before in zip(self.inputs, self.states, strict=True):
             if state(Path(file.absolute)) == before:
                 yield file
 
-    def _used(self, roles: dict[str, Any]) -> Iterator[UsedPlugin]:
-        """The plugins that took part: one of each role, any number of others, and the formats that wrote a file."""
-        from openbragg.orchestrator.record import UsedPlugin
-        from openbragg.orchestrator.serialise import JsonObject, to_plain
 
-        formats = [(_role_of(format_), format_) for format_ in _formats(self.wanted)]
-        for role, plugin in (*roles.items(), *self.several, *formats):
-            found = self.registry.get(role, plugin.name)
-            yield UsedPlugin(
-                role=role,
-                name=found.name,
-                options=JsonObject(to_plain(plugin, f"{role} {found.name}")),
-                distribution=found.distribution,
-                version=found.version,
-            )
-
-
-def prepare(
+def prepare_recording(
     registry: Registry,
-    given: Given,
-    provenance: tuple[Provenance, Replay | None],
-    *,
-    experiment: Experiment,
-    roles: dict[str, Any],
-    several: Sequence[tuple[str, Any]],
-    wanted: list[Output],
+    simulation: Renders,
+    wanted: Sequence[Output],
+    file: Path | None,
+    replay: Repeated | None = None,
+    images: int | None = None,
 ) -> Recording | None:
     """What is to be recorded or repeated; None for a run that is neither.
+
+    Parameters
+    ----------
+    registry
+        The installed plugins.
+    simulation
+        What is rendered.
+    wanted
+        The files that are written.
+    file
+        Where the record goes.
+    replay
+        The run that is repeated.
+    images
+        How many images a series has; None for a single one.
 
     Raises
     ------
     OpenBraggError
         When something of the run cannot be recorded, or an input of the repeated run has changed.
     """
-    settings, replay = provenance
-    if settings.record is None and replay is None:
+    if file is None and replay is None:
         return None
-    from openbragg.orchestrator.files import state
-    from openbragg.orchestrator.inputs import describe
-    from openbragg.orchestrator.record import refuse_too_large
-    from openbragg.orchestrator.serialise import to_plain
-
-    pairs = inputs_of(given, [*roles.values(), *(plugin for _, plugin in several), *_formats(wanted)])
+    notices: tuple[str, ...] = ()
+    if simulation.words is not None:
+        arguments = simulation.words.arguments
+    else:
+        try:
+            arguments = spelled(registry, simulation, wanted, images)
+        except UnspeakableError as reason:
+            arguments = ()
+            notices = (f"{file}: -from cannot repeat it, for no flag says {reason}; openbragg.load_run can",)
+    pairs = inputs_of(simulation, wanted)
     recording = Recording(
         registry=registry,
-        given=given,
-        experiment=experiment,
-        roles=roles,
-        several=several,
+        simulation=simulation,
+        arguments=arguments,
         wanted=wanted,
-        file=Path(settings.record) if settings.record is not None else None,
+        file=file,
         replay=replay,
         states=tuple(state(Path(path)) for _, path in pairs),
         inputs=tuple(describe(flag, path) for flag, path in pairs),
+        notices=notices,
     )
     if replay is not None:
         replay.check_unnamed(recording.inputs)
     # Better now than after an hour of rendering.
-    refuse_too_large([to_plain(experiment, "experiment"), *(plugin.options for plugin in recording._used(roles))])
+    used = _used(registry, simulation, wanted, simulation.structure_factors)
+    refuse_too_large([to_plain(simulation.experiment, "experiment"), *(plugin.options for plugin in used)])
     return recording
 
 
-def several(selected: Selected, tracers: Sequence[Any] = ()) -> list[tuple[str, Any]]:
-    """The plugins of a run of whose role any number take part, each with its role."""
-    return [
-        *(("backgrounds", background) for background in selected.backgrounds),
-        *(("tracers", tracer) for tracer in tracers),
-    ]
-
-
-def inputs_of(given: Given, plugins: list[Any]) -> list[tuple[str, str]]:
+def inputs_of(simulation: Renders, wanted: Sequence[Output] = ()) -> list[tuple[str, str]]:
     """The files that a run reads, each once: the flag that names it, or the field of a plugin, and its name."""
-    named = [(flag.spellings[0], word) for flag, words in assignments_of(given) if flag.spec.input for word in words]
+    named = list(simulation.words.inputs) if simulation.words is not None else []
     flags, paths = {flag for flag, _ in named}, {path for _, path in named}
+    plugins = [plugin for _, plugin in roles_of(simulation)]
     unnamed = [
         (flag, path)
-        for flag, path in _unnamed_inputs(plugins)
+        for flag, path in _unnamed_inputs([*plugins, *_formats(wanted)])
         if flag not in flags and (flag.startswith("-") or path not in paths)
     ]
     return list(dict.fromkeys([*named, *unnamed]))
 
 
-def _words(given: Given) -> Iterator[str]:
-    """A command line that means the same."""
-    for option, values in given:
-        yield option.opts[0]
-        yield from values
+def _used(
+    registry: Registry, simulation: Renders, wanted: Sequence[Output], structure_factors: Any
+) -> Iterator[UsedPlugin]:
+    """The plugins that took part: one of each role, any number of others, and the formats that wrote a file."""
+    parts = [
+        (role, structure_factors if plugin is simulation.structure_factors else plugin)
+        for role, plugin in roles_of(simulation)
+    ]
+    formats = [(_role_of(format_), format_) for format_ in _formats(wanted)]
+    for role, plugin in (*parts, *formats):
+        found = registry.get(role, plugin.name)
+        yield UsedPlugin(
+            role=role,
+            name=found.name,
+            options=JsonObject(to_plain(plugin, f"{role} {found.name}")),
+            distribution=found.distribution,
+            version=found.version,
+        )
 
 
 def _role_of(format_: Any) -> str:
@@ -230,7 +255,7 @@ def _role_of(format_: Any) -> str:
     return "truth_formats" if isinstance(format_, TruthFormat) else "image_formats"
 
 
-def _formats(wanted: list[Output]) -> list[Any]:
+def _formats(wanted: Sequence[Output]) -> list[Any]:
     """The formats of files, each once."""
     return list({id(output.format): output.format for output in wanted if output.format is not None}.values())
 
@@ -246,8 +271,6 @@ def _clock_seed(owner: type, field: str, asked: int | None, drawn: int | None) -
 
 def _unnamed_inputs(plugins: list[Any]) -> Iterator[tuple[str, str]]:
     """Files that are there and that plugins read unasked: flag or field, and name."""
-    from openbragg.orchestrator.inputs import exists
-
     for plugin in plugins:
         for field, spec in options_of(type(plugin)):
             value = getattr(plugin, field)
@@ -256,9 +279,6 @@ def _unnamed_inputs(plugins: list[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _written(output: Output) -> OutputFile:
-    from openbragg.orchestrator.files import fingerprint
-    from openbragg.orchestrator.record import OutputFile
-
     sha256, size = fingerprint(output.path)
     return OutputFile(
         flag=output.flag or None,

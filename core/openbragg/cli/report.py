@@ -1,0 +1,99 @@
+"""What a run says when it is done: what was chosen, what came out, and where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from openbragg.cli.selection import Selected
+from openbragg.cli.words import warn
+from openbragg.orchestrator.outputs import Output
+from openbragg.units import unit
+
+if TYPE_CHECKING:
+    from openbragg.orchestrator.rendering import Rendering
+    from openbragg.orchestrator.series_job import SeriesJob
+
+
+class Said:
+    """Notices, each said once: of a quirk that concerns many images, the first."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._keys: set[str] = set()
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Say those lines that were not said yet."""
+        for line in lines:
+            key = line.partition(":")[0] if ": the reference " in line else line
+            if key not in self._keys:
+                self._keys.add(key)
+                self.lines.append(line)
+                warn(f"notice: {line}")
+
+
+def said_once(lines: Iterable[str]) -> list[str]:
+    """Say lines on stderr, and return them."""
+    said = list(lines)
+    for line in said:
+        warn(f"notice: {line}")
+    return said
+
+
+def report(rendering: Rendering, selected: Selected, wanted: list[Output]) -> None:
+    """What was chosen for an image, what came out, and where it lies."""
+    from openbragg.orchestrator.statistics import statistics
+
+    crystal, sampling = rendering.experiment.crystal, rendering.experiment.sampling
+    made = dict(rendering.choices.made)
+    made.setdefault("mosaic domains", str(crystal.mosaic_domains))
+    made.setdefault("oversampling", f"{sampling.oversample} x {sampling.oversample} subpixels")
+    made["lattice shape"] = selected.roles["lattice_shapes"].name
+    if selected.backgrounds:
+        made["backgrounds"] = ", ".join(background.name for background in selected.backgrounds)
+    _print(made)
+    for culled in rendering.culled:
+        click.echo(
+            f"{'culled':<16}{culled.skipped():.1%} of the orientations of tiles; "
+            f"no pixel lacks more than {culled.bound:.3g} photons"
+        )
+    assert sampling.region is not None  # resolved
+    numbers = statistics(rendering.frame(), sampling.region, rendering.mask())
+    click.echo(f"{'largest':<16}{numbers.largest:.6g} photons at slow {numbers.slow}, fast {numbers.fast}")
+    click.echo(f"{'mean':<16}{numbers.mean:.6g}")
+    click.echo(f"{'rms':<16}{numbers.rms:.6g}, rmsd {numbers.rmsd:.6g}")
+    _print_files(wanted)
+
+
+def report_series(job: SeriesJob, made: dict[str, str], record: Path | None) -> None:
+    """What was chosen for a series, and where its images lie; `made` has what files said."""
+    layout = job.simulation.layout()
+    scan = layout.experiment.scan
+    made = {**layout.choices.made, **made}
+    degrees = unit("deg").from_si
+    start, width = degrees(float(scan.start)), degrees(float(scan.range or 0.0))
+    end = start + job.images * width
+    made["series"] = f"{job.images} images of {width:g} degrees, from {start:g} to {end:g}"
+    if any(each.output.output.content == "counts" for each in job.files):
+        made["noise seed"] = f"{job.seed}, for each image one of its own"
+    _print(made)
+    for each in job.files:
+        output, (first, *others) = each.output.output, list(each.output.paths())
+        names = str(first) if not others else f"{first} ... {others[-1]}"
+        click.echo(f"{'wrote':<16}{names} ({output.format.name}, {output.content})")
+    _print_files(job.truths)
+    if record is not None:
+        click.echo(f"{'wrote':<16}{record} (record)")
+
+
+def _print(made: dict[str, str]) -> None:
+    for word, value in made.items():
+        click.echo(f"{word:<16}{value}")
+
+
+def _print_files(wanted: Iterable[Output]) -> None:
+    for output in wanted:
+        click.echo(f"{'wrote':<16}{output.path} ({output.format.name}, {output.content})")

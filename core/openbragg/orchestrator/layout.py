@@ -1,0 +1,246 @@
+"""The layout: an experiment resolved and placed, its sum laid out, ready to be evaluated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import torch
+
+from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
+from openbragg.model import Crystal, Experiment, Sampling
+from openbragg.model.geometry import Laboratory
+from openbragg.model.scalars import is_tensor
+from openbragg.model.sensor import resolve_sensor
+from openbragg.orchestrator.backgrounds import Backgrounds
+from openbragg.orchestrator.composition import Composition
+from openbragg.orchestrator.frame import visible_pixels
+from openbragg.orchestrator.known import refuse_other_cell, report_known
+from openbragg.orchestrator.notices import notice_carryover, notice_quirks, notice_water
+from openbragg.orchestrator.placement import place_with_quirks
+from openbragg.orchestrator.reach import reach
+from openbragg.orchestrator.reflections import reference_interpolates
+from openbragg.orchestrator.resolve import (
+    Choices,
+    refuse_ill_fitting_mask,
+    refuse_too_many_layers,
+    refuse_too_many_orientations,
+    refuse_too_many_terms,
+    resolve_crystal,
+    resolve_sampling,
+    resolve_scan,
+)
+from openbragg.roles import ComputedStructureFactors, DescribedStructureFactors, StructureFactors
+
+#: Fields of a crystal that say how it, or its domains, are turned.
+_TURNING = ("misset", "misset_seed", "mosaic_spread", "mosaic_domains", "mosaic_seed")
+#: What computes, beside the plugins.
+_COMPUTATION = ("device", "precision", "dtype", "compat")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Layout:
+    """An experiment ready to be evaluated.
+
+    Attributes
+    ----------
+    experiment
+        The experiment with every default resolved.
+    laboratory
+        Where the convention placed beam, spindle and panels.
+    choices
+        What was chosen without the user, and notices.
+    plan
+        The sum.
+    dtype
+        Of the image.
+    backgrounds
+        Photons that do not come from the crystal.
+    placed, noted
+        The notices of the detector's place, and those that hold however the crystal is turned.
+    finest
+        The smallest d spacing in metres to which the structure factors were asked to reach; None where they need not
+        know.
+    """
+
+    experiment: Experiment
+    laboratory: Laboratory
+    choices: Choices
+    plan: Plan
+    dtype: torch.dtype
+    backgrounds: Backgrounds
+    placed: Choices = attrs.field(factory=Choices)
+    noted: tuple[str, ...] = ()
+    finest: float | None = None
+
+    def mask(self) -> torch.Tensor | None:
+        """Which pixels of the stored frame are rendered, (slow, fast), where some are hidden or absent; else None."""
+        return visible_pixels(self.experiment.detector)
+
+
+@attrs.frozen(eq=False)
+class Base:
+    """A composition and its layout, from which another one takes what is the same."""
+
+    asked: Composition
+    layout: Layout
+
+
+def lay_out(asked: Composition, base: Base | None = None) -> Layout:
+    """Resolve and place an experiment and lay out its sum; what is as in `base` is taken from there.
+
+    Raises
+    ------
+    OpenBraggError
+        When the experiment cannot be rendered; the message is one line.
+    """
+    if base is not None and _differs_in_orientation(base.asked, asked):
+        layout = _turned(base.layout, asked)
+        if layout is not None:
+            return layout
+    quirks = asked.compat
+    choices = Choices()
+    if base is not None and _same_place(base.asked, asked):
+        laboratory, placed = base.layout.laboratory, base.layout.placed
+    else:
+        placed = Choices()
+        laboratory = place_with_quirks(asked.experiment.detector, asked.convention, quirks, placed)
+    choices.notices.extend(placed.notices)
+    resolved = resolve(asked.experiment, laboratory, choices)
+    choices.made.update({"convention": asked.convention.name, "pivot": laboratory.pivot})
+    notice_quirks(resolved, quirks, choices)
+    begins = reference_interpolates(asked.structure_factors, asked.experiment)
+    tables: tuple[torch.Tensor, ...] | None = None
+    finest: float | None = None
+    if base is not None and _same_factors(base.asked, asked):
+        factors, tables = base.layout.plan.structure_factors, base.layout.plan.tables
+        finest = base.layout.finest
+    else:
+        factors = asked.structure_factors
+        if begins is not None and "interpolation-latch" in quirks:
+            factors = attrs.evolve(factors, interpolate=begins)  # type: ignore[misc]
+        knows = isinstance(factors, ComputedStructureFactors | DescribedStructureFactors)
+        finest = reach(resolved, laboratory) if knows else None
+        factors = _settled(factors, resolved, finest)
+    if finest is not None and isinstance(factors, DescribedStructureFactors):
+        report_known(factors.crystal(), resolved, finest, choices)
+    plan = make_plan(
+        resolved,
+        laboratory,
+        asked.lattice_shape,
+        factors,
+        device=asked.device,
+        precision=asked.precision,
+        quirks=quirks,
+        reference_interpolates=begins,
+        tables=tables,
+    )
+    refuse_too_many_terms(plan.terms_per_pixel())
+    notice_water(plan, resolved, quirks, choices)
+    carried = Choices()
+    notice_carryover(resolved, quirks, carried)
+    return Layout(
+        experiment=resolved,
+        laboratory=laboratory,
+        choices=choices,
+        plan=plan,
+        dtype=asked.dtype or PRECISIONS[asked.precision],
+        backgrounds=Backgrounds(asked.backgrounds, resolved, plan),
+        placed=placed,
+        finest=finest,
+        noted=tuple(line for line in choices.notices if line not in carried.notices),
+    )
+
+
+def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) -> Experiment:
+    """Fill in every default of an experiment, noting what was chosen."""
+    refuse_ill_fitting_mask(experiment.detector)
+    scan = resolve_scan(experiment.scan)
+    crystal = resolve_crystal(experiment.crystal, experiment.beam.size, choices)
+    refuse_too_many_orientations(scan, crystal)
+    experiment = attrs.evolve(experiment, scan=scan, crystal=crystal)
+    layers = resolve_sensor(experiment.detector).layers
+    refuse_too_many_layers(layers)
+    sampling = resolve_sampling(experiment, laboratory, choices)
+    orientations = (scan.steps or 1) * (crystal.mosaic_domains or 1)
+    refuse_too_many_terms(layers * (sampling.oversample or 1) ** 2 * orientations)
+    return attrs.evolve(experiment, sampling=sampling)
+
+
+def _turned(base: Layout, asked: Composition) -> Layout | None:
+    """The layout of a crystal that is turned otherwise; None where it has another number of orientations."""
+    choices = Choices(made=dict(base.choices.made), notices=list(base.noted))
+    scan = resolve_scan(asked.experiment.scan)
+    crystal = resolve_crystal(asked.experiment.crystal, asked.experiment.beam.size, Choices(made=choices.made))
+    steps, domains = base.plan.cell_vectors.shape[:2]
+    if (scan.steps, crystal.mosaic_domains) != (steps, domains):
+        return None
+    experiment = attrs.evolve(
+        base.experiment,
+        scan=scan,
+        crystal=crystal,
+        sampling=attrs.evolve(base.experiment.sampling, seed=asked.experiment.sampling.seed),
+    )
+    notice_carryover(experiment, asked.compat, choices)
+    plan = turned(base.plan, experiment, base.laboratory, asked.compat)
+    return attrs.evolve(base, experiment=experiment, choices=choices, plan=plan)
+
+
+def _settled(factors: StructureFactors, experiment: Experiment, finest: float | None) -> StructureFactors:
+    """Structure factors as far as the detector reaches, their crystal compared with the experiment's."""
+    if isinstance(factors, DescribedStructureFactors):
+        refuse_other_cell(experiment.crystal, factors.crystal())
+    if finest is not None and isinstance(factors, ComputedStructureFactors):
+        factors = factors.reaching(finest, experiment)
+    return factors
+
+
+def _differs_in_orientation(one: Composition, other: Composition) -> bool:
+    """Whether nothing but the crystal's orientation, its rotation and the seed of the noise differ, if anything."""
+    here, there = one.experiment, other.experiment
+    return (
+        _same_place(one, other)
+        and _alike(one, other, *_COMPUTATION, "structure_factors", "lattice_shape", "backgrounds")
+        and _alike(here, there, "beam")
+        and _alike(here.crystal, there.crystal, *_others(Crystal, _TURNING))
+        and _alike(here.sampling, there.sampling, *_others(Sampling, ("seed",)))
+    )
+
+
+def _same_place(one: Composition, other: Composition) -> bool:
+    """Whether a detector stands as it did."""
+    return _alike(one, other, "convention", "compat") and _alike(one.experiment, other.experiment, "detector")
+
+
+def _same_factors(one: Composition, other: Composition) -> bool:
+    """Whether structure factors serve as they were prepared; computed ones reach as far as the detector."""
+    here, there = one.experiment, other.experiment
+    return (
+        _alike(one, other, *_COMPUTATION, "structure_factors")
+        and _alike(here.crystal, there.crystal, "cells", "size")
+        and (
+            not isinstance(one.structure_factors, ComputedStructureFactors)
+            or (_same_place(one, other) and _alike(here, there, "beam"))
+        )
+        and _alike(here.sampling, there.sampling, "resolution_limit")
+    )
+
+
+def _others(cls: type, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields of a class but for these."""
+    return tuple(attribute.name for attribute in attrs.fields(cls) if attribute.name not in names)
+
+
+def _alike(one: Any, other: Any, *names: str) -> bool:
+    """Whether two objects have the same in these fields: the same object, or plain values that are equal."""
+    return all(_same(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if is_tensor(one) or is_tensor(other) or type(one) is not type(other):
+        return False
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, int | float | str | frozenset | torch.dtype | torch.device) and one == other

@@ -1,0 +1,68 @@
+"""Photons of some pixels alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from openbragg.engine.compiled import Engine
+from openbragg.errors import UsageError
+from openbragg.orchestrator.frame import Shown, assembled, shown_parts
+from openbragg.orchestrator.layout import Layout
+from openbragg.orchestrator.rendering import render_panels
+
+
+def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> torch.Tensor:
+    """Expected photons of places in the stored frame; see `Simulation.pixels`.
+
+    Raises
+    ------
+    UsageError
+        When the places are no whole numbers of one shape, or one lies outside the frame.
+    """
+    rows, columns = (torch.as_tensor(places) for places in (slow, fast))
+    if rows.shape != columns.shape or rows.is_floating_point() or columns.is_floating_point():
+        raise UsageError("pixels: expected whole numbers slow and fast, as many of each")
+    rows, columns = rows.to(torch.int64).reshape(-1), columns.to(torch.int64).reshape(-1)
+    height, width = layout.experiment.detector.frame_shape()
+    outside = (rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)
+    if bool(outside.any()):
+        place = int(outside.nonzero()[0, 0])
+        raise UsageError(
+            f"pixel {int(rows[place])} {int(columns[place])} (slow, fast) lies outside the image of {height} x {width}"
+        )
+    parts = shown_parts(layout.experiment)
+    if not _depends_on_others(layout):
+        wanted = torch.zeros((height, width), dtype=torch.bool)
+        wanted[rows, columns] = True
+        parts = tuple(
+            _wanted_part(part, wanted[panel.rows(), panel.columns()])
+            for part, panel in zip(parts, layout.experiment.detector.panels(), strict=True)
+        )
+    panels = render_panels(layout, parts, engine)
+    images = layout.backgrounds.added_to_parts(tuple(panel.image for panel in panels), parts)
+    frame = assembled(images, layout.experiment.detector.panels())
+    return frame[rows.to(frame.device), columns.to(frame.device)].reshape(torch.as_tensor(slow).shape)
+
+
+def _depends_on_others(layout: Layout) -> bool:
+    """Whether a pixel depends on those rendered before it, as some quirks of the reference have it."""
+    plan = layout.plan
+    return (plan.interpolation_latch and plan.interpolates) or plan.first_cell_vectors is not None
+
+
+def _wanted_part(part: Shown, wanted: torch.Tensor) -> Shown:
+    """Of what is rendered of a panel the part that is wanted: the smallest region with it, and a mask."""
+    if part.region is None:
+        return part
+    left, right, top, bottom = part.region
+    inside = torch.zeros_like(wanted)
+    inside[top : bottom + 1, left : right + 1] = wanted[top : bottom + 1, left : right + 1]
+    if part.mask is not None:
+        inside &= part.mask
+    places = inside.nonzero()
+    if places.numel() == 0:
+        return Shown(region=None, mask=None)
+    (top, left), (bottom, right) = places.amin(dim=0).tolist(), places.amax(dim=0).tolist()
+    return Shown(region=(left, right, top, bottom), mask=inside)

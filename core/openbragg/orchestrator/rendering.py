@@ -1,0 +1,134 @@
+"""Rendering: the images of a layout's panels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import torch
+
+from openbragg.engine.compiled import Engine, Use, finish
+from openbragg.engine.cull import Culled, cull_refusal
+from openbragg.engine.image import RenderedPanel, empty_panel, render_panel
+from openbragg.errors import InputError
+from openbragg.orchestrator.frame import Shown, assembled, shown_parts
+from openbragg.orchestrator.layout import Layout
+from openbragg.orchestrator.quirks import notice
+from openbragg.orchestrator.stopwatch import Stopwatch
+
+Progress = Callable[[int, int], None]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Rendering(Layout):
+    """A rendered experiment.
+
+    Attributes
+    ----------
+    images
+        Expected photons of each panel, (slow, fast).
+    use
+        Whether compiled code summed them, and what preparing it took.
+    culled
+        What was left out of each; empty for full sums.
+    """
+
+    images: tuple[torch.Tensor, ...]
+    use: Use = attrs.field(factory=Use)
+    culled: tuple[Culled, ...] = ()
+
+    def frame(self) -> torch.Tensor:
+        """Expected photons of all panels in the stored frame, (slow, fast), 0 between them; see `Panel.slab`."""
+        return assembled(self.images, self.experiment.detector.panels())
+
+
+def render_layout(
+    layout: Layout,
+    engine: Engine,
+    *,
+    cull: float | None = None,
+    progress: Progress | None = None,
+    stopwatch: Stopwatch | None = None,
+) -> Rendering:
+    """Render every panel of a layout; what is to be said is added to its notices.
+
+    `progress` is called with the number of pixels done and the number of all; `stopwatch` takes the time of the sum.
+    """
+    stopwatch = stopwatch or Stopwatch()
+    reason = None if cull is None else cull_refusal(layout.plan)
+    if reason is not None:
+        layout.choices.notices.append(f"nothing is culled: {reason}")
+    before = engine.use.preparing
+    with stopwatch.stage("render"):
+        parts = shown_parts(layout.experiment)
+        panels = render_panels(layout, parts, engine, progress, None if reason is not None else cull)
+        images = layout.backgrounds.added_to(tuple(panel.image for panel in panels))
+        finish(layout.plan.device)
+    stopwatch.move(engine.use.preparing - before, "render", "compile")
+    if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
+        layout.choices.notices.append(notice("interpolation-latch"))
+    return Rendering(
+        images=images,
+        use=engine.use,
+        culled=tuple(panel.culled for panel in panels if panel.culled is not None),
+        **_fields(layout),
+    )
+
+
+def refuse_impossible(rendering: Rendering) -> None:
+    """Refuse photons that cannot be, before a file is written of them; of an image without any, a word is said.
+
+    Raises
+    ------
+    InputError
+        With what to look at.
+    """
+    extremes = [tuple(map(float, image.aminmax())) for image in rendering.images]
+    lowest, highest = min(low for low, _ in extremes), max(high for _, high in extremes)
+    if not all(math.isfinite(value) for pair in extremes for value in pair):
+        raise InputError("the image has pixels beyond single precision: check the fluence, amplitudes and distances")
+    if lowest < 0.0:
+        raise InputError("the detector stands with its back to the crystal: its solid angle is negative")
+    if highest == 0.0:
+        rendering.choices.notices.append("the image is empty: no pixel has a photon to expect")
+
+
+def render_panels(
+    layout: Layout,
+    parts: tuple[Shown, ...],
+    engine: Engine,
+    progress: Progress | None = None,
+    cull: float | None = None,
+) -> tuple[RenderedPanel, ...]:
+    """The panels of a layout, of each the part that is to be shown, without backgrounds."""
+    plan, dtype = layout.plan, layout.dtype
+    total = sum(part.count() for part in parts)
+    done = 0
+
+    def advance(pixels: int) -> None:
+        nonlocal done
+        done += pixels
+        if progress is not None:
+            progress(min(done, total), total)
+
+    return tuple(
+        render_panel(
+            plan,
+            panel,
+            dtype=dtype,
+            region=part.region,
+            mask=part.mask,
+            progress=advance,
+            engine=engine,
+            cull=cull,
+        )
+        if part.region is not None
+        else empty_panel(plan, panel, dtype=dtype)
+        for panel, part in zip(plan.panels, parts, strict=True)
+    )
+
+
+def _fields(layout: Layout) -> dict[str, Any]:
+    return {attribute.name: getattr(layout, attribute.name) for attribute in attrs.fields(Layout)}

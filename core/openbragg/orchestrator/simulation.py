@@ -1,0 +1,348 @@
+"""The simulation: the value that commands and Python share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from openbragg.engine.compiled import Engine
+from openbragg.engine.trace import PixelTrace, trace_pixel
+from openbragg.errors import UsageError
+from openbragg.model import Experiment
+from openbragg.orchestrator.composition import Composition
+from openbragg.orchestrator.destinations import destinations
+from openbragg.orchestrator.frame import panel_at, shown_parts
+from openbragg.orchestrator.image_series import ImageSeries, several
+from openbragg.orchestrator.job import prepare_job
+from openbragg.orchestrator.layout import Base, Layout, lay_out
+from openbragg.orchestrator.parameters import derivatives
+from openbragg.orchestrator.pixels import photons_of_pixels
+from openbragg.orchestrator.prediction import predict
+from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, render_layout
+from openbragg.orchestrator.renders import CommandWords
+from openbragg.orchestrator.resolve import clock_seed
+from openbragg.orchestrator.stopwatch import Stopwatch
+from openbragg.orchestrator.writing import draw_counts
+from openbragg.roles import PredictedReflections
+
+#: The parts of an experiment, which `Simulation.evolve` takes by their names.
+_PARTS = tuple(attribute.name for attribute in attrs.fields(Experiment))
+
+
+@attrs.define(eq=False)
+class _Prepared:
+    """What a simulation prepares when it is first used, and what it can take from the one that it evolved from."""
+
+    base: Base | None = None
+    layout: Layout | None = None
+    engine: Engine | None = None
+    notices: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen(eq=False)
+class Simulation(Composition):
+    """An experiment, the plugins that play its roles, and how to compute: all that decides an image.
+
+    It is frozen, and prepared when it is first used: tables are read, the sum is laid out, code is loaded. After that
+    it stays so, and `evolve` makes others that share what did not change.
+
+    Parameters
+    ----------
+    experiment
+        What is simulated; blanks are filled as on the command line.
+    convention, lattice_shape, noise
+        Plugins, or the names of installed ones.
+    structure_factors
+        A plugin, the name of an installed one, or a file of any kind that ``-hkl`` takes.
+    backgrounds
+        Any number of plugins of this role, or names of installed ones: photons that do not come from the crystal.
+    device
+        Where to compute and to leave the image.
+    dtype
+        Of the image; float32 by default, float64 with double precision.
+    precision
+        ``mixed``: amplitudes in float32 from float64 geometry, within 1e-6 of the peak; ``double``: all float64.
+    compat
+        Names of quirks of the reference program to reproduce, or ``nanobragg`` for all.
+    engine
+        ``compiled``: by code that is compiled for this model, in half a minute the first time, and kept for the next;
+        ``eager``: operation by operation; ``auto``: compiled where such code is there or compiling pays.
+    threads
+        Cores to use; by default all that this process may use, and one in a worker of another process.
+    cull
+        Leave out orientations that hardly matter: the largest error of a pixel as a part of the panel's largest one,
+        above 0 and below 1. By default nothing is left out; see docs/cull.md.
+
+    Raises
+    ------
+    OpenBraggError
+        When a part is not what it should be; the message is one line. What cannot be rendered is refused when the
+        simulation is first used.
+    """
+
+    words: CommandWords | None = attrs.field(default=None, kw_only=True, repr=False)
+    _prepared: _Prepared = attrs.field(factory=_Prepared, kw_only=True, repr=False)
+
+    # What it is made of, prepared
+
+    def layout(self) -> Layout:
+        """The experiment resolved and placed, and its sum laid out; done once.
+
+        Raises
+        ------
+        OpenBraggError
+            When the experiment cannot be rendered.
+        """
+        prepared = self._prepared
+        if prepared.layout is None:
+            prepared.layout = lay_out(self, prepared.base)
+            prepared.base = None
+        return prepared.layout
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of it so far, one line each."""
+        self._take_notices()
+        return tuple(dict.fromkeys(self.layout().choices.notices))
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What was chosen without the user, in words."""
+        return dict(self.layout().choices.made)
+
+    def evolve(self, **changes: Any) -> Simulation:
+        """Another simulation, some parts of which are others; what did not change is shared with this one.
+
+        Parameters
+        ----------
+        changes
+            Arguments of `Simulation`, or parts of its experiment: crystal, beam, detector, scan, sampling. Where only
+            the crystal's orientation differs (misset, mosaic domains, scan), nothing else is prepared again, and
+            structure factors are read once however the crystal, the beam and the detector change.
+
+        Raises
+        ------
+        OpenBraggError
+            When a part is not what it should be.
+        TypeError
+            When there is no part of that name.
+        """
+        parts = {name: changes.pop(name) for name in _PARTS if name in changes}
+        if parts:
+            changes["experiment"] = attrs.evolve(changes.get("experiment", self.experiment), **parts)
+        prepared = self._prepared
+        layout = prepared.layout
+        base = Base(self, layout) if layout is not None else prepared.base
+        made = attrs.evolve(self, prepared=_Prepared(base=base), words=None, **changes)
+        if (made.engine, made.threads, made.device) == (self.engine, self.threads, self.device):
+            # Compiled code, and what is known of the work so far, serve both.
+            made._prepared.notices = prepared.notices
+            made._prepared.engine = self._engine()
+        return made
+
+    # What comes out
+
+    def rendering(self, progress: Progress | None = None, stopwatch: Stopwatch | None = None) -> Rendering:
+        """Render every panel, with what was chosen and left out.
+
+        Parameters
+        ----------
+        progress
+            Called with the number of pixels done and the number of all.
+        stopwatch
+            Takes the time of the layout and of the sum.
+        """
+        stopwatch = stopwatch or Stopwatch()
+        with stopwatch.stage("layout"):
+            layout = self.layout()
+        rendering = render_layout(layout, self._engine(), cull=self.cull, progress=progress, stopwatch=stopwatch)
+        self._take_notices()
+        return rendering
+
+    def photons(self, progress: Progress | None = None) -> torch.Tensor:
+        """Expected photons of the stored frame, (slow, fast); of a detector of one panel its image.
+
+        Gradients flow to every tensor in the experiment and the plugins. `progress` is that of `rendering`.
+
+        Raises
+        ------
+        OpenBraggError
+            When the experiment cannot be rendered; the message is one line.
+        """
+        return self.rendering(progress).frame()
+
+    def counts(self, seed: int | None = None, photons: torch.Tensor | None = None) -> torch.Tensor:
+        """Counts of the stored frame, (slow, fast): the noise model's, of the rendered photons or of others.
+
+        Parameters
+        ----------
+        seed
+            Of the noise; that of the experiment's sampling by default, else one from the clock.
+        photons
+            Expected photons of the stored frame, (slow, fast), in place of those that are rendered.
+
+        Raises
+        ------
+        OpenBraggError
+            When the experiment cannot be rendered, or has photons that cannot be.
+        """
+        if photons is None:
+            rendering = self.rendering()
+            refuse_impossible(rendering)
+            photons = rendering.frame()
+        if seed is None:
+            given = self.experiment.sampling.seed
+            seed = given if given is not None else clock_seed()
+        return draw_counts(photons.detach(), self.layout().experiment, self.noise, seed)
+
+    def pixels(self, slow: Any, fast: Any) -> torch.Tensor:
+        """Expected photons of some pixels alone.
+
+        Parameters
+        ----------
+        slow, fast
+            Places in the stored frame: whole numbers of one shape, tensors, arrays or lists.
+
+        Returns
+        -------
+        Photons in the shape of `slow`; 0 where nothing is rendered. Gradients flow as in `photons`.
+
+        Raises
+        ------
+        UsageError
+            When a place lies outside the frame.
+        """
+        photons = photons_of_pixels(self.layout(), self._engine(), slow, fast)
+        self._take_notices()
+        return photons
+
+    def trace(self, slow: int, fast: int) -> PixelTrace:
+        """The terms that one pixel of the stored frame is summed from, with their gradients.
+
+        Raises
+        ------
+        UsageError
+            When the pixel is not rendered.
+        """
+        layout = self.layout()
+        made, place = None, panel_at(layout.experiment.detector, slow, fast)
+        if place is not None:
+            number, row, column = place
+            part = shown_parts(layout.experiment)[number]
+            if part.region is not None:
+                panel = layout.plan.panels[number]
+                made = trace_pixel(
+                    layout.plan, panel, row, column, dtype=layout.dtype, region=part.region, mask=part.mask
+                )
+        if made is None:
+            raise UsageError(f"pixel {slow} {fast} (slow, fast) is not rendered")
+        return made
+
+    def reflections(self) -> PredictedReflections:
+        """The reflections of the image: where they are, how much of each, and their photons; nothing is rendered.
+
+        Raises
+        ------
+        InputError
+            When they cannot be predicted, as on a curved detector.
+        """
+        layout = self.layout()
+        return predict(layout, (layout.experiment.scan,), self.compat)
+
+    def jacobian(self, names: str | Sequence[str], pixels: tuple[Any, Any] | None = None) -> dict[str, torch.Tensor]:
+        """Derivatives of the expected photons by parameters of the experiment, in photons per SI unit.
+
+        Parameters
+        ----------
+        names
+            Fields of the experiment's parts, such as ``cell``, ``misset``, ``mosaic_spread``, ``distance``,
+            ``wavelength``; where two parts have a field of one name, with the part: ``beam.size``.
+        pixels
+            Places (slow, fast) in the stored frame, as in `pixels`; the whole frame by default.
+
+        Returns
+        -------
+        For each name the derivatives: the shape of the pixels, and one axis more for a field of several numbers.
+
+        Raises
+        ------
+        UsageError
+            When there is no such parameter, or it has no value to differentiate by.
+        """
+        return derivatives(self, (names,) if isinstance(names, str) else tuple(names), pixels)
+
+    def series(self, images: int) -> ImageSeries:
+        """A series of images, each turned on by the scan's range from the one before; of stills, a number of them.
+
+        Raises
+        ------
+        UsageError
+            When nothing says how far each image turns the crystal.
+        """
+        return ImageSeries(self, images)
+
+    def write(
+        self,
+        *files: Path | str,
+        truth: Path | str | Iterable[Path | str] = (),
+        record: Path | str | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> tuple[str, ...]:
+        """Render the image and write its files.
+
+        Parameters
+        ----------
+        files
+            Names of files of the image, whose ends tell the format; with a noise model they are counts.
+        truth
+            Names of files of what is known of it, likewise.
+        record
+            Where the run is written down; see docs/record.md.
+        progress
+            Called with the number of pixels done and the number of all.
+        settings
+            Flags of formats without the dash, such as ``floatfile="x.bin"``, ``refl="x.refl"``, ``pgmscale=2.0``.
+
+        Returns
+        -------
+        What the user should know, one line each.
+
+        Raises
+        ------
+        OpenBraggError
+            When something cannot be rendered or written.
+        """
+        registry = default_registry()
+        wanted = destinations(registry, self.noise, files, several(truth), settings)
+        job = prepare_job(registry, self, wanted.images, wanted.truths, record=None if record is None else Path(record))
+        rendering = job.render(progress)
+        pictures = job.pictures(rendering)
+        job.write(rendering, pictures)
+        said = list(dict.fromkeys(rendering.choices.notices))
+        return (*said, *job.record(rendering, pictures, said))
+
+    def foresee(self, uses: int) -> None:
+        """Say how often this simulation, and those that evolve from it, will be rendered.
+
+        With ``engine="auto"`` it decides whether compiling code for them pays.
+        """
+        self._prepared.engine = attrs.evolve(self._engine(), images=uses)
+
+    def _engine(self) -> Engine:
+        prepared = self._prepared
+        if prepared.engine is None:
+            prepared.engine = Engine(name=self.engine, threads=self.threads, notices=prepared.notices.append)
+        return prepared.engine
+
+    def _take_notices(self) -> None:
+        """Move what the engine said to the notices of the layout."""
+        prepared = self._prepared
+        if prepared.layout is not None and prepared.notices:
+            prepared.layout.choices.notices.extend(prepared.notices)
+            prepared.notices.clear()
