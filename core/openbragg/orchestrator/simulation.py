@@ -10,12 +10,10 @@ import attrs
 import torch
 
 from openbragg.engine.compiled import Engine
-from openbragg.engine.trace import PixelTrace, trace_pixel
-from openbragg.errors import UsageError
+from openbragg.engine.trace import PixelTrace
 from openbragg.model import Experiment
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.destinations import destinations
-from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.image_series import ImageSeries, several
 from openbragg.orchestrator.job import prepare_job
 from openbragg.orchestrator.layout import Base, Layout, lay_out
@@ -27,6 +25,7 @@ from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossi
 from openbragg.orchestrator.renders import CommandWords
 from openbragg.orchestrator.resolve import clock_seed
 from openbragg.orchestrator.stopwatch import Stopwatch
+from openbragg.orchestrator.tracing import trace_of
 from openbragg.orchestrator.writing import draw_counts
 from openbragg.roles import PredictedReflections
 
@@ -229,19 +228,7 @@ class Simulation(Composition):
         UsageError
             When the pixel is not rendered.
         """
-        layout = self.layout()
-        made, place = None, panel_at(layout.experiment.detector, slow, fast)
-        if place is not None:
-            number, row, column = place
-            part = shown_parts(layout.experiment)[number]
-            if part.region is not None:
-                panel = layout.plan.panels[number]
-                made = trace_pixel(
-                    layout.plan, panel, row, column, dtype=layout.dtype, region=part.region, mask=part.mask
-                )
-        if made is None:
-            raise UsageError(f"pixel {slow} {fast} (slow, fast) is not rendered")
-        return made
+        return trace_of(self.layout(), slow, fast)
 
     def reflections(self) -> PredictedReflections:
         """The reflections of the image: where they are, how much of each, and their photons; nothing is rendered.

@@ -8,8 +8,10 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.trace import PixelTrace
+from openbragg.engine.trace import PixelTrace, trace_pixel
 from openbragg.errors import UsageError, quoted
+from openbragg.orchestrator.frame import panel_at, shown_parts
+from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.rendering import Rendering
 from openbragg.roles import Tracer
 
@@ -56,6 +58,26 @@ def parse_selection(text: str) -> Selection:
         for number in SELECTED_AXES[axis]:
             steps[number] = None if value == "all" else int(value)
     return Selection(tuple(steps))
+
+
+def trace_of(layout: Layout, slow: int, fast: int) -> PixelTrace:
+    """Trace a pixel of the stored frame of a layout, or of a rendering; the trace itself counts on the panel.
+
+    Raises
+    ------
+    UsageError
+        When the pixel is not rendered.
+    """
+    made, place = None, panel_at(layout.experiment.detector, slow, fast)
+    if place is not None:
+        number, row, column = place
+        part = shown_parts(layout.experiment)[number]
+        if part.region is not None:
+            panel = layout.plan.panels[number]
+            made = trace_pixel(layout.plan, panel, row, column, dtype=layout.dtype, region=part.region, mask=part.mask)
+    if made is None:
+        raise UsageError(f"pixel {slow} {fast} (slow, fast) is not rendered")
+    return made
 
 
 def brightest(rendering: Rendering, number: int) -> list[tuple[int, int]]:
