@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openbragg
-from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, UsageError
+from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation, UsageError
 from openbragg.engine.image import CPU_BLOCK_TERMS
+from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.registry import default_registry
-from openbragg.orchestrator.simulate import Layout, render
 from openbragg.orchestrator.tracing import (
     Selection,
     brightest,
@@ -79,7 +79,7 @@ class TestScalingTrace:
     )
     def test_scaling_trace_matches_physics(self, precision: str, tolerance: float) -> None:
         """Every value against a formula written down here, none taken from the program."""
-        rendering = render(simple(), structure_factors=factors(), precision=precision)
+        rendering = Simulation(simple(), structure_factors=factors(), precision=precision).rendering()
         slow, fast = 2, 8
         values = values_of(rendering, slow, fast)
 
@@ -148,7 +148,7 @@ class TestScalingTrace:
     @pytest.mark.parametrize("precision", ["double", "mixed"])
     @pytest.mark.parametrize("compat", [(), "nanobragg"])
     def test_the_chain_is_the_image_s_pixel_to_the_last_bit(self, precision: str, compat: Any) -> None:
-        rendering = render(rich(), structure_factors=factors(), precision=precision, compat=compat)
+        rendering = Simulation(rich(), structure_factors=factors(), precision=precision, compat=compat).rendering()
         image = rendering.images[0]
         for slow, fast in ((0, 0), (0, 1), (2, 3), (5, 7)):
             made = trace_of(rendering, slow, fast)
@@ -161,7 +161,7 @@ class TestScalingTrace:
     @settings(max_examples=25, deadline=None)
     def test_every_pixel_of_a_longer_sum_is_the_image_s(self, slow: int, fast: int, steps: int) -> None:
         experiment = attrs.evolve(rich(), scan=Scan(start=0.0, range=0.04, steps=steps))
-        rendering = render(experiment, structure_factors=factors(), compat=("phi-carryover",))
+        rendering = Simulation(experiment, structure_factors=factors(), compat=("phi-carryover",)).rendering()
         made = trace_of(rendering, slow, fast)
         assert float(made.value) == float(rendering.images[0][slow, fast])
         assert float(made.terms.intensity.sum(dtype=torch.float64)) == pytest.approx(float(made.intensity), rel=1e-12)
@@ -183,7 +183,7 @@ class TestOneEvaluation:
                 return (torch.exp(-sum(part * part for part in offset)).to(lattice.dtype),)
 
         shape = Recorder()
-        rendering = render(rich(), structure_factors=factors(), lattice_shape=shape)
+        rendering = Simulation(rich(), structure_factors=factors(), lattice_shape=shape).rendering()
         drawn, shape.calls[:] = list(shape.calls), []
         trace_of(rendering, 3, 4)
         assert shape.calls
@@ -210,8 +210,16 @@ class TestOneEvaluation:
         other = torch.tensor(0.02, dtype=torch.float64, requires_grad=True)
         (made,) = trace(rich(mosaic_spread=other), [(2, 3)], structure_factors=factors(), precision="double")
         made.photons.backward()
-        image = render(rich(mosaic_spread=spread.detach()), structure_factors=factors(), precision="double").images[0]
-        moved = render(rich(mosaic_spread=0.02 + 1e-7), structure_factors=factors(), precision="double").images[0]
+        image = (
+            Simulation(rich(mosaic_spread=spread.detach()), structure_factors=factors(), precision="double")
+            .rendering()
+            .images[0]
+        )
+        moved = (
+            Simulation(rich(mosaic_spread=0.02 + 1e-7), structure_factors=factors(), precision="double")
+            .rendering()
+            .images[0]
+        )
         assert other.grad is not None
         # A tensor spread is rounded to single precision without a gradient; the slope is all that is compared.
         assert float(moved[2, 3] - image[2, 3]) / 1e-7 == pytest.approx(float(other.grad), rel=0.2)
@@ -276,7 +284,7 @@ def test_a_pixel_that_is_not_rendered_is_refused() -> None:
 
 
 def test_the_brightest_pixels_come_in_order() -> None:
-    rendering = render(rich(), structure_factors=factors())
+    rendering = Simulation(rich(), structure_factors=factors()).rendering()
     image = rendering.images[0]
     found = [float(image[slow, fast]) for slow, fast in brightest(rendering, 5)]
     assert found == sorted(image.reshape(-1).tolist(), reverse=True)[:5]
@@ -290,7 +298,7 @@ def test_a_pixel_knows_what_happened_before_it(quirks: Any) -> None:
     experiment = attrs.evolve(
         rich(cells=(2, 4, 3)), detector=Detector(pixels=(6, 8), pixel_size=8e-3), scan=Scan(range=0.04, steps=2)
     )
-    rendering = render(experiment, structure_factors=table, compat=quirks)
+    rendering = Simulation(experiment, structure_factors=table, compat=quirks).rendering()
     for slow in range(6):
         for fast in range(8):
             assert float(trace_of(rendering, slow, fast).value) == float(rendering.images[0][slow, fast])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command_line import selected
-from openbragg import Crystal, Detector, Experiment, InputError, plugin, render
+from openbragg import Crystal, Detector, Experiment, InputError, Simulation, plugin
 from openbragg.testing import check_convention, check_panel_axes
 from openbragg_conventions.custom import Custom
 from openbragg_conventions.mosflm import Mosflm
@@ -156,10 +156,10 @@ def test_a_first_corner_moves_the_beam_centre_of_the_headers() -> None:
     """The beam centre that a first corner implies takes the place of the one it overrules."""
     crystal = Crystal(cell=(5e-9, 5e-9, 5e-9, math.pi / 2, math.pi / 2, math.pi / 2))
     experiment = Experiment(crystal=crystal, detector=Detector(pixels=(4, 4), beam_centre=(0.02, 0.03)))
-    rendering = render(
+    rendering = Simulation(
         experiment,
         convention=Custom(first_corner=(0.1, 0.008, -0.012)),
         structure_factors=plugin("structure_factors", "hkl", default_F=1.0),
-    )
+    ).rendering()
     centre = [float(value) for value in rendering.laboratory.beam_centre]
     assert centre == pytest.approx((0.012, 0.008), abs=1e-15)

@@ -79,8 +79,10 @@ def test_a_record_has_the_backgrounds_and_repeats_them() -> None:
     assert finished.status == 0 and "is not what the run" not in finished.err
     assert Path("b.bin").read_bytes() == Path("a.bin").read_bytes()
     loaded = openbragg.load_run("a.json")
-    assert [background.name for background in loaded.backgrounds] == ["table", "ice"]
-    np.testing.assert_allclose(loaded.render().images[0].numpy().reshape(-1), np.fromfile("a.bin", "<f4"), rtol=1e-6)
+    assert [background.name for background in loaded.simulation.backgrounds] == ["table", "ice"]
+    np.testing.assert_allclose(
+        loaded.simulation.rendering().images[0].numpy().reshape(-1), np.fromfile("a.bin", "<f4"), rtol=1e-6
+    )
     Path("a.stol").write_text(TABLE + "0.5 1\n")
     assert "a.stol" in run("simulate", "--from", "a.json", "-floatfile", "b.bin").err
 
@@ -163,11 +165,13 @@ def test_a_wrong_table_is_one_line_that_names_its_own(text: str, line: str) -> N
 
 
 def test_python_takes_objects_and_names_and_refuses_what_is_no_background() -> None:
-    from openbragg.orchestrator.backgrounds import background_of
+    def background_of(chosen: Any) -> openbragg.Background:
+        (made,) = openbragg.Simulation(openbragg.Experiment(crystal=openbragg.Crystal(cell=(5e-9, 5e-9, 5e-9, 1.5, 1.5, 1.5))), backgrounds=[chosen]).backgrounds
+        return made
 
     assert background_of("water").name == "water"
     for wrong in (openbragg.plugin("noise_models", "poisson"), type(background_of("ice")), 3):
         with pytest.raises(openbragg.UsageError, match="expected a background or the name of one"):
-            background_of(wrong)  # type: ignore[arg-type]
+            background_of(wrong)
     with pytest.raises(openbragg.PluginError, match="unknown background 'nosuch'"):
         background_of("nosuch")

@@ -21,12 +21,12 @@ import torch
 import openbragg
 from command_line import Finished, run
 from mosaic_model import A, experiment, table
-from openbragg import Experiment, Panel
+from openbragg import Experiment, Panel, Simulation
 from openbragg.cli.registry import load_registry
 from openbragg.engine.cache import Cache
 from openbragg.engine.compiled import default_threads
 from openbragg.engine.kernel import Kernel
-from openbragg.orchestrator.simulate import Rendering, render
+from openbragg.orchestrator.rendering import Rendering
 
 COMPILER = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
 
@@ -107,9 +107,9 @@ FLAT = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
 def agree(model: Experiment, calls: list[int], precision: str = "mixed", **options: Any) -> Rendering:
     """See that both ways give one image without a word on how."""
     options = {"structure_factors": FLAT, "precision": precision, **options}
-    eager = render(model, engine="eager", **options)
+    eager = Simulation(model, engine="eager", **options).rendering()
     before = len(calls)
-    compiled = render(model, engine="compiled", threads=2, **options)
+    compiled = Simulation(model, engine="compiled", threads=2, **options).rendering()
     assert len(calls) > before
     assert compiled.choices.notices == eager.choices.notices
     for mine, others in zip(compiled.images, eager.images, strict=True):
@@ -152,7 +152,7 @@ def test_one_code_serves_all_lengths_of_the_axes(cache: Cache, calls: list[int],
 
 def test_an_engine_that_may_choose_sums_all_terms_where_code_is_there(calls: list[int]) -> None:
     full = agree(experiment(), calls)
-    chosen = render(experiment(), structure_factors=FLAT, cull=1e-3)
+    chosen = Simulation(experiment(), structure_factors=FLAT, cull=1e-3).rendering()
     assert chosen.use.compiled and not chosen.culled
     assert torch.equal(chosen.images[0], full.images[0])
     assert any("nothing is culled: compiled code" in line for line in chosen.choices.notices)
@@ -194,7 +194,7 @@ def test_top_hat_spots_on_panels_with_all_factors_of_single_terms(calls: list[in
 
 def test_the_number_of_threads_does_not_change_the_image(calls: list[int]) -> None:
     one, two, many = (
-        render(experiment(), structure_factors=FLAT, engine="compiled", threads=threads).images[0]
+        Simulation(experiment(), structure_factors=FLAT, engine="compiled", threads=threads).rendering().images[0]
         for threads in (1, 2, 7)
     )
     assert calls
@@ -203,9 +203,9 @@ def test_the_number_of_threads_does_not_change_the_image(calls: list[int]) -> No
 
 
 def test_code_that_is_there_is_used_unasked(calls: list[int]) -> None:
-    compiled = render(experiment(), structure_factors=FLAT, engine="compiled").images[0]
+    compiled = Simulation(experiment(), structure_factors=FLAT, engine="compiled").rendering().images[0]
     calls.clear()
-    assert torch.equal(render(experiment(), structure_factors=FLAT).images[0], compiled)
+    assert torch.equal(Simulation(experiment(), structure_factors=FLAT).rendering().images[0], compiled)
     assert calls
 
 
@@ -213,9 +213,9 @@ def test_code_that_is_there_is_used_unasked(calls: list[int]) -> None:
 def test_a_small_run_is_not_compiled_unasked(cache: Cache) -> None:
     entries = cache.entries()
     other = experiment(point_pixel=True)
-    rendering = render(other, structure_factors=FLAT)
+    rendering = Simulation(other, structure_factors=FLAT).rendering()
     assert cache.entries() == entries
-    reference = render(other, structure_factors=FLAT, engine="eager")
+    reference = Simulation(other, structure_factors=FLAT, engine="eager").rendering()
     assert torch.equal(rendering.images[0], reference.images[0])
     assert rendering.choices.notices == reference.choices.notices
 
@@ -223,7 +223,7 @@ def test_a_small_run_is_not_compiled_unasked(cache: Cache) -> None:
 @pytest.mark.usefixtures("eager")
 def test_gradients_are_not_compiled_away() -> None:
     wavelength = torch.tensor(1.2 * A, dtype=torch.float64, requires_grad=True)
-    render(experiment(wavelength=wavelength), structure_factors=FLAT).images[0].sum().backward()
+    Simulation(experiment(wavelength=wavelength), structure_factors=FLAT).rendering().images[0].sum().backward()
     assert wavelength.grad is not None
 
 
@@ -335,7 +335,9 @@ def test_what_cannot_be_compiled_is_said_once_for_all_panels(install: Callable[.
     install("acme", first=LOOKING)
     shape = load_registry(()).get("lattice_shapes", "lorentz").cls()
     model = experiment(pixels=(None, None), layout=LAYOUT)
-    notices = render(model, structure_factors=FLAT, lattice_shape=shape, engine="compiled").choices.notices
+    notices = (
+        Simulation(model, structure_factors=FLAT, lattice_shape=shape, engine="compiled").rendering().choices.notices
+    )
     assert len(about_code("\n".join(notices))) == 1
 
 

@@ -13,14 +13,13 @@ import pytest
 import torch
 
 import openbragg
-from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
+from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
 from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
 from openbragg.engine.compiled import arguments_of
 from openbragg.engine.gradient import block_gradients
 from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError
-from openbragg.orchestrator.simulate import lay_out
 
 COMPILER = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
 A = 1e-10
@@ -79,7 +78,7 @@ def test_a_block_sums_what_a_pixel_sums(sources: bool, limit: float) -> None:
     made, _ = experiment(sources)
     made = attrs.evolve(made, sampling=attrs.evolve(made.sampling, resolution_limit=limit))
     factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
-    plan = lay_out(made, structure_factors=factors, precision="double").plan
+    plan = Simulation(made, structure_factors=factors, precision="double").layout().plan
     slow, fast = (torch.arange(11.0, dtype=torch.float64) for _ in range(2))
     for grad in (torch.no_grad(), torch.enable_grad()):
         with grad:
@@ -97,7 +96,7 @@ def test_the_written_out_chain_gives_the_gradient_of_the_sum(shape: str, sources
     """Without a compiler: the function that is compiled, against torch's own differentiation of the same block."""
     made, _ = experiment(sources)
     factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
-    layout = lay_out(made, structure_factors=factors, lattice_shape=shape, precision="double")
+    layout = Simulation(made, structure_factors=factors, lattice_shape=shape, precision="double").layout()
     plan = block_plan(layout.plan, layout.plan.panels[0])
     named = list(tensors_in(plan))
     wanted = [name for name, tensor in named if tensor.is_floating_point() and not name.startswith("tables.")]
@@ -133,7 +132,7 @@ def test_the_written_out_chain_goes_through_an_interpolated_table(precision: str
     cotangent = torch.rand(12, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     plans = {}
     for name in ("double", precision):
-        plan = lay_out(made, structure_factors=factors, precision=name).plan
+        plan = Simulation(made, structure_factors=factors, precision=name).layout().plan
         plans[name] = block_plan(plan, plan.panels[0])
     with torch.no_grad():
         found = block_gradients(plans[precision], ["columns"], arguments_of(plans[precision]), slow, fast, cotangent)[0]
@@ -162,7 +161,9 @@ class TestCompiled:
         weights = torch.rand(12, 11, generator=torch.Generator().manual_seed(1))
         gradients = {}
         for engine, precision in (("compiled", "mixed"), ("eager", "double")):
-            rendering = openbragg.render(made, structure_factors=factors, engine=engine, precision=precision)
+            rendering = openbragg.Simulation(
+                made, structure_factors=factors, engine=engine, precision=precision
+            ).rendering()
             assert rendering.use.compiled == (engine == "compiled"), rendering.choices.notices
             image = rendering.images[0]
             gradients[engine] = torch.autograd.grad((image * weights).sum(), list(parameters.values()))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openbragg
-from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
+from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
 from openbragg.engine.block import evaluations_of
 from openbragg.engine.bounds import columns_for_bounds, tile_bounds, views_of
 from openbragg.engine.cull import cull_refusal
@@ -20,7 +20,7 @@ from openbragg.engine.evaluate import evaluate
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.tiles import cut_into_tiles
 from openbragg.errors import UsageError
-from openbragg.orchestrator.simulate import Rendering, render
+from openbragg.orchestrator.rendering import Rendering
 
 A = 1e-10
 #: Sums of the same float64 numbers in another order, relative to the peak.
@@ -101,8 +101,8 @@ def test_no_pixel_is_further_from_the_full_sum_than_allowed(
         "precision": "double",
         "engine": "eager",
     }
-    full = render(experiment, **options).images[0]
-    culled = render(experiment, **options, cull=share)
+    full = Simulation(experiment, **options).rendering().images[0]
+    culled = Simulation(experiment, **options, cull=share).rendering()
     (found,) = culled.culled
     error, peak = full - culled.images[0], float(full.max())
     assert float(error.abs().max()) <= found.bound + REORDERED * peak
@@ -127,7 +127,7 @@ def mosaic(**crystal: Any) -> Experiment:
 
 def rendered(experiment: Experiment | None = None, **options: Any) -> Rendering:
     standard = {"structure_factors": ONE_AMPLITUDE, "precision": "double", "engine": "eager"}
-    return render(experiment or mosaic(), **standard | options)
+    return Simulation(experiment or mosaic(), **standard | options).rendering()
 
 
 @pytest.mark.parametrize(("share", "least"), [(1e-2, 0.8), (1e-4, 0.4), (1e-6, 0.1)])

@@ -10,14 +10,13 @@ import pytest
 import torch
 
 import openbragg
-from openbragg import Crystal, Detector, Experiment, Sampling, Scan
+from openbragg import Crystal, Detector, Experiment, Sampling, Scan, Simulation
 from openbragg.engine.block import block_plan, block_sums
 from openbragg.engine.compilation import CompilationError
 from openbragg.engine.compiled import FORWARD, arguments_of
 from openbragg.engine.device import device_kernel
 from openbragg.engine.kernel import Run
 from openbragg.engine.plan import Plan
-from openbragg.orchestrator.simulate import lay_out
 
 A = 1e-10
 
@@ -32,7 +31,7 @@ def plan_of(**options: Any) -> Plan:
         sampling=Sampling(oversample=2),
     )  # fmt: skip
     factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
-    plan = lay_out(experiment, structure_factors=factors, precision="double", **options).plan
+    plan = Simulation(experiment, structure_factors=factors, precision="double", **options).layout().plan
     return block_plan(plan, plan.panels[0])
 
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openbragg
-from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
+from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
 from openbragg.engine.evaluate import background_share, evaluate, photons, pixel_factors
 from openbragg.engine.image import cut_into_blocks, render_panel
 from openbragg.engine.rays import Part
-from openbragg.orchestrator.simulate import Rendering, render
+from openbragg.orchestrator.rendering import Rendering
 
 A = 1e-10
 PIXEL = 1e-3
@@ -44,7 +44,10 @@ def rendering(
         sampling=Sampling(oversample=oversample),
     )
     factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
-    return render(experiment, structure_factors=factors, lattice_shape=shape, **{"precision": "double"} | options)
+    progress = options.pop("progress", None)
+    return Simulation(
+        experiment, structure_factors=factors, lattice_shape=shape, **{"precision": "double"} | options
+    ).rendering(progress)
 
 
 @given(block_terms=st.integers(1, 5000))
@@ -74,7 +77,7 @@ def everything(**options: Any) -> Rendering:
     )
     index = torch.cartesian_prod(*[torch.arange(-3, 4)] * 3)
     table = openbragg.plugin("structure_factors", "hkl", reflections=(index, 50.0 + index.sum(dim=1).double()))
-    return render(experiment, structure_factors=table, **{"precision": "double"} | options)
+    return Simulation(experiment, structure_factors=table, **{"precision": "double"} | options).rendering()
 
 
 @given(block_terms=st.integers(50, 5000), quirks=st.sampled_from([(), ("last-layer",), "nanobragg"]))

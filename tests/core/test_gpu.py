@@ -17,7 +17,7 @@ from command_line import run
 from mosaic_model import A, experiment, table
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.engine import compiled
-from openbragg.orchestrator.simulate import Rendering
+from openbragg.orchestrator.rendering import Rendering
 
 pytestmark = [
     pytest.mark.gpu,
@@ -36,40 +36,40 @@ MIXED = 2e-5
 
 OWN = {f"oversample_{factor}": True for factor in ("capture", "polarization", "solid_angle")}
 MODELS: dict[str, Callable[..., Rendering]] = {
-    "square": lambda **how: openbragg.render(experiment(), structure_factors=FLAT, **how),
-    "gauss": lambda **how: openbragg.render(
+    "square": lambda **how: openbragg.Simulation(experiment(), structure_factors=FLAT, **how).rendering(),
+    "gauss": lambda **how: openbragg.Simulation(
         experiment(cells=(2, 4, 3), fudge=0.01), structure_factors=table(4), lattice_shape="gauss", **how
-    ),
-    "round": lambda **how: openbragg.render(
+    ).rendering(),
+    "round": lambda **how: openbragg.Simulation(
         experiment(water=2e-8, sources=SOURCES, curved=True, resolution_limit=4 * A),
         structure_factors=table(4),
         lattice_shape="round",
         **how,
-    ),
-    "tophat": lambda **how: openbragg.render(
+    ).rendering(),
+    "tophat": lambda **how: openbragg.Simulation(
         experiment(fudge=0.001, pixels=(None, None), layout=LAYOUT, **OWN),
         structure_factors=FLAT,
         lattice_shape="tophat",
         **how,
-    ),
-    "interpolated": lambda **how: openbragg.render(
+    ).rendering(),
+    "interpolated": lambda **how: openbragg.Simulation(
         experiment(cells=(2, 4, 3), fudge=0.01),
         structure_factors=table(4, interpolate=True),
         lattice_shape="gauss",
         **how,
-    ),
-    "latch": lambda **how: openbragg.render(
+    ).rendering(),
+    "latch": lambda **how: openbragg.Simulation(
         experiment(cells=(2, 2, 2)), structure_factors=table(4, interpolate=True), compat=["interpolation-latch"], **how
-    ),
-    "region and mask": lambda **how: openbragg.render(
+    ).rendering(),
+    "region and mask": lambda **how: openbragg.Simulation(
         experiment(region=(3, 17, 5, 13), mask=np.random.default_rng(2).random((20, 24)) < 0.3),
         structure_factors=FLAT,
         backgrounds=[openbragg.plugin("backgrounds", "water", thickness=1e-4)],
         **how,
-    ),
-    "running product": lambda **how: openbragg.render(
+    ).rendering(),
+    "running product": lambda **how: openbragg.Simulation(
         experiment(**OWN), structure_factors=FLAT, compat=["running-product"], **how
-    ),
+    ).rendering(),
 }
 
 
@@ -124,10 +124,10 @@ def test_memory_does_not_grow_with_the_number_of_terms(engine: str, monkeypatch:
     peaks = []
     for pixels, domains in ((128, 8), (128, 64), (512, 64)):
         made = experiment(pixels=(pixels, pixels), pixel_size=4e-4, mosaic_domains=domains)
-        openbragg.render(made, structure_factors=FLAT, engine=engine, device="cuda")
+        openbragg.Simulation(made, structure_factors=FLAT, engine=engine, device="cuda").rendering()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        openbragg.render(made, structure_factors=FLAT, engine=engine, device="cuda")
+        openbragg.Simulation(made, structure_factors=FLAT, engine=engine, device="cuda").rendering()
         peaks.append(torch.cuda.max_memory_allocated() - before)
     image = 512 * 512 * 6  # and two marks a pixel
     assert peaks[1] < 1.5 * peaks[0]
@@ -170,7 +170,7 @@ def test_gradients_are_those_of_the_cpu(precision: str, engine: str, interpolate
             scan=Scan(start=p["phi"], range=pi / 180, steps=3),
             sampling=Sampling(oversample=2),
         )
-        rendering = openbragg.render(made, structure_factors=factors, **how)
+        rendering = openbragg.Simulation(made, structure_factors=factors, **how).rendering()
         assert rendering.use.compiled == (how["engine"] == "compiled"), rendering.choices.notices
         image = rendering.images[0]
         found = torch.autograd.grad((image * weights.to(image.device)).sum(), list(p.values()))
@@ -186,8 +186,12 @@ def test_gradients_are_those_of_the_cpu(precision: str, engine: str, interpolate
 
 def test_what_is_culled_is_within_its_bound() -> None:
     model = experiment(cells=(20, 20, 20), mosaic_domains=20, oversample=1, pixels=(64, 64), pixel_size=6e-4)
-    whole = openbragg.render(model, structure_factors=FLAT, engine="eager", precision="double").images[0]
-    made = openbragg.render(model, structure_factors=FLAT, engine="eager", precision="double", device="cuda", cull=1e-4)
+    whole = (
+        openbragg.Simulation(model, structure_factors=FLAT, engine="eager", precision="double").rendering().images[0]
+    )
+    made = openbragg.Simulation(
+        model, structure_factors=FLAT, engine="eager", precision="double", device="cuda", cull=1e-4
+    ).rendering()
     (culled,) = made.culled
     assert culled.evaluated < culled.pairs
     assert float((made.images[0].cpu() - whole).abs().max()) <= 1e-4 * float(whole.max())
@@ -211,7 +215,7 @@ def test_the_command_line_writes_the_same_files_and_its_record_names_the_card(
     record = json.loads(Path("record.json").read_text())
     assert torch.cuda.get_device_name() in json.dumps(record)
     assert json.loads(Path("timings.json").read_text())["peak_device_memory_bytes"] > 0
-    repeated = openbragg.load_run("record.json").render(device="cuda")
+    repeated = openbragg.load_run("record.json").simulation.evolve(device="cuda").rendering()
     assert np.array_equal(repeated.images[0].cpu().numpy().reshape(-1), there)
 
 

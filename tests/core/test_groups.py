@@ -12,13 +12,12 @@ import torch
 
 import openbragg
 import openbragg.engine.grouped
-from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
+from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
 from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
 from openbragg.engine.grouped import GROUP, Regrouped, group_sums, groups_pay
 from openbragg.engine.kernel import KernelError
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.summation import COMPLETE, MISSING
-from openbragg.orchestrator.simulate import lay_out
 
 A = 1e-10
 #: Sums of the same numbers in another order; in single precision of products of up to 125 of either sign.
@@ -53,7 +52,7 @@ def experiment(pixel: float = 2e-4, **changed: Any) -> Experiment:
 
 def laid_out(model: Experiment, precision: str = "double", **options: Any) -> tuple[Plan, PanelPlan]:
     """The plan of a block and its panel."""
-    plan = lay_out(model, precision=precision, **{"structure_factors": table(4)} | options).plan
+    plan = Simulation(model, precision=precision, **{"structure_factors": table(4)} | options).layout().plan
     return block_plan(plan, plan.panels[0]), plan.panels[0]
 
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 import command_line
 import oracle
+from openbragg import Simulation
 from openbragg.cli.experiment import make_experiment
-from openbragg.orchestrator.simulate import render
 
 #: Double precision loses about five digits in h, which enters multiplied by up to six cells, and in nothing else.
 TOLERANCE = 1e-9
@@ -72,14 +72,14 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
     if "sourcefile" in flags:
         rows = [(*row, None, None, None, None, None)[:5] for row in flags["sourcefile"]]
         experiment = attrs.evolve(experiment, beam=attrs.evolve(experiment.beam, sources=rows))
-    rendering = render(
+    rendering = Simulation(
         experiment,
         convention=plugins["geometry_conventions"],
         structure_factors=factors,
         lattice_shape=plugins["lattice_shapes"],
         precision="double",
         compat=quirks,
-    )
+    ).rendering()
     plan = rendering.plan
     strongest = (_LARGEST_AMPLITUDE * float(plan.lattice.cells.prod())) ** 2
     angle = (float(plan.panels[0].pixel_size) / float(plan.panels[0].close_distance)) ** 2

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openbragg
-from openbragg import Crystal, Detector, Experiment, Image, Panel, Sampling, Scan
+from openbragg import Crystal, Detector, Experiment, Image, Panel, Sampling, Scan, Simulation
 from openbragg.errors import InputError
 from openbragg.model.panel import frame_shape, overlapping
 from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.printout import printed_pixels
-from openbragg.orchestrator.simulate import Rendering, render
+from openbragg.orchestrator.rendering import Rendering
 from openbragg.orchestrator.statistics import statistics
 from openbragg.orchestrator.tracing import brightest, trace_of
 from openbragg.testing import make_image
@@ -54,7 +54,9 @@ def experiment(**detector: Any) -> Experiment:
 
 def rendered(model: Experiment, **options: Any) -> Rendering:
     factors = openbragg.plugin("structure_factors", "hkl", default_F=20.0)
-    return render(model, structure_factors=factors, engine="eager", **{"precision": "double"} | options)
+    progress = options.pop("progress", None)
+    simulation = Simulation(model, structure_factors=factors, engine="eager", **{"precision": "double"} | options)
+    return simulation.rendering(progress)
 
 
 def inside() -> np.ndarray:

@@ -49,21 +49,12 @@ def test_python_renders_the_same_photons_from_a_record(words: str) -> None:
     done(*SMALL, "-noisefile", "noise.img", "-seed", "1")
     record = recorded(*SMALL, *words.split(), "-floatfile", "float.bin")
     loaded = openbragg.load_run("run.json")
-    image = loaded.render().images[0]
+    image = loaded.simulation.rendering().images[0]
     assert image.to(torch.float32).numpy().tobytes() == Path("float.bin").read_bytes()
-    rendering = openbragg.render(
-        loaded.experiment,
-        convention=loaded.convention,
-        structure_factors=loaded.structure_factors,
-        lattice_shape=loaded.lattice_shape,
-        precision=loaded.precision,
-        device=loaded.device,
-        compat=loaded.compat,
-    )
-    assert torch.equal(rendering.images[0], image)
     # What was resolved once stays as it is.
-    assert rendering.experiment == loaded.experiment
-    assert loaded.noise.name == next(used["name"] for used in record["plugins"] if used["role"] == "noise_models")
+    assert loaded.simulation.layout().experiment == loaded.simulation.experiment
+    noise = next(used["name"] for used in record["plugins"] if used["role"] == "noise_models")
+    assert loaded.simulation.noise.name == noise
 
 
 def test_the_arguments_alone_repeat_a_run() -> None:
@@ -98,7 +89,7 @@ def test_a_folder_may_move_with_its_record(
     assert notices(done("--from", "../moved/run.json")) == []
     assert Path("a.bin").read_bytes() == before
     loaded = openbragg.load_run("../moved/run.json")
-    assert loaded.render().images[0].numpy().tobytes() == before
+    assert loaded.simulation.rendering().images[0].numpy().tobytes() == before
 
 
 def test_an_input_is_found_in_the_current_folder_too(
@@ -146,7 +137,7 @@ def test_a_repeat_with_a_third_partys_plugin_needs_it(
     assert notices(done("--from", "run.json")) == []
     assert Path("a.bin").read_bytes() == before
     default_registry.cache_clear()
-    assert openbragg.load_run("run.json").render().images[0].numpy().tobytes() == before
+    assert openbragg.load_run("run.json").simulation.rendering().images[0].numpy().tobytes() == before
     line = refused("--from", "run.json", "--no-plugin", "acme")
     assert "lone" in line and "acme 1.0" in line and "blocked" in line
     monkeypatch.setenv("OPENBRAGG_NO_PLUGINS", "acme")

@@ -20,7 +20,7 @@ import openbragg
 from command_line import SMALL, run
 from openbragg import Crystal, Detector, Experiment, Scan, UsageError
 from openbragg.orchestrator.numbering import numbered
-from openbragg.orchestrator.series import SeriesRenderer, image_scan, image_seed
+from openbragg.orchestrator.series import image_of, image_scan, image_seed
 from openbragg.units import unit
 from openbragg_plugins.image_formats.raw import Raw
 
@@ -36,14 +36,13 @@ def content(pattern: str) -> dict[str, bytes]:
 
 def failing_after(monkeypatch: pytest.MonkeyPatch, images: int, error: BaseException) -> None:
     """Rendering fails after some images."""
-    render = SeriesRenderer.render
 
-    def stopping(self: SeriesRenderer, number: int, progress: object = None) -> object:
+    def stopping(simulation: openbragg.Simulation, seed: int, number: int) -> object:
         if number > images:
             raise error
-        return render(self, number, None)
+        return image_of(simulation, seed, number)
 
-    monkeypatch.setattr(SeriesRenderer, "render", stopping)
+    monkeypatch.setattr("openbragg.orchestrator.series_job.image_of", stopping)
 
 
 def test_image_k_is_the_single_image_at_its_start() -> None:
@@ -216,10 +215,11 @@ def test_python_gives_chosen_images_and_gradients() -> None:
         scan=Scan(range=0.01, steps=2),
     )
     factors = openbragg.plugin("structure_factors", "hkl", default_F=100.0)
-    (image,) = openbragg.render_series(experiment, images=5, numbers=[3], structure_factors=factors)
+    series = openbragg.Simulation(experiment, structure_factors=factors).series(5)
+    image = series.image(3).photons()
     moved = attrs.evolve(experiment, scan=Scan(start=0.02, range=0.01, steps=2))
-    assert torch.equal(image.rendering.images[0], openbragg.simulate(moved, structure_factors=factors))
-    (slope,) = torch.autograd.grad(image.rendering.images[0].sum(), length)
+    assert torch.equal(image, openbragg.simulate(moved, structure_factors=factors))
+    (slope,) = torch.autograd.grad(image.sum(), length)
     assert math.isfinite(float(slope)) and float(slope) != 0.0
     with pytest.raises(UsageError, match="from 1 to 5"):
-        openbragg.render_series(experiment, images=5, numbers=[6], structure_factors=factors)
+        series.image(6)

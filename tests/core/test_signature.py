@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import openbragg
-from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
+from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
 from openbragg.engine import origins
 from openbragg.engine.block import block_plan, tensors_in
 from openbragg.engine.compilation import SETTINGS, CompilationError
@@ -25,7 +25,6 @@ from openbragg.engine.kernel import fits
 from openbragg.engine.plan import Plan
 from openbragg.engine.signature import ChangeableError, options_of, plain_text, plugin_sources, signature_of
 from openbragg.engine.watching import watched
-from openbragg.orchestrator.simulate import lay_out
 
 A = 1e-10
 SHAPE = """
@@ -254,7 +253,9 @@ def plan_of(
         fields[cls][name] = value
     model = Experiment(**{cls.__name__.lower(): cls(**values) for cls, values in fields.items()})
     factors = factors or openbragg.plugin("structure_factors", "hkl", default_F=50.0)
-    layout = lay_out(model, lattice_shape=shape, structure_factors=factors, precision=precision, compat=compat)
+    layout = Simulation(
+        model, lattice_shape=shape, structure_factors=factors, precision=precision, compat=compat
+    ).layout()
     return block_plan(layout.plan, layout.plan.panels[0])
 
 

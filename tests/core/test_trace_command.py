@@ -151,7 +151,7 @@ import resource
 from math import pi
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Scan
-from openbragg.orchestrator.simulate import lay_out
+from openbragg import Simulation
 from openbragg.orchestrator.tracing import pixel_values, step_values, trace_of, Selection
 from openbragg.orchestrator.registry import default_registry
 def experiment(pixels):
@@ -164,7 +164,7 @@ factors = openbragg.plugin("structure_factors", "hkl", default_F=10.0)
 tracers = [default_registry().get("tracers", name).cls() for name in ("per-phi", "scaling")]
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-layout = lay_out(experiment((2527, 2463)), structure_factors=factors, precision="double")
+layout = Simulation(experiment((2527, 2463)), structure_factors=factors, precision="double").layout()
 before = peak()
 made = trace_of(layout, 1039, 685)
 rows = step_values(made, tracers, Selection())

@@ -22,13 +22,12 @@ from openbragg import (
     PredictedReflections,
     Sampling,
     Scan,
+    Simulation,
     Truth,
     plugin,
-    render,
 )
 from openbragg.errors import InputError
 from openbragg.orchestrator.rocking import make_profile
-from openbragg.orchestrator.simulate import lay_out
 from openbragg.orchestrator.truth import make_truth
 from openbragg.testing import check_truth_format, make_lattice
 from openbragg_plugins.truth_formats.dials_experiments import DialsExperiments, experiment_list
@@ -58,7 +57,7 @@ def a_truth(detector: Detector | None = None, convention: str = "mosflm", scan: 
         scan=scan or Scan(start=0.2, range=0.01),
     )
     factors = plugin("structure_factors", "hkl", default_F=10.0)
-    layout = lay_out(experiment, convention=convention, structure_factors=factors)
+    layout = Simulation(experiment, convention=convention, structure_factors=factors).layout()
     return make_truth(layout, (layout.experiment.scan,), (), frozenset())
 
 
@@ -212,7 +211,9 @@ def rendered(
         sampling=Sampling(oversample=1, region=region, oversample_solid_angle=oversampled),
     )
     factors = plugin("structure_factors", "hkl", default_F=100.0)
-    rendering = render(experiment, structure_factors=factors, lattice_shape=shape, engine="eager", compat=compat)
+    rendering = Simulation(
+        experiment, structure_factors=factors, lattice_shape=shape, engine="eager", compat=compat
+    ).rendering()
     truth = make_truth(rendering, (rendering.experiment.scan,), (), frozenset(compat))
     return rendering.frame().double().numpy(), truth.reflections(), truth
 
@@ -265,7 +266,9 @@ def test_steps_that_go_beyond_the_range_sweep_as_far_as_the_image_does() -> None
 def test_a_series_whose_images_turn_farther_than_they_say_is_refused() -> None:
     scan = Scan(start=0.2, range=math.radians(2.0), step=math.radians(0.05), steps=70)
     _, _, truth = rendered(scan=scan)
-    layout = lay_out(truth.experiment, structure_factors=plugin("structure_factors", "hkl", default_F=100.0))
+    layout = Simulation(
+        truth.experiment, structure_factors=plugin("structure_factors", "hkl", default_F=100.0)
+    ).layout()
     later = attrs.evolve(layout.experiment.scan, start=0.2 + math.radians(2.0))
     with pytest.raises(InputError, match=r"70 steps of 0\.05 degrees are not 2 degrees"):
         make_truth(layout, (layout.experiment.scan, later), (), frozenset()).reflections()

@@ -108,6 +108,8 @@ class ReplayingCommand(ModelCommand):
         from openbragg.orchestrator.record import read_record
 
         record = read_record(file)
+        if not record.arguments:
+            raise InputError(f"{file}: no flags say what was simulated; openbragg.load_run repeats it in Python")
         flags = self._recorded_flags(file, record)
         named = {(option.opts[0], value) for option, values in flags for value in values}
         flags = self._overruled(flags, after)

@@ -124,7 +124,8 @@ class TruthFormat(Plugin, Protocol):
     """A file of what is known of a run, one for all its images.
 
     A format names its files in option fields with ``output="truth"``; for each that is set, `write_truth` is called
-    when the images are written. One that cannot say what there is to say of some experiments may have a method
+    when the images are written. A class attribute ``suffixes`` tells the ends of names by which Python chooses it, with
+    the point and in lower case. One that cannot say what there is to say of some experiments may have a method
     ``refuses(experiment)``: why, or None; the run is then refused before it begins.
     """
 

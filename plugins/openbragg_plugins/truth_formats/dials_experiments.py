@@ -42,6 +42,7 @@ class DialsExperiments:
     name: ClassVar[str] = "dials-experiments"
     summary: ClassVar[str] = "DIALS experiment list (.expt) of the true geometry and crystal"
     flags: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = (".expt",)
 
     file: Path | None = option(
         "-expt",

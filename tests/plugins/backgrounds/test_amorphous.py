@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, UsageError, plugin, render
+from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Simulation, UsageError, plugin
 from openbragg.testing import background_photons, check_background, make_rays
 from openbragg_plugins.backgrounds.air import _TABLE as AIR
 from openbragg_plugins.backgrounds.air import Air
@@ -133,7 +133,7 @@ def test_a_constant_table_is_the_reference_s_water(tmp_path: Path) -> None:
     detector = Detector(pixels=(8, 9), pixel_size=5e-3, distance=0.05)
     factors = plugin("structure_factors", "hkl", default_F=1e-9)
     images = [
-        render(
+        Simulation(
             Experiment(
                 crystal=Crystal(cell=CELL, cells=(1, 1, 1), water=water),
                 detector=detector,
@@ -142,7 +142,9 @@ def test_a_constant_table_is_the_reference_s_water(tmp_path: Path) -> None:
             structure_factors=factors,
             backgrounds=backgrounds,
             dtype=torch.float64,
-        ).images[0]
+        )
+        .rendering()
+        .images[0]
         for water, backgrounds in ((5e-5, ()), (0.0, (Table(file=path, thickness=5e-5**3 / 1e-8),)))
     ]
     torch.testing.assert_close(images[1], images[0], rtol=1e-12, atol=0.0)
@@ -181,9 +183,9 @@ def test_backgrounds_add_up_on_every_panel_where_pixels_are_rendered(others: tup
     experiment = Experiment(
         crystal=Crystal(cell=CELL), beam=Beam(fluence=1e22), detector=Detector(layout=panels, distance=0.06)
     )
-    without = render(experiment, **common).images
-    images = render(experiment, backgrounds=others, **common).images
-    alone = [render(experiment, backgrounds=(other,), **common).images for other in others]
+    without = Simulation(experiment, **common).rendering().images
+    images = Simulation(experiment, backgrounds=others, **common).rendering().images
+    alone = [Simulation(experiment, backgrounds=(other,), **common).rendering().images for other in others]
     for place, image in enumerate(images):
         added = sum((one[place] - without[place] for one in alone), torch.zeros_like(image))
         # Of a sum, less one of its parts, the digits of the brightest are left.
