@@ -63,7 +63,7 @@ CHANGES: dict[str, Any] = {
     "sampling": lambda made: {"sampling": Sampling(oversample=1, region=(1, 5, 2, 4))},
     "shape": lambda made: {"lattice_shape": "gauss"},
     "convention": lambda made: {"convention": "xds"},
-    "background": lambda made: {"backgrounds": [openbragg.plugin("backgrounds", "uniform", density=3.0)]},
+    "background": lambda made: {"backgrounds": [openbragg.plugin("backgrounds", "uniform", per_pixel=3.0)]},
     "precision": lambda made: {"precision": "mixed"},
     "quirks": lambda made: {"compat": "nanobragg", "scan": Scan(start=0.0, range=0.02, steps=2)},
 }
@@ -109,7 +109,7 @@ def test_another_orientation_lays_out_the_orientations_alone() -> None:
 def test_pixels_are_those_of_the_image_with_their_gradients() -> None:
     spread = torch.tensor(0.02, dtype=torch.float64, requires_grad=True)
     made = simulation(mosaic_spread=spread, mosaic_domains=3).evolve(
-        backgrounds=[openbragg.plugin("backgrounds", "uniform", density=2.0)]
+        backgrounds=[openbragg.plugin("backgrounds", "uniform", per_pixel=2.0)]
     )
     image, slow, fast = made.photons(), [[5, 0], [2, 2]], [[7, 0], [3, 3]]
     found = made.pixels(slow, fast)
