@@ -166,7 +166,10 @@ def test_a_wrong_table_is_one_line_that_names_its_own(text: str, line: str) -> N
 
 def test_python_takes_objects_and_names_and_refuses_what_is_no_background() -> None:
     def background_of(chosen: Any) -> openbragg.Background:
-        (made,) = openbragg.Simulation(openbragg.Experiment(crystal=openbragg.Crystal(cell=(5e-9, 5e-9, 5e-9, 1.5, 1.5, 1.5))), backgrounds=[chosen]).backgrounds
+        (made,) = openbragg.Simulation(
+            openbragg.Experiment(crystal=openbragg.Crystal(cell=(5e-9, 5e-9, 5e-9, 1.5, 1.5, 1.5))),
+            backgrounds=[chosen],
+        ).backgrounds
         return made
 
     assert background_of("water").name == "water"

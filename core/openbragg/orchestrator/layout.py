@@ -36,6 +36,10 @@ from openbragg.roles import ComputedStructureFactors, DescribedStructureFactors,
 _TURNING = ("misset", "misset_seed", "mosaic_spread", "mosaic_domains", "mosaic_seed")
 #: What computes, beside the plugins.
 _COMPUTATION = ("device", "precision", "dtype", "compat")
+#: Fields of a plan that a turned crystal changes, and those that have nothing to do with the detector's place.
+_TURNED = ("angles", "cell_vectors", "first_cell_vectors", "reciprocal_vectors")
+_PLACED = (*_TURNED, "wavelengths", "lattice", "tables", "fluence", "intensity_to_photons", "water", "kahn")
+_FIELDS = tuple(attribute.name for attribute in attrs.fields(Plan))
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -85,6 +89,14 @@ class Base:
     asked: Composition
     layout: Layout
 
+    def carries(self, *but: str) -> bool:
+        """Whether anything in the plan carries gradients, but for some of its fields.
+
+        What does has a graph, which serves one use.
+        """
+        values = (getattr(self.layout.plan, name) for name in _FIELDS if name not in but)
+        return any(map(_carries, values))
+
 
 def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     """Resolve and place an experiment and lay out its sum; what is as in `base` is taken from there.
@@ -94,13 +106,13 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     OpenBraggError
         When the experiment cannot be rendered; the message is one line.
     """
-    if base is not None and _differs_in_orientation(base.asked, asked):
+    if base is not None and _differs_in_orientation(base.asked, asked) and not base.carries(*_TURNED):
         layout = _turned(base.layout, asked)
         if layout is not None:
             return layout
     quirks = asked.compat
     choices = Choices()
-    if base is not None and _same_place(base.asked, asked):
+    if base is not None and _same_place(base.asked, asked) and not base.carries(*_PLACED):
         laboratory, placed = base.layout.laboratory, base.layout.placed
     else:
         placed = Choices()
@@ -112,7 +124,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     begins = reference_interpolates(asked.structure_factors, asked.experiment)
     tables: tuple[torch.Tensor, ...] | None = None
     finest: float | None = None
-    if base is not None and _same_factors(base.asked, asked):
+    if base is not None and _same_factors(base.asked, asked) and not any(map(_carries, base.layout.plan.tables)):
         factors, tables = base.layout.plan.structure_factors, base.layout.plan.tables
         finest = base.layout.finest
     else:
@@ -244,3 +256,14 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, tuple):
         return len(one) == len(other) and all(map(_same, one, other))
     return isinstance(one, int | float | str | frozenset | torch.dtype | torch.device) and one == other
+
+
+def _carries(value: Any) -> bool:
+    """Whether a tensor, or one in a tuple or an object of the engine, carries a gradient."""
+    if isinstance(value, torch.Tensor):
+        return value.requires_grad
+    if isinstance(value, tuple):
+        return any(map(_carries, value))
+    if attrs.has(type(value)) and type(value).__module__.startswith("openbragg."):
+        return any(_carries(getattr(value, attribute.name)) for attribute in attrs.fields(type(value)))
+    return False

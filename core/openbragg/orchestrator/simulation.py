@@ -35,12 +35,16 @@ _PARTS = tuple(attribute.name for attribute in attrs.fields(Experiment))
 
 @attrs.define(eq=False)
 class _Prepared:
-    """What a simulation prepares when it is first used, and what it can take from the one that it evolved from."""
+    """What a simulation prepares when it is first used, and what it can take from the one that it evolved from.
+
+    `notices` are what the engine says, for all simulations that share it; `said` those of them that belong to this one.
+    """
 
     base: Base | None = None
     layout: Layout | None = None
     engine: Engine | None = None
     notices: list[str] = attrs.field(factory=list)
+    said: list[str] = attrs.field(factory=list)
 
 
 @attrs.frozen(eq=False)
@@ -90,7 +94,9 @@ class Simulation(Composition):
     # What it is made of, prepared
 
     def layout(self) -> Layout:
-        """The experiment resolved and placed, and its sum laid out; done once.
+        """The experiment resolved and placed, and its sum laid out.
+
+        It is done once; while tensors carry gradients, whenever it is asked for, for each use has a graph of its own.
 
         Raises
         ------
@@ -98,16 +104,20 @@ class Simulation(Composition):
             When the experiment cannot be rendered.
         """
         prepared = self._prepared
-        if prepared.layout is None:
-            prepared.layout = lay_out(self, prepared.base)
-            prepared.base = None
-        return prepared.layout
+        if prepared.layout is not None:
+            return prepared.layout
+        made = lay_out(self, prepared.base)
+        if made.plan.differentiable():
+            prepared.base = Base(self, made)
+        else:
+            prepared.layout, prepared.base = made, None
+        return made
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know of it so far, one line each."""
-        self._take_notices()
-        return tuple(dict.fromkeys(self.layout().choices.notices))
+        prepared = self._prepared
+        return tuple(dict.fromkeys((*self.layout().choices.notices, *prepared.said, *prepared.notices)))
 
     @property
     def choices(self) -> dict[str, str]:
@@ -160,7 +170,7 @@ class Simulation(Composition):
         with stopwatch.stage("layout"):
             layout = self.layout()
         rendering = render_layout(layout, self._engine(), cull=self.cull, progress=progress, stopwatch=stopwatch)
-        self._take_notices()
+        rendering.choices.notices.extend(self._heard())
         return rendering
 
     def photons(self, progress: Progress | None = None) -> torch.Tensor:
@@ -217,7 +227,7 @@ class Simulation(Composition):
             When a place lies outside the frame.
         """
         photons = photons_of_pixels(self.layout(), self._engine(), slow, fast)
-        self._take_notices()
+        self._heard()
         return photons
 
     def trace(self, slow: int, fast: int) -> PixelTrace:
@@ -327,9 +337,10 @@ class Simulation(Composition):
             prepared.engine = Engine(name=self.engine, threads=self.threads, notices=prepared.notices.append)
         return prepared.engine
 
-    def _take_notices(self) -> None:
-        """Move what the engine said to the notices of the layout."""
+    def _heard(self) -> list[str]:
+        """What the engine said since it was last asked, kept for `notices`."""
         prepared = self._prepared
-        if prepared.layout is not None and prepared.notices:
-            prepared.layout.choices.notices.extend(prepared.notices)
-            prepared.notices.clear()
+        heard = list(prepared.notices)
+        prepared.notices.clear()
+        prepared.said.extend(heard)
+        return heard
