@@ -14,9 +14,9 @@ import torch
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan
-from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
-from openbragg.engine.compiled import arguments_of
-from openbragg.engine.gradient import block_gradients
+from openbragg.engine.compiled.block import block_plan, block_sums, tensors_in, with_tensors
+from openbragg.engine.compiled.gradient import block_gradients
+from openbragg.engine.compiled.kinds import arguments_of
 from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.engine.evaluate import background_share, evaluate, photons, pixel_factors
-from openbragg.engine.image import cut_into_blocks, render_panel
+from openbragg.engine.image import cut_into_blocks
 from openbragg.engine.rays import Part
+from openbragg.engine.rendering import render_panel
 from openbragg.orchestrator.simulate import Rendering, render
 
 A = 1e-10

@@ -16,7 +16,7 @@ import openbragg
 from command_line import run
 from mosaic_model import A, experiment, table
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
-from openbragg.engine import compiled
+from openbragg.engine import devices
 from openbragg.orchestrator.simulate import Rendering
 
 pytestmark = [
@@ -100,8 +100,8 @@ def test_code_is_made_once_for_all_images_of_a_model() -> None:
 def test_nothing_is_moved_or_waited_for_from_block_to_block(
     model: str, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiled, "_MOST_DEVICE_EVALUATIONS", 1 << 11)
-    monkeypatch.setattr(compiled, "_MOST_DEVICE_TERMS", 1 << 13)
+    monkeypatch.setattr(devices, "MOST_EVALUATIONS", 1 << 11)
+    monkeypatch.setattr(devices, "MOST_TERMS", 1 << 13)
     calls = 0
 
     def strict(done: int, total: int) -> None:
@@ -119,8 +119,8 @@ def test_nothing_is_moved_or_waited_for_from_block_to_block(
 
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
 def test_memory_does_not_grow_with_the_number_of_terms(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "_MOST_DEVICE_EVALUATIONS", 1 << 14)
-    monkeypatch.setattr(compiled, "_MOST_DEVICE_TERMS", 1 << 18)
+    monkeypatch.setattr(devices, "MOST_EVALUATIONS", 1 << 14)
+    monkeypatch.setattr(devices, "MOST_TERMS", 1 << 18)
     peaks = []
     for pixels, domains in ((128, 8), (128, 64), (512, 64)):
         made = experiment(pixels=(pixels, pixels), pixel_size=4e-4, mosaic_domains=domains)

@@ -116,8 +116,8 @@ class Plan:
     resolution_limit
         Smallest d spacing in metres that scatters, shape (), or None for all.
     columns, sources_across
-        In the plan of a block (`openbragg.engine.block`): what each term of an evaluation needs, and whether sources
-        are told apart in it.
+        In the plan of a block (`openbragg.engine.compiled.block`): what each term of an evaluation needs, and whether
+        sources are told apart in it.
     """
 
     panels: tuple[PanelPlan, ...]

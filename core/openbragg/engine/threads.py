@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,19 @@ class _Shared(Generic[Result]):
                     raise self._failure
                 self._over.wait(_PATIENCE)
             yield self._found.pop(place)
+
+
+def default_threads() -> int:
+    """Cores to use when nobody says: all that this process may use, one in a worker of another process.
+
+    What OMP_NUM_THREADS or `torch.set_num_threads` allow is an upper limit.
+    """
+    from multiprocessing import parent_process
+
+    if parent_process() is not None:
+        return 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(torch.get_num_threads(), allowed))
 
 
 @contextmanager

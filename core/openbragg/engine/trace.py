@@ -85,7 +85,7 @@ def trace_pixel(
     mask: torch.Tensor | None = None,
     block_terms: int | None = None,
 ) -> PixelTrace | None:
-    """Trace a pixel of an image; the arguments are those of `render_panel`.
+    """Trace a pixel of an image; the arguments are those of `openbragg.engine.rendering.render_panel`.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.compiled import Engine
+from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.plan import turned
 from openbragg.errors import UsageError
 from openbragg.model import Experiment, Scan

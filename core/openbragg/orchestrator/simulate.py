@@ -9,10 +9,11 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.compiled import ENGINES, Engine, Use, finish
-from openbragg.engine.cull import Culled, cull_refusal
-from openbragg.engine.image import RenderedPanel, empty_panel, render_panel
+from openbragg.engine.compiled.engine import ENGINES, Engine, Use
+from openbragg.engine.devices import finish
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan
+from openbragg.engine.rendering import RenderedPanel, empty_panel, render_panel
+from openbragg.engine.sparse.cull import Culled, cull_refusal
 from openbragg.errors import InputError, UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory

@@ -15,9 +15,9 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.block import leaves_in, tensors_in
-from openbragg.engine.compilation import SETTINGS
-from openbragg.engine.origins import module_origins, surroundings
+from openbragg.engine.compiled.block import leaves_in, tensors_in
+from openbragg.engine.compiled.compilation import SETTINGS
+from openbragg.engine.compiled.origins import module_origins, surroundings
 from openbragg.engine.plan import PRECISIONS, Plan
 
 #: Of these alone one knows that the text tells all.

@@ -14,17 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 import torch
 
-from openbragg.engine.block import evaluations_of, summed_plan, with_tensors
-from openbragg.engine.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
-from openbragg.engine.compiled import Engine, Kind, arguments_of, load_kernel
-from openbragg.engine.kernel import KernelError
-from openbragg.engine.listed import Lists, listed_intensity, lists_of, tile_photons
+from openbragg.engine.compiled.block import evaluations_of, summed_plan, with_tensors
+from openbragg.engine.compiled.engine import Engine
+from openbragg.engine.compiled.kernel import KernelError
+from openbragg.engine.compiled.kinds import Kind, arguments_of
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
+from openbragg.engine.sparse.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
+from openbragg.engine.sparse.listed import Lists, listed_intensity, lists_of, tile_photons
+from openbragg.engine.sparse.tiles import Tiles, cut_into_tiles
 from openbragg.engine.strips import Strip
 from openbragg.engine.threads import in_threads
-from openbragg.engine.tiles import Tiles, cut_into_tiles
 from openbragg.roles import BoundedLatticeShape, BoundedStructureFactors
 
 #: Samples of a tile that fill the vectors of a processor; the fewer there are, the more orientations can be left out.
@@ -324,13 +325,13 @@ def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
 def _kernels(
     summing: Plan, bounding: Plan, tiles: Tiles, engine: Engine
 ) -> tuple[Callable[..., list[torch.Tensor]], Callable[..., list[torch.Tensor]]] | None:
-    from openbragg.engine.compilation import CompilationError
+    from openbragg.engine.compiled.compilation import CompilationError
 
     worth = engine.pays(tiles.pixels.count * summing.terms_per_pixel(), programs=2)
     began = time.monotonic()
     try:
-        bounds = load_kernel(bounding, BOUNDS, engine, compiling=worth)
-        photons = load_kernel(summing, LISTED, engine, compiling=worth) if bounds is not None else None
+        bounds = engine.load(bounding, BOUNDS, compiling=worth)
+        photons = engine.load(summing, LISTED, compiling=worth) if bounds is not None else None
     except (CompilationError, KernelError) as error:
         if worth:
             engine.notices(f"no compiled code, this takes longer: {error}")

@@ -46,7 +46,7 @@ class Entry:
     options
         Values of the plugins' options that the code was made with: those that the plugins read.
     shapes, dtypes, outputs
-        See `openbragg.engine.kernel.Kernel`.
+        See `openbragg.engine.compiled.kernel.Kernel`.
     sha256
         Of the library.
     seconds

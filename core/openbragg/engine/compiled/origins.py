@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 #: Parts of the core that compiled code is made from.
-_CORE = ("engine", "model", "roles.py", "units.py", "options.py")
+_CORE = ("engine", "model", "roles", "units.py", "options.py")
 #: Packages that are named by their version, not read.
 _VERSIONED = ("torch", "numpy")
 #: The core's own files are read anyway, attrs makes no numbers.
@@ -57,7 +57,7 @@ def outdated(signature: Mapping[str, Any]) -> str | None:
 @lru_cache(maxsize=1)
 def core_sources() -> str:
     """A hash of the core's own files."""
-    folder = Path(__file__).resolve().parent.parent
+    folder = Path(__file__).resolve().parent.parent.parent
     digest = hashlib.sha256()
     for part in _CORE:
         place = folder / part
