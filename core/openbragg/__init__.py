@@ -45,6 +45,8 @@ from openbragg.roles import (
     ListedStructureFactors,
     Miller,
     NoiseModel,
+    PanelRays,
+    PixelTrace,
     PredictedReflections,
     Readout,
     ReadoutNoiseModel,
@@ -60,8 +62,6 @@ from openbragg.roles import (
 
 if TYPE_CHECKING:
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
-    from openbragg.engine.panel_rays import PanelRays
-    from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.described import described_convention, described_experiment
@@ -80,8 +80,6 @@ _LATER = {
     "Laboratory": "openbragg.model.geometry",
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
-    "PanelRays": "openbragg.engine.panel_rays",
-    "PixelTrace": "openbragg.engine.trace",
     "read_amplitudes": "openbragg.orchestrator.amplitudes",
     "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
