@@ -107,6 +107,15 @@ class Cache:
                 return reason
         return None
 
+    def state(self) -> int | None:
+        """A number that changes when entries come or go; None where the system does not say."""
+        try:
+            return (self.folder / _KERNELS).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+        except OSError:
+            return None
+
     def entries(self) -> list[Entry]:
         """All entries, oldest first; what is no entry is passed over.
 

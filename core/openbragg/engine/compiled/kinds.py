@@ -20,6 +20,8 @@ class Kind:
     ----------
     name
         Of the kind, in the cache.
+    title, seconds
+        What it is called in a notice, and about how long compiling it takes.
     further
         How many tensors (pixel,) it takes after the plan's.
     function
@@ -32,6 +34,8 @@ class Kind:
     """
 
     name: str
+    title: str
+    seconds: float
     further: int
     function: Callable[[Plan], Callable[..., Sequence[torch.Tensor]]]
     axes: tuple[tuple[str | int, ...], ...] | None = None
@@ -52,7 +56,14 @@ def gradients_by(wanted: Sequence[str]) -> Kind:
 
         return gradients
 
-    return Kind(name=f"gradients {' '.join(wanted)}", further=3, function=made, differentiates=True)
+    return Kind(
+        name=f"gradients {' '.join(wanted)}",
+        title="gradient",
+        seconds=60.0,
+        further=3,
+        function=made,
+        differentiates=True,
+    )
 
 
 def arguments_of(plan: Plan) -> list[torch.Tensor]:
@@ -80,6 +91,6 @@ def _grouped(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
     return sums
 
 
-FORWARD = Kind(name="sums", further=2, function=_forward)
+FORWARD = Kind(name="sums", title="sum", seconds=40.0, further=2, function=_forward)
 #: The same for structure factors that gain by groups.
-GROUPED = Kind(name="grouped sums", further=2, function=_grouped)
+GROUPED = Kind(name="grouped sums", title="sum", seconds=90.0, further=2, function=_grouped)

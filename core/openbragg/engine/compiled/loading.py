@@ -41,6 +41,8 @@ class Store:
     def load(self, plan: Plan, kind: Kind, *, compiling: bool) -> Kernel | None:
         """The code for a plan from `block_plan`: kept, or compiled and then kept; None where neither is to be.
 
+        A kernel that the process has loaded before is found without looking at any file.
+
         Raises
         ------
         CompilationError
@@ -48,28 +50,50 @@ class Store:
         KernelError
             When it cannot be loaded.
         """
+        from openbragg.engine.compiled.resident import RESIDENTS, structure_of
+
+        structure = structure_of(plan, kind.name)
+        key = (structure.key, str(self.cache.folder), self.threads)
+        arguments = arguments_of(plan)
+        kernel = RESIDENTS.find(key, plan, arguments)
+        if kernel is not None:
+            return kernel
+        state = self.cache.state()
+        if not compiling and RESIDENTS.known_absent(key, state):
+            return None
+        made = self._kept_or_compiled(plan, kind, arguments, compiling=compiling)
+        if made is None:
+            RESIDENTS.note_absent(key, state)
+            return None
+        RESIDENTS.keep(key, made.kernel, made.options, structure.pinned)
+        return made.kernel
+
+    def _kept_or_compiled(
+        self, plan: Plan, kind: Kind, arguments: list[torch.Tensor], *, compiling: bool
+    ) -> _Made | None:
         from openbragg.engine.compiled.signature import ChangeableError, options_of, signature_of
 
-        arguments = arguments_of(plan)
+        reason = self.cache.usable()
+        reason = None if reason is None else f"{self.cache.folder}: {reason}"
+        signature: dict[str, Any] | None = None
         try:
-            signature: dict[str, Any] | None = signature_of(plan, kind.name)
-        except ChangeableError as reason:
-            if compiling:
-                self.notices(f"compiled code is not kept: {reason}")
-            signature = None
-        trusted = self.cache.usable()
-        if signature is not None and trusted is None:
+            signature = signature_of(plan, kind.name)
+        except ChangeableError as error:
+            reason = f"{error}"
+        if signature is not None and reason is None:
             entry = self.cache.find(signature, lambda name: options_of(plan, name))
             if entry is not None and fits(entry.shapes[: len(arguments)], entry.dtypes[: len(arguments)], arguments):
-                return Kernel(entry.library, entry.shapes, entry.dtypes, entry.outputs, self.threads)
+                kernel = Kernel(entry.library, entry.shapes, entry.dtypes, entry.outputs, self.threads)
+                return _Made(kernel, entry.options)
         if not compiling:
             return None
-        if trusted is not None:
-            self.notices(f"compiled code is not kept: {self.cache.folder}: {trusted}")
-            signature = None
-        return self._compile(plan, kind, signature)
+        kept = "kept for the next run" if reason is None else "not kept for the next run"
+        self.notices(f"compiling this model's {kind.title}, about {kind.seconds:.0f} s the first time; it is {kept}")
+        if reason is not None:
+            self.notices(f"compiled code is not kept between runs: {reason}")
+        return self._compile(plan, kind, None if reason is not None else signature)
 
-    def _compile(self, plan: Plan, kind: Kind, signature: dict[str, Any] | None) -> Kernel:
+    def _compile(self, plan: Plan, kind: Kind, signature: dict[str, Any] | None) -> _Made:
         from openbragg.engine.compiled.compilation import CompilationError, compile_function
         from openbragg.engine.compiled.signature import options_of
         from openbragg.engine.compiled.watching import watched
@@ -99,17 +123,25 @@ class Store:
                 "seconds": time.monotonic() - began,
             }
             library = made.library
+            options = {name: value for name, value in values.items() if value is not None}
             if signature is not None:
-                options = {name: value for name, value in values.items() if value is not None}
                 try:
                     library = self.cache.keep(signature, options, library, described).library
                 except OSError as error:
-                    self.notices(f"compiled code is not kept: {self.cache.folder}: {error.strerror}")
+                    self.notices(f"compiled code is not kept between runs: {self.cache.folder}: {error.strerror}")
             # Once loaded, a library may lose its file.
             kernel = Kernel(library, made.shapes, made.dtypes, made.outputs, self.threads)
         if kind.axes is None:
             kernel.check([*arguments, *[torch.zeros(PIXEL_MULTIPLE, dtype=torch.float64)] * kind.further])
-        return kernel
+        return _Made(kernel, options)
+
+
+@attrs.frozen(eq=False)
+class _Made:
+    """A kernel, and the values of plugins' options that it was made with."""
+
+    kernel: Kernel
+    options: dict[str, str]
 
 
 @contextmanager

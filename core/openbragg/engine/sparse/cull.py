@@ -366,6 +366,8 @@ def _listed_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
 
 BOUNDS = Kind(
     name="bounds",
+    title="bounds of what may be left out",
+    seconds=40.0,
     further=3,
     function=_bounds_function,
     axes=(("tile", "source", 7), (19, "column"), ()),
@@ -373,6 +375,8 @@ BOUNDS = Kind(
 )
 LISTED = Kind(
     name="listed",
+    title="sum of what is not left out",
+    seconds=40.0,
     further=7,
     function=_listed_function,
     axes=(*(("row", "sample"),) * 3, ("orientation", 9), ("kept",), ("row", 3), ("place", 2)),
