@@ -19,7 +19,7 @@ from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part
 from openbragg.engine.strips import Renderer, Strip, advance, filled_strip, ranges
 from openbragg.engine.summation import marked, pixel_sums
-from openbragg.engine.threads import default_threads
+from openbragg.engine.threads import Team, default_threads
 
 #: Terms evaluated at once by one CPU thread: so many that little time goes into calling an operation, during which
 #: other threads wait, and so few that intermediate arrays stay in a core's caches. Cores share the blocks, not the
@@ -78,7 +78,7 @@ def strip_renderer(
     blocks: Blocks,
     dtype: torch.dtype,
     progress: Callable[[int], None] | None = None,
-    threads: int | None = None,
+    team: Team | None = None,
 ) -> Renderer:
     """Make the function that renders pixels, each independent of the others, from one number up to another.
 
@@ -91,13 +91,16 @@ def strip_renderer(
             sums = pixel_sums(plan, panel, slow, fast, blocks.parts)
             return sums.photons.to(dtype), sums.missing, sums.complete
 
-        if stop > start and plan.differentiable():
+        if stop > start and (plan.differentiable() or plan.transformed()):
             made = []
             for low, high in ranges(start, stop, blocks.pixels):
-                made.append(checkpoint(block, *pixels.coordinates(low, high), use_reentrant=False))
+                place = pixels.coordinates(low, high)
+                # What transforms the sum does not know of blocks that are computed again.
+                again = not plan.transformed()
+                made.append(checkpoint(block, *place, use_reentrant=False) if again else block(*place))
                 advance(progress, high - low)
             values, missing, complete = (torch.cat(parts) for parts in zip(*made, strict=True))
             return Strip(values, marked(missing, complete))
-        return filled_strip(block, blocks.pixels, pixels, start, stop, dtype, threads or default_threads(), progress)
+        return filled_strip(block, blocks.pixels, pixels, start, stop, dtype, team or Team(default_threads()), progress)
 
     return strip

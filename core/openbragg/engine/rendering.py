@@ -43,6 +43,7 @@ def render_panel(
     dtype: torch.dtype,
     region: Region | None = None,
     mask: torch.Tensor | None = None,
+    pixels: Pixels | None = None,
     block_terms: int | None = None,
     progress: Callable[[int], None] | None = None,
     engine: Engine | None = None,
@@ -60,6 +61,8 @@ def render_panel(
         The part to render; the rest stays 0.
     mask
         Where it is 0 or False nothing is rendered, (slow, fast).
+    pixels
+        In place of the two, what `choose_pixels` makes of them, to be held and given again.
     block_terms
         Terms evaluated at once; sized to the device by default.
     progress
@@ -78,9 +81,10 @@ def render_panel(
         block.
     """
     engine = engine or Engine(name="eager")
-    pixels = choose_pixels(panel.pixels, region, mask, plan.device)
+    if pixels is None:
+        pixels = choose_pixels(panel.pixels, region, mask, plan.device)
     blocks = blocks_for(plan, panel, pixels, block_terms)
-    plain = strip_renderer(panel, pixels, blocks, dtype, progress, engine.cores())
+    plain = strip_renderer(panel, pixels, blocks, dtype, progress, engine.team())
     culled = None
     if cull is not None and cull_refusal(plan) is None and not _full_sum_is_faster(plan, panel, pixels, engine):
         culled = CullingRenderer(panel, pixels, cull, dtype, engine, progress)
@@ -118,7 +122,7 @@ def _compiled_or(
         summer = engine.summer(plan, panel, stop - start)
         if summer is None:
             return plain(plan, start, stop)
-        return filled_strip(summer, summer.pixels, pixels, start, stop, dtype, engine.cores(), progress)
+        return filled_strip(summer, summer.pixels, pixels, start, stop, dtype, engine.team(), progress)
 
     return strip
 

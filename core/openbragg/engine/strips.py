@@ -10,7 +10,7 @@ import torch
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import Plan
 from openbragg.engine.summation import COMPLETE, MISSING, marked
-from openbragg.engine.threads import in_threads, operations_in_one_thread
+from openbragg.engine.threads import Team, in_threads, operations_in_one_thread
 
 Block = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, ...]]
 
@@ -52,7 +52,7 @@ def filled_strip(
     start: int,
     stop: int,
     dtype: torch.dtype,
-    threads: int,
+    team: Team,
     progress: Callable[[int], None] | None,
 ) -> Strip:
     """The pixels from one number up to another, by a function of slow and fast indices, `size` pixels at a time.
@@ -74,7 +74,7 @@ def filled_strip(
                 marks[part] = of_block[0] if len(of_block) == 1 else marked(*of_block)
         return high - low
 
-    for finished in in_threads(fill, list(ranges(start, stop, pixels.aligned(size))), pixels.device, threads):
+    for finished in in_threads(fill, list(ranges(start, stop, pixels.aligned(size))), pixels.device, team):
         advance(progress, finished)
     return Strip(values, marks)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ import attrs
 import torch
 
 from openbragg.engine.compiled.block import tensors_in
-from openbragg.engine.compiled.cache import Cache
+from openbragg.engine.compiled.cache import Cache, Entry
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Kernel, fits
 from openbragg.engine.compiled.kinds import Kind, arguments_of
+from openbragg.engine.compiled.resident import RESIDENTS, Occasion, Structure, structure_of
+from openbragg.engine.compiled.signature import ChangeableError, options_of, signature_of
 from openbragg.engine.plan import Plan
 
 
@@ -38,10 +40,69 @@ class Store:
     threads: int
     notices: Callable[[str], None]
 
-    def load(self, plan: Plan, kind: Kind, *, compiling: bool) -> Kernel | None:
-        """The code for a plan from `block_plan`: kept, or compiled and then kept; None where neither is to be.
+    def wanted(self, plan: Plan, kind: Kind) -> Wanted:
+        """The code for a plan from `block_plan`, which is neither looked for nor made yet."""
+        structure = structure_of(plan, kind.name)
+        return Wanted(store=self, plan=plan, kind=kind, arguments=arguments_of(plan), structure=structure)
 
-        A kernel that the process has loaded before is found without looking at any file.
+
+@attrs.frozen(kw_only=True, eq=False)
+class Wanted:
+    """Code that is wanted for a plan.
+
+    Attributes
+    ----------
+    store, plan, kind
+        What is wanted, and from where.
+    arguments
+        The plan's tensors.
+    structure
+        On what the code depends.
+    """
+
+    store: Store
+    plan: Plan
+    kind: Kind
+    arguments: list[torch.Tensor]
+    structure: Structure
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for all plans of a structure, whatever the plugins' options are and the lengths they care about."""
+        return self.structure.key, str(self.store.cache.folder), self.store.threads
+
+    @property
+    def occasion(self) -> Occasion:
+        """The key with the very plugins, and the shapes of all tensors."""
+        plugins = (self.plan.shape, self.plan.structure_factors)
+        shapes = tuple(argument.shape for argument in self.arguments)
+        return Occasion((self.key, tuple(map(id, plugins)), shapes), plugins)
+
+    def found(self) -> Kernel | None:
+        """The code, if it is there: in this process, without a look at any file, or in the cache.
+
+        Raises
+        ------
+        KernelError
+            When it cannot be loaded.
+        """
+        kernel = RESIDENTS.find(self.key, self.plan, self.arguments)
+        state = self.store.cache.state()
+        if kernel is not None or RESIDENTS.known_absent(self.occasion, state):
+            return kernel
+        signature, reason = self._signature()
+        entry = None
+        if reason is None and signature is not None:
+            entry = self.store.cache.find(signature, lambda name: options_of(self.plan, name))
+        if entry is None or not self._fits(entry):
+            RESIDENTS.note_absent(self.occasion, state)
+            return None
+        kernel = Kernel(entry.library, entry.shapes, entry.dtypes, entry.outputs, self.store.threads)
+        RESIDENTS.keep(self.key, kernel, entry.options, self.structure.pinned)
+        return kernel
+
+    def compiled(self) -> Kernel:
+        """The code, compiled and then kept.
 
         Raises
         ------
@@ -50,58 +111,39 @@ class Store:
         KernelError
             When it cannot be loaded.
         """
-        from openbragg.engine.compiled.resident import RESIDENTS, structure_of
-
-        structure = structure_of(plan, kind.name)
-        key = (structure.key, str(self.cache.folder), self.threads)
-        arguments = arguments_of(plan)
-        kernel = RESIDENTS.find(key, plan, arguments)
-        if kernel is not None:
-            return kernel
-        state = self.cache.state()
-        if not compiling and RESIDENTS.known_absent(key, state):
-            return None
-        made = self._kept_or_compiled(plan, kind, arguments, compiling=compiling)
-        if made is None:
-            RESIDENTS.note_absent(key, state)
-            return None
-        RESIDENTS.keep(key, made.kernel, made.options, structure.pinned)
-        return made.kernel
-
-    def _kept_or_compiled(
-        self, plan: Plan, kind: Kind, arguments: list[torch.Tensor], *, compiling: bool
-    ) -> _Made | None:
-        from openbragg.engine.compiled.signature import ChangeableError, options_of, signature_of
-
-        reason = self.cache.usable()
-        reason = None if reason is None else f"{self.cache.folder}: {reason}"
-        signature: dict[str, Any] | None = None
-        try:
-            signature = signature_of(plan, kind.name)
-        except ChangeableError as error:
-            reason = f"{error}"
-        if signature is not None and reason is None:
-            entry = self.cache.find(signature, lambda name: options_of(plan, name))
-            if entry is not None and fits(entry.shapes[: len(arguments)], entry.dtypes[: len(arguments)], arguments):
-                kernel = Kernel(entry.library, entry.shapes, entry.dtypes, entry.outputs, self.threads)
-                return _Made(kernel, entry.options)
-        if not compiling:
-            return None
+        notices = self.store.notices
+        signature, reason = self._signature()
         kept = "kept for the next run" if reason is None else "not kept for the next run"
-        self.notices(f"compiling this model's {kind.title}, about {kind.seconds:.0f} s the first time; it is {kept}")
+        title, seconds = self.kind.title, self.kind.seconds
+        notices(f"compiling this model's {title}, about {seconds:.0f} s the first time; it is {kept}")
         if reason is not None:
-            self.notices(f"compiled code is not kept between runs: {reason}")
-        return self._compile(plan, kind, None if reason is not None else signature)
+            notices(f"compiled code is not kept between runs: {reason}")
+        kernel, options = self._compile(None if reason is not None else signature)
+        RESIDENTS.keep(self.key, kernel, options, self.structure.pinned)
+        return kernel
 
-    def _compile(self, plan: Plan, kind: Kind, signature: dict[str, Any] | None) -> _Made:
+    def _signature(self) -> tuple[dict[str, Any] | None, str | None]:
+        """The signature in the cache, and why there is none or the cache is not to be used."""
+        trusted = self.store.cache.usable()
+        try:
+            signature = signature_of(self.plan, self.kind.name)
+        except ChangeableError as error:
+            return None, str(error)
+        return signature, None if trusted is None else f"{self.store.cache.folder}: {trusted}"
+
+    def _fits(self, entry: Entry) -> bool:
+        count = len(self.arguments)
+        return fits(entry.shapes[:count], entry.dtypes[:count], self.arguments)
+
+    def _compile(self, signature: dict[str, Any] | None) -> tuple[Kernel, dict[str, str]]:
+        """A kernel, and the values of plugins' options that it was made with."""
         from openbragg.engine.compiled.compilation import CompilationError, compile_function
-        from openbragg.engine.compiled.signature import options_of
         from openbragg.engine.compiled.watching import watched
 
         began = time.monotonic()
-        arguments = arguments_of(plan)
+        plan, kind, cache = self.plan, self.kind, self.store.cache
         observed, read = watched(plan)
-        with tempfile.TemporaryDirectory() as scratch, compiler_folder(self.cache):
+        with tempfile.TemporaryDirectory() as scratch, compiler_folder(cache):
             dtypes = kind.dtypes(plan) if kind.dtypes is not None else (torch.float64,) * kind.further
             further = [torch.zeros(1, dtype=dtype, device=plan.device) for dtype in dtypes]
             made = compile_function(
@@ -126,22 +168,14 @@ class Store:
             options = {name: value for name, value in values.items() if value is not None}
             if signature is not None:
                 try:
-                    library = self.cache.keep(signature, options, library, described).library
+                    library = cache.keep(signature, options, library, described).library
                 except OSError as error:
-                    self.notices(f"compiled code is not kept between runs: {self.cache.folder}: {error.strerror}")
+                    self.store.notices(f"compiled code is not kept between runs: {cache.folder}: {error.strerror}")
             # Once loaded, a library may lose its file.
-            kernel = Kernel(library, made.shapes, made.dtypes, made.outputs, self.threads)
+            kernel = Kernel(library, made.shapes, made.dtypes, made.outputs, self.store.threads)
         if kind.axes is None:
-            kernel.check([*arguments, *[torch.zeros(PIXEL_MULTIPLE, dtype=torch.float64)] * kind.further])
-        return _Made(kernel, options)
-
-
-@attrs.frozen(eq=False)
-class _Made:
-    """A kernel, and the values of plugins' options that it was made with."""
-
-    kernel: Kernel
-    options: dict[str, str]
+            kernel.check([*self.arguments, *[torch.zeros(PIXEL_MULTIPLE, dtype=torch.float64)] * kind.further])
+        return kernel, options
 
 
 @contextmanager

@@ -49,6 +49,14 @@ class Structure:
     pinned: tuple[Any, ...]
 
 
+@attrs.frozen(eq=False)
+class Occasion:
+    """A use of code: a key, and the plugins that stand in it by their places."""
+
+    key: Hashable
+    plugins: tuple[Any, ...]
+
+
 def structure_of(plan: Plan, kind: str) -> Structure:
     """The structure of a plan from `block_plan` for a kind of code."""
     plugins = (plan.shape, plan.structure_factors)
@@ -78,7 +86,7 @@ class Residents:
 
     def __init__(self) -> None:
         self._kernels: dict[Hashable, list[_Resident]] = {}
-        self._absent: dict[Hashable, Hashable] = {}
+        self._absent: dict[Hashable, tuple[int, Occasion]] = {}
         self._lock = threading.Lock()
 
     def find(self, key: Hashable, plan: Plan, arguments: list[torch.Tensor]) -> Kernel | None:
@@ -97,14 +105,17 @@ class Residents:
             while len(self._kernels) > _MOST_STRUCTURES:
                 self._kernels.pop(next(iter(self._kernels)))
 
-    def known_absent(self, key: Hashable, state: Hashable) -> bool:
-        """Whether a cache in a state is known to have nothing for a key."""
-        return state is not None and self._absent.get(key) == state
+    def known_absent(self, occasion: Occasion, state: int | None) -> bool:
+        """Whether a cache in a state is known to have nothing."""
+        known = self._absent.get(occasion.key)
+        return known is not None and known[0] == state
 
-    def note_absent(self, key: Hashable, state: Hashable) -> None:
-        """Note that a cache in a state has nothing for a key."""
+    def note_absent(self, occasion: Occasion, state: int | None) -> None:
+        """Note that a cache in a state has nothing; None for a state that is not known."""
+        if state is None:
+            return
         with self._lock:
-            self._absent[key] = state
+            self._absent[occasion.key] = (state, occasion)
             while len(self._absent) > _MOST_STRUCTURES:
                 self._absent.pop(next(iter(self._absent)))
 

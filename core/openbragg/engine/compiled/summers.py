@@ -11,7 +11,7 @@ import torch
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Run
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.strips import Strip, filled_strip, ranges
-from openbragg.engine.threads import in_threads
+from openbragg.engine.threads import Team, in_threads
 from openbragg.errors import UsageError
 
 
@@ -55,15 +55,15 @@ class DifferentiableSummer:
         The plan's.
     pixels
         How many to give the gradient at once.
-    threads
-        How many blocks to work on at a time.
+    team
+        Who works on blocks.
     """
 
     summer: Summer
     gradient: Run
     tensors: list[torch.Tensor]
     pixels: int
-    threads: int
+    team: Team
 
 
 def differentiated_strip(
@@ -79,7 +79,7 @@ def differentiated_strip(
 
     def forward() -> torch.Tensor:
         summer = run.summer
-        strip = filled_strip(summer, summer.pixels, pixels, start, stop, torch.float64, run.threads, progress)
+        strip = filled_strip(summer, summer.pixels, pixels, start, stop, torch.float64, run.team, progress)
         marks.append(strip.marks)
         return strip.values
 
@@ -96,7 +96,7 @@ def differentiated_strip(
                 return list(run.gradient([*tensors, padded(slow), padded(fast), torch.cat([share, filler])]))
 
         totals: list[torch.Tensor] = []
-        for found in in_threads(gradients, list(ranges(start, stop, run.pixels)), pixels.device, run.threads):
+        for found in in_threads(gradients, list(ranges(start, stop, run.pixels)), pixels.device, run.team):
             totals = [total.add_(part) for total, part in zip(totals, found, strict=True)] if totals else found
         return totals
 

@@ -8,7 +8,6 @@ bounded.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
@@ -16,7 +15,6 @@ import torch
 
 from openbragg.engine.compiled.block import evaluations_of, summed_plan, with_tensors
 from openbragg.engine.compiled.engine import Engine
-from openbragg.engine.compiled.kernel import KernelError
 from openbragg.engine.compiled.kinds import Kind, arguments_of
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
@@ -189,7 +187,7 @@ def _culled_photons(
             return int(there.sum()), evaluated, missing
 
     evaluated, largest = 0, 0.0
-    for done, number, missing in in_threads(fill, _pieces(whole, tiles.count, engine), plan.device, engine.cores()):
+    for done, number, missing in in_threads(fill, _pieces(whole, tiles.count, engine), plan.device, engine.team()):
         evaluated, largest = evaluated + number, max(largest, missing)
         if progress is not None:
             progress(done)
@@ -213,7 +211,7 @@ def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> float:
             views = whole.views(some[slice(*piece)])
             return torch.cat([bounds.reach for bounds in whole.bounds_of(views, one)])
 
-    reaches = list(in_threads(reach, _pieces(whole, len(some), engine), device, engine.cores()))
+    reaches = list(in_threads(reach, _pieces(whole, len(some), engine), device, engine.team()))
     if not reaches:
         return 0.0
     found = some[torch.cat(reaches).topk(min(len(some), _CANDIDATES)).indices]
@@ -229,7 +227,7 @@ def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> float:
             return float(torch.where(counted, whole.photons(chosen, None)[0], 0.0).max())
 
     few = [(low, min(low + _CANDIDATES, len(candidates))) for low in range(0, len(candidates), _CANDIDATES)]
-    return max(in_threads(peak, few, device, engine.cores()))
+    return max(in_threads(peak, few, device, engine.team()))
 
 
 def _pieces(whole: _Sum, count: int, engine: Engine) -> list[tuple[int, int]]:
@@ -293,7 +291,8 @@ def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
     columns = columns_for_bounds(plan)
     kernels = None
     if engine.name != "eager" and plan.device.type == "cpu" and tiles.count:
-        kernels = _kernels(summing, bounding, tiles, engine)
+        seconds = engine.eager_seconds(summing, tiles.pixels.count)
+        kernels = engine.kernels([(bounding, BOUNDS), (summing, LISTED)], seconds)
     if kernels is None:
 
         def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
@@ -320,28 +319,6 @@ def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
         vectors=plan.cell_vectors.detach().reshape(-1, 9).contiguous(),
         terms=_EAGER_TERMS if kernels is None else _COMPILED_TERMS,
     )
-
-
-def _kernels(
-    summing: Plan, bounding: Plan, tiles: Tiles, engine: Engine
-) -> tuple[Callable[..., list[torch.Tensor]], Callable[..., list[torch.Tensor]]] | None:
-    from openbragg.engine.compiled.compilation import CompilationError
-
-    worth = engine.pays(tiles.pixels.count * summing.terms_per_pixel(), programs=2)
-    began = time.monotonic()
-    try:
-        bounds = engine.load(bounding, BOUNDS, compiling=worth)
-        photons = engine.load(summing, LISTED, compiling=worth) if bounds is not None else None
-    except (CompilationError, KernelError) as error:
-        if worth:
-            engine.notices(f"no compiled code, this takes longer: {error}")
-        return None
-    finally:
-        engine.use.preparing += time.monotonic() - began
-    if bounds is None or photons is None:
-        return None
-    engine.use.compiled = True
-    return bounds, photons
 
 
 def _bounds_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
