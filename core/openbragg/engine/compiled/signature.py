@@ -128,7 +128,7 @@ def plugin_sources(cls: type) -> tuple[dict[str, str], dict[str, str]]:
             raise ChangeableError(f"{base.__qualname__} was made inside a function")
         if base.__module__ == "__main__":
             # Its namespace holds whatever the program works with.
-            raise ChangeableError(f"{base.__qualname__} is of the running program, not of a module that it imports")
+            raise ChangeableError(f"{base.__qualname__} is of the running program; of a module's file it would be")
         for name, function in functions_in(vars(base)):
             _refuse_changed(f"{base.__qualname__}.{name}", function)
             modules.add(function.__module__)
