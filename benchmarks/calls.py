@@ -63,8 +63,8 @@ def _measure(repeats: int) -> dict[str, Any]:
     spent = _watched()
 
     def call(number: int) -> None:
-        misset = tuple(2.0 * pi * ((number * turn) % 1.0) for turn in _TURNS)
-        crystal = attrs.evolve(simulation.experiment.crystal, misset=misset)
+        x, y, z = (2.0 * pi * ((number * turn) % 1.0) for turn in _TURNS)
+        crystal = attrs.evolve(simulation.experiment.crystal, misset=(x, y, z))
         simulation.evolve(crystal=crystal).photons()
 
     simulation.photons()
@@ -95,7 +95,7 @@ def _watched() -> list[float]:
         finally:
             spent.append(time.perf_counter() - begin)
 
-    Kernel.__call__ = timed  # type: ignore[method-assign]
+    Kernel.__call__ = timed  # type: ignore[method-assign, assignment]
     return spent
 
 

@@ -45,6 +45,8 @@ from openbragg.roles import (
     ListedStructureFactors,
     Miller,
     NoiseModel,
+    PanelRays,
+    PixelTrace,
     PredictedReflections,
     Readout,
     ReadoutNoiseModel,
@@ -61,8 +63,6 @@ from openbragg.roles import (
 if TYPE_CHECKING:
     from openbragg.cli.from_flags import from_flags
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
-    from openbragg.engine.panel_rays import PanelRays
-    from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.composition import plugin
@@ -84,8 +84,6 @@ _LATER = {
     "Laboratory": "openbragg.model.geometry",
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
-    "PanelRays": "openbragg.engine.panel_rays",
-    "PixelTrace": "openbragg.engine.trace",
     "read_amplitudes": "openbragg.orchestrator.amplitudes",
     "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",

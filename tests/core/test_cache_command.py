@@ -9,7 +9,7 @@ import pytest
 
 from command_line import Finished, run
 from kept import keep, permissions_hold, signature, spoil
-from openbragg.engine.cache import Cache, Entry
+from openbragg.engine.compiled.cache import Cache, Entry
 
 needs_permissions = pytest.mark.skipif(not permissions_hold(), reason="this user may do anything")
 

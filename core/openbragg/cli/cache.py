@@ -11,8 +11,8 @@ import attrs
 import click
 
 from openbragg.cli.words import warn
-from openbragg.engine.cache import Cache, Entry
-from openbragg.engine.origins import outdated
+from openbragg.engine.compiled.cache import Cache, Entry
+from openbragg.engine.compiled.origins import outdated
 from openbragg.errors import InputError, UsageError, shown
 
 _CURRENT = "current"

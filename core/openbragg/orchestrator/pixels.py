@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from openbragg.engine.compiled import Engine
+from openbragg.engine.compiled.engine import Engine
 from openbragg.errors import UsageError
 from openbragg.orchestrator.frame import Shown, assembled, shown_parts
 from openbragg.orchestrator.layout import Layout

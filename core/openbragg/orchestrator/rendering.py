@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.compiled import Engine, Use, finish
-from openbragg.engine.cull import Culled, cull_refusal
-from openbragg.engine.image import RenderedPanel, empty_panel, render_panel
+from openbragg.engine.compiled.engine import Engine, Use
+from openbragg.engine.devices import finish
+from openbragg.engine.rendering import RenderedPanel, empty_panel, render_panel
+from openbragg.engine.sparse.cull import Culled, cull_refusal
 from openbragg.errors import InputError
 from openbragg.orchestrator.frame import Shown, assembled, shown_parts
 from openbragg.orchestrator.layout import Layout

@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.trace import PixelTrace, trace_pixel
+from openbragg.engine.trace import trace_pixel
 from openbragg.errors import UsageError, quoted
 from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.rendering import Rendering
-from openbragg.roles import Tracer
+from openbragg.roles import PixelTrace, Tracer
 
 #: How people name the axes of a sum in a selection, and the axes of the trace that they mean.
 SELECTED_AXES: dict[str, tuple[int, ...]] = {

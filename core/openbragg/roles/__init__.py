@@ -8,7 +8,7 @@ device. `openbragg.testing` holds properties that each role's plugins must have;
 
 from __future__ import annotations
 
-from openbragg.roles.backgrounds import Background
+from openbragg.roles.backgrounds import Background, PanelRays
 from openbragg.roles.commands import Command
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
@@ -31,7 +31,7 @@ from openbragg.roles.structure_factors import (
     StructureFactors,
 )
 from openbragg.roles.table import ROLES
-from openbragg.roles.tracers import Tracer
+from openbragg.roles.tracers import PixelTrace, Tracer
 from openbragg.roles.truth_formats import PredictedReflections, Truth, TruthFormat, WrittenImages
 
 __all__ = [
@@ -57,6 +57,8 @@ __all__ = [
     "ListedStructureFactors",
     "Miller",
     "NoiseModel",
+    "PanelRays",
+    "PixelTrace",
     "Plugin",
     "PredictedReflections",
     "Readout",

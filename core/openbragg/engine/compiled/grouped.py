@@ -17,9 +17,9 @@ import attrs
 import torch
 
 from openbragg.engine.amplitudes import amplitudes, indices
-from openbragg.engine.block import Columns, block_photons, columns_in, evaluations_of
+from openbragg.engine.compiled.block import Columns, block_photons, columns_in, evaluations_of
+from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Run
 from openbragg.engine.evaluate import not_skipped
-from openbragg.engine.kernel import PIXEL_MULTIPLE, Run
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Components
 from openbragg.engine.summation import COMPLETE, MISSING

@@ -14,7 +14,7 @@ import attrs
 import torch
 
 from openbragg.engine.amplitudes import dot
-from openbragg.engine.block import Evaluations
+from openbragg.engine.compiled.block import Evaluations
 from openbragg.engine.evaluate import photons, pixel_factors
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.roles import BoundedLatticeShape, Miller

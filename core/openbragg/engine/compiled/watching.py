@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from openbragg.engine import block
-from openbragg.engine.compilation import CompilationError
+from openbragg.engine.compiled import block
+from openbragg.engine.compiled.compilation import CompilationError
 from openbragg.engine.plan import Plan
 
 _ROLES = ("shape", "structure_factors")

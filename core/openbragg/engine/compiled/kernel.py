@@ -57,7 +57,7 @@ class Kernel:
     def __init__(
         self, library: Path, shapes: Sequence[Sequence[int | str]], dtypes: Sequence[str], outputs: int, threads: int
     ) -> None:
-        self._shapes, self._dtypes, self._outputs = shapes, dtypes, outputs
+        self.shapes, self.dtypes, self._outputs = shapes, dtypes, outputs
         try:
             self._library = ctypes.CDLL(str(library))
             self._run = self._library.AOTInductorModelContainerRun
@@ -69,7 +69,7 @@ class Kernel:
         made = make(ctypes.byref(self._container), ctypes.c_size_t(min(max(1, threads), _MOST_THREADS)), b"cpu", None)
         if made != 0:
             raise KernelError(f"{library.name}: no model in it")
-        # A long-lived program makes one for every image.
+        # A long-lived program may make many.
         weakref.finalize(self, delete, self._container).atexit = False
 
     def check(self, arguments: Sequence[torch.Tensor]) -> None:
@@ -80,7 +80,7 @@ class Kernel:
         KernelError
             When it was not.
         """
-        if not fits(self._shapes, self._dtypes, arguments):
+        if not fits(self.shapes, self.dtypes, arguments):
             raise KernelError("the compiled code was made for other shapes")
 
     def __call__(self, arguments: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -6,7 +6,7 @@ import enum
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -15,9 +15,9 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.block import leaves_in, tensors_in
-from openbragg.engine.compilation import SETTINGS
-from openbragg.engine.origins import module_origins, surroundings
+from openbragg.engine.compiled.block import leaves_in, tensors_in
+from openbragg.engine.compiled.compilation import SETTINGS
+from openbragg.engine.compiled.origins import module_origins, surroundings
 from openbragg.engine.plan import PRECISIONS, Plan
 
 #: Of these alone one knows that the text tells all.
@@ -121,42 +121,57 @@ def plugin_sources(cls: type) -> tuple[dict[str, str], dict[str, str]]:
     """
     if not attrs.has(cls):
         raise ChangeableError(f"{cls.__qualname__} is no attrs class")
-    bases = [base for base in cls.__mro__ if not _is_known(base.__module__)]
+    bases = [base for base in cls.__mro__ if not is_known(base.__module__)]
     modules = {base.__module__ for base in bases}
     for base in bases:
         if "<locals>" in base.__qualname__:
             raise ChangeableError(f"{base.__qualname__} was made inside a function")
-        for name, function in _functions(vars(base)):
+        if base.__module__ == "__main__":
+            # Its namespace holds whatever the program works with.
+            raise ChangeableError(f"{base.__qualname__} is of the running program; of a module's file it would be")
+        for name, function in functions_in(vars(base)):
             _refuse_changed(f"{base.__qualname__}.{name}", function)
             modules.add(function.__module__)
     origins = module_origins(sorted(modules))
     for base in bases:
         if base.__module__ not in origins:
             raise ChangeableError(f"{base.__qualname__} was not defined in a file")
-    values = {f"{base.__module__}.{base.__qualname__}": _values(vars(base)) for base in bases}
-    for module in origins:
-        if module in sys.modules and not _is_known(module):
-            space = vars(sys.modules[module])
-            values[module] = _values(space)
-            for name, function in _functions(space):
-                if function.__module__ == module:
-                    _refuse_changed(f"{module}.{name}", function)
+    values = {}
+    for owner, space in namespaces_of(cls, origins):
+        if isinstance(owner, type):
+            values[f"{owner.__module__}.{owner.__qualname__}"] = _values(space)
+            continue
+        values[owner] = _values(space)
+        for name, function in functions_in(space):
+            if function.__module__ == owner:
+                _refuse_changed(f"{owner}.{name}", function)
     return origins, values
 
 
-def _is_known(module: str) -> bool:
+def namespaces_of(cls: type, origins: Iterable[str]) -> Iterator[tuple[type | str, Mapping[str, Any]]]:
+    """The namespaces that say what a class does: those of its bases, and of modules of these names that are loaded."""
+    for base in cls.__mro__:
+        if not is_known(base.__module__):
+            yield base, vars(base)
+    for module in origins:
+        if module in sys.modules and not is_known(module):
+            yield module, vars(sys.modules[module])
+
+
+def is_known(module: str) -> bool:
+    """Whether a module is the core's, Python's, or of a package that is what its version says."""
     top = module.partition(".")[0]
     return top in _TRUSTED or (top in sys.stdlib_module_names and top != "__main__")
 
 
-def _functions(space: Any) -> Iterator[tuple[str, FunctionType]]:
+def functions_in(space: Any) -> Iterator[tuple[str, FunctionType]]:
     """Functions in a namespace, those within properties and the like too; none that torch, numpy or attrs made."""
     for name, value in list(space.items()):
         for each in _held(value):
             function = inspect.unwrap(each)
             if isinstance(function, FunctionType):
                 generated = function.__code__.co_filename.startswith(_GENERATED)
-                if not generated and not _is_known(function.__module__ or ""):
+                if not generated and not is_known(function.__module__ or ""):
                     yield name, function
 
 
@@ -199,13 +214,14 @@ def _values(space: Any) -> str:
     """A hash of the plain values, arrays and tensors in a namespace, and of lists, sets and dicts of them."""
     digest = hashlib.sha256()
     for name, value in sorted(space.items()):
-        text = None if name.startswith("__") else _content(value)
+        text = None if name.startswith("__") else content_of(value)
         if text is not None:
             digest.update(f"{name}={text}\0".encode())
     return digest.hexdigest()
 
 
-def _content(value: Any) -> str | None:
+def content_of(value: Any) -> str | None:
+    """A plain value, an array or a tensor, or a list, set or dict of such, as text; None for anything else."""
     if isinstance(value, torch.Tensor):
         if value.is_meta or value.layout != torch.strided:
             return None
@@ -217,7 +233,7 @@ def _content(value: Any) -> str | None:
         return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
     if type(value) in (tuple, list, set, frozenset, dict):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        texts = [(_content(key), _content(part)) for key, part in pairs]
+        texts = [(content_of(key), content_of(part)) for key, part in pairs]
         if any(None in pair for pair in texts):
             return None
         if isinstance(value, set | frozenset):

@@ -46,7 +46,7 @@ class Entry:
     options
         Values of the plugins' options that the code was made with: those that the plugins read.
     shapes, dtypes, outputs
-        See `openbragg.engine.kernel.Kernel`.
+        See `openbragg.engine.compiled.kernel.Kernel`.
     sha256
         Of the library.
     seconds
@@ -106,6 +106,15 @@ class Cache:
             if reason is not None:
                 return reason
         return None
+
+    def state(self) -> int | None:
+        """A number that changes when entries come or go; None where the system does not say."""
+        try:
+            return (self.folder / _KERNELS).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+        except OSError:
+            return None
 
     def entries(self) -> list[Entry]:
         """All entries, oldest first; what is no entry is passed over.

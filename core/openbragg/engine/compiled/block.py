@@ -7,7 +7,7 @@ before anything is multiplied that does not depend on the orientation.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import mul
 from typing import Any
 
@@ -213,6 +213,7 @@ def tensors_in(thing: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]
     """The tensors in an attrs object, however deep, with their names, in a fixed order."""
     if isinstance(thing, torch.Tensor):
         yield name, thing
+        return
     for place, part in _parts(thing):
         yield from tensors_in(part, f"{name}.{place}" if name else place)
 
@@ -221,7 +222,7 @@ def leaves_in(thing: Any, name: str = "", stop: Sequence[Any] = ()) -> Iterator[
     """What else is in it, where it is neither a tensor nor made of parts, nor one of the things to `stop` at."""
     if any(thing is each for each in stop) or isinstance(thing, torch.Tensor):
         return
-    if not (isinstance(thing, tuple | list) or attrs.has(type(thing))):
+    if not isinstance(thing, tuple | list) and _fields(type(thing)) is None:
         yield name, thing
     for place, part in _parts(thing):
         yield from leaves_in(part, f"{name}.{place}" if name else place, stop)
@@ -255,5 +256,12 @@ def _copied(thing: Any, changed: dict[str, Any]) -> Any:
 def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(thing, tuple | list):
         yield from ((str(number), part) for number, part in enumerate(thing))
-    elif attrs.has(type(thing)):
-        yield from ((field.name, getattr(thing, field.name)) for field in attrs.fields(type(thing)))
+    else:
+        for name in _fields(type(thing)) or ():
+            yield name, getattr(thing, name)
+
+
+@lru_cache(maxsize=256)
+def _fields(cls: type[Any]) -> tuple[str, ...] | None:
+    """Names of the fields of an attrs class; None for any other."""
+    return tuple(field.name for field in attrs.fields(cls)) if attrs.has(cls) else None

@@ -15,7 +15,7 @@ import attrs
 import torch
 
 from openbragg.engine.amplitudes import indices
-from openbragg.engine.block import (
+from openbragg.engine.compiled.block import (
     block_photons,
     columns_in,
     evaluations_of,

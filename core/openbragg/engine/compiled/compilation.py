@@ -15,8 +15,8 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.fusion import loops_apart
-from openbragg.engine.kernel import PIXEL_MULTIPLE, Run
+from openbragg.engine.compiled.fusion import loops_apart
+from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Run
 
 #: Lengths that the compiler is told to expect of the axes of a plan; any other is as right. They differ from each other
 #: and from other lengths, so that none is taken for the same.

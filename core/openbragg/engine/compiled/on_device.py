@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 import attrs
 import torch
 
-from openbragg.engine.block import tensors_in
-from openbragg.engine.compilation import CompilationError, compile_for_device
-from openbragg.engine.kernel import Run
+from openbragg.engine.compiled.block import tensors_in
+from openbragg.engine.compiled.compilation import CompilationError, compile_for_device
+from openbragg.engine.compiled.kernel import Run
+from openbragg.engine.compiled.signature import ChangeableError, options_of, signature_of
+from openbragg.engine.compiled.watching import watched
 from openbragg.engine.plan import Plan
-from openbragg.engine.signature import ChangeableError, options_of, signature_of
-from openbragg.engine.watching import watched
 
 #: Models of which the code is kept.
 _MOST_KEPT = 32

@@ -57,7 +57,7 @@ def outdated(signature: Mapping[str, Any]) -> str | None:
 @lru_cache(maxsize=1)
 def core_sources() -> str:
     """A hash of the core's own files."""
-    folder = Path(__file__).resolve().parent.parent
+    folder = Path(__file__).resolve().parent.parent.parent
     digest = hashlib.sha256()
     for part in _CORE:
         place = folder / part

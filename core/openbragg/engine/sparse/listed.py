@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from openbragg.engine.amplitudes import amplitudes
-from openbragg.engine.block import Evaluations, block_photons
+from openbragg.engine.compiled.block import Evaluations, block_photons
 from openbragg.engine.plan import PanelPlan, Plan
 
 
@@ -65,7 +65,7 @@ def tile_photons(
     evaluations
         What there is to evaluate of them.
     intensity
-        What came out, as `openbragg.engine.bounds.by_tile` orders it: squared electrons, float64,
+        What came out, as `openbragg.engine.sparse.bounds.by_tile` orders it: squared electrons, float64,
         (tile, source, sample).
     """
     shape = evaluations.scattering[0].shape

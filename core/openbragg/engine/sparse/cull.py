@@ -8,23 +8,22 @@ bounded.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 import torch
 
-from openbragg.engine.block import evaluations_of, summed_plan, with_tensors
-from openbragg.engine.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
-from openbragg.engine.compiled import Engine, Kind, arguments_of, load_kernel
-from openbragg.engine.kernel import KernelError
-from openbragg.engine.listed import Lists, listed_intensity, lists_of, tile_photons
+from openbragg.engine.compiled.block import evaluations_of, summed_plan, with_tensors
+from openbragg.engine.compiled.engine import Engine
+from openbragg.engine.compiled.kinds import Kind, arguments_of
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
+from openbragg.engine.sparse.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
+from openbragg.engine.sparse.listed import Lists, listed_intensity, lists_of, tile_photons
+from openbragg.engine.sparse.tiles import Tiles, cut_into_tiles
 from openbragg.engine.strips import Strip
 from openbragg.engine.threads import in_threads
-from openbragg.engine.tiles import Tiles, cut_into_tiles
 from openbragg.roles import BoundedLatticeShape, BoundedStructureFactors
 
 #: Samples of a tile that fill the vectors of a processor; the fewer there are, the more orientations can be left out.
@@ -188,7 +187,7 @@ def _culled_photons(
             return int(there.sum()), evaluated, missing
 
     evaluated, largest = 0, 0.0
-    for done, number, missing in in_threads(fill, _pieces(whole, tiles.count, engine), plan.device, engine.cores()):
+    for done, number, missing in in_threads(fill, _pieces(whole, tiles.count, engine), plan.device, engine.team()):
         evaluated, largest = evaluated + number, max(largest, missing)
         if progress is not None:
             progress(done)
@@ -212,7 +211,7 @@ def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> float:
             views = whole.views(some[slice(*piece)])
             return torch.cat([bounds.reach for bounds in whole.bounds_of(views, one)])
 
-    reaches = list(in_threads(reach, _pieces(whole, len(some), engine), device, engine.cores()))
+    reaches = list(in_threads(reach, _pieces(whole, len(some), engine), device, engine.team()))
     if not reaches:
         return 0.0
     found = some[torch.cat(reaches).topk(min(len(some), _CANDIDATES)).indices]
@@ -228,7 +227,7 @@ def _peak(whole: _Sum, engine: Engine, uncertain: int | None) -> float:
             return float(torch.where(counted, whole.photons(chosen, None)[0], 0.0).max())
 
     few = [(low, min(low + _CANDIDATES, len(candidates))) for low in range(0, len(candidates), _CANDIDATES)]
-    return max(in_threads(peak, few, device, engine.cores()))
+    return max(in_threads(peak, few, device, engine.team()))
 
 
 def _pieces(whole: _Sum, count: int, engine: Engine) -> list[tuple[int, int]]:
@@ -292,7 +291,8 @@ def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
     columns = columns_for_bounds(plan)
     kernels = None
     if engine.name != "eager" and plan.device.type == "cpu" and tiles.count:
-        kernels = _kernels(summing, bounding, tiles, engine)
+        seconds = engine.eager_seconds(summing, tiles.pixels.count)
+        kernels = engine.kernels([(bounding, BOUNDS), (summing, LISTED)], seconds)
     if kernels is None:
 
         def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
@@ -321,28 +321,6 @@ def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
     )
 
 
-def _kernels(
-    summing: Plan, bounding: Plan, tiles: Tiles, engine: Engine
-) -> tuple[Callable[..., list[torch.Tensor]], Callable[..., list[torch.Tensor]]] | None:
-    from openbragg.engine.compilation import CompilationError
-
-    worth = engine.pays(tiles.pixels.count * summing.terms_per_pixel(), programs=2)
-    began = time.monotonic()
-    try:
-        bounds = load_kernel(bounding, BOUNDS, engine, compiling=worth)
-        photons = load_kernel(summing, LISTED, engine, compiling=worth) if bounds is not None else None
-    except (CompilationError, KernelError) as error:
-        if worth:
-            engine.notices(f"no compiled code, this takes longer: {error}")
-        return None
-    finally:
-        engine.use.preparing += time.monotonic() - began
-    if bounds is None or photons is None:
-        return None
-    engine.use.compiled = True
-    return bounds, photons
-
-
 def _bounds_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
     count = len(arguments_of(plan))
 
@@ -365,6 +343,8 @@ def _listed_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
 
 BOUNDS = Kind(
     name="bounds",
+    title="bounds of what may be left out",
+    seconds=40.0,
     further=3,
     function=_bounds_function,
     axes=(("tile", "source", 7), (19, "column"), ()),
@@ -372,6 +352,8 @@ BOUNDS = Kind(
 )
 LISTED = Kind(
     name="listed",
+    title="sum of what is not left out",
+    seconds=40.0,
     further=7,
     function=_listed_function,
     axes=(*(("row", "sample"),) * 3, ("orientation", 9), ("kept",), ("row", 3), ("place", 2)),
