@@ -14,7 +14,7 @@ from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError
 from openbragg.model.scalars import plain
-from openbragg.orchestrator.frame import panel_at, shown_parts
+from openbragg.orchestrator.frame import panel_at
 from openbragg.orchestrator.rendering import Rendering
 
 _ANGSTROM = 1e-10
@@ -37,11 +37,11 @@ def printed_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> Iter
     if chosen is not None:
         fast, slow = chosen
         within = region is None or (region[0] <= fast <= region[1] and region[2] <= slow <= region[3])
-        if not within or panel_at(experiment.detector, slow, fast) is None:
+        if not within or panel_at(rendering.panels, slow, fast) is None:
             raise UsageError(f"-printout_pixel {fast} {slow}: the pixel is not rendered")
         sampling = attrs.evolve(experiment.sampling, region=(fast, fast, slow, slow))
         experiment = attrs.evolve(experiment, sampling=sampling)
-    for number, part in enumerate(shown_parts(experiment)):
+    for number, part in enumerate(rendering.shown):
         if part.region is None:
             continue
         pixels = choose_pixels(rendering.plan.panels[number].pixels, part.region, part.mask, rendering.plan.device)
@@ -52,7 +52,7 @@ def printed_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> Iter
 def _printed(rendering: Rendering, number_of_panel: int, slow: torch.Tensor, fast: torch.Tensor) -> Iterator[str]:
     plan = rendering.plan
     panel, image = plan.panels[number_of_panel], rendering.images[number_of_panel]
-    first_slow, first_fast = rendering.experiment.detector.panels()[number_of_panel].slab or (0, 0)
+    first_slow, first_fast = rendering.panels[number_of_panel].slab or (0, 0)
     last = slice(-1, None)
     with torch.no_grad():
         terms = evaluate(plan, panel, slow, fast, Part(*[last] * 6))
