@@ -14,7 +14,7 @@ from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError
 from openbragg.model.scalars import plain
-from openbragg.orchestrator.frame import panel_at
+from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.rendering import Rendering
 
 _ANGSTROM = 1e-10
@@ -41,7 +41,7 @@ def printed_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> Iter
             raise UsageError(f"-printout_pixel {fast} {slow}: the pixel is not rendered")
         sampling = attrs.evolve(experiment.sampling, region=(fast, fast, slow, slow))
         experiment = attrs.evolve(experiment, sampling=sampling)
-    for number, part in enumerate(rendering.shown):
+    for number, part in enumerate(shown_parts(experiment)):
         if part.region is None:
             continue
         pixels = choose_pixels(rendering.plan.panels[number].pixels, part.region, part.mask, rendering.plan.device)
