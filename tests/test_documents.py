@@ -13,11 +13,11 @@ import torch
 import openbragg
 import openbragg.testing
 from command_line import simulate_command
-from openbragg.cli.detectors import page_table
 from openbragg.cli.registry import load_registry
 from openbragg.orchestrator.quirks import QUIRKS
 from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
 from openbragg.testing import check_background, check_tracer, make_trace
+from openbragg_tools.detectors.command import page_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -137,7 +137,7 @@ def test_every_diagnosis_stands_in_its_table() -> None:
 
 def test_the_table_of_detectors_is_that_of_the_presets() -> None:
     page = (ROOT / "docs" / "detectors.md").read_text(encoding="utf-8")
-    assert "".join(re.findall(r"(?m)^\|.*\n", page)) == page_table()
+    assert "".join(re.findall(r"(?m)^\|.*\n", page)) == page_table(openbragg.named_detectors().descriptions())
 
 
 def test_every_geometry_reader_stands_in_its_table() -> None:

@@ -11,7 +11,7 @@ import click
 from openbragg.cli.amorphous import heeded
 from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.experiment import make_experiment
-from openbragg.cli.geometry import place_as_described, read_described
+from openbragg.cli.geometry import noise_as_named, place_as_described, read_described, read_named
 from openbragg.cli.reference_flags import Given, as_the_reference_reads
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, WithoutEffect
@@ -94,13 +94,15 @@ def understand(
     selected = select(registry, counting, hooks)
     geometry = read_described(registry, words)
     place_as_described(registry, words, geometry, selected)
+    named = read_named(registry, words)
+    noise_as_named(named, words, selected)
     known = _known_crystal(selected)
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
-    experiment = make_experiment(words, compat, notices, crystal, known, geometry)
+    experiment = make_experiment(words, compat, notices, crystal, known, geometry, named)
     misread_as = experiment
     if misread.changes:
-        misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry)
+        misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry, named)
     if otherwise and misread_as != experiment:
         notices.append(notice("flag-matching", "; ".join(misread.changes)))
     notices.extend(lines)

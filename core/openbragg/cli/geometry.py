@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import click
 
 from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
+from openbragg.cli.defaults import typed
 from openbragg.cli.selection import Selected
 from openbragg.cli.settings import CameraFile, ConventionChoice, DetectorChoice, GeometryFile
-from openbragg.errors import UsageError
+from openbragg.errors import InputError, PluginError, UsageError
 from openbragg.model import Beam, Detector
 from openbragg.model.absorption import attenuation_length
 from openbragg.model.described import Geometry
-from openbragg.model.presets import preset
 from openbragg.model.scalars import plain
+from openbragg.options import options_of
 from openbragg.orchestrator.described import (
     CONVENTION,
     described_notices,
@@ -23,11 +25,13 @@ from openbragg.orchestrator.described import (
     reversed_axis,
     turns_backwards,
 )
+from openbragg.orchestrator.detectors import NamedDetector, named_detectors
 from openbragg.orchestrator.geometry_files import reader_of
 from openbragg.roles import Found, Registry
 
 _READERS = "geometry_readers"
 _CONVENTIONS = "geometry_conventions"
+_NOISE = "noise_models"
 #: The convention whose flags give vectors one by one.
 _CUSTOM = "custom"
 #: Vectors among them that may stand in for those of a file.
@@ -67,6 +71,45 @@ def read_described(registry: Registry, given: Given) -> Geometry | None:
         return None
     geometry: Geometry = construct(found.cls, assignments).read(chosen.file)
     return geometry
+
+
+def read_named(registry: Registry, given: Given) -> NamedDetector | None:
+    """The detector of -detector; None where there is none.
+
+    Raises
+    ------
+    OpenBraggError
+        When no plugin offers it, or two do.
+    """
+    chosen: DetectorChoice = construct(DetectorChoice, assignments_of(given))
+    return named_detectors(registry).get(chosen.name) if chosen.name is not None else None
+
+
+def noise_as_named(named: NamedDetector | None, given: Given, selected: Selected) -> None:
+    """Give the noise model of `selected` the options that belong to a detector, where flags do not say otherwise.
+
+    Raises
+    ------
+    PluginError
+        When the detector's plugin has something that is no option of the model.
+    """
+    if named is None or _NOISE not in selected.roles:
+        return
+    noise = selected.roles[_NOISE]
+    flagged = {flag.field for flag, _ in assignments_of(given) if flag.owner is type(noise)}
+    options = named.description.noise.get(noise.name, {})
+    changes = {field: value for field, value in options.items() if field not in flagged}
+    if not changes:
+        return
+    specs = dict(options_of(type(noise)))
+    try:
+        selected.roles[_NOISE] = attrs.evolve(noise, **changes)
+    except (TypeError, InputError) as error:
+        raise PluginError(
+            f"the detector {named.name} of {named.family.origin()} does not suit the noise model {noise.name}: {error}"
+        ) from None
+    words = " ".join(f"{specs[field].flags[0]} {typed(value, specs[field].unit)}" for field, value in changes.items())
+    selected.notices.append(f"the noise model {noise.name} begins from what suits {named.name}: {words}")
 
 
 def place_as_described(registry: Registry, given: Given, geometry: Geometry | None, selected: Selected) -> None:
@@ -129,23 +172,25 @@ def with_described(camera: Settings, geometry: Geometry, assignments: Assignment
 
 
 def with_sensor(
-    camera: dict[str, Any], geometry: Geometry | None, assignments: Assignments, beam: Beam
+    camera: dict[str, Any],
+    geometry: Geometry | None,
+    named: NamedDetector | None,
+    assignments: Assignments,
+    beam: Beam,
 ) -> dict[str, Any]:
     """Fields of the detector, with those of one that is known by name, and a sensor that absorbs as its material does.
 
     Raises
     ------
     UsageError
-        When there is no such detector, or a flag beside it cannot be combined with its pixels.
+        When a flag beside a detector that is known by name cannot be combined with its pixels.
     """
     wavelength = plain(beam.wavelength)
-    chosen: DetectorChoice = construct(DetectorChoice, assignments)
-    if chosen.name is not None:
-        known = preset(chosen.name)
-        if known.gaps() or known.stacked:
+    if named is not None:
+        if named.description.has_own_pixels():
             for flag, _ in assignments:
-                _refuse_pixels(flag, f"-detector: the modules of {known.name}")
-        return {**camera, **known.settings(wavelength)}
+                _refuse_pixels(flag, f"-detector: the modules of {named.name}")
+        return {**camera, **named.description.settings(wavelength)}
     if geometry is not None and geometry.sensor_thickness and not geometry.attenuation_length:
         length = attenuation_length(geometry.sensor_material, wavelength)
         if length is not None:

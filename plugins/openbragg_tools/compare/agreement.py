@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from openbragg.errors import OpenBraggError
+from openbragg import OpenBraggError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from openbragg.orchestrator.comparison import Comparison
-    from openbragg.orchestrator.previews import Scales
+    from openbragg_tools.compare.comparison import Comparison
+    from openbragg_tools.compare.previews import Scales
 
 NAMES = ("first", "second")
 SUMMARY = "summary.json"
@@ -78,6 +78,8 @@ class Settings:
         In seconds.
     output
         The folder for the files.
+    keep
+        The folder for what commands wrote; None to keep nothing.
     pictures
         Whether there are more files than the summary.
     """
@@ -90,6 +92,7 @@ class Settings:
     peak_distance: float
     timeout: float | None
     output: Path
+    keep: Path | None
     pictures: bool
 
     def outputs(self) -> list[Path]:
@@ -129,6 +132,12 @@ class Agreement:
         correlation = self.comparison.correlation
         return _WITHIN if correlation is not None and correlation >= self.settings.threshold else _BELOW
 
+    def speed_ratio(self) -> float | None:
+        """How many times as fast as the first command the second is; None for files."""
+        if self.first.runtime is None or not self.second.runtime:
+            return None
+        return self.first.runtime / self.second.runtime
+
     def summary(self) -> dict[str, Any]:
         """The content of summary.json; docs/compare.md says what the keys mean."""
         source = "file" if self.settings.flags is None else "command"
@@ -140,6 +149,8 @@ class Agreement:
                 name: {source: side.source, "runtime": side.runtime, "shape": side.shape()}
                 for name, side in zip(NAMES, (self.first, self.second), strict=True)
             },
+            "speed_ratio": self.speed_ratio(),
+            "kept": None if self.settings.keep is None else str(self.settings.keep),
             "flags": self.settings.flags,
             "roi": self.settings.roi,
             "resampled": self._resampled(),
@@ -157,6 +168,8 @@ class Agreement:
             rows["runtime"] = (
                 f"first {self.first.runtime:.3g} s, second {self.second.runtime:.3g} s (one run each, not a benchmark)"
             )
+        if (ratio := self.speed_ratio()) is not None:
+            rows["speed"] = f"second {ratio:.3g} times as fast as first"
         if self.comparison is not None:
             rows["compared"] = "{} x {} pixels (slow x fast)".format(*self.shape)
             if self._resampled():
@@ -179,6 +192,7 @@ def _numbers(comparison: Comparison) -> dict[str, str]:
     correlation, ratio = comparison.correlation, comparison.ratio
     rows = {
         "correlation": "undefined: an image is constant" if correlation is None else f"{correlation:.12g}",
+        "MSE": f"{comparison.mse:.6g}",
         "RMSE": f"{comparison.rmse:.6g}",
         "largest": f"{largest.difference:+.6g} at slow {largest.slow}, fast {largest.fast}: "
         f"first {largest.first:.6g}, second {largest.second:.6g}",

@@ -13,15 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from openbragg.errors import InputError
-from openbragg.wilson import (
-    RESIDUE_FORMULAS,
-    CellContent,
-    expand_to_p1,
-    mean_intensities,
-    wilson_amplitudes,
-    write_hkl_table,
-)
+from openbragg import InputError, write_hkl_table
+from openbragg_tools.wilson.content import RESIDUE_FORMULAS, CellContent
+from openbragg_tools.wilson.statistics import mean_intensities, wilson_amplitudes
+from openbragg_tools.wilson.symmetry import expand_to_p1
 
 ANGSTROM = 1e-10
 LYSOZYME = (

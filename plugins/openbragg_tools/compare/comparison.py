@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from openbragg.orchestrator.peaks import PeakMatch, match_peaks
+from openbragg_tools.compare.peaks import PeakMatch, match_peaks
 
 #: Distance in pixels within which a peak of one image is looked for in another.
 PEAK_DISTANCE = 1.5
@@ -35,8 +35,8 @@ class Comparison:
     correlation
         Pearson's correlation of the pixels, -1 to 1; of two images that are equal 1, also when they are constant;
         None when one is constant and they are not equal.
-    rmse
-        Root of the mean squared difference.
+    mse, rmse
+        Mean squared difference, and its root.
     largest
         The pixel with the largest absolute difference, the first of them.
     first_sum, second_sum
@@ -48,6 +48,7 @@ class Comparison:
     """
 
     correlation: float | None
+    mse: float
     rmse: float
     largest: LargestDifference
     first_sum: float
@@ -77,11 +78,13 @@ def compare_images(
     first, second = (np.asarray(image, dtype=np.float64) for image in (first, second))
     difference = second - first
     slow, fast = (int(index) for index in np.unravel_index(int(np.abs(difference).argmax()), difference.shape))
+    rmse = _root_mean_square(difference)
     first_sum, second_sum = float(first.sum()), float(second.sum())
     ratio = second_sum / first_sum if first_sum else math.inf
     return Comparison(
         correlation=correlation(first, second),
-        rmse=_root_mean_square(difference),
+        mse=rmse**2,
+        rmse=rmse,
         largest=LargestDifference(
             difference=float(difference[slow, fast]),
             slow=slow + origin[0],

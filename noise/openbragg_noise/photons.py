@@ -10,11 +10,9 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from openbragg.errors import InputError
-from openbragg.model import Detector
-from openbragg.orchestrator.pictures import Picture, read_picture
-from openbragg.orchestrator.resolve import Region
-from openbragg.orchestrator.smv import is_smv
+from openbragg import Detector, InputError, Picture, is_smv, read_picture
+
+Region = tuple[int, int, int, int]
 
 #: More than the beginning of an SMV header has.
 _START_BYTES = 512

@@ -11,10 +11,11 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from PIL import Image
 
-from openbragg.orchestrator.comparison import compare_images, correlation
-from openbragg.orchestrator.peaks import BRIGHTEST, PeakMatch, find_peaks, match_peaks
-from openbragg.orchestrator.previews import common_scales, difference_colours, grey, write_png
-from openbragg.orchestrator.resampling import resample
+from openbragg import write_png
+from openbragg_tools.compare.comparison import compare_images, correlation
+from openbragg_tools.compare.peaks import BRIGHTEST, PeakMatch, find_peaks, match_peaks
+from openbragg_tools.compare.previews import common_scales, difference_colours, grey
+from openbragg_tools.compare.resampling import resample
 
 Values = NDArray[np.float64]
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from command_line import CRYSTAL, Finished, run
-from openbragg.cli.noise import command
+from openbragg.cli.registry import load_registry
+from openbragg_noise.command import Noise
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT.parent / "shared" / "reference"
@@ -517,4 +518,4 @@ def test_the_commands_of_the_document_are_ones_that_it_takes() -> None:
     lines = re.findall(r"^ +openbragg noise (.*)$", text, flags=re.MULTILINE)
     assert len(lines) == 7
     for line in lines:
-        command(()).make_context("noise", line.replace("-seed seed", "-seed 1").split())
+        Noise.command(load_registry(())).make_context("noise", line.replace("-seed seed", "-seed 1").split())

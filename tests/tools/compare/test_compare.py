@@ -17,7 +17,7 @@ from PIL import Image
 
 from command_line import SMALL, Finished, run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OUTPUTS = ["difference.png", "first.png", "second.png", "summary.json"]
 OPENBRAGG = shlex.join([sys.executable, "-c", "from openbragg.cli.main import main; main()"])
 

@@ -14,13 +14,15 @@ from typing import BinaryIO
 
 import attrs
 
-from openbragg.errors import InputError
-from openbragg.orchestrator.pictures import Picture, read_picture
-from openbragg.orchestrator.smv import read_smv
+from openbragg import InputError, Picture, read_picture
 
 #: Of what a program says, so much of the end is read.
 _LAST_BYTES = 4096
 _LONGEST_LINE = 300
+#: Files in a program's folder: its image, an image that says its shape, and its two streams.
+_PHOTONS, _COUNTS, _OUT, _ERR = "photons.bin", "counts.img", "stdout", "stderr"
+#: Those that are worth keeping, each with the ending under which it is kept.
+KEPT = {_OUT: ".stdout.txt", _ERR: ".stderr.txt", _PHOTONS: ".bin"}
 
 
 @attrs.frozen(eq=False)
@@ -73,13 +75,13 @@ def run_program(
     InputError
         When it cannot be started, fails, takes too long, or writes no image that can be read.
     """
-    photons, counts = folder / "photons.bin", folder / "counts.img"
+    photons, counts = folder / _PHOTONS, folder / _COUNTS
     named = shlex.join(command)
     own = ["-floatfile", str(photons), "-intfile", str(counts), "-nonoise", "-nopgm"]
     words = [*command, *flags]
     if _names("-hkl", words) and not _names("-dump", words):
         own += ["-dump", os.devnull]
-    with (folder / "stdout").open("w+b") as out, (folder / "stderr").open("w+b") as err:
+    with (folder / _OUT).open("w+b") as out, (folder / _ERR).open("w+b") as err:
         begin = time.perf_counter()
         status = _run([*words, *own], named, out, err, timeout)
         seconds = time.perf_counter() - begin
@@ -91,7 +93,7 @@ def run_program(
         raise InputError(f"{named}: it wrote no image to the file that -floatfile names")
     try:
         if shape is None and counts.is_file():
-            slow, fast = read_smv(counts).pixels.shape
+            slow, fast = read_picture(counts).pixels.shape
             shape = (slow, fast)
         return Run(read_picture(photons, shape), seconds, tuple(messages))
     except InputError as error:
