@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import openbragg
+import openbragg.commands
 import openbragg.testing
 from command_line import simulate_command
 from openbragg.cli.registry import load_registry
@@ -53,7 +54,7 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
 
 def test_every_public_name_is_on_a_page_of_the_api() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
-    for module in (openbragg, openbragg.testing):
+    for module in (openbragg, openbragg.commands, openbragg.testing):
         shown = re.findall(rf"(?m)^::: {re.escape(module.__name__)}\.(\w+)$", pages)
         assert set(module.__all__) <= set(shown), f"add ::: {module.__name__}.NAME to a page in docs/api"
 

@@ -23,7 +23,7 @@ OPENBRAGG = shlex.join([sys.executable, "-c", "from openbragg.cli.main import ma
 
 #: A program that takes the flags of a simulator and does what others of its flags say.
 SIMULATOR = """
-import array, json, os, sys
+import array, json, os, sys, time
 
 words = sys.argv[1:]
 
@@ -35,6 +35,10 @@ slow, fast = int(value("-slow", 6)), int(value("-fast", 6))
 if value("-record"):
     with open(value("-record"), "a") as stream:
         stream.write(json.dumps([os.getcwd(), words]) + "\\n")
+if value("-sleep"):
+    time.sleep(float(value("-sleep")))
+if value("-print"):
+    print(value("-print"))
 if value("-say"):
     print(value("-say"), file=sys.stderr)
 if value("-die"):
@@ -133,9 +137,9 @@ def test_images_that_are_equal_are_within_any_threshold() -> None:
     rows = table(finished)
     assert (rows["first"], rows["second"]) == ("a.bin", "b.npy")
     assert rows["compared"] == "6 x 6 pixels (slow x fast)"
-    assert (rows["correlation"], rows["RMSE"]) == ("1", "0")
+    assert (rows["correlation"], rows["MSE"], rows["RMSE"]) == ("1", "0", "0")
     assert rows["verdict"] == "within the threshold of 1"
-    assert "runtime" not in rows
+    assert "runtime" not in rows and "speed" not in rows
     assert written() == OUTPUTS
     found = summary()
     assert (found["verdict"], found["exit_status"], found["threshold"]) == ("within", 0, 1.0)
@@ -334,6 +338,86 @@ def test_commands_that_agree_are_within_and_leave_nothing_behind(folder: Path, s
     # The shape comes from the header of the integer image: 24 pixels are no square.
     assert found["first"]["shape"] == [4, 6]
     assert found["first"]["runtime"] > 0.0
+
+
+def test_the_speed_is_the_first_runtime_over_the_second(same: Compare) -> None:
+    finished = same("--", "-slow", "4", second="-sleep 1")
+    found = summary()
+    first, second = (found[name]["runtime"] for name in ("first", "second"))
+    assert second > 1.0
+    assert found["speed_ratio"] == pytest.approx(first / second)
+    assert table(finished)["speed"] == f"second {first / second:.3g} times as fast as first"
+
+
+def test_what_commands_wrote_is_kept_on_request(folder: Path, same: Compare) -> None:
+    finished = same("--keep", "kept/of both", "--", "-print", "hello", second="-say careful -add 500")
+    assert finished.status == 3
+    kept = folder / "kept" / "of both"
+    endings = (".bin", ".stderr.txt", ".stdout.txt")
+    assert sorted(path.name for path in kept.iterdir()) == [
+        f"{side}{end}" for side in ("first", "second") for end in endings
+    ]
+    assert (kept / "first.stdout.txt").read_text() == (kept / "second.stdout.txt").read_text() == "hello\n"
+    assert ((kept / "first.stderr.txt").read_text(), (kept / "second.stderr.txt").read_text()) == ("", "careful\n")
+    first, second = (np.fromfile(kept / f"{side}.bin", "<f4") for side in ("first", "second"))
+    np.testing.assert_array_equal(first.reshape(6, 6), ramp())
+    assert second[7] - first[7] == 500.0
+    assert summary()["kept"] == "kept/of both"
+    # Kept images can be compared again.
+    assert run("compare", kept / "first.bin", kept / "second.bin").status == 3
+
+
+def test_what_a_command_wrote_before_it_failed_is_kept(folder: Path, same: Compare) -> None:
+    assert same("--keep", "kept", "--", second="-fail 7").status == 1
+    assert "no such crystal" in (folder / "kept" / "second.stdout.txt").read_text()
+    assert not (folder / "kept" / "second.bin").exists()
+    assert (folder / "kept" / "first.bin").stat().st_size == 144
+    assert not (folder / "compare").exists()
+
+
+def test_there_is_nothing_to_keep_of_two_images(folder: Path) -> None:
+    image = save("a", ramp())
+    assert "--keep" in complaint(run("compare", image, image, "--keep", "kept"), 2)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.npy"]
+
+
+@pytest.mark.parametrize("names", [("OPENBRAGG_COMPARE_FIRST", "OPENBRAGG_COMPARE_SECOND"), ("NB_C_BIN", "NB_PY_BIN")])
+def test_environment_variables_name_the_commands(
+    folder: Path, simulator: str, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]
+) -> None:
+    for name, words in zip(names, (simulator, f"{simulator} -add 500"), strict=True):
+        monkeypatch.setenv(name, words)
+    assert run("compare", "--", "-slow", "4").status == 3
+    assert summary()["second"]["command"].endswith("-add 500")
+    # What is given wins over what is named, each for itself; and two images stay two images.
+    assert run("compare", "--second", simulator, "--", "-slow", "4").status == 0
+    assert run("compare", save("a", ramp()), save("b", ramp())).status == 0
+    assert summary()["first"] == {"file": "a.npy", "runtime": None, "shape": [6, 6]}
+
+
+def test_variables_of_this_program_come_before_those_of_others(
+    folder: Path, simulator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NB_C_BIN", "no_such_program")
+    monkeypatch.setenv("NB_PY_BIN", simulator)
+    monkeypatch.setenv("OPENBRAGG_COMPARE_FIRST", simulator)
+    assert run("compare", "--", "-slow", "4").status == 0
+    assert [path.name for path in folder.iterdir()] == ["compare"]
+
+
+def test_one_command_in_a_variable_asks_for_the_other(
+    monkeypatch: pytest.MonkeyPatch, simulator: str, folder: Path
+) -> None:
+    monkeypatch.setenv("OPENBRAGG_COMPARE_FIRST", simulator)
+    assert "--second: expected a command" in complaint(run("compare", "--", "-slow", "4"), 2)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_command_may_be_a_module_of_python(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("small_simulator.py").write_text(SIMULATOR, encoding="utf-8")
+    words = f"{shlex.quote(sys.executable)} -m small_simulator"
+    assert run("compare", "--first", words, "--second", words, "--", "-slow", "4").status == 0
+    assert summary()["first"]["command"] == words
 
 
 def test_commands_that_disagree_are_below(same: Compare) -> None:

@@ -67,7 +67,7 @@ def test_an_image_is_like_itself(pair: list[Values]) -> None:
 def test_numbers_of_a_small_pair_are_those_of_a_calculation_by_hand() -> None:
     found = compare_images(np.array([[1, 2], [3, 4]]), np.array([[1, 2], [3, 8]], dtype=np.uint16), origin=(10, 20))
     assert (found.first_sum, found.second_sum, found.ratio) == (10.0, 14.0, 1.4)
-    assert found.rmse == 2.0
+    assert (found.mse, found.rmse) == (4.0, 2.0)
     # Deviations -1.5 -0.5 0.5 1.5 and -2.5 -1.5 -0.5 4.5: products sum to 11, squares to 5 and 29.
     assert found.correlation == pytest.approx(11.0 / math.sqrt(5.0 * 29.0), rel=ROUNDING)
     largest = found.largest

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from command_line import run
 from openbragg import InputError, write_hkl_table
 from openbragg_tools.wilson.content import RESIDUE_FORMULAS, CellContent
 from openbragg_tools.wilson.statistics import mean_intensities, wilson_amplitudes
@@ -495,3 +496,50 @@ def test_bad_b_factor_is_refused(b_factor: float) -> None:
 def test_bad_seed_is_refused(seed: int) -> None:
     with pytest.raises(InputError, match="seed"):
         lysozyme(seed)
+
+
+# --- the command
+
+
+COMMAND = ("wilson", "--cell", 40, 40, 60, 90, 90, 90, "--space-group", "P 43 21 2", "--formula", "C20 H30 N6 O8 S")
+
+
+def test_an_mtz_file_has_the_unique_reflections_with_cell_and_space_group(tmp_path: Path) -> None:
+    file = tmp_path / "wilson.MTZ"
+    finished = run(*COMMAND, "--resolution", 3, "--seed", 5, "-o", file)
+    assert (finished.status, finished.err) == (0, "")
+    cell, group = gemmi.UnitCell(40, 40, 60, 90, 90, 90), gemmi.SpaceGroup("P 43 21 2")
+    content = CellContent.from_formula("C20 H30 N6 O8 S", copies=8)
+    hkl, amplitudes = wilson_amplitudes(cell, group, content, 3 * ANGSTROM, B_FACTOR, 5)
+    table = gemmi.read_mtz_file(str(file))
+    assert table.spacegroup.xhm() == "P 43 21 2"
+    assert table.cell.parameters == pytest.approx(cell.parameters)
+    assert [(column.label, column.type) for column in table.columns] == [
+        ("H", "H"), ("K", "H"), ("L", "H"), ("F", "F")
+    ]  # fmt: skip
+    np.testing.assert_array_equal(table.make_miller_array(), hkl)
+    # Single precision has 24 bits.
+    np.testing.assert_allclose(table.column_with_label("F").array, amplitudes, rtol=2**-23)
+    assert f"{file} ({len(hkl)} unique reflections)" in finished.out
+
+
+def test_a_table_and_an_mtz_file_give_the_same_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("wilson.hkl", "wilson.mtz"):
+        assert run(*COMMAND, "--resolution", 3, "-o", name).status == 0
+    common = "-cell 40 40 60 90 90 90 -N 3 -detpixels 24 -pixel 2 -distance 60 -oversample 2 -default_F 0".split()
+    images = []
+    for name in ("wilson.hkl", "wilson.mtz"):
+        finished = run("simulate", *common, "-hkl", name, "-floatfile", "image.bin")
+        assert finished.status == 0, finished.err
+        images.append(np.fromfile("image.bin", "<f4"))
+    assert images[0].max() > 0.0
+    # Amplitudes in single precision, squared.
+    np.testing.assert_allclose(images[1], images[0], rtol=0, atol=1e-6 * images[0].max())
+
+
+def test_an_mtz_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    finished = run(*COMMAND, "--resolution", 3, "-o", tmp_path / "nowhere" / "wilson.mtz")
+    assert (finished.status, finished.out) == (1, "")
+    (line,) = finished.complaints()
+    assert "nowhere" in line
