@@ -11,7 +11,7 @@ import click
 from openbragg.cli.amorphous import heeded
 from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.experiment import make_experiment
-from openbragg.cli.geometry import noise_as_named, place_as_described, read_described, read_named
+from openbragg.cli.geometry import place_as_described, read_described, read_named
 from openbragg.cli.reference_flags import Given, as_the_reference_reads
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, WithoutEffect
@@ -91,11 +91,10 @@ def understand(
     otherwise = "flag-matching" not in compat
     words = words if otherwise else misread.given
     counting, lines = heeded(words, compat)
-    selected = select(registry, counting, hooks)
+    named = read_named(registry, words)
+    selected = select(registry, counting, hooks, named)
     geometry = read_described(registry, words)
     place_as_described(registry, words, geometry, selected)
-    named = read_named(registry, words)
-    noise_as_named(named, words, selected)
     known = _known_crystal(selected)
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]

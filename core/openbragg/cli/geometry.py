@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import click
 
 from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
-from openbragg.cli.defaults import typed
 from openbragg.cli.selection import Selected
 from openbragg.cli.settings import CameraFile, ConventionChoice, DetectorChoice, GeometryFile
-from openbragg.errors import InputError, PluginError, UsageError
+from openbragg.errors import UsageError
 from openbragg.model import Beam, Detector
 from openbragg.model.absorption import attenuation_length
 from openbragg.model.described import Geometry
 from openbragg.model.scalars import plain
-from openbragg.options import options_of
 from openbragg.orchestrator.described import (
     CONVENTION,
     described_notices,
@@ -31,7 +28,6 @@ from openbragg.roles import Found, Registry
 
 _READERS = "geometry_readers"
 _CONVENTIONS = "geometry_conventions"
-_NOISE = "noise_models"
 #: The convention whose flags give vectors one by one.
 _CUSTOM = "custom"
 #: Vectors among them that may stand in for those of a file.
@@ -83,33 +79,6 @@ def read_named(registry: Registry, given: Given) -> NamedDetector | None:
     """
     chosen: DetectorChoice = construct(DetectorChoice, assignments_of(given))
     return named_detectors(registry).get(chosen.name) if chosen.name is not None else None
-
-
-def noise_as_named(named: NamedDetector | None, given: Given, selected: Selected) -> None:
-    """Give the noise model of `selected` the options that belong to a detector, where flags do not say otherwise.
-
-    Raises
-    ------
-    PluginError
-        When the detector's plugin has something that is no option of the model.
-    """
-    if named is None or _NOISE not in selected.roles:
-        return
-    noise = selected.roles[_NOISE]
-    flagged = {flag.field for flag, _ in assignments_of(given) if flag.owner is type(noise)}
-    options = named.description.noise.get(noise.name, {})
-    changes = {field: value for field, value in options.items() if field not in flagged}
-    if not changes:
-        return
-    specs = dict(options_of(type(noise)))
-    try:
-        selected.roles[_NOISE] = attrs.evolve(noise, **changes)
-    except (TypeError, InputError) as error:
-        raise PluginError(
-            f"the detector {named.name} of {named.family.origin()} does not suit the noise model {noise.name}: {error}"
-        ) from None
-    words = " ".join(f"{specs[field].flags[0]} {typed(value, specs[field].unit)}" for field, value in changes.items())
-    selected.notices.append(f"the noise model {noise.name} begins from what suits {named.name}: {words}")
 
 
 def place_as_described(registry: Registry, given: Given, geometry: Geometry | None, selected: Selected) -> None:

@@ -79,6 +79,14 @@ def test_its_noise_belongs_to_it_and_gives_way_to_flags(install: Install) -> Non
     assert Path("louder.img").read_bytes() != Path("own.img").read_bytes()
 
 
+def test_a_flag_may_need_what_the_detectors_noise_has(install: Install) -> None:
+    install("acme", first=GOOD.replace("'ccd-lens', 'gain': 3.0", "'pilatus'"))
+    words = [*MODEL, "-detector", "acme-camera", "-noise", "detector", "-noisefile", "image.img"]
+    # It is about a dead time, which the preset has.
+    assert run("simulate", *words, "-dead_time_kind", "nonparalyzable").status == 0
+    assert run("simulate", *words, "-dead_time_kind", "nonparalyzable", "-detector_preset", "ideal").status == 2
+
+
 def test_other_noise_models_hear_nothing_of_it(install: Install) -> None:
     install("acme", first=GOOD)
     finished = run("simulate", *MODEL, "-detector", "acme-camera", "-seed", "1", "-noisefile", "image.img")
