@@ -16,8 +16,9 @@ from openbragg.errors import UsageError
 from openbragg.model.scalars import plain
 from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.rendering import Rendering
+from openbragg.units import unit
 
-_ANGSTROM = 1e-10
+_ANGSTROM = unit("angstroms").from_si
 #: Pixels evaluated together.
 _TOGETHER = 1024
 
@@ -58,8 +59,8 @@ def _printed(rendering: Rendering, number_of_panel: int, slow: torch.Tensor, fas
         terms = evaluate(plan, panel, slow, fast, Part(*[last] * 6))
         factors = pixel_factors(plan, panel, slow, fast)
         sums = pixel_sums(plan, panel, slow, fast, cut_into_blocks(plan, panel, len(slow), CPU_BLOCK_TERMS).parts)
-    wavelength = plain(rendering.experiment.beam.wavelength) / _ANGSTROM
-    cell = (plan.cell_vectors[-1, -1] / _ANGSTROM).tolist()
+    wavelength = _ANGSTROM(plain(rendering.experiment.beam.wavelength))
+    cell = _ANGSTROM(plan.cell_vectors[-1, -1]).tolist()
     for number in range(len(slow)):
 
         def value(tensor: torch.Tensor, number: int = number) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from openbragg.roles.backgrounds import Background, PanelRays
 from openbragg.roles.commands import Command
+from openbragg.roles.detectors import DetectorDescription, DetectorFamily, Modules
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
 from openbragg.roles.image_formats import Image, ImageFormat, Series, SeriesFormat
@@ -43,6 +44,8 @@ __all__ = [
     "Command",
     "ComputedStructureFactors",
     "DescribedStructureFactors",
+    "DetectorDescription",
+    "DetectorFamily",
     "FileStructureFactors",
     "Found",
     "GeometryConvention",
@@ -56,6 +59,7 @@ __all__ = [
     "LatticeShape",
     "ListedStructureFactors",
     "Miller",
+    "Modules",
     "NoiseModel",
     "PanelRays",
     "PixelTrace",
