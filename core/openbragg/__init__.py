@@ -64,6 +64,7 @@ from openbragg.roles import (
     WrittenImages,
 )
 from openbragg.units import unit
+from openbragg.version import own_version
 
 if TYPE_CHECKING:
     from openbragg.cli.from_flags import from_flags
@@ -242,9 +243,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
-
-        return version("openbragg")
+        return own_version()
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'openbragg' has no attribute {name!r}")

@@ -32,6 +32,7 @@ from openbragg.orchestrator.repeat import differences
 from openbragg.orchestrator.serialise import JsonObject, to_plain
 from openbragg.orchestrator.spelling import UnspeakableError, spelled
 from openbragg.roles import Registry, TruthFormat
+from openbragg.version import own_version
 
 
 class Repeated(Protocol):
@@ -115,7 +116,6 @@ class Recording:
         return said
 
     def _record(self, layout: Layout, noise_seed: int | None) -> Record:
-        from openbragg import __version__
 
         simulation = self.simulation
         asked, resolved = simulation.experiment, layout.experiment
@@ -132,7 +132,7 @@ class Recording:
         return Record(
             format=FORMAT,
             schema=SCHEMA,
-            openbragg=str(__version__),
+            openbragg=own_version(),
             created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             arguments=arguments,
             folder=str(Path.cwd()),

@@ -32,6 +32,7 @@ from openbragg.orchestrator.series_files import SeriesFiles, SeriesOutput, seeds
 from openbragg.orchestrator.truth import make_truth, write_truth
 from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid
 from openbragg.roles import Registry, Series, WrittenImages
+from openbragg.version import own_version
 
 #: Digits of a hash in the list of a series.
 _DIGITS = 16
@@ -207,8 +208,6 @@ def _with_seeds(simulation: Renders, wanted: Sequence[SeriesOutput]) -> Renders:
 
 def _settings(registry: Registry, simulation: Renders, read: list[tuple[str, str]]) -> dict[str, Any]:
     """What decides the photons of every image, by the name that a message gives it."""
-    from openbragg import __version__
-
     experiment = simulation.experiment
     draws = isinstance(experiment.crystal.misset, str)
     parts = {
@@ -221,7 +220,7 @@ def _settings(registry: Registry, simulation: Renders, read: list[tuple[str, str
     computing = [simulation.precision, str(simulation.device), simulation.engine, simulation.cull]
     ones = {role: plugin for role, plugin in roles_of(simulation) if role not in ("noise_models", "backgrounds")}
     return {
-        "version of openbragg": str(__version__),
+        "version of openbragg": own_version(),
         **{name: to_plain(part, name) for name, part in parts.items()},
         **{role.replace("_", " "): _plugin(registry, role, plugin) for role, plugin in ones.items()},
         "backgrounds": [_plugin(registry, "backgrounds", background) for background in simulation.backgrounds],
