@@ -40,10 +40,10 @@ from openbragg.orchestrator.record import Record, read_record
 from openbragg.orchestrator.run import load_run
 from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.sources import read_sources
-from openbragg.orchestrator.traces.reading import read_traces
 from openbragg.orchestrator.view.cbf import read_cbf
 from openbragg.orchestrator.view.tiff import read_tiff
 from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
+from openbragg_tracers.traces.reading import read_traces
 
 #: Files that a user of the reference program has, where there are some: more to spoil.
 SHARED = Path(__file__).parents[2] / "shared" / "reference" / "inputs"

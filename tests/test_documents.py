@@ -16,8 +16,8 @@ from command_line import simulate_command
 from openbragg.cli.detectors import page_table
 from openbragg.cli.registry import load_registry
 from openbragg.orchestrator.quirks import QUIRKS
-from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
 from openbragg.testing import check_background, check_tracer, make_trace
+from openbragg_tracers.diagnoses import DIAGNOSES
 
 ROOT = Path(__file__).parents[1]
 

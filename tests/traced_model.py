@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel
+from openbragg import TracedPixel
+from openbragg_tracers.traces.model import STEP_AXES
 
 Vector = tuple[float, float, float]
 DEGREE = math.pi / 180.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError
+from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError, quoted
 from openbragg.hookspecs import hookimpl
 from openbragg.model import (
     Beam,
@@ -30,8 +30,10 @@ from openbragg.roles import (
     Background,
     BoundedLatticeShape,
     BoundedStructureFactors,
+    Command,
     ComputedStructureFactors,
     DescribedStructureFactors,
+    Diagnosis,
     FileStructureFactors,
     GeometryConvention,
     GeometryReader,
@@ -45,13 +47,20 @@ from openbragg.roles import (
     ListedStructureFactors,
     Miller,
     NoiseModel,
+    PixelComparison,
     PredictedReflections,
     Readout,
     ReadoutNoiseModel,
     ReflectionTable,
+    Registry,
     Series,
     SeriesFormat,
+    StepComparison,
+    StepNumber,
     StructureFactors,
+    TraceDifference,
+    TracedPixel,
+    TracePlace,
     Tracer,
     Truth,
     TruthFormat,
@@ -72,7 +81,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.series import SeriesImage, image_seed, render_series
     from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
     from openbragg.orchestrator.strict_json import parse_json
-    from openbragg.orchestrator.textfile import read_content, read_lines
+    from openbragg.orchestrator.textfile import read_at_most, read_content, read_lines
     from openbragg.orchestrator.tracing import trace
 
 _LATER = {
@@ -94,6 +103,7 @@ _LATER = {
     "described_experiment": "openbragg.orchestrator.described",
     "read_geometry": "openbragg.orchestrator.geometry_files",
     "parse_json": "openbragg.orchestrator.strict_json",
+    "read_at_most": "openbragg.orchestrator.textfile",
     "read_content": "openbragg.orchestrator.textfile",
     "read_lines": "openbragg.orchestrator.textfile",
     "SeriesImage": "openbragg.orchestrator.series",
@@ -119,10 +129,12 @@ __all__ = [
     "Beam",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
+    "Command",
     "ComputedStructureFactors",
     "Crystal",
     "DescribedStructureFactors",
     "Detector",
+    "Diagnosis",
     "Experiment",
     "FileStructureFactors",
     "Geometry",
@@ -145,12 +157,14 @@ __all__ = [
     "PanelFrame",
     "PanelGeometry",
     "PanelRays",
+    "PixelComparison",
     "PixelTrace",
     "PluginError",
     "PredictedReflections",
     "Readout",
     "ReadoutNoiseModel",
     "ReflectionTable",
+    "Registry",
     "Rendering",
     "Rule",
     "Run",
@@ -159,7 +173,12 @@ __all__ = [
     "Series",
     "SeriesFormat",
     "SeriesImage",
+    "StepComparison",
+    "StepNumber",
     "StructureFactors",
+    "TraceDifference",
+    "TracePlace",
+    "TracedPixel",
     "Tracer",
     "Truth",
     "TruthFormat",
@@ -180,7 +199,9 @@ __all__ = [
     "parse_json",
     "place",
     "plugin",
+    "quoted",
     "read_amplitudes",
+    "read_at_most",
     "read_content",
     "read_geometry",
     "read_lines",

@@ -23,8 +23,9 @@ from openbragg.cli.progress import progress_bar
 from openbragg.cli.registry import plugin_section, simulation_sections
 from openbragg.cli.simulation_command import simulation_command
 from openbragg.cli.words import warn
-from openbragg.orchestrator.outputs import Output, write_text
+from openbragg.orchestrator.outputs import Output, write_output, write_text
 from openbragg.orchestrator.outputs import check as check_outputs
+from openbragg.orchestrator.strict_json import layout as json_layout
 
 __all__ = [
     "CommandLine",
@@ -37,6 +38,7 @@ __all__ = [
     "construct",
     "flags_of",
     "given",
+    "json_layout",
     "load_torch",
     "plugin_section",
     "progress_bar",
@@ -46,5 +48,6 @@ __all__ = [
     "simulation_sections",
     "understand",
     "warn",
+    "write_output",
     "write_text",
 ]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from openbragg.roles import (
         Background,
         Command,
+        Diagnosis,
         GeometryConvention,
         GeometryReader,
         ImageFormat,
@@ -54,6 +55,11 @@ def noise_models() -> list[type[NoiseModel]]:  # type: ignore[empty-body]
 @hookspec
 def tracers() -> list[type[Tracer]]:  # type: ignore[empty-body]
     """Return classes that record one pixel's calculation."""
+
+
+@hookspec
+def diagnoses() -> list[type[Diagnosis]]:  # type: ignore[empty-body]
+    """Return classes that tell what explains the difference of two traces."""
 
 
 @hookspec

@@ -18,8 +18,8 @@ import attrs
 import pytest
 
 from command_line import Finished, run
-from openbragg.orchestrator.traces.model import TracedPixel
-from openbragg.orchestrator.traces.writing import to_json, write_log
+from openbragg import TracedPixel
+from openbragg_tracers.traces.writing import to_json, write_log
 from traced_model import Simulator
 
 Install = Callable[..., None]

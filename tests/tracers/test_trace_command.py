@@ -113,7 +113,7 @@ def test_single_and_double_dash_of_pixel_are_two_things() -> None:
         (("--pixel", 7, 0), 2, "pixel 7 0 (slow, fast) is not rendered"),
         (("--pixel", 0, 9), 2, "pixel 0 9 (slow, fast) is not rendered"),
         (("--pixel", 3, 5, "-roi", 0, 3, 0, 3), 2, "pixel 3 5 (slow, fast) is not rendered"),
-        (("--pixel", -1, 5), 2, "-trace_pixel: expected a whole number of 0 or more (pixels), got '-1'"),
+        (("--pixel", -1, 5), 2, "--pixel: expected a whole number of 0 or more (pixels), got '-1'"),
         (("--pixel", 3, 5, "--tracer", "nobody"), 1, "nobody"),
         (("--pixel", 3, 5, "--select", "phi=9"), 2, "--select phi=9: the sum has 4 of that axis"),
         (("--pixel", 3, 5, "--select", "moon=9"), 2, "--select: expected AXIS=NUMBER or AXIS=all"),
@@ -133,7 +133,7 @@ def test_what_makes_no_sense_is_one_line(words: tuple[object, ...], status: int,
 def test_files_of_images_are_not_written_and_that_is_said() -> None:
     finished = run("trace", *LINE, "--pixel", 3, 5, "-floatfile", "a.bin")
     assert finished.status == 0
-    assert "openbragg: notice: -floatfile a.bin is not written by a trace" in finished.complaints()
+    assert "openbragg: notice: -floatfile a.bin is not written by openbragg trace" in finished.complaints()
     assert not Path("a.bin").exists()
 
 
@@ -152,7 +152,9 @@ from math import pi
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Scan
 from openbragg.orchestrator.simulate import lay_out
-from openbragg.orchestrator.tracing import pixel_values, step_values, trace_of, Selection
+from openbragg.orchestrator.tracing import trace_of
+from openbragg_tracers.traces.selection import Selection
+from openbragg_tracers.traces.tracing import traced_pixel
 from openbragg.orchestrator.registry import default_registry
 def experiment(pixels):
     return Experiment(
@@ -161,15 +163,14 @@ def experiment(pixels):
         scan=Scan(range=0.1, steps=10),
     )
 factors = openbragg.plugin("structure_factors", "hkl", default_F=10.0)
-tracers = [default_registry().get("tracers", name).cls() for name in ("per-phi", "scaling")]
+tracers = [(default_registry().get("tracers", name).cls(), "openbragg") for name in ("per-phi", "scaling")]
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 layout = lay_out(experiment((2527, 2463)), structure_factors=factors, precision="double")
 before = peak()
 made = trace_of(layout, 1039, 685)
-rows = step_values(made, tracers, Selection())
-numbers = pixel_values(made, tracers)
-assert len(rows) == 10
+traced = traced_pixel(made, (1039, 685), tracers, Selection())
+assert len(traced.steps) == 10
 print(peak() - before)
 """
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -14,17 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbragg.orchestrator.traces.diagnoses import DIAGNOSES, diagnose
-from openbragg.orchestrator.traces.differences import Comparison, compare_traces
-from openbragg.orchestrator.traces.model import TracedPixel, TraceFile
-from openbragg.orchestrator.traces.reading import read_traces
-from openbragg.orchestrator.traces.rendering import as_text
-from openbragg.orchestrator.traces.report import report
-from openbragg.orchestrator.traces.summary import as_json
-from openbragg.orchestrator.traces.tolerances import Tolerances
-from openbragg.orchestrator.traces.writing import to_json, write_log
+from openbragg import TracedPixel
+from openbragg.orchestrator.registry import default_registry
+from openbragg_tracers.comparison.differences import Comparison, compare_traces
+from openbragg_tracers.comparison.findings import Finding, diagnose
+from openbragg_tracers.comparison.rendering import as_text
+from openbragg_tracers.comparison.report import report
+from openbragg_tracers.comparison.summary import as_json
+from openbragg_tracers.comparison.tolerances import Tolerances
+from openbragg_tracers.traces.model import TraceFile
+from openbragg_tracers.traces.reading import read_traces
+from openbragg_tracers.traces.writing import to_json, write_log
 from traced_model import DEGREE, Simulator
 
+DIAGNOSES = [(found.cls(), found.origin()) for found in default_registry().of_role("diagnoses")]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "compare-traces.md"
 GOOD = Simulator()
 LAMBDA = GOOD.wavelength
@@ -115,7 +118,14 @@ def compare(first: Simulator, second: Simulator, *pixels: tuple[int, int]) -> Co
 
 
 def names(comparison: Comparison) -> list[str]:
-    return [finding.name for finding in diagnose(comparison)]
+    return [finding.name for finding in findings(comparison)]
+
+
+def findings(comparison: Comparison) -> list[Finding]:
+    faults: list[str] = []
+    found = diagnose(comparison, DIAGNOSES, faults)
+    assert faults == []
+    return found
 
 
 def fault(name: str, simulator: Simulator = GOOD) -> Simulator:
@@ -123,7 +133,7 @@ def fault(name: str, simulator: Simulator = GOOD) -> Simulator:
 
 
 def test_every_diagnosis_has_a_planted_fault() -> None:
-    assert {diagnosis.name for diagnosis in DIAGNOSES} == {name for name, _, _ in FAULTS.values()}
+    assert {diagnosis.name for diagnosis, _ in DIAGNOSES} == {name for name, _, _ in FAULTS.values()}
 
 
 def test_the_documented_json_is_read(tmp_path: Path) -> None:
@@ -137,7 +147,7 @@ def test_the_documented_json_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_named_and_no_other(name: str) -> None:
     expected, word, _ = FAULTS[name]
-    (finding,) = diagnose(compare(GOOD, fault(name)))
+    (finding,) = findings(compare(GOOD, fault(name)))
     assert finding.name == expected
     assert word in finding.evidence
 
@@ -211,7 +221,7 @@ def test_carryover_is_seen_when_the_other_trace_was_cut_off() -> None:
 
 def test_carryover_in_the_middle_of_a_scan_repeats_the_step_before() -> None:
     simulator = attrs.evolve(GOOD, phi=-0.5, phi_step=0.25)
-    (finding,) = diagnose(compare(simulator, fault("stale orientation", simulator)))
+    (finding,) = findings(compare(simulator, fault("stale orientation", simulator)))
     assert "phi_tic 1 at phi_tic 2" in finding.evidence
 
 
@@ -234,7 +244,7 @@ def test_distances_alone_tell_millimetres() -> None:
         file_of(attrs.evolve(trace, values={name: trace.values[name] for name in names_kept}, steps=[]))
         for trace in (GOOD.trace(), fault("all lengths in mm").trace())
     ]
-    (finding,) = diagnose(compare_traces(*sides, Tolerances(named={"polar": 1.0})))
+    (finding,) = findings(compare_traces(*sides, Tolerances(named={"polar": 1.0})))
     assert finding.evidence == "R and the close distance of B are 1000 times the other's"
 
 
@@ -270,8 +280,9 @@ def test_no_number_breaks_a_diagnosis(data: st.DataObject) -> None:
     comparison = compare_traces(sides[0], sides[1])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert as_text(report(comparison))
-        json.loads(as_json(comparison))
+        found = findings(comparison)
+        assert as_text(report(comparison, found))
+        json.loads(as_json(comparison, found))
 
 
 def test_numbers_that_are_none_break_no_diagnosis() -> None:

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbragg.errors import InputError, UsageError
-from openbragg.orchestrator.traces.alignment import Place
-from openbragg.orchestrator.traces.differences import (
+from openbragg import InputError, PixelComparison, TraceDifference, TracedPixel, TracePlace, UsageError
+from openbragg_tracers.comparison.differences import (
     Comparison,
-    PixelComparison,
     compare_traces,
+    names_of_one,
     relative_difference,
+    steps_of_one,
 )
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile
-from openbragg.orchestrator.traces.quantities import PHASES, Measure, Quantity
-from openbragg.orchestrator.traces.tolerances import Tolerances, parse_tolerances
+from openbragg_tracers.comparison.tolerances import Tolerances, parse_tolerances
+from openbragg_tracers.traces.model import STEP_AXES, TraceFile
+from openbragg_tracers.traces.quantities import Measure, Quantity
 from traced_model import Simulator
 
 TRACE = Simulator().trace()
@@ -81,14 +81,14 @@ def placed(**axes: int) -> dict[str, Any]:
 def first_divergence(comparison: PixelComparison) -> tuple[str, str, int | None]:
     found = comparison.first_divergence
     assert found is not None
-    return found.quantity.phase, found.quantity.name, found.phi_tic
+    return found.phase, found.name, found.phi_tic
 
 
 def test_a_trace_agrees_with_itself() -> None:
     comparison = compare(TRACE, TRACE)
     assert comparison.first_divergence is None
     assert all(each.size == 0.0 for each in comparison.values)
-    assert [each.quantity.name for each in comparison.values] == list(TRACE.values)
+    assert [each.name for each in comparison.values] == list(TRACE.values)
     assert len(comparison.steps) == 6
 
 
@@ -118,7 +118,7 @@ def test_within_a_phase_the_first_rotation_step_comes_first(faults: dict[int, tu
     trace = TRACE
     for tic, (_, name) in faults.items():
         trace = changed_step(trace, tic, **{name: trace.steps[tic][name] + 1.0})
-    tic, (phase, name) = min(faults.items(), key=lambda fault: (PHASES.index(fault[1][0]), fault[0]))
+    tic, (phase, name) = min(faults.items(), key=lambda fault: (TraceDifference.phases.index(fault[1][0]), fault[0]))
     assert first_divergence(compare(TRACE, trace)) == (phase, name, tic)
 
 
@@ -217,20 +217,20 @@ def test_what_only_one_trace_has_is_listed_and_not_compared() -> None:
         steps=[{name: step[name] for name in step if name in names} | {"flavour": 3.0} for step in TRACE.steps],
     )
     comparison = compare(TRACE, theirs)
-    assert comparison.only_first == [
+    assert names_of_one(comparison)[0] == [
         "R_distance_meters",
         "polar",
         *(f"{name} of steps" for name in "h_frac l_frac h k l F_latt_a F_latt_c F_cell intensity".split()),
     ]
-    assert comparison.only_second == ["flavour of steps"]
-    assert comparison.names == ["phi_deg", "k_frac", "F_latt_b", "F_latt"]
+    assert names_of_one(comparison)[1] == ["flavour of steps"]
+    assert list(comparison.numbers) == ["phi_deg", "k_frac", "F_latt_b", "F_latt"]
     assert comparison.first_divergence is None
 
 
 def test_a_number_that_is_not_there_is_not_compared() -> None:
     theirs = attrs.evolve(TRACE, steps=[{**step, "F_latt_a": None} for step in TRACE.steps])
     comparison = compare(TRACE, theirs)
-    assert comparison.only_first == ["F_latt_a of steps"]
+    assert names_of_one(comparison)[0] == ["F_latt_a of steps"]
     assert comparison.first_divergence is None
     assert compare(theirs, theirs).first_divergence is None
 
@@ -246,7 +246,7 @@ def test_steps_are_aligned_by_their_places_whatever_their_order() -> None:
     ours, theirs = TracedPixel(0, 0, {}, steps), TracedPixel(0, 0, {}, steps[::-1])
     comparison = compare(ours, theirs)
     assert comparison.first_divergence is None
-    assert [step.place for step in comparison.steps] == sorted(Place(**place) for place in places)
+    assert [step.place for step in comparison.steps] == sorted(TracePlace(**place) for place in places)
 
 
 def test_steps_of_one_place_are_aligned_by_how_often_it_came() -> None:
@@ -254,14 +254,14 @@ def test_steps_of_one_place_are_aligned_by_how_often_it_came() -> None:
     comparison = compare(TracedPixel(0, 0, {}, steps), TracedPixel(0, 0, {}, steps[:2]))
     assert [step.place.repeat for step in comparison.steps] == [0, 1]
     assert comparison.first_divergence is None
-    assert comparison.steps_only_first == [Place(phi_tic=1, repeat=2)]
-    assert str(comparison.steps_only_first[0]) == "phi_tic 1, repeat 2"
+    assert steps_of_one(comparison)[0] == [TracePlace(phi_tic=1, repeat=2)]
+    assert str(steps_of_one(comparison)[0][0]) == "phi_tic 1, repeat 2"
 
 
 def test_steps_that_only_one_has_are_listed() -> None:
     comparison = compare(TRACE, attrs.evolve(TRACE, steps=TRACE.steps[2:5]))
-    assert [place.phi_tic for place in comparison.steps_only_first] == [0, 1, 5]
-    assert comparison.steps_only_second == []
+    assert [place.phi_tic for place in steps_of_one(comparison)[0]] == [0, 1, 5]
+    assert steps_of_one(comparison)[1] == []
     assert comparison.first_divergence is None
 
 
@@ -309,4 +309,4 @@ def test_the_first_divergence_of_several_pixels_is_the_first_in_the_calculation(
     a, b = TRACE, attrs.evolve(TRACE, fast=2)
     found = compare_traces(file_of(a, b), file_of(changed(a, "polar"), changed(b, "F_cell"))).first_divergence()
     assert found is not None
-    assert (found[0].quantity.name, found[1].first.fast) == ("F_cell", 2)
+    assert (found[0].name, found[1].first.fast) == ("F_cell", 2)

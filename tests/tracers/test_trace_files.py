@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openbragg import TracedPixel
 from openbragg.errors import InputError
-from openbragg.orchestrator.traces.differences import compare_traces
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile
-from openbragg.orchestrator.traces.reading import read_traces
-from openbragg.orchestrator.traces.writing import to_json, write_log
+from openbragg_tracers.comparison.differences import compare_traces
+from openbragg_tracers.traces.model import STEP_AXES, TraceFile
+from openbragg_tracers.traces.reading import read_traces
+from openbragg_tracers.traces.writing import to_json, write_log
 from traced_model import Simulator
 
 #: Logs of the reference program lie outside the project, where they are at hand.

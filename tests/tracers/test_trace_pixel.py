@@ -13,22 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openbragg
-from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, UsageError
+from openbragg import Beam, Crystal, Detector, Experiment, PixelTrace, Sampling, Scan, TracedPixel, UsageError
 from openbragg.engine.image import CPU_BLOCK_TERMS
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.simulate import Layout, render
-from openbragg.orchestrator.tracing import (
-    Selection,
-    brightest,
-    parse_selection,
-    pixel_values,
-    step_values,
-    trace,
-    trace_of,
-)
+from openbragg.orchestrator.tracing import trace, trace_of
+from openbragg_tracers.traces.command import brightest
+from openbragg_tracers.traces.selection import Selection, parse_selection
+from openbragg_tracers.traces.tracing import traced_pixel
 
 A = 1e-10
-TRACERS = [default_registry().get("tracers", name).cls() for name in ("per-phi", "scaling")]
+TRACERS = [(default_registry().get("tracers", name).cls(), "openbragg") for name in ("per-phi", "scaling")]
 EDGES = (40.0, 45.0, 50.0)
 ELECTRON_RADIUS = 2.8179403e-15  # metres, CODATA to the digits that the reference program agrees with
 
@@ -62,7 +57,11 @@ def factors(**options: Any) -> Any:
 
 
 def values_of(layout: Layout, slow: int, fast: int) -> dict[str, Any]:
-    return pixel_values(trace_of(layout, slow, fast), TRACERS)
+    return dict(traced_pixel(trace_of(layout, slow, fast), (slow, fast), TRACERS, Selection()).values)
+
+
+def traced(made: PixelTrace, select: str = "") -> TracedPixel:
+    return traced_pixel(made, (made.slow, made.fast), TRACERS, parse_selection(select))
 
 
 def chain(values: dict[str, Any]) -> float:
@@ -154,7 +153,7 @@ class TestScalingTrace:
             made = trace_of(rendering, slow, fast)
             assert made.value.dtype == image.dtype
             assert float(made.value) == float(image[slow, fast])
-            product = chain(pixel_values(made, TRACERS))
+            product = chain(traced(made).values)
             assert float(torch.tensor(product, dtype=torch.float64).to(image.dtype)) == float(image[slow, fast])
 
     @given(slow=st.integers(0, 5), fast=st.integers(0, 7), steps=st.integers(1, 40))
@@ -235,7 +234,7 @@ class TestOneEvaluation:
 class TestPerPhi:
     def test_every_term_is_the_lattice_s(self) -> None:
         (made,) = trace(rich(), [(2, 3)], structure_factors=factors(), precision="double")
-        rows = step_values(made, TRACERS, parse_selection("layer=all,subpixel=all,source=all,mosaic=all"))
+        rows = traced(made, "layer=all,subpixel=all,source=all,mosaic=all").steps
         assert len(rows) == made.terms.intensity.numel() == 2 * 2 * 2 * 2 * 2 * 3
         for row in rows:
             product = row["F_latt_a"] * row["F_latt_b"] * row["F_latt_c"]
@@ -247,15 +246,15 @@ class TestPerPhi:
 
     def test_the_default_is_every_step_of_the_first_of_everything_else(self) -> None:
         (made,) = trace(rich(), [(2, 3)], structure_factors=factors())
-        rows = step_values(made, TRACERS, Selection())
+        rows = traced(made).steps
         assert [row["phi_tic"] for row in rows] == [0, 1]
         assert {row["mosaic"] for row in rows} == {0}
 
     def test_a_shape_that_is_not_separable_has_no_factors(self) -> None:
         (made,) = trace(rich(), [(2, 3)], structure_factors=factors(), lattice_shape="gauss")
-        (row, _) = step_values(made, TRACERS, Selection())
+        (row, _) = traced(made).steps
         assert row["F_latt_a"] is row["F_latt_b"] is row["F_latt_c"] is None
-        assert "F_latt_a" not in pixel_values(made, TRACERS)
+        assert "F_latt_a" not in traced(made).values
 
     @pytest.mark.parametrize("text", ["phi", "phi=", "phi=x", "phi=-1", "moon=1", "=1"])
     def test_a_selection_that_makes_no_sense_is_refused(self, text: str) -> None:
@@ -265,7 +264,7 @@ class TestPerPhi:
     def test_a_step_that_is_not_there_is_refused(self) -> None:
         (made,) = trace(rich(), [(2, 3)], structure_factors=factors())
         with pytest.raises(UsageError, match="mosaic=3: the sum has 3"):
-            step_values(made, TRACERS, parse_selection("mosaic=3"))
+            traced(made, "mosaic=3")
 
 
 def test_a_pixel_that_is_not_rendered_is_refused() -> None:
@@ -278,7 +277,7 @@ def test_a_pixel_that_is_not_rendered_is_refused() -> None:
 def test_the_brightest_pixels_come_in_order() -> None:
     rendering = render(rich(), structure_factors=factors())
     image = rendering.images[0]
-    found = [float(image[slow, fast]) for slow, fast in brightest(rendering, 5)]
+    found = [float(image[slow, fast]) for slow, fast in brightest(rendering.frame(), 5)]
     assert found == sorted(image.reshape(-1).tolist(), reverse=True)[:5]
 
 

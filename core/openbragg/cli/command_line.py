@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
@@ -12,6 +12,7 @@ from openbragg.cli.amorphous import heeded
 from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.experiment import make_experiment
 from openbragg.cli.geometry import place_as_described, read_described
+from openbragg.cli.loading import load_torch
 from openbragg.cli.reference_flags import Given, as_the_reference_reads
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, WithoutEffect
@@ -19,6 +20,9 @@ from openbragg.model import Crystal, Experiment
 from openbragg.orchestrator.described import described_summary
 from openbragg.orchestrator.quirks import notice, parse_compat
 from openbragg.roles import DescribedStructureFactors, KnownCrystal, Registry
+
+if TYPE_CHECKING:
+    from openbragg.orchestrator.simulation import Simulation
 
 
 @attrs.frozen
@@ -54,6 +58,27 @@ class CommandLine:
     def options(self, cls: Any) -> Any:
         """An object of an attrs class, from those of the flags that are its options."""
         return construct(cls, assignments_of(self.words))
+
+    def simulation(self) -> Simulation:
+        """The simulation that the flags describe; loads torch."""
+        load_torch()
+        from openbragg.orchestrator.reflections import with_cache
+        from openbragg.orchestrator.simulation import Simulation
+
+        roles, computation = self.selected.roles, self.computation
+        return Simulation(
+            self.experiment,
+            {
+                "convention": roles["geometry_conventions"],
+                "structure_factors": with_cache(roles["structure_factors"], self.compat, self.notices),
+                "lattice_shape": roles["lattice_shapes"],
+                "backgrounds": self.selected.backgrounds,
+                "device": computation.device,
+                "precision": computation.precision,
+                "compat": self.compat,
+            },
+            {"engine": computation.engine, "threads": computation.threads, "cull": computation.cull},
+        )
 
 
 def understand(

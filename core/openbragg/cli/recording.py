@@ -124,7 +124,7 @@ class Recording:
             cull=computation.cull,
             notices=(),
             inputs=tuple(self._unchanged()),
-            outputs=tuple(_written(output) for output in self.wanted),
+            outputs=tuple(_written(output) for output in self.wanted if not output.stdout),
             machine=this_machine(computation.device),
         )
 
@@ -198,11 +198,15 @@ def prepare(
     return recording
 
 
-def several(selected: Selected, tracers: Sequence[Any] = ()) -> list[tuple[str, Any]]:
-    """The plugins of a run of whose role any number take part, each with its role."""
+def several(selected: Selected, truths: Sequence[Output] = ()) -> list[tuple[str, Any]]:
+    """The plugins of a run of whose role any number take part, each with its role.
+
+    Tracers do where a file of what is known of the run has an option that names them.
+    """
+    named = {spec.role for output in truths for _, spec in options_of(type(output.format))}
     return [
         *(("backgrounds", background) for background in selected.backgrounds),
-        *(("tracers", tracer) for tracer in tracers),
+        *(("tracers", tracer) for tracer, _ in selected.tracers if "tracers" in named),
     ]
 
 

@@ -13,6 +13,7 @@ from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of
 from openbragg.cli.settings import BackgroundChoice
 from openbragg.errors import UsageError
 from openbragg.model import Experiment
+from openbragg.options import options_of
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.recognition import recognised, shares
 from openbragg.roles import ROLES, Found, Registry, Role
@@ -45,6 +46,8 @@ class Selected:
         Every truth format, likewise.
     notices
         What the user should know about the choice.
+    tracers
+        Those that an option names, or all, each with the distribution it is from.
     """
 
     roles: dict[str, Any]
@@ -52,6 +55,7 @@ class Selected:
     truths: list[Any]
     notices: list[str]
     backgrounds: list[Any] = attrs.field(factory=list)
+    tracers: list[tuple[Any, str]] = attrs.field(factory=list)
 
 
 def select(registry: Registry, given: Given, hooks: Collection[str] | None = None) -> Selected:
@@ -65,6 +69,7 @@ def select(registry: Registry, given: Given, hooks: Collection[str] | None = Non
         When a plugin was asked for that is not there.
     """
     assignments = assignments_of(given)
+    tracers = _named(registry, "tracers", assignments) or registry.of_role("tracers")
     roles: dict[str, Any] = {}
     notices: list[str] = []
     for role in ROLES:
@@ -83,7 +88,8 @@ def select(registry: Registry, given: Given, hooks: Collection[str] | None = Non
     formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
     backgrounds = _backgrounds(registry, assignments) if hooks is None or _BACKGROUNDS in hooks else []
     truths = [construct(found.cls, assignments) for found in registry.of_role("truth_formats")]
-    return Selected(roles, formats, truths, notices, backgrounds)
+    made = [(construct(found.cls, assignments), found.origin()) for found in tracers]
+    return Selected(roles, formats, truths, notices, backgrounds, made)
 
 
 def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs.Output]:
@@ -112,13 +118,14 @@ def truths_to_write(selected: Selected, experiment: Experiment) -> list[outputs.
     UsageError
         When a format cannot say it of this experiment.
     """
-    wanted = outputs.requested(selected.truths)
-    for output in wanted:
-        asked: Any = getattr(output.format, "refuses", None)
-        reason = asked(experiment) if asked is not None else None
+    for format_ in selected.truths:
+        asked: Any = getattr(format_, "refuses", None)
+        blank = type(format_)()
+        given = [spec for field, spec in options_of(type(format_)) if getattr(format_, field) != getattr(blank, field)]
+        reason = asked(experiment) if given and asked is not None else None
         if reason is not None:
-            raise UsageError(f"{output.flag}: {reason}")
-    return wanted
+            raise UsageError(f"{given[0].flags[0]}: {reason}")
+    return outputs.requested(selected.truths)
 
 
 def overrule(registry: Registry, earlier: Given, later: Given) -> Given:
@@ -132,6 +139,12 @@ def overrule(registry: Registry, earlier: Given, later: Given) -> Given:
                 if all(name == wishes[-1][0] for name, _ in _wishes(registry, role.hook, role.flag, [(option, words)]))
             ]
     return earlier
+
+
+def _named(registry: Registry, hook: str, assignments: list[tuple[Flag, list[str]]]) -> list[Found]:
+    """The plugins of a role that options name, each once."""
+    names = dict.fromkeys(words[0] for flag, words in assignments if flag.spec.role == hook)
+    return [registry.get(hook, name) for name in names]
 
 
 def _backgrounds(registry: Registry, assignments: list[tuple[Flag, list[str]]]) -> list[Any]:

@@ -19,7 +19,7 @@ from openbragg.cli.progress import progress_bar
 from openbragg.cli.recording import inputs_of, prepare, several
 from openbragg.cli.replay import Replay
 from openbragg.cli.selection import images_to_write, truths_to_write
-from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing, Tracing
+from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
 from openbragg.cli.words import warn
 from openbragg.errors import OpenBraggError, StoppedError, UsageError
 from openbragg.options import options_of
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: Digits of a hash in the list of a series.
 _DIGITS = 16
 #: Classes of flags that are about one image.
-_ONE_IMAGE = (Printout, Timing, Tracing)
+_ONE_IMAGE = (Printout, Timing)
 
 
 def simulate_series(registry: Registry, asked: CommandLine, recorded: tuple[Provenance, Replay | None]) -> None:
@@ -57,7 +57,7 @@ def simulate_series(registry: Registry, asked: CommandLine, recorded: tuple[Prov
         recorded,
         experiment=asked.experiment,
         roles=plugins,
-        several=several(selected),
+        several=several(selected, truths),
         wanted=[*(each.output for each in wanted), *truths],
     )
     selected.notices[:0] = recorded[1].notices() if recorded[1] is not None else []
@@ -97,7 +97,7 @@ def simulate_series(registry: Registry, asked: CommandLine, recorded: tuple[Prov
         for each in files:
             each.finish(_series(renderer, each, asked.compat))
         if truths:
-            _write_truth(renderer, wanted, truths, asked.compat)
+            _write_truth(renderer, wanted, truths, asked)
     if recording is not None:
         drawn = renderer.seed if any(each.output.content == "counts" for each in wanted) else None
         whole = attrs.evolve(recording, wanted=[*(file for each in wanted for file in each.outputs()), *truths])
@@ -181,7 +181,7 @@ def _whole_images(files: list[SeriesFiles], images: int) -> Iterator[None]:
 
 def _refuse_flags_of_one_image(asked: CommandLine) -> None:
     for flag, _ in assignments_of(asked.words):
-        if flag.owner in _ONE_IMAGE:
+        if flag.owner in _ONE_IMAGE or getattr(flag.owner, "of_one_image", False):
             raise UsageError(f"{flag.spellings[0]}: is about one image; expected without -images")
 
 
@@ -286,10 +286,10 @@ def _series(renderer: SeriesRenderer, files: SeriesFiles, quirks: frozenset[str]
 
 
 def _write_truth(
-    renderer: SeriesRenderer, wanted: list[SeriesOutput], truths: list[outputs.Output], quirks: frozenset[str]
+    renderer: SeriesRenderer, wanted: list[SeriesOutput], truths: list[outputs.Output], asked: CommandLine
 ) -> None:
     """Write what is known of the images, once all are there."""
-    from openbragg.orchestrator.truth import make_truth, write_truth
+    from openbragg.orchestrator.truth import make_truth, prepared, write_truth
 
     images = [
         WrittenImages(
@@ -300,7 +300,8 @@ def _write_truth(
         )
         for each in wanted
     ]
-    write_truth(make_truth(renderer.first, renderer.scans(), images, quirks), truths)
+    truth = make_truth(renderer.first, renderer.scans(), images, asked.compat, asked.selected.tracers)
+    write_truth(truth, prepared(truth, truths))
 
 
 def _report(
@@ -323,7 +324,7 @@ def _report(
         output, (first, *others) = each.output.output, list(each.output.paths())
         names = str(first) if not others else f"{first} ... {others[-1]}"
         click.echo(f"{'wrote':<16}{names} ({output.format.name}, {output.content})")
-    for truth in truths:
+    for truth in (truth for truth in truths if not truth.stdout):
         click.echo(f"{'wrote':<16}{truth.path} ({truth.format.name}, {truth.content})")
     if record is not None:
         click.echo(f"{'wrote':<16}{record} (record)")

@@ -18,16 +18,6 @@ from openbragg.cli.replay import Replay, ReplayingCommand, provenance
 from openbragg.cli.selection import Selected, images_to_write, truths_to_write
 from openbragg.cli.series import simulate_series
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
-from openbragg.cli.trace import (
-    TraceFiles,
-    check_tracing,
-    chosen_tracers,
-    refuse_idle_flags,
-    trace_files,
-    trace_outputs,
-    traced_pixels,
-    write_traces,
-)
 from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
@@ -74,11 +64,6 @@ def simulate(
         return
     if construct(SeriesChoice, assignments).restart:
         raise UsageError("-restart: expected with -images")
-    pixels, files = traced_pixels(asked), trace_files(asked)
-    if pixels:
-        check_tracing(registry, asked)
-    else:
-        refuse_idle_flags(asked)
     printout = construct(Printout, assignments)
     timings = _timings_files(construct(Timing, assignments))
     noise = selected.roles["noise_models"]
@@ -86,23 +71,22 @@ def simulate(
     truths = truths_to_write(selected, experiment)
     plugins = {**selected.roles}
     plugins["structure_factors"] = with_cache(plugins["structure_factors"], compat, selected.notices)
-    traces = trace_outputs(files)
     recording = prepare(
         registry,
         words,
         recorded,
         experiment=experiment,
         roles=plugins,
-        several=several(selected, chosen_tracers(registry, asked) if pixels else ()),
-        wanted=[*wanted, *truths, *traces],
+        several=several(selected, truths),
+        wanted=[*wanted, *truths],
     )
     selected.notices[:0] = replay.notices() if replay is not None else []
-    others = [*truths, *traces, *timings, *(recording.outputs() if recording is not None else ())]
+    others = [*truths, *timings, *(recording.outputs() if recording is not None else ())]
     outputs.check([*wanted, *others])
 
     load_torch()
     from openbragg.orchestrator.simulate import refuse_impossible, render
-    from openbragg.orchestrator.truth import make_truth, write_truth
+    from openbragg.orchestrator.truth import make_truth, prepared, write_truth
     from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid, write_pictures
 
     stopwatch = Stopwatch.since_process_start()
@@ -135,19 +119,20 @@ def simulate(
         warn(f"notice: {line}")
     if printing:
         _print_pixels(rendering, printout.pixel)
-    if pixels:
-        write_traces(registry, asked, rendering, pixels, files if files.log or files.json else TraceFiles("-", None))
     with stopwatch.stage("write"):
-        write_pictures(pictures)
         if truths:
             images = [WrittenImages(format=o.format, content=o.content, path=o.path, together=True) for o in wanted]
-            write_truth(make_truth(rendering, (rendering.experiment.scan,), images, compat), truths)
+            truth = make_truth(rendering, (rendering.experiment.scan,), images, compat, selected.tracers)
+            truths = prepared(truth, truths)
+        write_pictures(pictures)
+        if truths:
+            write_truth(truth, truths)
     if recording is not None:
         for line in recording.finish(rendering, pictures.seed, [*selected.notices, *rendering.choices.notices]):
             warn(f"notice: {line}")
     for file in timings:
         write_timings(file.path, rendering, computation.precision, computation.device, computation.threads, stopwatch)
-    _report(rendering, selected, [*wanted, *truths])
+    _report(rendering, selected, [*wanted, *(output for output in truths if not output.stdout)])
     if recording is not None and recording.file is not None:
         click.echo(f"{'wrote':<16}{recording.file} (record)")
     for file in timings:

@@ -10,6 +10,15 @@ from __future__ import annotations
 
 from openbragg.roles.backgrounds import Background
 from openbragg.roles.commands import Command
+from openbragg.roles.diagnoses import (
+    Diagnosis,
+    PixelComparison,
+    StepComparison,
+    StepNumber,
+    TraceDifference,
+    TracedPixel,
+    TracePlace,
+)
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
 from openbragg.roles.image_formats import Image, ImageFormat, Series, SeriesFormat
@@ -43,6 +52,7 @@ __all__ = [
     "Command",
     "ComputedStructureFactors",
     "DescribedStructureFactors",
+    "Diagnosis",
     "FileStructureFactors",
     "Found",
     "GeometryConvention",
@@ -57,6 +67,7 @@ __all__ = [
     "ListedStructureFactors",
     "Miller",
     "NoiseModel",
+    "PixelComparison",
     "Plugin",
     "PredictedReflections",
     "Readout",
@@ -66,7 +77,12 @@ __all__ = [
     "Role",
     "Series",
     "SeriesFormat",
+    "StepComparison",
+    "StepNumber",
     "StructureFactors",
+    "TraceDifference",
+    "TracePlace",
+    "TracedPixel",
     "Tracer",
     "Truth",
     "TruthFormat",

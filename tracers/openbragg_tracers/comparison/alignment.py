@@ -4,44 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 
-from openbragg.errors import UsageError
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile
-
-
-class Place(NamedTuple):
-    """Where a step stands in the sum; in this order, the order in which the terms are added.
-
-    Attributes
-    ----------
-    layer, slow_subpixel, fast_subpixel, source, phi_tic, mosaic
-        The axes, counted from 0.
-    repeat
-        How many steps before it say that they stand at the same place.
-    """
-
-    layer: int = 0
-    slow_subpixel: int = 0
-    fast_subpixel: int = 0
-    source: int = 0
-    phi_tic: int = 0
-    mosaic: int = 0
-    repeat: int = 0
-
-    def __str__(self) -> str:
-        words = [
-            f"{axis} {getattr(self, axis)}"
-            for axis in (*STEP_AXES, "repeat")
-            if axis == "phi_tic" or getattr(self, axis)
-        ]
-        return ", ".join(sorted(words, key=lambda word: not word.startswith("phi_tic")))
-
-    def run(self) -> tuple[int, ...]:
-        """What it has in common with the other rotation steps of the same term."""
-        return (self.layer, self.slow_subpixel, self.fast_subpixel, self.source, self.mosaic, self.repeat)
+from openbragg import TracedPixel, TracePlace, UsageError
+from openbragg_tracers.traces.model import STEP_AXES, TraceFile
 
 
 @attrs.frozen
@@ -55,6 +23,8 @@ class Paired:
 
 def pair_pixels(first: TraceFile, second: TraceFile, *, any_pixel: bool = False) -> Paired:
     """Pair the pixels of two files by their indices, those that stand there several times in their order.
+
+    The only pixel of a file that does not say which it is belongs to the only pixel of the other file.
 
     Parameters
     ----------
@@ -70,6 +40,10 @@ def pair_pixels(first: TraceFile, second: TraceFile, *, any_pixel: bool = False)
     """
     if any_pixel and len(first.pixels) == len(second.pixels) == 1:
         return Paired([(first.pixels[0], second.pixels[0])], [], [])
+    if len(first.pixels) == len(second.pixels) == 1:
+        pair = _named_alike(first.pixels[0], second.pixels[0])
+        if pair is not None:
+            return Paired([pair], [], [])
     ours, theirs = (_numbered(file.pixels) for file in (first, second))
     both = [(pixel, theirs[key]) for key, pixel in ours.items() if key in theirs]
     if not both:
@@ -85,19 +59,28 @@ def pair_pixels(first: TraceFile, second: TraceFile, *, any_pixel: bool = False)
     )
 
 
-def places(steps: Iterable[dict[str, Any]]) -> dict[Place, dict[str, Any]]:
+def places(steps: Iterable[dict[str, Any]]) -> dict[TracePlace, dict[str, Any]]:
     """Steps by their places, in the order of the sum."""
-    seen: Counter[Place] = Counter()
+    seen: Counter[TracePlace] = Counter()
     found = {}
     for step in steps:
-        place = Place(*(step[axis] for axis in STEP_AXES))
+        place = TracePlace(*(step[axis] for axis in STEP_AXES))
         found[place._replace(repeat=seen[place])] = step
         seen[place] += 1
     return {place: found[place] for place in sorted(found)}
 
 
-def _numbered(pixels: Iterable[TracedPixel]) -> dict[tuple[int, int, int], TracedPixel]:
-    seen: Counter[tuple[int, int]] = Counter()
+def _named_alike(ours: TracedPixel, theirs: TracedPixel) -> tuple[TracedPixel, TracedPixel] | None:
+    """Two pixels as one, where one of them has no name."""
+    if ours.slow is not None and theirs.slow is not None:
+        return None
+    named = theirs if ours.slow is None else ours
+    first, second = (attrs.evolve(pixel, slow=named.slow, fast=named.fast) for pixel in (ours, theirs))
+    return first, second
+
+
+def _numbered(pixels: Iterable[TracedPixel]) -> dict[tuple[int | None, int | None, int], TracedPixel]:
+    seen: Counter[tuple[int | None, int | None]] = Counter()
     found = {}
     for pixel in pixels:
         indices = (pixel.slow, pixel.fast)
@@ -107,5 +90,7 @@ def _numbered(pixels: Iterable[TracedPixel]) -> dict[tuple[int, int, int], Trace
 
 
 def _listed(pixels: list[TracedPixel]) -> str:
-    shown = ", ".join(f"{pixel.slow} {pixel.fast}" for pixel in pixels[:3])
+    shown = ", ".join(
+        "one without a name" if pixel.slow is None else f"{pixel.slow} {pixel.fast}" for pixel in pixels[:3]
+    )
     return f"{shown} and {len(pixels) - 3} more" if len(pixels) > 3 else shown

@@ -8,9 +8,8 @@ import re
 from types import ModuleType
 from typing import Any
 
-from openbragg.errors import InputError
-from openbragg.orchestrator.traces.differences import PixelComparison, StepComparison
-from openbragg.orchestrator.traces.report import divergence_words
+from openbragg import InputError, PixelComparison, StepComparison
+from openbragg_tracers.comparison.report import divergence_words
 
 _COLOURS = ("#1f5a99", "#d1495b")
 _WIDTH, _HEIGHT = 8.0, 1.9
@@ -33,7 +32,7 @@ def draw_curves(pixel: PixelComparison) -> tuple[str, str] | None:
         When matplotlib is not installed.
     """
     steps = _run(pixel)
-    names = [name for name in pixel.names if name != "phi_deg" and any(name in step.sizes for step in steps)]
+    names = [name for name in pixel.numbers if name != "phi_deg" and any(name in step.sizes for step in steps)]
     if not names:
         return None
     pyplot_figure, settings = _matplotlib()

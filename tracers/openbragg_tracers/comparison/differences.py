@@ -3,183 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
 
-from openbragg.errors import InputError
-from openbragg.orchestrator.traces.alignment import Place, pair_pixels, places
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile, Value
-from openbragg.orchestrator.traces.quantities import (
+from openbragg import InputError, PixelComparison, StepComparison, StepNumber, TraceDifference, TracedPixel, TracePlace
+from openbragg_tracers.comparison.alignment import pair_pixels, places
+from openbragg_tracers.comparison.tolerances import Tolerances
+from openbragg_tracers.traces.model import STEP_AXES, TraceFile, Value, pixel_name
+from openbragg_tracers.traces.quantities import (
     OF_A_STEP,
-    PHASES,
     Measure,
-    Quantity,
     in_order,
     measured_against_a_peak,
     quantity,
     step_quantity,
     steps_in_order,
 )
-from openbragg.orchestrator.traces.tolerances import Tolerances
-
-
-@attrs.frozen
-class Difference:
-    """A quantity that both traces have.
-
-    Attributes
-    ----------
-    quantity
-        Which.
-    place
-        Of a number of one step; None for a value of the whole pixel.
-    first, second
-        What A and B say.
-    size
-        The relative difference, by the quantity's measure; infinite when one of them is no number.
-    tolerance
-        How large it may be.
-    phi_tic
-        The rotation step that it belongs to; None when it belongs to none.
-    """
-
-    quantity: Quantity
-    place: Place | None
-    first: Value
-    second: Value
-    size: float
-    tolerance: float
-    phi_tic: int | None = None
-
-    @property
-    def diverged(self) -> bool:
-        """Whether the tolerance is broken."""
-        return not self.size <= self.tolerance
-
-
-@attrs.frozen
-class StepComparison:
-    """A step that both traces have: where, what each says, and the differences of what both have, by name."""
-
-    place: Place
-    first: Mapping[str, Any]
-    second: Mapping[str, Any]
-    sizes: Mapping[str, float]
-
-
-@attrs.define(eq=False, slots=False)
-class PixelComparison:
-    """Two traces of a pixel.
-
-    Attributes
-    ----------
-    first, second
-        The traces, A and B.
-    tolerances
-        How much they may differ.
-    values
-        What both have of the whole pixel, in the order of the calculation.
-    steps
-        Steps that both have, in the order of the sum.
-    peaks
-        Largest magnitudes among the steps, by name.
-    names
-        Numbers that both have of some step, in the order of the calculation.
-    allowed
-        Their tolerances, by name.
-    only_first, only_second
-        What only one has: names, those of steps said to be so.
-    steps_only_first, steps_only_second
-        Steps that only one has.
-    """
-
-    first: TracedPixel
-    second: TracedPixel
-    tolerances: Tolerances
-    values: list[Difference] = attrs.field(init=False)
-    steps: list[StepComparison] = attrs.field(init=False)
-    peaks: Mapping[str, float] = attrs.field(init=False)
-    names: list[str] = attrs.field(init=False)
-    allowed: Mapping[str, float] = attrs.field(init=False)
-    only_first: list[str] = attrs.field(init=False)
-    only_second: list[str] = attrs.field(init=False)
-    steps_only_first: list[Place] = attrs.field(init=False)
-    steps_only_second: list[Place] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        ours, theirs = places(self.first.steps), places(self.second.steps)
-        common = [place for place in ours if place in theirs]
-        self.steps_only_first = [place for place in ours if place not in theirs]
-        self.steps_only_second = [place for place in theirs if place not in ours]
-        self.peaks = _peaks((*self.first.steps, *self.second.steps))
-        self.steps = [
-            StepComparison(place, ours[place], theirs[place], _sizes(ours[place], theirs[place], self.peaks))
-            for place in common
-        ]
-        self.names = steps_in_order(dict.fromkeys(name for step in self.steps for name in step.sizes))
-        self.allowed = {name: self.tolerances.of(step_quantity(name)) for name in self.names}
-        self.values = self._compare_values(common[0].phi_tic if common else None)
-        step_names = [_names(side[place] for place in common) for side in (ours, theirs)]
-        self.only_first = _missing(self.first.values, self.second.values, *step_names)
-        self.only_second = _missing(self.second.values, self.first.values, *reversed(step_names))
-
-    @cached_property
-    def first_divergence(self) -> Difference | None:
-        """The difference beyond its tolerance that comes first in the calculation."""
-        diverged = [difference for difference in self.values if difference.diverged]
-        return min((*diverged, *self._diverged_in_steps()), key=_order, default=None)
-
-    def value(self, name: str) -> Difference | None:
-        """A value of the whole pixel that both have."""
-        return next((difference for difference in self.values if difference.quantity.name == name), None)
-
-    def agrees(self, *names: str) -> bool:
-        """Whether what both have of these values of the whole pixel is within tolerance."""
-        return not any(difference.diverged for difference in self.values if difference.quantity.name in names)
-
-    def phases_agree(self, *phases: str) -> bool:
-        """Whether everything that both have of these phases is within tolerance."""
-        if any(difference.diverged for difference in self.values if difference.quantity.phase in phases):
-            return False
-        within = [name for name in self.names if step_quantity(name).phase in phases]
-        return all(self.step_agrees(step, within) for step in self.steps)
-
-    def step_agrees(self, step: StepComparison, names: Iterable[str] | None = None) -> bool:
-        """Whether these numbers of a step, or all, are within tolerance."""
-        chosen = step.sizes if names is None else [name for name in names if name in step.sizes]
-        return all(step.sizes[name] <= self.allowed[name] for name in chosen)
-
-    def difference(self, step: StepComparison, name: str) -> Difference:
-        """One number of a step that both have."""
-        known = step_quantity(name)
-        return Difference(
-            known,
-            step.place,
-            step.first[name],
-            step.second[name],
-            step.sizes[name],
-            self.allowed[name],
-            step.place.phi_tic,
-        )
-
-    def _diverged_in_steps(self) -> Iterator[Difference]:
-        for step in self.steps:
-            for name, tolerance in self.allowed.items():
-                if name in step.sizes and not step.sizes[name] <= tolerance:
-                    yield self.difference(step, name)
-
-    def _compare_values(self, phi_tic: int | None) -> list[Difference]:
-        made = []
-        for name in in_order(name for name in self.first.values if name in self.second.values):
-            ours, theirs = self.first.values[name], self.second.values[name]
-            known = quantity(name, ours)
-            size = relative_difference(ours, theirs, known.measure, self.peaks.get(name, 0.0))
-            tic = phi_tic if known.phase in OF_A_STEP else None
-            made.append(Difference(known, None, ours, theirs, size, self.tolerances.of(known), tic))
-        return made
 
 
 @attrs.frozen(eq=False)
@@ -207,13 +49,13 @@ class Comparison:
 
     def diverged(self) -> list[PixelComparison]:
         """Pixels in which a tolerance is broken."""
-        return [pixel for pixel in self.pixels if pixel.first_divergence is not None]
+        return [pixel for pixel in self.pixels if pixel.diverged]
 
-    def first_divergence(self) -> tuple[Difference, PixelComparison] | None:
+    def first_divergence(self) -> tuple[TraceDifference, PixelComparison] | None:
         """Of all pixels the difference beyond its tolerance that comes first in the calculation, and its pixel."""
         found = ((pixel.first_divergence, pixel) for pixel in self.pixels)
         known = ((difference, pixel) for difference, pixel in found if difference is not None)
-        return min(known, key=lambda each: _order(each[0]), default=None)
+        return min(known, key=lambda each: each[0].in_the_calculation(), default=None)
 
 
 def compare_traces(
@@ -239,14 +81,58 @@ def compare_traces(
     """
     tolerances = tolerances or Tolerances()
     paired = pair_pixels(first, second, any_pixel=any_pixel)
-    pixels = [PixelComparison(ours, theirs, tolerances) for ours, theirs in paired.both]
+    pixels = [compare_pixels(ours, theirs, tolerances) for ours, theirs in paired.both]
     for pixel in pixels:
-        if not pixel.values and not pixel.names:
+        if not pixel.values and not pixel.numbers:
             raise InputError(
-                f"{first.path} and {second.path} have nothing in common on pixel slow {pixel.first.slow}, "
-                f"fast {pixel.first.fast}"
+                f"{first.path} and {second.path} have nothing in common on pixel {pixel_name(pixel.first)}"
             )
     return Comparison(first, second, tolerances, pixels, paired.only_first, paired.only_second)
+
+
+def compare_pixels(first: TracedPixel, second: TracedPixel, tolerances: Tolerances | None = None) -> PixelComparison:
+    """Align two traces of a pixel, A and B, and hold them against each other."""
+    tolerances = tolerances or Tolerances()
+    ours, theirs = places(first.steps), places(second.steps)
+    common = [place for place in ours if place in theirs]
+    peaks = _peaks((*first.steps, *second.steps))
+    distance = partial(_distance, peaks)
+    steps = [
+        StepComparison(place, ours[place], theirs[place], _sizes(ours[place], theirs[place], distance))
+        for place in common
+    ]
+    names = steps_in_order(dict.fromkeys(name for step in steps for name in step.sizes))
+    numbers = {
+        known.name: StepNumber(known.phase, tolerances.of(known)) for known in (step_quantity(name) for name in names)
+    }
+    return PixelComparison(
+        first=first,
+        second=second,
+        values=_values(first, second, tolerances, peaks, common[0].phi_tic if common else None),
+        steps=steps,
+        numbers=numbers,
+        first_steps=ours,
+        second_steps=theirs,
+        distance=distance,
+    )
+
+
+def steps_of_one(pixel: PixelComparison) -> tuple[list[TracePlace], list[TracePlace]]:
+    """Where steps stand that only A has, and only B."""
+    return (
+        [place for place in pixel.first_steps if place not in pixel.second_steps],
+        [place for place in pixel.second_steps if place not in pixel.first_steps],
+    )
+
+
+def names_of_one(pixel: PixelComparison) -> tuple[list[str], list[str]]:
+    """Names that only A has, and only B, those of steps said to be so."""
+    common = [step.place for step in pixel.steps]
+    ours, theirs = (_names(side[place] for place in common) for side in (pixel.first_steps, pixel.second_steps))
+    return (
+        _missing(pixel.first.values, pixel.second.values, ours, theirs),
+        _missing(pixel.second.values, pixel.first.values, theirs, ours),
+    )
 
 
 def relative_difference(first: Value, second: Value, measure: Measure, peak: float = 0.0) -> float:
@@ -292,12 +178,36 @@ def _scale(first: float, second: float, measure: Measure, peak: float) -> float:
     return larger
 
 
-def _sizes(first: Mapping[str, Any], second: Mapping[str, Any], peaks: Mapping[str, float]) -> dict[str, float]:
+def _distance(peaks: Mapping[str, float], name: str, first: Value, second: Value) -> float:
+    return relative_difference(first, second, step_quantity(name).measure, peaks.get(name, 0.0))
+
+
+def _sizes(
+    first: Mapping[str, Any], second: Mapping[str, Any], distance: Callable[[str, Value, Value], float]
+) -> dict[str, float]:
     return {
-        name: relative_difference(ours, second[name], step_quantity(name).measure, peaks.get(name, 0.0))
+        name: distance(name, ours, second[name])
         for name, ours in first.items()
         if name not in STEP_AXES and ours is not None and second.get(name) is not None
     }
+
+
+def _values(
+    first: TracedPixel,
+    second: TracedPixel,
+    tolerances: Tolerances,
+    peaks: Mapping[str, float],
+    phi_tic: int | None,
+) -> list[TraceDifference]:
+    """What both have of the whole pixel; of phases that differ from step to step, that of the first step."""
+    made = []
+    for name in in_order(name for name in first.values if name in second.values):
+        ours, theirs = first.values[name], second.values[name]
+        known = quantity(name, ours)
+        size = relative_difference(ours, theirs, known.measure, peaks.get(name, 0.0))
+        tic = phi_tic if known.phase in OF_A_STEP else None
+        made.append(TraceDifference(name, known.phase, ours, theirs, size, tolerances.of(known), phi_tic=tic))
+    return made
 
 
 def _peaks(steps: Iterable[Mapping[str, Any]]) -> dict[str, float]:
@@ -322,10 +232,3 @@ def _missing(
     others, step_others = set(there), set(steps_there)
     missing = in_order(name for name in here if name not in others)
     return missing + [f"{name} of steps" for name in steps_here if name not in step_others]
-
-
-def _order(difference: Difference) -> tuple[Any, ...]:
-    """The order of the calculation: by phase, by rotation step, values of the whole pixel before those of steps."""
-    tic = -1 if difference.phi_tic is None else difference.phi_tic
-    place = difference.place
-    return (PHASES.index(difference.quantity.phase), tic, place is not None, place or Place())

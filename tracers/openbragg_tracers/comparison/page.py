@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from itertools import chain
 
-from openbragg.orchestrator.traces.curves import draw_curves
-from openbragg.orchestrator.traces.differences import Comparison
-from openbragg.orchestrator.traces.report import MARK, Block, Facts, Heading, Table, report
+from openbragg_tracers.comparison.curves import draw_curves
+from openbragg_tracers.comparison.differences import Comparison
+from openbragg_tracers.comparison.findings import Finding
+from openbragg_tracers.comparison.report import MARK, Block, Facts, Heading, Table, report
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -23,13 +24,15 @@ td.off { background: #fbe3e4; font-weight: 600; } figure { margin: 1rem 0; } svg
 """
 
 
-def as_html(comparison: Comparison) -> str:
+def as_html(comparison: Comparison, findings: Sequence[Finding] = ()) -> str:
     """A page with the report and, of every pixel, the curves of both traces over phi.
 
     Parameters
     ----------
     comparison
         What was compared.
+    findings
+        What explains the differences.
 
     Raises
     ------
@@ -37,7 +40,7 @@ def as_html(comparison: Comparison) -> str:
         When matplotlib is not installed.
     """
     drawings = (draw_curves(pixel) for pixel in comparison.pixels)
-    body = chain.from_iterable(_lines(block, drawings) for block in report(comparison))
+    body = chain.from_iterable(_lines(block, drawings) for block in report(comparison, findings))
     return "\n".join(
         (
             "<!DOCTYPE html>",

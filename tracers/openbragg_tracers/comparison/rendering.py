@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from openbragg.orchestrator.traces.report import Block, Facts, Heading
+from openbragg_tracers.comparison.report import Block, Facts, Heading
 
 _WIDTH = 120
 _TERM = 18

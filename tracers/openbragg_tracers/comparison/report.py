@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from openbragg.orchestrator.traces.alignment import Place
-from openbragg.orchestrator.traces.diagnoses import Finding, diagnose
-from openbragg.orchestrator.traces.differences import Comparison, Difference, PixelComparison, StepComparison
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, Value
-from openbragg.orchestrator.traces.quantities import PHASES
+from openbragg import PixelComparison, StepComparison, TraceDifference, TracedPixel, TracePlace
+from openbragg_tracers.comparison.differences import Comparison, names_of_one, steps_of_one
+from openbragg_tracers.comparison.findings import Finding
+from openbragg_tracers.traces.model import STEP_AXES, Value, pixel_name
 
 #: Steps that a table shows at most, in full and in brief, and places in a line.
 _MOST_STEPS, _MOST_PLACES = (500, 40), 5
@@ -46,32 +45,34 @@ class Heading:
 Block = Table | Facts | Heading
 
 
-def report(comparison: Comparison, *, brief: bool = False) -> Iterator[Block]:
+def report(comparison: Comparison, findings: Sequence[Finding] = (), *, brief: bool = False) -> Iterator[Block]:
     """What there is to say of a comparison, in the order in which one wants to know it.
 
     Parameters
     ----------
     comparison
         What was compared.
+    findings
+        What explains the differences.
     brief
         Whether the values of a pixel are summed up by phase, and fewer steps are shown. Of more steps than a table
         shows, those that diverged come first.
     """
-    yield Facts([*_sides(comparison), *_verdict(comparison, diagnose(comparison))])
+    yield Facts([*_sides(comparison), *_verdict(comparison, findings)])
     for pixel in comparison.pixels:
         yield Heading(pixel_words(pixel))
         yield Facts(list(_pixel_facts(pixel)))
         yield _phases_table(pixel) if brief else _values_table(pixel)
-        if pixel.names:
+        if pixel.numbers:
             yield _steps_table(pixel, _MOST_STEPS[brief])
-        chain = [each for each in pixel.values if each.quantity.phase in _CHAIN]
+        chain = [each for each in pixel.values if each.phase in _CHAIN]
         if chain:
             yield _chain_table(chain)
 
 
-def divergence_words(difference: Difference) -> str:
+def divergence_words(difference: TraceDifference) -> str:
     """Where the first divergence is, and how large."""
-    name = f"{difference.quantity.phase} ({difference.quantity.name})"
+    name = f"{difference.phase} ({difference.name})"
     where = ""
     if difference.place is not None:
         where = f" at {difference.place}"
@@ -83,10 +84,10 @@ def divergence_words(difference: Difference) -> str:
 def pixel_words(pixel: PixelComparison) -> str:
     """Which pixel it is."""
     ours, theirs = pixel.first, pixel.second
-    words = f"pixel slow {ours.slow}, fast {ours.fast}"
+    words = f"pixel {pixel_name(ours)}"
     if (ours.slow, ours.fast) == (theirs.slow, theirs.fast):
         return words
-    return f"{words} of A, slow {theirs.slow}, fast {theirs.fast} of B"
+    return f"{words} of A, {pixel_name(theirs)} of B"
 
 
 def value_words(value: Value) -> str:
@@ -100,11 +101,9 @@ def _sides(comparison: Comparison) -> Iterator[tuple[str, str]]:
     for name, file in (("A", comparison.first), ("B", comparison.second)):
         count = len(file.pixels)
         yield name, f"{file.name()} ({file.kind}, {count} pixel{'' if count == 1 else 's'})"
-    named = {
-        difference.quantity.name: difference.tolerance for pixel in comparison.pixels for difference in pixel.values
-    }
+    named = {difference.name: difference.tolerance for pixel in comparison.pixels for difference in pixel.values}
     for pixel in comparison.pixels:
-        named |= pixel.allowed
+        named |= {name: number.tolerance for name, number in pixel.numbers.items()}
     default = comparison.tolerances.default
     yield (
         "tolerance",
@@ -116,12 +115,12 @@ def _sides(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 
 def _pixels_words(pixels: list[TracedPixel]) -> str:
-    shown = "; ".join(f"slow {pixel.slow}, fast {pixel.fast}" for pixel in pixels[:_MOST_PLACES])
+    shown = "; ".join(map(pixel_name, pixels[:_MOST_PLACES]))
     more = len(pixels) - _MOST_PLACES
     return f"{len(pixels)} pixel{'' if len(pixels) == 1 else 's'}: {shown}" + (f"; {more} more" if more > 0 else "")
 
 
-def _verdict(comparison: Comparison, findings: list[Finding]) -> Iterator[tuple[str, str]]:
+def _verdict(comparison: Comparison, findings: Sequence[Finding]) -> Iterator[tuple[str, str]]:
     found = comparison.first_divergence()
     total = len(comparison.pixels)
     if found is None:
@@ -150,17 +149,14 @@ def _pixel_facts(pixel: PixelComparison) -> Iterator[tuple[str, str]]:
         off = [step.place for step in pixel.steps if not pixel.step_agrees(step)]
         said = f"{len(off)} beyond tolerance: {_places_words(off)}" if off else "all within tolerance"
         yield "steps", f"{len(pixel.steps)} in both; {said}"
-    for name, names, places in (
-        ("A", pixel.only_first, pixel.steps_only_first),
-        ("B", pixel.only_second, pixel.steps_only_second),
-    ):
+    for name, names, places in zip("AB", names_of_one(pixel), steps_of_one(pixel), strict=True):
         if names:
             yield f"only in {name}", ", ".join(names)
         if places:
             yield f"only in {name}", f"{len(places)} step{'' if len(places) == 1 else 's'}: {_places_words(places)}"
 
 
-def _places_words(places: list[Place]) -> str:
+def _places_words(places: list[TracePlace]) -> str:
     shown = "; ".join(map(str, places[:_MOST_PLACES]))
     return f"{shown}; {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else shown
 
@@ -168,19 +164,18 @@ def _places_words(places: list[Place]) -> str:
 def _values_table(pixel: PixelComparison) -> Table:
     rows = []
     for each in pixel.values:
-        rows.append([each.quantity.phase, each.quantity.name, _size(each.size, each.diverged), f"{each.tolerance:g}"])
+        rows.append([each.phase, each.name, _size(each.size, each.diverged), f"{each.tolerance:g}"])
     return Table("values of the pixel", ["phase", "quantity", "difference", "tolerance"], rows, labels=2)
 
 
 def _phases_table(pixel: PixelComparison) -> Table:
     """Of each phase the value of the pixel that is closest to its tolerance, or furthest beyond."""
     rows = []
-    for phase in PHASES:
-        within = [each for each in pixel.values if each.quantity.phase == phase]
-        if within:
-            worst = max(within, key=lambda each: (each.diverged, each.size / (each.tolerance or 1.0)))
-            off = sum(each.diverged for each in within)
-            rows.append([phase, worst.quantity.name, _size(worst.size, worst.diverged), f"{off} of {len(within)}"])
+    for phase in dict.fromkeys(each.phase for each in pixel.values):
+        within = [each for each in pixel.values if each.phase == phase]
+        worst = max(within, key=lambda each: (each.diverged, each.size / (each.tolerance or 1.0)))
+        off = sum(each.diverged for each in within)
+        rows.append([phase, worst.name, _size(worst.size, worst.diverged), f"{off} of {len(within)}"])
     return Table("values of the pixel", ["phase", "furthest off", "difference", "beyond tolerance"], rows, labels=2)
 
 
@@ -188,8 +183,8 @@ def _steps_table(pixel: PixelComparison, most: int) -> Table:
     """Differences of the steps; axes on which all are the first are left out."""
     shown = _shown(pixel, most)
     axes = [axis for axis in STEP_AXES if axis == "phi_tic" or any(getattr(step.place, axis) for step in pixel.steps)]
-    has_phi = "phi_deg" in pixel.names
-    names = [name for name in pixel.names if name != "phi_deg"]
+    has_phi = "phi_deg" in pixel.numbers
+    names = [name for name in pixel.numbers if name != "phi_deg"]
     rows = []
     for step in shown:
         row = [str(getattr(step.place, axis)) for axis in axes]
@@ -205,7 +200,7 @@ def _steps_table(pixel: PixelComparison, most: int) -> Table:
     return Table(title, [*axes, *(["phi_deg"] if has_phi else []), *names], rows, labels=0)
 
 
-def _shown(pixel: PixelComparison, most: int) -> list[StepComparison]:
+def _shown(pixel: PixelComparison, most: int) -> Sequence[StepComparison]:
     if len(pixel.steps) <= most:
         return pixel.steps
     chosen = sorted(pixel.steps, key=lambda step: (pixel.step_agrees(step), step.place))[:most]
@@ -219,10 +214,10 @@ def _step_size(pixel: PixelComparison, step: StepComparison, name: str) -> str:
     return _size(difference.size, difference.diverged)
 
 
-def _chain_table(chain: Iterable[Difference]) -> Table:
+def _chain_table(chain: Iterable[TraceDifference]) -> Table:
     rows = [
         [
-            each.quantity.name,
+            each.name,
             value_words(each.first),
             value_words(each.second),
             _ratio(each),
@@ -233,7 +228,7 @@ def _chain_table(chain: Iterable[Difference]) -> Table:
     return Table("scaling chain", ["factor", "A", "B", "B/A", "difference"], rows)
 
 
-def _ratio(difference: Difference) -> str:
+def _ratio(difference: TraceDifference) -> str:
     ours, theirs = difference.first, difference.second
     if isinstance(ours, str | list) or isinstance(theirs, str | list) or not ours:
         return ""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
 
-from openbragg.orchestrator.strict_json import layout
-from openbragg.orchestrator.traces.diagnoses import diagnose
-from openbragg.orchestrator.traces.differences import Comparison, Difference, PixelComparison
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile
-from openbragg.orchestrator.traces.writing import with_words
+from openbragg import PixelComparison, TraceDifference, TracedPixel, TracePlace
+from openbragg.commands import json_layout
+from openbragg_tracers.comparison.differences import Comparison, names_of_one, steps_of_one
+from openbragg_tracers.comparison.findings import Finding
+from openbragg_tracers.traces.model import STEP_AXES, TraceFile
+from openbragg_tracers.traces.writing import with_words
 
 FORMAT = "openbragg-trace-comparison"
 VERSION = 1
 
 
-def as_json(comparison: Comparison) -> str:
+def as_json(comparison: Comparison, findings: Iterable[Finding] = ()) -> str:
     """Everything of a comparison; docs/compare-traces.md says what the keys mean."""
     content = {
         "format": FORMAT,
@@ -25,24 +27,25 @@ def as_json(comparison: Comparison) -> str:
         "A": _file(comparison.first),
         "B": _file(comparison.second),
         "tolerance": {"default": comparison.tolerances.default, **comparison.tolerances.named},
-        "diagnoses": [attrs.asdict(finding) for finding in diagnose(comparison)],
+        "diagnoses": [attrs.asdict(finding) for finding in findings],
         "only_in_A": [_indices(pixel) for pixel in comparison.only_first],
         "only_in_B": [_indices(pixel) for pixel in comparison.only_second],
         "pixels": [_pixel(pixel) for pixel in comparison.pixels],
     }
-    return layout(with_words(content)) + "\n"
+    return json_layout(with_words(content)) + "\n"
 
 
 def _file(file: TraceFile) -> dict[str, Any]:
     return {"file": file.name(), "kind": file.kind, "pixels": len(file.pixels), "notices": file.notices}
 
 
-def _indices(pixel: TracedPixel) -> dict[str, int]:
+def _indices(pixel: TracedPixel) -> dict[str, int | None]:
     return {"slow": pixel.slow, "fast": pixel.fast}
 
 
 def _pixel(pixel: PixelComparison) -> dict[str, Any]:
     found = pixel.first_divergence
+    names, places = names_of_one(pixel), steps_of_one(pixel)
     return {
         "A": _indices(pixel.first),
         "B": _indices(pixel.second),
@@ -53,18 +56,18 @@ def _pixel(pixel: PixelComparison) -> dict[str, Any]:
             {**_place(step.place), "differences": dict(step.sizes), "within": pixel.step_agrees(step)}
             for step in pixel.steps
         ],
-        "only_in_A": {"names": pixel.only_first, "steps": [_place(place) for place in pixel.steps_only_first]},
-        "only_in_B": {"names": pixel.only_second, "steps": [_place(place) for place in pixel.steps_only_second]},
+        "only_in_A": {"names": names[0], "steps": [_place(place) for place in places[0]]},
+        "only_in_B": {"names": names[1], "steps": [_place(place) for place in places[1]]},
     }
 
 
-def _place(place: Any) -> dict[str, int]:
+def _place(place: TracePlace) -> dict[str, int]:
     repeat = {"repeat": place.repeat} if place.repeat else {}
     return {axis: getattr(place, axis) for axis in STEP_AXES} | repeat
 
 
-def _difference(difference: Difference) -> dict[str, Any]:
-    made: dict[str, Any] = {"phase": difference.quantity.phase, "quantity": difference.quantity.name}
+def _difference(difference: TraceDifference) -> dict[str, Any]:
+    made: dict[str, Any] = {"phase": difference.phase, "quantity": difference.name}
     if difference.place is not None:
         made |= _place(difference.place)
     elif difference.phi_tic is not None:

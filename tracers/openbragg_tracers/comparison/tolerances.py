@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from openbragg.errors import UsageError, quoted
-from openbragg.orchestrator.traces.quantities import Quantity
+from openbragg import UsageError, quoted
+from openbragg_tracers.traces.quantities import Quantity
 
 #: What double precision leaves of a calculation of this length, with room for another order of its operations.
 DEFAULT = 1e-9

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import combinations, product
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg.orchestrator.traces.diagnoses.evidence import CLOSE, is_close, number, ratio
-from openbragg.orchestrator.traces.differences import Comparison, PixelComparison
+from openbragg import hookimpl
+from openbragg_tracers.diagnoses.evidence import CLOSE, is_close, number, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openbragg import Diagnosis, PixelComparison
 
 #: What photons are the sum times, but for the steps, by which they are divided.
 _CHAIN = ("r_e_sqr", "fluence_photons_per_m2", "steps", "capture_fraction", "polar", "omega_pixel")
@@ -26,21 +31,25 @@ class ConstantFactor:
     """The sum, the photons or the image differ by a factor, and what they were made from agrees."""
 
     name: ClassVar[str] = "constant-factor"
+    summary: ClassVar[str] = "a factor that one program leaves out of the sum or the scale, or has twice"
+    flags: ClassVar[tuple[str, ...]] = ()
+    phase: ClassVar[str] = "sum"
     explanation: ClassVar[str] = (
         "Everything agrees but for a factor in the sum, or in the chain from the sum to the image. When it is one of "
         "the chain's numbers, one program leaves it out, has it twice or divides by it; when it is the ratio of what "
         "the two traces say of one, that number differs."
     )
 
-    def matches(self, comparison: Comparison) -> str | None:
-        """See `Diagnosis.matches`."""
-        found = [_links(pixel) for pixel in comparison.diverged()]
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        """See `openbragg.Diagnosis.evidence`."""
+        diverged = [pixel for pixel in pixels if pixel.diverged]
+        found = [_links(pixel) for pixel in diverged]
         if not found or not all(found):
             return None
-        named = [_named(pixel, links) for pixel, links in zip(comparison.diverged(), found, strict=True)]
+        named = [_named(pixel, links) for pixel, links in zip(diverged, found, strict=True)]
         if all(named):
             return named[0]
-        return _unnamed(comparison.diverged(), found)
+        return _unnamed(diverged, found)
 
 
 @attrs.frozen
@@ -157,3 +166,9 @@ def _product(names: tuple[str, ...], powers: tuple[int, ...]) -> str:
     below = [f"{name}^2" if power == -2 else name for name, power in zip(names, powers, strict=True) if power < 0]
     text = " x ".join(above) or "1"
     return f"{text} / {' / '.join(below)}" if below else text
+
+
+@hookimpl
+def diagnoses() -> list[type[Diagnosis]]:
+    """Offer the diagnosis."""
+    return [ConstantFactor]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from openbragg.orchestrator.traces.differences import Comparison, PixelComparison
+from openbragg import PixelComparison
 
 #: Numbers in a trace have up to 15 digits; a ratio of two small differences keeps fewer.
 CLOSE = 1e-6
 
 
-def in_all_that_differ(comparison: Comparison, check: Callable[[PixelComparison], str | None]) -> str | None:
+def in_all_that_differ(pixels: Sequence[PixelComparison], check: Callable[[PixelComparison], str | None]) -> str | None:
     """What a check says of the first pixel that differs, when it says something of each of them."""
-    said = [check(pixel) for pixel in comparison.diverged()]
+    said = [check(pixel) for pixel in pixels if pixel.diverged]
     if not said or any(each is None for each in said):
         return None
     return f"{said[0]} (first of {len(said)} pixels that show it)" if len(said) > 1 else said[0]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg.orchestrator.traces.diagnoses.evidence import in_all_that_differ, number, vector
-from openbragg.orchestrator.traces.differences import Comparison, PixelComparison
+from openbragg import hookimpl
+from openbragg_tracers.diagnoses.evidence import in_all_that_differ, number, vector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openbragg import Diagnosis, PixelComparison
 
 #: Of a pixel: how far from half a pixel a shift may be.
 _ROUNDING = 1e-4
@@ -19,15 +24,18 @@ class HalfPixel:
     """Pixels lie half a pixel further along fast, slow or both, and the detector's axes agree."""
 
     name: ClassVar[str] = "half-pixel-shift"
+    summary: ClassVar[str] = "pixels that lie half a pixel off"
+    flags: ClassVar[tuple[str, ...]] = ()
+    phase: ClassVar[str] = "geometry"
     explanation: ClassVar[str] = (
         "One program counts from the corner of the first pixel and the other from its centre, or a beam centre of one "
         "convention was given to another: that of MOSFLM lies half a pixel off that of DENZO or XDS. Compare the beam "
         "centre, and whether pixel_pos is that of a pixel's centre."
     )
 
-    def matches(self, comparison: Comparison) -> str | None:
-        """See `Diagnosis.matches`."""
-        return in_all_that_differ(comparison, _shift)
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        """See `openbragg.Diagnosis.evidence`."""
+        return in_all_that_differ(pixels, _shift)
 
 
 def _shift(pixel: PixelComparison) -> str | None:
@@ -59,3 +67,9 @@ def _pixel_size(pixel: PixelComparison) -> float | None:
     if solid_angle is None or distance is None or obliquity is None or min(solid_angle[0], obliquity[0]) <= 0.0:
         return None
     return distance[0] * math.sqrt(solid_angle[0] / obliquity[0])
+
+
+@hookimpl
+def diagnoses() -> list[type[Diagnosis]]:
+    """Offer the diagnosis."""
+    return [HalfPixel]

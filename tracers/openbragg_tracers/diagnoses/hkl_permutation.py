@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import permutations, product
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg.orchestrator.traces.diagnoses.evidence import in_all_that_differ, vector
-from openbragg.orchestrator.traces.differences import Comparison, PixelComparison
+from openbragg import hookimpl
+from openbragg_tracers.diagnoses.evidence import in_all_that_differ, vector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openbragg import Diagnosis, PixelComparison
 
 _INDICES = "hkl"
 
@@ -20,15 +25,18 @@ class HklPermutation:
     """h, k and l of one trace are those of the other with signs changed or places exchanged."""
 
     name: ClassVar[str] = "hkl-sign-or-axis"
+    summary: ClassVar[str] = "indices with other signs, or in another order"
+    flags: ClassVar[tuple[str, ...]] = ()
+    phase: ClassVar[str] = "h k l"
     explanation: ClassVar[str] = (
         "The indices are the same numbers with other signs or in another order: an axis of the cell is reversed or "
         "taken for another, the rows of a matrix are exchanged, or the scattering vector has the opposite sense. "
         "Compare the cell vectors and q, which come before."
     )
 
-    def matches(self, comparison: Comparison) -> str | None:
-        """See `Diagnosis.matches`."""
-        return in_all_that_differ(comparison, _permuted)
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        """See `openbragg.Diagnosis.evidence`."""
+        return in_all_that_differ(pixels, _permuted)
 
 
 def _permuted(pixel: PixelComparison) -> str | None:
@@ -61,7 +69,8 @@ def _triples(pixel: PixelComparison) -> Iterator[tuple[list[float], list[float]]
 
 
 def _differs(pixel: PixelComparison, ours: list[float], theirs: list[float]) -> bool:
-    tolerance = pixel.tolerances.named.get("hkl_frac", pixel.tolerances.default)
+    whole = pixel.value("hkl_frac")
+    tolerance = whole.tolerance if whole is not None else pixel.numbers["h_frac"].tolerance
     return any(abs(b - a) > tolerance * max(1.0, abs(a), abs(b)) for a, b in zip(ours, theirs, strict=True))
 
 
@@ -84,3 +93,9 @@ def _signed_permutations() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
         if order != (0, 1, 2) or -1 in signs
     ]
     return sorted(made, key=lambda each: (sum(place != own for own, place in enumerate(each[0])), each[1].count(-1)))
+
+
+@hookimpl
+def diagnoses() -> list[type[Diagnosis]]:
+    """Offer the diagnosis."""
+    return [HklPermutation]

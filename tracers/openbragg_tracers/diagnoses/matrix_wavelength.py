@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg.orchestrator.traces.diagnoses.evidence import common_ratio, in_all_that_differ, is_close, number, vector
-from openbragg.orchestrator.traces.differences import Comparison, PixelComparison
+from openbragg import hookimpl
+from openbragg_tracers.diagnoses.evidence import common_ratio, in_all_that_differ, is_close, number, vector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openbragg import Diagnosis, PixelComparison
 
 
 @attrs.frozen
@@ -15,15 +20,18 @@ class MatrixWavelength:
     """The cell is as many times as large as the wavelength says, or as small, and q agrees."""
 
     name: ClassVar[str] = "matrix-wavelength"
+    summary: ClassVar[str] = "a matrix whose wavelength was not taken out"
+    flags: ClassVar[tuple[str, ...]] = ()
+    phase: ClassVar[str] = "cell"
     explanation: ClassVar[str] = (
         "The matrix that MOSFLM writes is in units of the wavelength: its columns are a*, b* and c* times lambda in "
         "angstroms. A program that does not divide by the wavelength, or divides a matrix that has none, has a cell "
         "that is off by this factor."
     )
 
-    def matches(self, comparison: Comparison) -> str | None:
-        """See `Diagnosis.matches`."""
-        return in_all_that_differ(comparison, _scaled)
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        """See `openbragg.Diagnosis.evidence`."""
+        return in_all_that_differ(pixels, _scaled)
 
 
 def _scaled(pixel: PixelComparison) -> str | None:
@@ -40,7 +48,7 @@ def _scaled(pixel: PixelComparison) -> str | None:
         "h k l": common_ratio([vector(pixel, "hkl_frac")]),
     }
     known = {name: found for name, found in lengths.items() if found is not None}
-    compared = {difference.quantity.phase for difference in pixel.values} & {"cell", "h k l"}
+    compared = {difference.phase for difference in pixel.values} & {"cell", "h k l"}
     if not known or compared - set(known):
         return None
     named = f"lambda ({wavelength[0]:g} angstroms)"
@@ -49,3 +57,9 @@ def _scaled(pixel: PixelComparison) -> str | None:
     if all(is_close(found * wavelength[0], 1.0) for found in known.values()):
         return f"B's {' and '.join(known)} are A's divided by {named}"
     return None
+
+
+@hookimpl
+def diagnoses() -> list[type[Diagnosis]]:
+    """Offer the diagnosis."""
+    return [MatrixWavelength]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
-import numpy as np
-from numpy.typing import NDArray
 
-from openbragg.orchestrator.traces.diagnoses.evidence import in_all_that_differ, is_close, number, ratio, vector
-from openbragg.orchestrator.traces.differences import Comparison, PixelComparison
+from openbragg import hookimpl
+from openbragg_tracers.diagnoses.evidence import in_all_that_differ, is_close, number, ratio, vector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from openbragg import Diagnosis, PixelComparison
 
 _FACTOR = 1000.0
 #: Of the longest component: what is called zero.
@@ -21,15 +27,18 @@ class MillimetresForMetres:
     """A length of the detector's geometry is a thousand times the other's, and its axes agree."""
 
     name: ClassVar[str] = "millimetres-for-metres"
+    summary: ClassVar[str] = "lengths in millimetres where metres are meant"
+    flags: ClassVar[tuple[str, ...]] = ()
+    phase: ClassVar[str] = "geometry"
     explanation: ClassVar[str] = (
         "A distance, a beam centre or a pixel size was given in millimetres to a program that takes it for metres, or "
         "the other way round. -pix0_vector is in metres; -pix0_vector_mm, -distance, -Xbeam and -pixel are in "
         "millimetres."
     )
 
-    def matches(self, comparison: Comparison) -> str | None:
-        """See `Diagnosis.matches`."""
-        return in_all_that_differ(comparison, _lengths)
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        """See `openbragg.Diagnosis.evidence`."""
+        return in_all_that_differ(pixels, _lengths)
 
 
 def _lengths(pixel: PixelComparison) -> str | None:
@@ -48,6 +57,8 @@ def _components(pixel: PixelComparison, factor: float) -> str | None:
     The origin is seen from the point nearest to the crystal and from where the beam meets the detector: a beam centre
     belongs to one or the other, and so does the distance.
     """
+    import numpy as np
+
     fast, slow, beam = (vector(pixel, name) for name in ("fdet_vec", "sdet_vec", "incident_vec"))
     origin, position = vector(pixel, "pix0_vector_meters"), vector(pixel, "pixel_pos_meters")
     if fast is None or slow is None or origin is None or position is None:
@@ -69,6 +80,8 @@ def _components(pixel: PixelComparison, factor: float) -> str | None:
 
 def _scaled(origins: list[NDArray[np.float64]], ways: list[NDArray[np.float64]], factor: float) -> str | None:
     """Which lengths are the factor times the other's, when all others are the same."""
+    import numpy as np
+
     parts = {
         "the beam centre": [each[:2] for each in origins],
         "the distance": [each[2:] for each in origins],
@@ -99,3 +112,9 @@ def _lone_distances(pixel: PixelComparison, factor: float) -> str | None:
     names = {"R_distance_meters": "R", "close_distance_meters": "the close distance"}
     found = [words for name, words in names.items() if is_close(ratio(number(pixel, name)) or 0.0, factor)]
     return " and ".join(found) or None
+
+
+@hookimpl
+def diagnoses() -> list[type[Diagnosis]]:
+    """Offer the diagnosis."""
+    return [MillimetresForMetres]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
-from openbragg.orchestrator.traces.alignment import Place, places
-from openbragg.orchestrator.traces.diagnoses.evidence import in_all_that_differ
-from openbragg.orchestrator.traces.differences import (
-    Comparison,
-    PixelComparison,
-    StepComparison,
-    relative_difference,
-)
-from openbragg.orchestrator.traces.quantities import step_quantity
+from openbragg import hookimpl
+from openbragg_tracers.diagnoses.evidence import in_all_that_differ
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openbragg import Diagnosis, PixelComparison, StepComparison, TracePlace
 
 _Step = TypeVar("_Step")
 #: What turns with the crystal.
@@ -27,23 +24,26 @@ class PhiCarryover:
     """One trace repeats, at the step whose phi is 0, the step before; the other does not; all other steps agree."""
 
     name: ClassVar[str] = "phi-carryover"
+    summary: ClassVar[str] = "a step that repeats the orientation of the one before"
+    flags: ClassVar[tuple[str, ...]] = ()
+    phase: ClassVar[str] = "cell"
     explanation: ClassVar[str] = (
         "A program that rotates the cell only where phi is not exactly 0 keeps, at phi = 0, the orientation that the "
         "previous evaluation left: that of the last rotation step. nanoBragg.c does so, and openbragg repeats it with "
         "--compat phi-carryover."
     )
 
-    def matches(self, comparison: Comparison) -> str | None:
-        """See `Diagnosis.matches`."""
-        return in_all_that_differ(comparison, _stale)
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        """See `openbragg.Diagnosis.evidence`."""
+        return in_all_that_differ(pixels, _stale)
 
 
 def _stale(pixel: PixelComparison) -> str | None:
     if not pixel.phases_agree("geometry", "q"):
         return None
-    turning = [name for name in pixel.names if name in _TURNING]
+    turning = [name for name in pixel.numbers if name in _TURNING]
     found: dict[str, str] = {}
-    sides = [_rotations(places(side.steps)) for side in (pixel.first, pixel.second)]
+    sides = [_rotations(steps) for steps in (pixel.first_steps, pixel.second_steps)]
     for run, steps in _rotations({step.place: step for step in pixel.steps}).items():
         for step in steps.values():
             if pixel.step_agrees(step, turning):
@@ -59,15 +59,15 @@ def _stale(pixel: PixelComparison) -> str | None:
     return f"{next(iter(found.values()))}; all other steps agree"
 
 
-def _rotations(steps: Mapping[Place, _Step]) -> dict[tuple[int, ...], dict[Place, _Step]]:
+def _rotations(steps: Mapping[TracePlace, _Step]) -> dict[tuple[int, ...], dict[TracePlace, _Step]]:
     """Steps that differ by their phi only, in order."""
-    runs: dict[tuple[int, ...], dict[Place, _Step]] = {}
+    runs: dict[tuple[int, ...], dict[TracePlace, _Step]] = {}
     for place, step in steps.items():
         runs.setdefault(place.run(), {})[place] = step
     return runs
 
 
-def _before(run: Mapping[Place, dict[str, Any]], place: Place) -> Mapping[str, Any]:
+def _before(run: Mapping[TracePlace, Mapping[str, Any]], place: TracePlace) -> Mapping[str, Any]:
     """The step of one trace that was evaluated before; before the first the last, which the other may not have."""
     order = list(run)
     return run[order[order.index(place) - 1]]
@@ -87,12 +87,14 @@ def _repeating(
     same = []
     for now, then in zip((step.first, step.second), before, strict=True):
         held = [name for name in names if now.get(name) is not None and then.get(name) is not None]
-        sizes = {
-            name: relative_difference(now[name], then[name], step_quantity(name).measure, pixel.peaks.get(name, 0.0))
-            for name in held
-        }
         same.append(
             then["phi_tic"] != step.place.phi_tic
-            and all(size <= pixel.tolerances.of(step_quantity(name)) for name, size in sizes.items())
+            and all(pixel.distance(name, now[name], then[name]) <= pixel.numbers[name].tolerance for name in held)
         )
     return None if same[0] == same[1] else "AB"[same.index(True)]
+
+
+@hookimpl
+def diagnoses() -> list[type[Diagnosis]]:
+    """Offer the diagnosis."""
+    return [PhiCarryover]

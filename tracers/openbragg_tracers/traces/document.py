@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from openbragg.errors import InputError, quoted
-from openbragg.orchestrator.strict_json import parse_json
-from openbragg.orchestrator.textfile import read_at_most
-from openbragg.orchestrator.traces.log import number
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile, Value
-from openbragg.orchestrator.traces.quantities import known_names, quantity
-from openbragg.orchestrator.traces.writing import FORMAT, VERSION
+from openbragg import InputError, TracedPixel, parse_json, quoted, read_at_most
+from openbragg_tracers.traces.log import number
+from openbragg_tracers.traces.model import STEP_AXES, TraceFile, Value
+from openbragg_tracers.traces.quantities import known_names, quantity
+from openbragg_tracers.traces.writing import FORMAT, PER_PHI, VERSION
 
 _LARGEST = 1 << 28
 #: The numbers of a step have short names and many digits; a compact file takes this many times its size.
 _EXPANSION = 12
+#: Keys of what other programs write: nothing but rotation steps.
+LISTS = (PER_PHI, "traces")
 #: Letters of a name that needs no marks around it.
 _LONG = 40
 _WHAT = "a file of traces"
@@ -33,6 +33,9 @@ def read_document(stream: BinaryIO, path: Path) -> TraceFile:
     if len(content) > _LARGEST:
         raise InputError(f"{path}: too large for {_WHAT}")
     document = parse_json(content, path, _WHAT, expansion=_EXPANSION, must_be_finite=False)
+    listing = next((key for key in LISTS if key in document and not {"format", "pixels"} & document.keys()), None)
+    if listing is not None:
+        return _listed(document, listing, path)
     if document.get("format") != FORMAT:
         raise InputError(f"{path}: expected the format {FORMAT!r}, got {quoted(document.get('format'))}")
     if document.get("version") != VERSION:
@@ -41,8 +44,31 @@ def read_document(stream: BinaryIO, path: Path) -> TraceFile:
     if not listed:
         raise InputError(f"{path}: no trace in it: pixels is empty")
     pixels = [_pixel(each, path, f"pixels[{place}]") for place, each in enumerate(listed)]
-    further = {key: value for key, value in document.items() if key not in ("format", "version", "pixels")}
+    known = ("format", "version", "pixels", PER_PHI)
+    further = {key: value for key, value in document.items() if key not in known}
     return TraceFile(path, "JSON", pixels, further=further)
+
+
+def _listed(document: dict[str, Any], key: str, path: Path) -> TraceFile:
+    """Traces of which there is only a list of rotation steps, each of which, or the file, may say whose it is."""
+    entries = _of_kind(document[key], list, path, key)
+    if not entries:
+        raise InputError(f"{path}: no trace in it: {key} is empty")
+    whole = _of_kind(document.get("pixel", {}), dict, path, "pixel")
+    pixels: dict[tuple[int | None, int | None], list[dict[str, Any]]] = {}
+    for index, step in enumerate(entries):
+        place = f"{key}[{index}]"
+        own = whole | {axis: _of_kind(step, dict, path, place).pop(axis) for axis in ("slow", "fast") if axis in step}
+        slow, fast = (_index(own.get(axis), path, f"{place}.{axis}") if own else None for axis in ("slow", "fast"))
+        _index(step.get("phi_tic"), path, f"{place}.phi_tic")
+        _mend_step(step, path, place)
+        pixels.setdefault((slow, fast), []).append(step)
+    if (None, None) in pixels and len(pixels) > 1:
+        raise InputError(f"{path}: {key}: expected slow and fast in each entry, or in none")
+    further = {name: value for name, value in document.items() if name not in (key, "pixel")}
+    notices = [f"{path} does not say which pixel it traces"] if (None, None) in pixels else []
+    traced = [TracedPixel(slow, fast, {}, steps) for (slow, fast), steps in pixels.items()]
+    return TraceFile(path, "JSON", traced, notices, further=further)
 
 
 def _pixel(content: Any, path: Path, place: str) -> TracedPixel:

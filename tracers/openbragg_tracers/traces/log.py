@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import attrs
 
-from openbragg.errors import InputError, quoted
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, TraceFile, Value
-from openbragg.orchestrator.traces.quantities import known_names, quantity
+from openbragg import InputError, TracedPixel, quoted
+from openbragg_tracers.traces.model import STEP_AXES, TraceFile, Value
+from openbragg_tracers.traces.quantities import known_names, quantity
 
 #: No line of a trace is longer.
 _LONGEST_LINE = 1 << 16

@@ -1,41 +1,19 @@
-"""A traced pixel, as plain numbers."""
+"""A file of traces, as plain numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from openbragg import TracedPixel, TracePlace
+
 #: Where a term stands in the sum; the place in a trace's step.
-STEP_AXES = ("layer", "slow_subpixel", "fast_subpixel", "source", "phi_tic", "mosaic")
+STEP_AXES = tuple(TracePlace._fields[:-1])
 
 #: What a trace says of a name: a number, the numbers of a vector, or words that are neither.
 Value = float | list[float] | str
-
-
-@attrs.frozen
-class TracedPixel:
-    """What is known of a pixel's calculation.
-
-    Attributes
-    ----------
-    slow, fast
-        The pixel.
-    values
-        Numbers and vectors of the whole pixel, by the names of the reference program's traces.
-    steps
-        For each term its place on `STEP_AXES` and its numbers by name; None where there is no such number.
-    further
-        What else a JSON file says of the pixel.
-    """
-
-    slow: int
-    fast: int
-    values: Mapping[str, Value] = attrs.field(factory=dict)
-    steps: list[dict[str, Any]] = attrs.field(factory=list)
-    further: dict[str, Any] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -65,3 +43,8 @@ class TraceFile:
     def name(self) -> str:
         """The path as text; a file's name need not be that."""
         return str(self.path).encode(errors="replace").decode()
+
+
+def pixel_name(pixel: TracedPixel) -> str:
+    """A pixel as people call it."""
+    return "without a name" if pixel.slow is None else f"slow {pixel.slow}, fast {pixel.fast}"

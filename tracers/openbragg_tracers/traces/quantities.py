@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-#: The calculation from beginning to end; what no phase knows comes last.
-PHASES = ("geometry", "q", "cell", "h k l", "F_latt axes", "F_latt", "F_cell", "sum", "scaling", "other")
 #: Phases that differ from one rotation step to the next; a value of the whole pixel is that of its first step.
 OF_A_STEP = ("cell", "h k l", "F_latt axes", "F_latt", "F_cell")
 
@@ -32,7 +30,7 @@ class Quantity:
     name
         As the trace has it.
     phase
-        One of `PHASES`.
+        One of those in `openbragg.TraceDifference`.
     measure
         How two values are held against each other.
     is_vector

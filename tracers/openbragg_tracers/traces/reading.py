@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openbragg.errors import InputError
-from openbragg.orchestrator.traces.document import read_document
-from openbragg.orchestrator.traces.log import read_log
-from openbragg.orchestrator.traces.model import TraceFile
+from openbragg import InputError
+from openbragg_tracers.traces.document import read_document
+from openbragg_tracers.traces.log import read_log
+from openbragg_tracers.traces.model import TraceFile
 
 #: Bytes in which JSON shows itself.
 _BEGINNING = 1 << 12

@@ -7,10 +7,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel, Value
+from openbragg import TracedPixel
+from openbragg_tracers.traces.model import STEP_AXES, Value
 
 FORMAT = "openbragg-trace"
 VERSION = 1
+#: The key of a list of rotation steps, which is what scripts look for.
+PER_PHI = "per_phi_entries"
 #: Numbers that the reference prints of every rotation step, in its order.
 _STEP_NAMES = ("k_frac", "F_latt_b", "F_latt")
 #: The number that the reference prints between the first step and the second.
@@ -37,6 +40,11 @@ def write_log(pixels: Iterable[TracedPixel]) -> Iterator[str]:
         yield from (_value_line(name, pixel.values[name]) for name in names[end:])
 
 
+def log_text(pixels: Iterable[TracedPixel]) -> str:
+    """The lines of `write_log` as one text."""
+    return "".join(f"{line}\n" for line in write_log(pixels))
+
+
 def to_json(pixels: Iterable[TracedPixel], further: Mapping[str, Any] | None = None) -> str:
     """JSON with every number exactly as it is; NaN and infinity are the words ``"nan"``, ``"inf"`` and ``"-inf"``.
 
@@ -47,6 +55,7 @@ def to_json(pixels: Iterable[TracedPixel], further: Mapping[str, Any] | None = N
     further
         More to say of the whole file, beside ``format``, ``version`` and ``pixels``.
     """
+    pixels = list(pixels)
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -55,8 +64,18 @@ def to_json(pixels: Iterable[TracedPixel], further: Mapping[str, Any] | None = N
             {"slow": pixel.slow, "fast": pixel.fast, "values": pixel.values, "steps": pixel.steps, **pixel.further}
             for pixel in pixels
         ],
+        PER_PHI: list(_per_phi_entries(pixels)),
     }
     return json.dumps(with_words(content), indent=1, allow_nan=False) + "\n"
+
+
+def _per_phi_entries(pixels: list[TracedPixel]) -> Iterator[dict[str, Any]]:
+    """What scripts that compare rotation steps look for: the first term of each; of several pixels, whose it is."""
+    for pixel in pixels:
+        indices = {"slow": pixel.slow, "fast": pixel.fast} if len(pixels) > 1 else {}
+        first = {step["phi_tic"]: step for step in reversed(pixel.steps) if "k_frac" in step}
+        for tic in sorted(first):
+            yield {**indices, "phi_tic": tic, **{name: first[tic].get(name) for name in ("phi_deg", *_STEP_NAMES)}}
 
 
 def with_words(value: Any) -> Any:
