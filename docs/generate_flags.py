@@ -270,7 +270,7 @@ def _default(option: click.Option) -> str:
         value = value[flag.component]
     if isinstance(value, tuple) and flag.spec.components:
         value = value[0] if len(set(value)) == 1 else None
-    if value is None or isinstance(value, attrs.Factory):
+    if value is None or value == () or isinstance(value, attrs.Factory):
         return ""
     if flag.spec.type not in (float, int) or isinstance(value, str):
         return str(value)

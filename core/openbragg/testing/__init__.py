@@ -35,6 +35,7 @@ from openbragg.testing.conventions import (
     check_unit_vectors,
 )
 from openbragg.testing.declaration import check_declaration
+from openbragg.testing.diagnoses import check_diagnosis, check_equal_traces, check_evidence, make_comparison
 from openbragg.testing.geometry_readers import (
     check_damaged,
     check_described,
@@ -106,9 +107,12 @@ __all__ = [
     "check_default_beam_centre",
     "check_default_file",
     "check_described",
+    "check_diagnosis",
     "check_distance",
     "check_each_pixel_for_itself",
     "check_each_reflection_for_itself",
+    "check_equal_traces",
+    "check_evidence",
     "check_expectation",
     "check_explicit_pivot",
     "check_finite",
@@ -150,6 +154,7 @@ __all__ = [
     "check_whole_numbers",
     "check_zero_stays_zero",
     "lattice_amplitude",
+    "make_comparison",
     "make_image",
     "make_lattice",
     "make_rays",

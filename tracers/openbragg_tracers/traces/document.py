@@ -58,7 +58,8 @@ def _listed(document: dict[str, Any], key: str, path: Path) -> TraceFile:
     pixels: dict[tuple[int | None, int | None], list[dict[str, Any]]] = {}
     for index, step in enumerate(entries):
         place = f"{key}[{index}]"
-        own = whole | {axis: _of_kind(step, dict, path, place).pop(axis) for axis in ("slow", "fast") if axis in step}
+        step = _of_kind(step, dict, path, place)
+        own = whole | {axis: step.pop(axis) for axis in ("slow", "fast") if axis in step}
         slow, fast = (_index(own.get(axis), path, f"{place}.{axis}") if own else None for axis in ("slow", "fast"))
         _index(step.get("phi_tic"), path, f"{place}.phi_tic")
         _mend_step(step, path, place)
