@@ -13,10 +13,11 @@ import torch
 import openbragg
 import openbragg.testing
 from command_line import simulate_command
+from openbragg import TracedPixel
 from openbragg.cli.detectors import page_table
 from openbragg.cli.registry import load_registry
 from openbragg.orchestrator.quirks import QUIRKS
-from openbragg.testing import check_background, check_tracer, make_trace
+from openbragg.testing import check_background, check_diagnosis, check_tracer, make_comparison, make_trace
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,6 +107,19 @@ def test_the_tracer_of_the_documents_is_one() -> None:
     check_tracer(module.Resolution())
     (column,) = module.Resolution().steps(make_trace()).values()
     assert float(column.min()) > 0.5  # angstrom, half the wavelength
+
+
+def test_the_diagnosis_of_the_documents_is_one_and_finds_its_pattern() -> None:
+    module = types.ModuleType("unpolarized")
+    (block,) = python_blocks("docs/compare-traces.md")
+    exec(block, vars(module))
+    polar = [{"polar": value, "R_distance_meters": 0.1} for value in (0.7, 1.0)]
+    examples = [
+        [make_comparison(*(TracedPixel(1, 2, values) for values in pair))] for pair in (polar, list(reversed(polar)))
+    ]
+    check_diagnosis(module.Unpolarized(), *examples)
+    said = [module.Unpolarized().evidence(example) for example in examples]
+    assert said == ["polar is 1 in B", "polar is 1 in A"]
 
 
 def test_the_background_of_the_documents_is_one_and_its_example_renders() -> None:
