@@ -29,7 +29,7 @@ class CompareTraces:
     """The command; the options of diagnoses are flags of it."""
 
     name: ClassVar[str] = "compare-traces"
-    summary: ClassVar[str] = "Compare two traces of the same pixels, step by step."
+    summary: ClassVar[str] = "Find where two traces of a pixel part."
     flags: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
