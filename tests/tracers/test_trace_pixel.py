@@ -203,7 +203,7 @@ class TestOneEvaluation:
     def test_gradients_flow_from_a_trace(self) -> None:
         spread = torch.tensor(0.02, dtype=torch.float64, requires_grad=True)
         (made,) = trace(rich(mosaic_spread=spread), [(2, 3)], structure_factors=factors(), precision="double")
-        steps = TRACERS[0].steps(made)
+        steps = TRACERS[0][0].steps(made)
         steps["F_latt"].square().sum().backward()
         assert spread.grad is not None and float(spread.grad) != 0.0
         other = torch.tensor(0.02, dtype=torch.float64, requires_grad=True)
