@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbragg import InputError, write_hkl_table
+from openbragg import InputError, checked_reflections, write_hkl_table
 
 INDICES = st.tuples(*[st.integers(-1000, 1000)] * 3)
 TABLES = st.dictionaries(INDICES, st.floats(0.0, 1e12), min_size=1, max_size=20)
