@@ -103,22 +103,6 @@ def test_flags_that_do_not_go_with_the_file_are_one_line(
     assert expected in finished.complaints()[-1]
 
 
-def test_convert_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    made(tmp_path, "a.mtz")
-    Path("table.hkl").write_text("1 2 3 4\n", encoding="ascii")
-    for words, status, expected in (
-        (("a.mtz",), 2, "no table to write: name it with -o FILE"),
-        (("table.hkl", "-o", "b.hkl"), 2, "may be a table already"),
-        (("absent.mtz", "-o", "b.hkl"), 2, "may be a table already"),
-        (("a.mtz", "-o", "no/folder.hkl"), 1, "there is no folder"),
-        (("a.mtz", "-hkl", "a.mtz", "-o", "b.hkl"), 2, "the file stands without a flag here"),
-    ):
-        finished = run("convert", *words)
-        assert finished.status == status, (words, finished)
-        assert expected in finished.complaints()[-1]
-
-
 @attrs.frozen(eq=False)
 class Theirs(FileTable):
     """Structure factors of another package."""
