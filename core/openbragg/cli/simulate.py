@@ -21,6 +21,7 @@ from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, T
 from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
+from openbragg.orchestrator.destinations import refuse_unsayable
 from openbragg.roles import Registry
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def simulate(
     printout: Printout = line.options(Printout)
     timings = _timings_files(line.options(Timing))
     wanted = images_to_write(line.selected, ["photons", "counts"])
+    refuse_unsayable(line.selected.truths, line.experiment)
     truths = outputs.requested(line.selected.truths)
     outputs.check([*wanted, *truths, *timings])
 

@@ -142,10 +142,9 @@ class SeriesJob:
             for each in self.files
         ]
         simulation = self.simulation
-        write_truth(
-            make_truth(simulation.layout(), image_scans(self.simulation, self.images), images, simulation.compat),
-            self.truths,
-        )
+        scans = image_scans(simulation, self.images)
+        truth = make_truth(simulation.layout(), scans, images, simulation.compat, self.tracers)
+        write_truth(truth, prepared(truth, self.truths))
 
 
 def prepare_series(
