@@ -62,7 +62,7 @@ def _text(stream: io.TextIOWrapper) -> str:
 @cache
 def simulate_command() -> ModelCommand:
     """The composed command with the installed plugins."""
-    made = command(())
+    made = command(load_registry(()))
     assert isinstance(made, ModelCommand)
     return made
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError
+from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError, quoted, shown
 from openbragg.hookspecs import hookimpl
 from openbragg.model import (
     Beam,
@@ -38,6 +38,8 @@ from openbragg.roles import (
     GroupedStructureFactors,
     Image,
     ImageFormat,
+    ImageReader,
+    ImageSource,
     InterpolatingStructureFactors,
     KnownCrystal,
     Lattice,
@@ -46,6 +48,7 @@ from openbragg.roles import (
     Miller,
     NoiseModel,
     PredictedReflections,
+    ReadImage,
     Readout,
     ReadoutNoiseModel,
     ReflectionTable,
@@ -66,13 +69,14 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.described import described_convention, described_experiment
     from openbragg.orchestrator.geometry_files import read_geometry
+    from openbragg.orchestrator.images import read_image, read_images
     from openbragg.orchestrator.outputs import write_file
     from openbragg.orchestrator.recognition import structure_factors_of
     from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.series import SeriesImage, image_seed, render_series
     from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
     from openbragg.orchestrator.strict_json import parse_json
-    from openbragg.orchestrator.textfile import read_content, read_lines
+    from openbragg.orchestrator.textfile import read_at_most, read_content, read_lines
     from openbragg.orchestrator.tracing import trace
 
 _LATER = {
@@ -94,7 +98,10 @@ _LATER = {
     "described_experiment": "openbragg.orchestrator.described",
     "read_geometry": "openbragg.orchestrator.geometry_files",
     "parse_json": "openbragg.orchestrator.strict_json",
+    "read_at_most": "openbragg.orchestrator.textfile",
     "read_content": "openbragg.orchestrator.textfile",
+    "read_image": "openbragg.orchestrator.images",
+    "read_images": "openbragg.orchestrator.images",
     "read_lines": "openbragg.orchestrator.textfile",
     "SeriesImage": "openbragg.orchestrator.series",
     "image_seed": "openbragg.orchestrator.series",
@@ -131,6 +138,8 @@ __all__ = [
     "GroupedStructureFactors",
     "Image",
     "ImageFormat",
+    "ImageReader",
+    "ImageSource",
     "InputError",
     "InterpolatingStructureFactors",
     "KnownCrystal",
@@ -148,6 +157,7 @@ __all__ = [
     "PixelTrace",
     "PluginError",
     "PredictedReflections",
+    "ReadImage",
     "Readout",
     "ReadoutNoiseModel",
     "ReflectionTable",
@@ -180,12 +190,17 @@ __all__ = [
     "parse_json",
     "place",
     "plugin",
+    "quoted",
     "read_amplitudes",
+    "read_at_most",
     "read_content",
     "read_geometry",
+    "read_image",
+    "read_images",
     "read_lines",
     "render",
     "render_series",
+    "shown",
     "simulate",
     "sin_pi",
     "sphere_transform",

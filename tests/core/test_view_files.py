@@ -20,7 +20,7 @@ from openbragg.errors import InputError
 from openbragg.orchestrator.view.cbf import from_byte_offsets, read_cbf
 from openbragg.orchestrator.view.nxmx import read_nxmx
 from openbragg.orchestrator.view.page import Look, describe
-from openbragg_plugins.image_formats.byte_offset import byte_offsets
+from openbragg_plugins.image_formats.minicbf.byte_offset import byte_offsets
 from viewing import only, simulate
 
 Spoil = Callable[[bytes], bytes]

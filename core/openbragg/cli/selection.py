@@ -80,7 +80,9 @@ def select(registry: Registry, given: Given, hooks: Collection[str] | None = Non
         _refuse_idle_options(registry, role.hook, found, own)
         roles[role.hook] = construct(found.cls, own)
     standing = _without_withdrawn(assignments)
-    formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
+    # Some only read.
+    writing = [found for found in registry.of_role("image_formats") if hasattr(found.cls, "write")]
+    formats = [construct(found.cls, standing) for found in writing]
     backgrounds = _backgrounds(registry, assignments) if hooks is None or _BACKGROUNDS in hooks else []
     truths = [construct(found.cls, assignments) for found in registry.of_role("truth_formats")]
     return Selected(roles, formats, truths, notices, backgrounds)

@@ -10,26 +10,23 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from openbragg.errors import InputError
+from openbragg.errors import InputError, OpenBraggError
 from openbragg.model import Detector
+from openbragg.orchestrator.images import image_reader
 from openbragg.orchestrator.pictures import Picture, read_picture
+from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import Region
-from openbragg.orchestrator.smv import is_smv
+from openbragg.roles import ImageSource
 
-#: More than the beginning of an SMV header has.
-_START_BYTES = 512
 #: Keys of an SMV header, each with what it is taken for where it is missing.
 _OFFSET, _SCALE = ("ADC_OFFSET", 0.0), ("COUNTS_PER_PHOTON", 1.0)
 
 
 def is_smv_file(path: Path) -> bool:
-    """Whether there is a file that begins as an SMV image does; nothing is said where there is none."""
+    """Whether there is a file that is an SMV image; nothing is said where there is none."""
     try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as stream:
-            return is_smv(stream.read(_START_BYTES))
-    except (OSError, ValueError):
+        return image_reader(ImageSource(path=path), default_registry()).name == "smv"
+    except OpenBraggError:
         return False
 
 

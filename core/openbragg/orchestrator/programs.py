@@ -15,8 +15,8 @@ from typing import BinaryIO
 import attrs
 
 from openbragg.errors import InputError
+from openbragg.orchestrator.images import read_image
 from openbragg.orchestrator.pictures import Picture, read_picture
-from openbragg.orchestrator.smv import read_smv
 
 #: Of what a program says, so much of the end is read.
 _LAST_BYTES = 4096
@@ -91,7 +91,7 @@ def run_program(
         raise InputError(f"{named}: it wrote no image to the file that -floatfile names")
     try:
         if shape is None and counts.is_file():
-            slow, fast = read_smv(counts).pixels.shape
+            slow, fast = read_image(counts).pixels.shape
             shape = (slow, fast)
         return Run(read_picture(photons, shape), seconds, tuple(messages))
     except InputError as error:

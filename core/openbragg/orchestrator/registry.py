@@ -152,8 +152,7 @@ def _checked(cls: Any, role: Role) -> Any:
         for flag in spec.spellings():
             if not flag.startswith("-"):
                 raise TypeError(f"{cls.__name__}.{field}: the flag {flag!r} must begin with '-'")
-    methods = (name for name, member in vars(role.protocol).items() if callable(member) and not name.startswith("_"))
-    missing = [name for name in methods if not callable(getattr(cls, name, None))]
+    missing = role.missing(cls)
     if missing:
         raise TypeError(f"{cls.__name__} is no {role.title}: it has no {', '.join(missing)}()")
     return cls

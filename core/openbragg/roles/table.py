@@ -6,7 +6,7 @@ from openbragg.roles.backgrounds import Background
 from openbragg.roles.commands import Command
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
-from openbragg.roles.image_formats import ImageFormat
+from openbragg.roles.image_formats import ImageFormat, ImageReader
 from openbragg.roles.lattice_shapes import LatticeShape
 from openbragg.roles.noise_models import NoiseModel
 from openbragg.roles.plugin import Role
@@ -21,7 +21,7 @@ ROLES = (
     Role("backgrounds", "background", Background),
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
-    Role("image_formats", "image format", ImageFormat),
+    Role("image_formats", "image format", ImageFormat, alternatives=(ImageReader,)),
     Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
     Role("truth_formats", "truth format", TruthFormat),
     Role("commands", "command", Command, simulates=False),

@@ -11,10 +11,13 @@ from openbragg import POSITIVE, Rule, hookimpl, option
 from openbragg_plugins.image_formats.strips import strips
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
-    from openbragg import Image, ImageFormat
+    from openbragg import Image, ImageFormat, ImageSource, ReadImage
 
+_START = b"\x89PNG\r\n\x1a\n"
 _PERCENT = Rule("a number above 0 and up to 100", lambda value: 0 < value <= 100)
 
 
@@ -73,6 +76,17 @@ class Png:
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
         return None
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """See `openbragg.ImageReader.recognises`."""
+        return beginning.startswith(_START)
+
+    def read(self, source: ImageSource) -> Sequence[ReadImage]:
+        """See `openbragg.ImageReader.read`."""
+        from openbragg_plugins.image_formats.png.reading import read_png
+
+        return (read_png(source),)
 
 
 @hookimpl

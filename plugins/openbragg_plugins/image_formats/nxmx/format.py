@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 import attrs
 
 from openbragg import COUNT, Rule, hookimpl, one_of, option
-from openbragg_plugins.image_formats.hdf5_chunks import (
+from openbragg_plugins.image_formats.nxmx.chunks import (
     COMPRESSIONS,
     create_images,
     h5py_module,
@@ -19,18 +19,19 @@ from openbragg_plugins.image_formats.hdf5_chunks import (
     put,
     require_libraries,
 )
-from openbragg_plugins.image_formats.nexus import Description, describe, group
+from openbragg_plugins.image_formats.nxmx.description import Description, describe, group
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from openbragg import Image, ImageFormat, Series
+    from openbragg import Image, ImageFormat, ImageSource, ReadImage, Series
 
 #: Largest pixel of each type: readers hold pixels in 32 bits with a sign, and mark bad pixels with the two largest.
 _LARGEST = {"uint16": 65533, "uint32": 2**31 - 3, "int32": 2**31 - 3}
 #: HDF5 of 2018, which all readers of today know.
 _VERSION = ("v110", "v110")
 _DATA = "/entry/data/data"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def _is_instant(text: str) -> bool:
@@ -115,6 +116,17 @@ class NXmx:
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
         return None
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """See `openbragg.ImageReader.recognises`."""
+        return beginning.startswith(_HDF5)
+
+    def read(self, source: ImageSource) -> Sequence[ReadImage]:
+        """See `openbragg.ImageReader.read`."""
+        from openbragg_plugins.image_formats.nxmx.reading import read_nxmx
+
+        return read_nxmx(source)
 
     def largest(self, content: str) -> int | None:
         """The largest value of a pixel of photons or counts; None for floating-point numbers."""

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 import attrs
 
 from openbragg import NOT_NEGATIVE, hookimpl, option
+from openbragg_plugins.image_formats.smv.start import is_smv
 from openbragg_plugins.image_formats.strips import strips
 from openbragg_plugins.image_formats.upright import beam_spot, stored_frame, unsaid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
-    from openbragg import Image, ImageFormat
+    from openbragg import Image, ImageFormat, ImageSource, ReadImage
 
 #: Headers come in multiples of this many bytes.
 _BLOCK = 512
@@ -78,6 +81,17 @@ class Smv:
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
         return "intimage.img" if content == "photons" else "noiseimage.img"
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """See `openbragg.ImageReader.recognises`."""
+        return is_smv(beginning)
+
+    def read(self, source: ImageSource) -> Sequence[ReadImage]:
+        """See `openbragg.ImageReader.read`."""
+        from openbragg_plugins.image_formats.smv.reading import read_smv
+
+        return (read_smv(source),)
 
     def reference_difference(self, image: Image) -> tuple[str, str] | None:
         """See `openbragg.ImageFormat`: where the reference's header would say something else, or be too long."""

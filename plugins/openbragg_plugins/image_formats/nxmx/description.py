@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from openbragg_plugins.image_formats.mcstas import mcstas_axes, turned
+from openbragg_plugins.image_formats.nxmx.mcstas import mcstas_axes, turned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ _DEGREES = 57.29577951308232
 _STEPS = "/entry/instrument/detector/transformations/translation"
 _OMEGA = "/entry/sample/transformations/omega"
 #: DIALS wants a thickness above 0, also of a detector that is a surface; this one, in metres, moves no spot.
-_SURFACE = 1e-9
+SURFACE = 1e-9
 #: Bit of NeXus's pixel mask: a gap, pixels that are not there.
 _GAP = 1
 
@@ -126,7 +126,7 @@ def _detector(detector: Any, about: Description, axes: np.ndarray[Any, Any], exp
         _put(detector, "beam_center_y", slow, "pixel")
         _put(detector, "distance", distance, "m")
     detector["sensor_material"] = "Si"
-    _put(detector, "sensor_thickness", float(settings.sensor_thickness) or _SURFACE, "m")
+    _put(detector, "sensor_thickness", float(settings.sensor_thickness) or SURFACE, "m")
     if about.largest is not None:
         detector["saturation_value"] = about.largest
     if about.smallest is not None:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 import attrs
 
 from openbragg import POSITIVE, Rule, hookimpl, option
-from openbragg_plugins.image_formats.byte_offset import byte_offsets
+from openbragg_plugins.image_formats.minicbf.byte_offset import byte_offsets
 from openbragg_plugins.image_formats.upright import beam_spot, unsaid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
-    from openbragg import Image, ImageFormat
+    from openbragg import Image, ImageFormat, ImageSource, ReadImage
 
 #: Counts of a PILATUS' 20-bit counter.
 _CUTOFF = 1048575
@@ -28,6 +30,8 @@ _DEGREES = 57.29577951308232
 _EV_ANGSTROM = 12398.42
 #: Modules of a PILATUS, (slow, fast), and the gaps between them, in pixels.
 _MODULE, _BETWEEN = (195, 487), (17, 7)
+#: How any CBF begins; one of another compression says so in its header, and is not read here.
+_FILE_START, _PACKED = b"###CBF", b"x-CBF_PACKED"
 #: A CBF's binary section begins with these bytes.
 _START = b"\x0c\x1a\x04\xd5"
 _PADDING = 4095
@@ -85,6 +89,17 @@ class MiniCbf:
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
         return None
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """See `openbragg.ImageReader.recognises`."""
+        return beginning.startswith(_FILE_START) and _PACKED not in beginning.partition(_START)[0]
+
+    def read(self, source: ImageSource) -> Sequence[ReadImage]:
+        """See `openbragg.ImageReader.read`."""
+        from openbragg_plugins.image_formats.minicbf.reading import read_cbf
+
+        return (read_cbf(source),)
 
     def unsaid(self, image: Image) -> str | None:
         """See `openbragg.ImageFormat`."""

@@ -13,10 +13,14 @@ from openbragg import Rule, hookimpl, option
 from openbragg_plugins.image_formats.upright import beam_spot
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
-    from openbragg import Image, ImageFormat
+    from openbragg import Image, ImageFormat, ImageSource, ReadImage
 
+#: Of both byte orders, and of files beyond 4 GiB.
+_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DEGREES = 57.29577951308232
 _BITS = Rule("16 or 32", lambda value: value in (16, 32))
 #: A float pixel that is none.
@@ -59,6 +63,17 @@ class Tiff:
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
         return None
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """See `openbragg.ImageReader.recognises`."""
+        return beginning.startswith(_STARTS)
+
+    def read(self, source: ImageSource) -> Sequence[ReadImage]:
+        """See `openbragg.ImageReader.read`."""
+        from openbragg_plugins.image_formats.tiff.reading import read_tiff
+
+        return (read_tiff(source),)
 
     def overloads(self, image: Image) -> int:
         """See `openbragg.ImageFormat`: counts that the type does not hold."""
