@@ -30,6 +30,7 @@ from openbragg.roles import (
     Background,
     BoundedLatticeShape,
     BoundedStructureFactors,
+    Command,
     ComputedStructureFactors,
     DescribedStructureFactors,
     FileStructureFactors,
@@ -66,12 +67,15 @@ if TYPE_CHECKING:
     from openbragg.engine.panel_rays import PanelRays
     from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
+    from openbragg.model.vectors import rotation_about
     from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.described import described_convention, described_experiment
     from openbragg.orchestrator.geometry_files import read_geometry
     from openbragg.orchestrator.images import read_image, read_images
     from openbragg.orchestrator.outputs import write_file
+    from openbragg.orchestrator.reach import reach
     from openbragg.orchestrator.recognition import structure_factors_of
+    from openbragg.orchestrator.recorded import Recorded, Tolerance, find_record, read_recorded
     from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.series import SeriesImage, image_seed, render_series
     from openbragg.orchestrator.simulate import Rendering, plugin, render, simulate
@@ -98,6 +102,12 @@ _LATER = {
     "described_experiment": "openbragg.orchestrator.described",
     "read_geometry": "openbragg.orchestrator.geometry_files",
     "parse_json": "openbragg.orchestrator.strict_json",
+    "Recorded": "openbragg.orchestrator.recorded",
+    "Tolerance": "openbragg.orchestrator.recorded",
+    "find_record": "openbragg.orchestrator.recorded",
+    "read_recorded": "openbragg.orchestrator.recorded",
+    "reach": "openbragg.orchestrator.reach",
+    "rotation_about": "openbragg.model.vectors",
     "read_at_most": "openbragg.orchestrator.textfile",
     "read_content": "openbragg.orchestrator.textfile",
     "read_image": "openbragg.orchestrator.images",
@@ -126,6 +136,7 @@ __all__ = [
     "Beam",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
+    "Command",
     "ComputedStructureFactors",
     "Crystal",
     "DescribedStructureFactors",
@@ -160,6 +171,7 @@ __all__ = [
     "ReadImage",
     "Readout",
     "ReadoutNoiseModel",
+    "Recorded",
     "ReflectionTable",
     "Rendering",
     "Rule",
@@ -170,6 +182,7 @@ __all__ = [
     "SeriesFormat",
     "SeriesImage",
     "StructureFactors",
+    "Tolerance",
     "Tracer",
     "Truth",
     "TruthFormat",
@@ -180,6 +193,7 @@ __all__ = [
     "described_panel",
     "detector_preset",
     "exp_minus",
+    "find_record",
     "hookimpl",
     "image_seed",
     "interference",
@@ -191,6 +205,7 @@ __all__ = [
     "place",
     "plugin",
     "quoted",
+    "reach",
     "read_amplitudes",
     "read_at_most",
     "read_content",
@@ -198,8 +213,10 @@ __all__ = [
     "read_image",
     "read_images",
     "read_lines",
+    "read_recorded",
     "render",
     "render_series",
+    "rotation_about",
     "shown",
     "simulate",
     "sin_pi",

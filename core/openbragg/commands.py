@@ -25,12 +25,14 @@ from openbragg.cli.simulation_command import simulation_command
 from openbragg.cli.words import warn
 from openbragg.orchestrator.outputs import Output, write_text
 from openbragg.orchestrator.outputs import check as check_outputs
+from openbragg.roles import Registry
 
 __all__ = [
     "CommandLine",
     "FlagOption",
     "ModelCommand",
     "Output",
+    "Registry",
     "Section",
     "assignments_of",
     "check_outputs",

@@ -21,18 +21,18 @@ import openbragg
 import records
 from command_line import Finished, run
 from openbragg.errors import InputError
+from openbragg.orchestrator.recorded import Tolerance, read_recorded
 from openbragg.orchestrator.run import load_run
 from openbragg.orchestrator.serialise import to_plain
-from openbragg.orchestrator.view import prediction, shades
-from openbragg.orchestrator.view.geometry import finest_resolution, on_detector
-from openbragg.orchestrator.view.packing import Packed, pack, unpack
-from openbragg.orchestrator.view.page import SCRIPTS, asset
-from openbragg.orchestrator.view.prediction import predict
-from openbragg.orchestrator.view.reading import read_images
-from openbragg.orchestrator.view.recorded import Tolerance, read_recorded
-from viewing import ALL, COUNTS, FLAGS, MATRIX, only, scattering, simulate, turned
+from openbragg_tools.view import prediction, shades
+from openbragg_tools.view.geometry import finest_resolution, on_detector
+from openbragg_tools.view.packing import Packed, pack, unpack
+from openbragg_tools.view.page import SCRIPTS, asset
+from openbragg_tools.view.prediction import predict
+from openbragg_tools.view.reading import read_images, recorded_geometry
+from viewing import ALL, COUNTS, FLAGS, MATRIX, everything, only, scattering, simulate, turned
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NO_TOLERANCE = Tolerance(angle=0.0, bandwidth=0.0, width=0.0)
 
 
@@ -172,7 +172,7 @@ def test_a_series_in_one_file_and_in_blocks_has_its_images_in_order(folder: Path
     series("-nxmx", "m.h5", "-nxmx_block", "2")
     single = [only(folder / f"s_{number:03d}.cbf") for number in (1, 2, 3)]
     for name in ("whole.h5", "m.h5"):
-        images = list(read_images(folder / name, recorded=None, shape=None, choose=lambda count: range(1, count + 1)))
+        images = list(read_images(folder / name, everything))
         assert [image.frame.number for image in images] == [1, 2, 3]
         for image, alone in zip(images, single, strict=True):
             assert np.array_equal(image.frame.pixels, alone.frame.pixels)
@@ -181,7 +181,7 @@ def test_a_series_in_one_file_and_in_blocks_has_its_images_in_order(folder: Path
             assert image.geometry.start == pytest.approx(alone.geometry.start, abs=1e-9)
             assert image.geometry.range == pytest.approx(alone.geometry.range, abs=1e-9)
     # Without its record, a file of the block beginning with image 3 says so itself.
-    (last,) = read_images(folder / "m_data_000002.h5", recorded=None, shape=None, choose=lambda count: [1])
+    (last,) = read_images(folder / "m_data_000002.h5", everything)
     assert np.array_equal(last.frame.pixels, single[2].frame.pixels)
     Path("m_data_000001.h5").unlink()
     assert "there is no" in refused("m.h5")
@@ -206,7 +206,7 @@ def test_the_images_of_a_series_are_placed_where_the_spindle_was(folder: Path) -
 def test_headers_place_an_upright_detector_as_the_record_does(folder: Path, convention: str) -> None:
     # Of DIALS' convention the fast axis is turned the other way; d spacings know nothing of that.
     simulate(folder, convention, "-Xbeam", "19", "-Ybeam", "21")
-    recorded = read_recorded(folder / "run.json").geometry(1)
+    recorded = recorded_geometry(read_recorded(folder / "run.json"), 1)
     Path("run.json").unlink()
     for name in COUNTS.values():
         geometry = only(folder / name).geometry
@@ -221,7 +221,7 @@ def test_headers_place_an_upright_detector_as_the_record_does(folder: Path, conv
 
 def test_a_swung_detector_is_placed_by_all_headers_that_can_say_so(folder: Path) -> None:
     simulate(folder, "-twotheta", "12")
-    recorded = read_recorded(folder / "run.json").geometry(1)
+    recorded = recorded_geometry(read_recorded(folder / "run.json"), 1)
     Path("run.json").unlink()
     for name in COUNTS.values():
         geometry = only(folder / name).geometry
@@ -316,7 +316,7 @@ def test_bright_spots_are_predicted(folder: Path) -> None:
 def test_a_still_has_what_is_near_the_sphere(folder: Path) -> None:
     simulate(folder, "-osc", "0", "-phisteps", "1")
     recorded = read_recorded(folder / "run.json")
-    geometry, tolerance = recorded.geometry(1), recorded.tolerance()
+    geometry, tolerance = recorded_geometry(recorded, 1), recorded.tolerance()
     assert geometry.range == 0.0 and geometry.cell is not None
     # Degrees of a mosaic spread; eight cells of the shortest axis.
     assert tolerance.angle == pytest.approx(np.radians(0.3))
@@ -491,8 +491,8 @@ def test_the_name_of_an_image_cannot_break_the_page(folder: Path) -> None:
 
 def test_everything_a_page_is_made_from_is_installed() -> None:
     with (ROOT / "pyproject.toml").open("rb") as stream:
-        (pattern,) = tomllib.load(stream)["tool"]["setuptools"]["package-data"]["openbragg.orchestrator.view"]
-    there = [entry.name for entry in (files("openbragg.orchestrator.view") / "assets").iterdir()]
+        (pattern,) = tomllib.load(stream)["tool"]["setuptools"]["package-data"]["openbragg_tools.view"]
+    there = [entry.name for entry in (files("openbragg_tools.view") / "assets").iterdir()]
     assert sorted(there) == sorted((*SCRIPTS, "page.css", "page.html"))
     assert all(fnmatch(f"assets/{name}", pattern) for name in there)
 

@@ -17,8 +17,8 @@ import openbragg
 from browser import chromium, open_page, settle, wait_for
 from command_line import run
 from openbragg.orchestrator.run import load_run
-from openbragg.orchestrator.view.page import plain_geometry
-from openbragg.orchestrator.view.reading import Shown
+from openbragg_tools.view.page import plain_geometry
+from openbragg_tools.view.reading import Shown
 from viewing import only, scattering, simulate, turned
 
 #: One browser for all of them.

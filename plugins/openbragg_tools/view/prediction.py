@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from openbragg.model.vectors import rotation_about
-from openbragg.orchestrator.view.geometry import Geometry, finest_resolution, on_detector
-from openbragg.orchestrator.view.recorded import Tolerance
+from openbragg import Tolerance, rotation_about
+from openbragg_tools.view.geometry import Geometry, finest_resolution, on_detector
 
 #: Candidates that are looked at together: arrays of so many fit into a small machine.
 _PIECE = 1 << 18

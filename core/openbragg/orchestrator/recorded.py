@@ -1,4 +1,4 @@
-"""The record of the run that made an image: found beside it, and the geometry and crystal that it has."""
+"""The record of the run that made an image: found beside it, and what it says of the camera and the crystal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from openbragg.engine.sources import make_sources
 from openbragg.errors import InputError, OpenBraggError
-from openbragg.model import Experiment
+from openbragg.model import Experiment, Scan
 from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import oriented_bases
 from openbragg.model.scalars import plain
@@ -24,7 +24,6 @@ from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import Choices, refuse_ill_fitting_mask
 from openbragg.orchestrator.serialise import from_plain
 from openbragg.orchestrator.series import image_scan
-from openbragg.orchestrator.view.geometry import Geometry, geometry_of
 
 #: A record begins with its format.
 _START_BYTES = 256
@@ -80,17 +79,9 @@ class Recorded:
         """Whether a file is what this run wrote, as far as can be told."""
         return _is_among(image, self.record.outputs)
 
-    def geometry(self, number: int) -> Geometry:
-        """The geometry of image `number` of the run, from 1."""
-        scan = image_scan(self.experiment.scan, number)
-        return geometry_of(
-            self.laboratory,
-            wavelength=plain(self.experiment.beam.wavelength),
-            start=plain(scan.start),
-            range_=plain(scan.range) if scan.range is not None else 0.0,
-            source=f"the record {self.path.name}",
-            cell=self.cell,
-        )
+    def scan(self, number: int) -> Scan:
+        """The scan of image `number` of the run, from 1."""
+        return image_scan(self.experiment.scan, number)
 
     def tolerance(self) -> Tolerance:
         """How far from the sphere of reflection a spot still shines."""

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openbragg.orchestrator.previews import scale_ends
-from openbragg.orchestrator.view.frame import Frame
+from openbragg_tools.view.frame import Frame
 
 _SHADES = 256
 #: Percentiles at which the colours of an image begin and end.
@@ -47,7 +46,14 @@ def percentiles(frame: Frame) -> list[float]:
 def automatic_contrast(frame: Frame) -> tuple[float, float]:
     """The values at the two ends of a colour map: percentiles, with one beyond the other."""
     values = valid_pixels(frame)
-    return scale_ends(values, AUTOMATIC) if values.size else (0.0, 1.0)
+    if not values.size:
+        return 0.0, 1.0
+    low, high = (float(end) for end in np.percentile(values, AUTOMATIC))
+    if high > low:
+        return low, high
+    # So few pixels differ from the others that the scale would have one value.
+    beyond = values[values > low]
+    return low, float(np.percentile(beyond, AUTOMATIC[1])) if beyond.size else low + 1.0
 
 
 def colours_of(frame: Frame, name: str, contrast: tuple[float, float]) -> NDArray[np.uint8]:

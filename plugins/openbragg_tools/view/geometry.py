@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from openbragg.model.geometry import Laboratory
+    from openbragg import Laboratory
 
 Vector = NDArray[np.float64]
 

@@ -9,18 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fabio
 import h5py
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from command_line import run
 from openbragg.errors import InputError
-from openbragg.orchestrator.view.cbf import from_byte_offsets, read_cbf
-from openbragg.orchestrator.view.nxmx import read_nxmx
-from openbragg.orchestrator.view.page import Look, describe
-from openbragg_plugins.image_formats.minicbf.byte_offset import byte_offsets
+from openbragg_tools.view.page import Look, describe
 from viewing import only, simulate
 
 Spoil = Callable[[bytes], bytes]
@@ -131,7 +128,7 @@ def infinite_tiff(path: Path) -> None:
 
 
 def png(path: Path) -> None:
-    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    Image.fromarray(np.zeros((4, 5), dtype=np.uint8)).save(path, format="PNG")
 
 
 def folder_of_nothing(path: Path) -> None:
@@ -223,32 +220,6 @@ def test_no_spoilt_byte_brings_a_traceback(folder: Path, name: str) -> None:
         assert line is None or (name in line and "\n" not in line)
 
 
-@pytest.mark.parametrize("largest", [100, 127, 128, 40000, 2**31 - 1])
-def test_byte_offsets_are_those_that_were_packed(largest: int) -> None:
-    random = np.random.default_rng(largest)
-    pixels = random.integers(-largest - 1, largest, (31, 17), endpoint=True).astype(np.int32)
-    # Differences at the limits of each length.
-    pixels[0, :8] = np.clip([0, 127, 0, 128, 0, 32767, 0, 32768], -largest - 1, largest)
-    packed = np.frombuffer(byte_offsets(pixels), dtype=np.uint8)
-    assert np.array_equal(from_byte_offsets(packed).reshape(31, 17), pixels)
-
-
-def test_a_cbf_is_read_as_fabio_reads_it(folder: Path) -> None:
-    frame = read_cbf(folder / "a.cbf")
-    assert np.array_equal(frame.pixels, fabio.open("a.cbf").data)
-    assert frame.overload == 1048576.0
-
-
-def test_a_cbf_of_fabio_is_read(folder: Path) -> None:
-    pixels = np.random.default_rng(2).poisson(40, (20, 30)).astype(np.int32)
-    pixels[3:5] = -1
-    fabio.cbfimage.CbfImage(data=pixels).write("f.cbf")
-    frame = read_cbf(folder / "f.cbf")
-    assert np.array_equal(frame.pixels, pixels)
-    assert frame.geometry is None
-    assert frame.masked is not None and np.array_equal(frame.masked, pixels < 0)
-
-
 def test_an_nxmx_file_without_modules_is_placed_by_its_beam_centre(folder: Path) -> None:
     with h5py.File("e.h5", "w") as file:
         file["entry/data/data"] = np.array([[[1, 2**32 - 1, 3], [4, 5, 6]]], dtype=np.uint32)
@@ -259,7 +230,7 @@ def test_an_nxmx_file_without_modules_is_placed_by_its_beam_centre(folder: Path)
         detector["beam_center_x"], detector["beam_center_y"] = 1.5, 1.0
         detector["pixel_mask"] = np.array([[0, 0, 0], [0, 0, 8]], dtype=np.uint32)
         file["entry/instrument/beam/incident_wavelength"] = 0.9
-    (frame,) = read_nxmx(folder / "e.h5", lambda count: [1])
+    frame = only(folder / "e.h5").frame
     assert frame.masked is not None
     assert frame.masked.tolist() == [[False, True, False], [False, False, True]]
     assert frame.geometry is not None

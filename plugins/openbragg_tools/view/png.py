@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from openbragg.orchestrator.previews import write_png
-from openbragg.orchestrator.view import shades
-from openbragg.orchestrator.view.page import Look
-from openbragg.orchestrator.view.reading import Shown
+from PIL import Image
+
+from openbragg_tools.view import shades
+from openbragg_tools.view.page import Look
+from openbragg_tools.view.reading import Shown
 
 
 def write_picture(stream: BinaryIO, image: Shown, look: Look) -> None:
     """Write an image in the colours and with the contrast of a look."""
     contrast = look.contrast or shades.automatic_contrast(image.frame)
-    write_png(stream, shades.colours_of(image.frame, look.colours, contrast))
+    Image.fromarray(shades.colours_of(image.frame, look.colours, contrast)).save(stream, format="PNG")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from openbragg.errors import InputError
+from openbragg import InputError
 
 if TYPE_CHECKING:
-    from openbragg.orchestrator.view.geometry import Geometry
+    from openbragg_tools.view.geometry import Geometry
 
 #: Pixels of the largest image that is looked at: four times the largest detector's.
 MOST_PIXELS = 1 << 26

@@ -9,10 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from openbragg.errors import OpenBraggError
-from openbragg.orchestrator.reach import reach
-from openbragg.orchestrator.run import load_run
-from openbragg.roles import ComputedStructureFactors, InterpolatingStructureFactors, Miller
+from openbragg import (
+    ComputedStructureFactors,
+    InterpolatingStructureFactors,
+    Miller,
+    OpenBraggError,
+    load_run,
+    reach,
+)
 
 #: Of indices (reflections, 3) the amplitudes in electrons, (reflections,).
 Amplitudes = Callable[[NDArray[np.int16]], NDArray[np.float64]]

@@ -6,20 +6,19 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import click
 
-from openbragg.cli.loading import load_torch
-from openbragg.cli.words import warn
-from openbragg.errors import UsageError
-from openbragg.orchestrator import outputs
+from openbragg import UsageError, hookimpl, write_file
+from openbragg.commands import Output, check_outputs, load_torch, warn
 
 if TYPE_CHECKING:
-    from openbragg.orchestrator.view.page import Look
-    from openbragg.orchestrator.view.reading import Shown
-    from openbragg.orchestrator.view.recorded import Recorded
+    from openbragg import Command, Recorded
+    from openbragg.commands import Registry
+    from openbragg_tools.view.page import Look
+    from openbragg_tools.view.reading import Files, Shown
 
 _COLOURS = ("inverse", "grey", "cubehelix")
 #: Images of a page: browsers refuse larger files than some hundred MB.
@@ -34,10 +33,37 @@ class _Request:
     record: Path | None
     shape: tuple[int, int] | None
     numbers: tuple[int, ...] | None
+    follow_links: bool
+    registry: Registry
+
+    def files(self, recorded: Recorded | None) -> Files:
+        """How they are read."""
+        from openbragg_tools.view.reading import Files
+
+        return Files(recorded=recorded, shape=self.shape, follow_links=self.follow_links, registry=self.registry)
 
 
-def command(blocked: tuple[str, ...]) -> click.Command:
-    """Make the command; plugins place the detector."""
+@attrs.frozen
+class View:
+    """Images to look at."""
+
+    name: ClassVar[str] = "view"
+    summary: ClassVar[str] = "Look at images: a page for any browser, or a PNG."
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def command(cls, registry: Registry) -> click.Command:
+        """See `openbragg.Command.command`."""
+        return _command(registry)
+
+
+@hookimpl
+def commands() -> list[type[Command]]:
+    """Offer the command."""
+    return [View]
+
+
+def _command(registry: Registry) -> click.Command:
 
     @click.command("view", context_settings={"help_option_names": ["--help", "-h"]})
     @click.argument("images", nargs=-1, type=Path, metavar="IMAGE...")
@@ -66,6 +92,11 @@ def command(blocked: tuple[str, ...]) -> click.Command:
         help="Images of an NXmx file, from 1, such as 1-5,9. Default: the first 20.",
     )
     @click.option(
+        "--follow-links",
+        is_flag=True,
+        help="Follow links of an HDF5 file to wherever they lead. Default: into its own folder, and below, only.",
+    )
+    @click.option(
         "--colours",
         type=click.Choice(_COLOURS),
         default=_COLOURS[0],
@@ -83,13 +114,21 @@ def command(blocked: tuple[str, ...]) -> click.Command:
     def view(images: tuple[Path, ...], html: Path | None, png: Path | None, **options: Any) -> None:
         """Look at images: write a page that any browser opens, or a PNG.
 
-        IMAGE is an SMV, miniCBF, TIFF, NXmx, PGM, NumPy or raw float32 image; several make one page. The page is one
-        file that needs nothing else: zoom, contrast, resolution rings, and at the cursor counts, resolution and h k l.
-        Geometry and crystal are from the record of the run that made the image, else the geometry is from the image's
-        header, and no h k l is known.
+        IMAGE is an SMV, miniCBF, TIFF, NXmx, PGM, NumPy or raw float32 image, or, with the extra images, one of many
+        other formats; gzip or bzip2 may have packed it. Several make one page. The page is one file that needs nothing
+        else: zoom, contrast, resolution rings, and at the cursor counts, resolution and h k l. Geometry and crystal are
+        from the record of the run that made the image, else the geometry is from the image's header, and no h k l is
+        known.
         """
         look = _look(options["colours"], options["contrast"])
-        request = _Request(images=images, record=options["record"], shape=options["shape"], numbers=options["numbers"])
+        request = _Request(
+            images=images,
+            record=options["record"],
+            shape=options["shape"],
+            numbers=options["numbers"],
+            follow_links=options["follow_links"],
+            registry=registry,
+        )
         _view(request, html, png, look)
 
     return view
@@ -99,7 +138,7 @@ def _look(colours: str, contrast: tuple[float, float] | None) -> Callable[[], Lo
     """How it looks, once what is needed for that is loaded."""
 
     def made() -> Look:
-        from openbragg.orchestrator.view.page import Look
+        from openbragg_tools.view.page import Look
 
         return Look(colours=colours, contrast=contrast)
 
@@ -114,31 +153,27 @@ def _view(request: _Request, html: Path | None, png: Path | None, look: Callable
     if html is None and png is None:
         first_name = request.images[0]
         html = first_name.with_suffix(".html") if first_name.name else Path("view.html")
-    wanted = [
-        outputs.Output(path, None, "view", flag)
-        for path, flag in ((html, "--html"), (png, "--png"))
-        if path is not None
-    ]
-    outputs.check(wanted)
+    wanted = [Output(path, None, "view", flag) for path, flag in ((html, "--html"), (png, "--png")) if path is not None]
+    check_outputs(wanted)
     for output in wanted:
         for file in (*request.images, *([request.record] if request.record else [])):
             if _is_same(file, output.path):
                 raise UsageError(f"{output.flag} {output.path} would overwrite {file}")
     load_torch()
-    from openbragg.orchestrator.view.page import write_page
-    from openbragg.orchestrator.view.png import write_picture
-    from openbragg.orchestrator.view.recorded import read_recorded
+    from openbragg import read_recorded
+    from openbragg_tools.view.page import write_page
+    from openbragg_tools.view.png import write_picture
 
     recorded = read_recorded(request.record) if request.record is not None else None
     if png is not None:
         first = next(_shown(request, recorded, said=html is None))
-        outputs.write_file(png, partial(write_picture, image=first, look=look()))
+        write_file(png, partial(write_picture, image=first, look=look()))
         _report(png)
     if html is not None:
         counted: list[str] = []
         title = request.images[0].name + (f" and {len(request.images) - 1} more" if len(request.images) > 1 else "")
         images = _counted(_shown(request, recorded, said=True), counted)
-        outputs.write_file(html, partial(write_page, images=images, title=title, look=look()))
+        write_file(html, partial(write_page, images=images, title=title, look=look()))
         for line in counted:
             click.echo(line)
         _report(html)
@@ -146,12 +181,12 @@ def _view(request: _Request, html: Path | None, png: Path | None, look: Callable
 
 def _shown(request: _Request, recorded: Recorded | None, *, said: bool) -> Iterator[Shown]:
     """The images, with their notices on stderr where `said`."""
-    from openbragg.orchestrator.view.reading import Crystals, read_images
+    from openbragg_tools.view.reading import read_images
 
-    count, crystals = 0, Crystals()
+    count, files = 0, request.files(recorded)
     for path in request.images:
         choose = partial(_chosen, request.numbers, path, said)
-        for image in read_images(path, recorded=recorded, shape=request.shape, choose=choose, crystals=crystals):
+        for image in read_images(path, choose, files):
             count += 1
             if count > _MOST_IMAGES:
                 raise UsageError(f"more than {_MOST_IMAGES} images are too many for a page")
@@ -172,7 +207,7 @@ def _counted(images: Iterator[Shown], lines: list[str]) -> Iterator[Shown]:
 
 def _chosen(numbers: tuple[int, ...] | None, path: Path, said: bool, count: int) -> Sequence[int]:
     """Which of the images of a file are wanted."""
-    from openbragg.orchestrator.view.nxmx import MOST_IMAGES
+    from openbragg_tools.view.reading import MOST_IMAGES
 
     if numbers is None:
         if count > MOST_IMAGES and said:

@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 import attrs
 import numpy as np
 
-from openbragg.orchestrator.view import shades
-from openbragg.orchestrator.view.geometry import Geometry
-from openbragg.orchestrator.view.packing import Packed, pack
-from openbragg.orchestrator.view.prediction import Spots
-from openbragg.orchestrator.view.reading import Shown
+from openbragg_tools.view import shades
+from openbragg_tools.view.geometry import Geometry
+from openbragg_tools.view.packing import Packed, pack
+from openbragg_tools.view.prediction import Spots
+from openbragg_tools.view.reading import Shown
 
 #: Code in the order in which it stands in the page.
 SCRIPTS = ("inflate.js", "unpack.js", "geometry.js", "pyramid.js", "overlay.js", "viewer.js", "controls.js", "main.js")
@@ -115,7 +115,7 @@ def plain_geometry(geometry: Geometry) -> dict[str, Any]:
 
 def asset(name: str) -> str:
     """The text of a file that pages are made from."""
-    return (files("openbragg.orchestrator.view") / _ASSETS / name).read_text(encoding="utf-8")
+    return (files("openbragg_tools.view") / _ASSETS / name).read_text(encoding="utf-8")
 
 
 def _spots(spots: Spots) -> dict[str, Packed]:

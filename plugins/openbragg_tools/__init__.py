@@ -1,0 +1,1 @@
+"""Commands of openbragg, one a folder."""
