@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 import attrs
 
-from openbragg import NOT_NEGATIVE, InputError, hookimpl, option, read_at_most
+from openbragg import NOT_NEGATIVE, InputError, hookimpl, option, read_at_most, shown
 from openbragg_plugins.image_formats.strips import strips
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Pgm:
         with source.open() as stream:
             start = read_at_most(stream, _HEADER_BYTES)
             if not start.startswith(b"P5"):
-                what = f"this is a {start[:2].decode('ascii')}"
+                what = f"this is a {shown(start[:2].decode('latin-1'))}"
                 raise InputError(f"{path}: of the portable pixmaps only binary greymaps (P5) are read, {what}")
             found = _HEADER.match(start)
             if found is None:

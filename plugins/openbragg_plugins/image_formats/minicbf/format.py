@@ -30,8 +30,8 @@ _DEGREES = 57.29577951308232
 _EV_ANGSTROM = 12398.42
 #: Modules of a PILATUS, (slow, fast), and the gaps between them, in pixels.
 _MODULE, _BETWEEN = (195, 487), (17, 7)
-#: How any CBF begins; one of another compression says so in its header, and is not read here.
-_FILE_START, _PACKED = b"###CBF", b"x-CBF_PACKED"
+#: How any CBF begins.
+_FILE_START = b"###CBF"
 #: A CBF's binary section begins with these bytes.
 _START = b"\x0c\x1a\x04\xd5"
 _PADDING = 4095
@@ -93,7 +93,7 @@ class MiniCbf:
     @classmethod
     def recognises(cls, beginning: bytes, name: str) -> bool:
         """See `openbragg.ImageReader.recognises`."""
-        return beginning.startswith(_FILE_START) and _PACKED not in beginning.partition(_START)[0]
+        return beginning.startswith(_FILE_START)
 
     def read(self, source: ImageSource) -> Sequence[ReadImage]:
         """See `openbragg.ImageReader.read`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import math
 import re
@@ -147,7 +146,7 @@ def _whole(path: Path, fields: dict[bytes, str], name: str) -> int:
 def _bytes_of(digest: str) -> bytes:
     try:
         return base64.b64decode(digest, validate=True)
-    except binascii.Error:
+    except ValueError:
         return b""
 
 

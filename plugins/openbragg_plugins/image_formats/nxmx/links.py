@@ -80,8 +80,8 @@ class Linked:
             self._check_storage(found, links)
         return found
 
-    def _file(self, beside: Any, name: str) -> Any:
-        """A file that a link names, open."""
+    def _file(self, beside: Any, name: str, *, is_pattern: bool = False) -> Any:
+        """A file that a link names, open; a pattern stands for many, of which HDF5 would choose."""
         import h5py
 
         folder = Path(beside.filename).parent
@@ -96,8 +96,8 @@ class Linked:
                 f"{shown(str(self.path))}: it leads to {shown(str(path))}, which is not in its own folder; "
                 "--follow-links goes there all the same"
             )
-        if not there or "%" in name:
-            # HDF5 takes a percent sign for a number of its own choice, and shows zeros in place of what is not there.
+        if not there or is_pattern:
+            # HDF5 would show zeros in place of what is not there.
             wanted = shown(str(self.path.parent / name))
             raise InputError(f"{self.path}: cannot read its images: there is no {wanted}")
         if target == Path(self.root.filename).resolve():
@@ -122,7 +122,8 @@ class Linked:
         if links == 0:
             raise InputError(f"{self.path}: its links go round in a circle")
         for source in data.virtual_sources():
-            there = data.file if source.file_name == "." else self._file(data.file, source.file_name)
+            name = source.file_name
+            there = data.file if name == "." else self._file(data.file, name, is_pattern="%" in name)
             self._walk(there["/"], source.dset_name, links - 1)
 
 
