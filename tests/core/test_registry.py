@@ -390,6 +390,7 @@ def test_there_is_a_hook_a_role_and_each_says_what_it_wants() -> None:
         "image_formats",
         "geometry_readers",
         "truth_formats",
+        "commands",
     }
     assert set(specs) == {role.hook for role in ROLES}
     for spec in specs.values():

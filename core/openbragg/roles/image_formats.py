@@ -153,7 +153,8 @@ class ReadImage:
     overload
         From this value on a pixel is overloaded.
     geometry
-        Panels, beam, spindle and the scan of this image, in metres and radians.
+        Panels, beam, spindle and the scan of this image, in metres and radians; of every format in one laboratory, with
+        the beam along x and the spindle, where it is across the beam, along z, as in MOSFLM's convention.
     header
         Keys and values, of formats whose header is a list of them.
     text

@@ -355,7 +355,8 @@ def test_offsets_are_in_their_units(
     shifted(unit)
     geometry = only(Path("o.h5")).geometry
     assert geometry is not None
-    assert geometry.panels[0].origin == pytest.approx([length, 2.0 * length, 0.1 + 4.0 * length], abs=1e-15)
+    # In McStas's frame, whose z is the beam and whose -x the spindle.
+    assert geometry.panels[0].origin == pytest.approx([0.1 + 4.0 * length, 2.0 * length, -length], abs=1e-15)
 
 
 @pytest.mark.parametrize("unit", ["furlong", "deg"])

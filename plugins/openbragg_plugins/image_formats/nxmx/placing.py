@@ -52,6 +52,8 @@ _LONGEST_CHAIN = 32
 _SQUARE = 1e-6
 #: A data set of this many values may be read whole, and one of a value for each image.
 _FEW = 64
+#: A spindle closer to the beam than this, as a sine, gives no direction across it.
+_ALONG = 1e-6
 #: Bytes of the longest text that is read.
 _LONGEST_TEXT = 4096
 
@@ -92,17 +94,26 @@ def place_frame(file: Linked, frame: Placed, saturation: float | None) -> Geomet
     placed = tuple(panel for panel in panels if panel is not None)
     if len(placed) != len(modules) or not (np.isfinite(wavelength) and np.isfinite(spindle).all()):
         return None
+    turn = _laboratory(spindle)
     thickness = positive(_value(file.get("sensor_thickness", detector), frame, 1.0, _LENGTHS))
     if thickness is not None and thickness <= SURFACE:
         thickness = None
     material = file.get("sensor_material", detector) if thickness is not None else None
     return Geometry(
         source=f"{frame.path}",
-        panels=placed,
+        panels=tuple(
+            attrs.evolve(
+                panel,
+                origin=_three(turn @ panel.origin),
+                fast=_three(turn @ panel.fast),
+                slow=_three(turn @ panel.slow),
+            )
+            for panel in placed
+        ),
         image=(frame.shape[0], frame.shape[1]),
-        beam=_BEAM,
+        beam=_three(turn @ _BEAM),
         wavelength=wavelength,
-        spindle=_three(spindle),
+        spindle=_three(turn @ spindle),
         start=start,
         oscillation=width,
         exposure=exposure,
@@ -110,6 +121,17 @@ def place_frame(file: Linked, frame: Placed, saturation: float | None) -> Geomet
         sensor_material="" if material is None else _text(_values(material, frame)[0]),
         saturation=positive(saturation),
     )
+
+
+def _laboratory(spindle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From the file's frame to that of `openbragg.ReadImage`: beam along x, spindle along z where it is across it."""
+    beam = np.array(_BEAM)
+    across = spindle - (spindle @ beam) * beam
+    if np.linalg.norm(across) < _ALONG:
+        # Any direction will do.
+        across = np.array((-1.0, 0.0, 0.0))
+    z = across / np.linalg.norm(across)
+    return np.array((beam, np.cross(z, beam), z))
 
 
 def _panel(file: Linked, module: Any, frame: Placed) -> PanelGeometry | None:
