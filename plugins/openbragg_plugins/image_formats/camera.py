@@ -76,7 +76,7 @@ def upright_geometry(path: Path, camera: Camera, shape: tuple[int, ...]) -> Geom
     slope, height = math.cos(camera.twotheta), math.sin(camera.twotheta)
     if slope <= 0.0 or not max(map(abs, (*angles, camera.beam_fast, camera.beam_slow))) < _LARGEST:
         return None
-    slow = (-height, -slope, 0.0)
+    slow = (0.0 - height, -slope, 0.0)
     # The beam meets a detector that is swung farther away than its plane is.
     x, y, z = (
         camera.distance / slope * beam - camera.beam_fast * one - camera.beam_slow * other
