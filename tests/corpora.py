@@ -34,14 +34,12 @@ from openbragg.errors import OpenBraggError
 from openbragg.model import Beam
 from openbragg.orchestrator.amplitudes import read_amplitudes
 from openbragg.orchestrator.headers import camera_settings
+from openbragg.orchestrator.images import read_images
 from openbragg.orchestrator.matrix import read_mosflm_matrix
 from openbragg.orchestrator.pictures import read_picture
 from openbragg.orchestrator.record import Record, read_record
 from openbragg.orchestrator.run import load_run
-from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.sources import read_sources
-from openbragg.orchestrator.view.cbf import read_cbf
-from openbragg.orchestrator.view.tiff import read_tiff
 from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
 from openbragg_tracers.traces.reading import read_traces
 
@@ -262,7 +260,7 @@ def parsers() -> dict[str, Parser]:
             ),
         ),
         "cbf": Parser(
-            read=read_cbf,
+            read=_read_images,
             good={"ours": made["image.cbf"]},
             bad=_bad_cbfs(made["image.cbf"]),
             route=("view", "FILE"),
@@ -276,7 +274,7 @@ def parsers() -> dict[str, Parser]:
             ),
         ),
         "tiff": Parser(
-            read=read_tiff,
+            read=_read_images,
             good={"ours": made["image.tif"], "other": tiff(np.arange(12, dtype=">i2").reshape(3, 4))},
             bad=_bad_tiffs(made["image.tif"]),
             route=("view", "FILE"),
@@ -687,14 +685,22 @@ def _bad_records(good: bytes) -> dict[str, bytes]:
 
 
 def _read_header(path: Path) -> Any:
-    image = read_smv(path)
+    (image,) = read_images(path)
     known: tuple[frozenset[str], ...] = (frozenset(), frozenset({"header-keys", "header-twotheta"}))
     settings = [
-        camera_settings(image, is_mask=is_mask, quirks=quirks, notices=[])
+        camera_settings(path, image, is_mask=is_mask, quirks=quirks, notices=[])
         for quirks in known
         for is_mask in (False, True)
     ]
     return image.pixels, [list(found.values()) for found in settings]
+
+
+def _read_images(path: Path) -> Any:
+    """All that is in a file, but for values that say nothing."""
+    return [
+        attrs.evolve(image, pixels=image.pixels if image.masked is None else image.pixels[~image.masked])
+        for image in read_images(path)
+    ]
 
 
 def _read_sources(path: Path) -> Any:

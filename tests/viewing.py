@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command_line import run
-from openbragg.orchestrator.view.geometry import Geometry
-from openbragg.orchestrator.view.reading import Shown, read_images
+from openbragg_tools.view.geometry import Geometry
+from openbragg_tools.view.reading import Files, Shown, read_images
 
 #: A triclinic crystal that turns by 2 degrees before a detector that is not square; counts fit into 16 bits.
 MATRIX = "0.021 0.003 -0.002\n-0.004 0.017 0.005\n0.001 -0.006 0.024\n"
@@ -29,10 +29,14 @@ def simulate(folder: Path, *words: object) -> None:
     assert finished.status == 0, finished.err
 
 
-def only(path: Path, **options: object) -> Shown:
+def everything(count: int) -> range:
+    """All images of a file."""
+    return range(1, count + 1)
+
+
+def only(path: Path, files: Files | None = None) -> Shown:
     """The one image of a file."""
-    arguments = {"recorded": None, "shape": None, "choose": lambda count: range(1, count + 1), **options}
-    (image,) = read_images(path, **arguments)  # type: ignore[arg-type]
+    (image,) = read_images(path, everything, files)
     return image
 
 

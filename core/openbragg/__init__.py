@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError, quoted
+from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError, quoted, shown
 from openbragg.hookspecs import hookimpl
 from openbragg.model import (
     Beam,
@@ -41,6 +41,8 @@ from openbragg.roles import (
     GroupedStructureFactors,
     Image,
     ImageFormat,
+    ImageReader,
+    ImageSource,
     InterpolatingStructureFactors,
     KnownCrystal,
     Lattice,
@@ -53,6 +55,7 @@ from openbragg.roles import (
     PixelComparison,
     PixelTrace,
     PredictedReflections,
+    ReadImage,
     Readout,
     ReadoutNoiseModel,
     ReflectionTable,
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
     from openbragg.cli.from_flags import from_flags
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
+    from openbragg.model.vectors import rotation_about
     from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.compiled_code import CompiledCode, CompiledModel, compiled_code
     from openbragg.orchestrator.composition import plugin
@@ -85,16 +89,18 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.geometry_files import read_geometry
     from openbragg.orchestrator.hkl_table import checked_reflections, write_hkl_table
     from openbragg.orchestrator.image_series import ImageSeries
+    from openbragg.orchestrator.images import read_image, read_images
     from openbragg.orchestrator.outputs import write_file
     from openbragg.orchestrator.pictures import Picture, read_picture
     from openbragg.orchestrator.previews import scale_end, scale_ends, write_png
+    from openbragg.orchestrator.reach import reach
     from openbragg.orchestrator.recognition import structure_factors_of
+    from openbragg.orchestrator.recorded import Recorded, Tolerance, find_record, read_recorded
     from openbragg.orchestrator.rendering import Rendering
     from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.series import image_seed
     from openbragg.orchestrator.simulate import simulate
     from openbragg.orchestrator.simulation import Simulation
-    from openbragg.orchestrator.smv import is_smv
     from openbragg.orchestrator.strict_json import parse_json
     from openbragg.orchestrator.textfile import read_at_most, read_content, read_lines
 
@@ -131,11 +137,18 @@ _LATER = {
     "described_experiment": "openbragg.orchestrator.described",
     "read_geometry": "openbragg.orchestrator.geometry_files",
     "parse_json": "openbragg.orchestrator.strict_json",
+    "Recorded": "openbragg.orchestrator.recorded",
+    "Tolerance": "openbragg.orchestrator.recorded",
+    "find_record": "openbragg.orchestrator.recorded",
+    "read_recorded": "openbragg.orchestrator.recorded",
+    "reach": "openbragg.orchestrator.reach",
+    "rotation_about": "openbragg.model.vectors",
     "read_at_most": "openbragg.orchestrator.textfile",
     "read_content": "openbragg.orchestrator.textfile",
+    "read_image": "openbragg.orchestrator.images",
+    "read_images": "openbragg.orchestrator.images",
     "read_lines": "openbragg.orchestrator.textfile",
     "image_seed": "openbragg.orchestrator.series",
-    "is_smv": "openbragg.orchestrator.smv",
     "load_run": "openbragg.orchestrator.run",
     "plugin": "openbragg.orchestrator.composition",
     "simulate": "openbragg.orchestrator.simulate",
@@ -172,7 +185,9 @@ __all__ = [
     "GroupedStructureFactors",
     "Image",
     "ImageFormat",
+    "ImageReader",
     "ImageSeries",
+    "ImageSource",
     "InputError",
     "InterpolatingStructureFactors",
     "KnownCrystal",
@@ -193,8 +208,10 @@ __all__ = [
     "PixelTrace",
     "PluginError",
     "PredictedReflections",
+    "ReadImage",
     "Readout",
     "ReadoutNoiseModel",
+    "Recorded",
     "ReflectionTable",
     "Registry",
     "Rendering",
@@ -208,6 +225,7 @@ __all__ = [
     "StepComparison",
     "StepNumber",
     "StructureFactors",
+    "Tolerance",
     "TraceDifference",
     "TracePlace",
     "TracedPixel",
@@ -224,12 +242,12 @@ __all__ = [
     "detector_description",
     "detector_preset",
     "exp_minus",
+    "find_record",
     "from_flags",
     "hookimpl",
     "image_seed",
     "interference",
     "interference_product",
-    "is_smv",
     "load_run",
     "named_detectors",
     "one_of",
@@ -238,14 +256,22 @@ __all__ = [
     "place",
     "plugin",
     "quoted",
+    "reach",
     "read_amplitudes",
     "read_at_most",
     "read_content",
     "read_geometry",
+    "read_image",
+    "read_images",
     "read_lines",
     "read_picture",
+    "read_recorded",
+    "render",
+    "render_series",
+    "rotation_about",
     "scale_end",
     "scale_ends",
+    "shown",
     "simulate",
     "sin_pi",
     "sphere_transform",

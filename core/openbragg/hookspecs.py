@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         GeometryConvention,
         GeometryReader,
         ImageFormat,
+        ImageReader,
         LatticeShape,
         NoiseModel,
         StructureFactors,
@@ -64,8 +65,8 @@ def diagnoses() -> list[type[Diagnosis]]:  # type: ignore[empty-body]
 
 
 @hookspec
-def image_formats() -> list[type[ImageFormat]]:  # type: ignore[empty-body]
-    """Return classes that write an image to a file."""
+def image_formats() -> list[type[ImageFormat] | type[ImageReader]]:  # type: ignore[empty-body]
+    """Return classes that write an image to a file, read one from it, or both."""
 
 
 @hookspec

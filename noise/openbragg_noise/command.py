@@ -155,9 +155,9 @@ def commands() -> list[type[Command]]:
 
 def _described_by(registry: Registry, image: Path, words: Given) -> Given:
     """The flags, before them -img for an SMV image that describes its own camera; a later -img replaces it."""
-    from openbragg_noise.photons import is_smv_file
+    from openbragg_noise.photons import describes_camera
 
-    return [(option_named(registry, "-img"), [str(image)]), *words] if is_smv_file(image) else words
+    return [(option_named(registry, "-img"), [str(image)]), *words] if describes_camera(image) else words
 
 
 def _is_sized(words: Given) -> bool:

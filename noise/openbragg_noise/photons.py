@@ -10,25 +10,21 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from openbragg import Detector, InputError, Picture, is_smv, read_picture
+from openbragg import Detector, InputError, OpenBraggError, Picture, read_image, read_picture
 
 Region = tuple[int, int, int, int]
 
-#: More than the beginning of an SMV header has.
-_START_BYTES = 512
 #: Keys of an SMV header, each with what it is taken for where it is missing.
 _OFFSET, _SCALE = ("ADC_OFFSET", 0.0), ("COUNTS_PER_PHOTON", 1.0)
 
 
-def is_smv_file(path: Path) -> bool:
-    """Whether there is a file that begins as an SMV image does; nothing is said where there is none."""
+def describes_camera(path: Path) -> bool:
+    """Whether an image says where it was recorded; nothing is said of one that cannot be read."""
     try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as stream:
-            return is_smv(stream.read(_START_BYTES))
-    except (OSError, ValueError):
+        image = read_image(path)
+    except OpenBraggError:
         return False
+    return bool(image.text) or image.geometry is not None
 
 
 def fit_detector(path: Path, detector: Detector, *, sized: bool) -> tuple[Picture, Detector]:

@@ -13,8 +13,9 @@ import pytest
 
 import command_line
 import oracle
+from openbragg import read_image
 from openbragg.orchestrator.quirks import QUIRKS
-from openbragg.orchestrator.smv import parse_header, read_smv
+from openbragg_plugins.image_formats.smv.reading import parse_header
 
 #: Images are written in single precision, 6e-8 of a pixel; sums of many pixels do not enter.
 TOLERANCE = 2e-7
@@ -282,7 +283,7 @@ def test_headers_agree_on_their_keys_and_only_the_default_one_has_more() -> None
     assert theirs[-72:] == right[-72:]
     assert len(theirs) == 512 + 72
     assert len(right) % 512 == 72
-    mine, reference = read_smv(Path("int.img")).header, parse_header(theirs[:512].decode())
+    mine, reference = read_image("int.img").header, parse_header(theirs[:512].decode())
     assert mine.pop("HEADER_BYTES") == str(len(right) - 72)
     assert reference.pop("HEADER_BYTES") == "512"
     changed = {key for key in reference if mine[key] != reference[key]}

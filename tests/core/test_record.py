@@ -15,8 +15,8 @@ import torch
 
 import openbragg
 from command_line import SMALL, run
+from openbragg import read_image
 from openbragg.orchestrator.record_schema import record_schema
-from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.strict_json import layout
 from records import RUNS, TABLE, WITH_FILES, done, notices, recorded, refused, sha256
 
@@ -161,7 +161,7 @@ def test_the_document_reads_a_record_as_shown() -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "record.md").read_text(), flags=re.DOTALL)
     names: dict[str, Any] = {}
     exec(block, names)
-    assert (names["counts"].numpy() == read_smv(Path("a.img")).pixels).all()
+    assert (names["counts"].numpy() == read_image("a.img").pixels).all()
 
 
 def validator() -> jsonschema.Draft202012Validator:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from command_line import CRYSTAL, SMALL, Finished, run
-from openbragg.orchestrator.smv import read_smv
+from openbragg import read_image
 
 PROGRAM = (sys.executable, "-c", "import sys; from openbragg.cli.main import main; sys.exit(main(sys.argv[1:]))")
 MATRIX = "0.02 0 0\n0 0.02 0\n0 0 0.02\n"
@@ -152,7 +152,7 @@ def test_a_region_leaves_the_rest_zero_and_the_inside_as_it_was() -> None:
     whole, part = photons("whole.bin"), photons("part.bin")
     assert (part[~inside] == 0).all()
     assert (part[inside] == whole[inside]).all()
-    counts = [read_smv(Path(name)).pixels for name in ("whole.img", "part.img")]
+    counts = [read_image(name).pixels for name in ("whole.img", "part.img")]
     assert (counts[1][~inside] == 0).all()
     assert (counts[1][inside] == counts[0][inside]).all()
 

@@ -16,9 +16,9 @@ from openbragg.model.described import Geometry
 from openbragg.options import ANGLE_OF_CELL, COUNT, POSITIVE
 from openbragg.orchestrator.detectors import NamedDetector
 from openbragg.orchestrator.headers import Settings, camera_settings
+from openbragg.orchestrator.images import read_image
 from openbragg.orchestrator.matrix import read_mosflm_matrix
 from openbragg.orchestrator.quirks import notice
-from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.sources import read_sources
 from openbragg.roles import KnownCrystal
 from openbragg.units import unit
@@ -87,12 +87,18 @@ def _camera(assignments: Assignments, quirks: frozenset[str], notices: list[str]
         files = [words[0] for flag, words in assignments if flag.owner is owner and flag.field == field]
         if not files:
             continue
-        image = read_smv(Path(files[-1]))
-        found = camera_settings(image, is_mask=field == "mask", quirks=quirks, notices=notices)
+        path, is_mask = Path(files[-1]), field == "mask"
+        image = read_image(path)
+        if image.text:
+            found = camera_settings(path, image, is_mask=is_mask, quirks=quirks, notices=notices)
+        else:
+            # What -img says of the camera is a geometry, as that of -geometry is.
+            found = {Detector: {"pixels": image.pixels.shape}} if is_mask else {}
         for cls, values in found.items():
             settings.setdefault(cls, {}).update(values)
-        if field == "mask":
-            settings[Detector]["mask"] = image.pixels != 0
+        if is_mask:
+            seen = image.pixels != 0
+            settings[Detector]["mask"] = seen if image.masked is None else seen & ~image.masked
     detector = settings.get(Detector, {})
     flagged = {flag.field for flag, _ in assignments if flag.owner is Detector}
     if "close_distance" in detector and "distance" in flagged and "header-distance" not in quirks:

@@ -1,4 +1,4 @@
-"""``-geometry FILE`` and ``-detector NAME``: what they describe, and what flags beside them may say."""
+"""``-geometry FILE``, ``-img FILE`` and ``-detector NAME``: what they describe, and what flags beside them may say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
 from openbragg.cli.selection import Selected
 from openbragg.cli.settings import CameraFile, ConventionChoice, DetectorChoice, GeometryFile
-from openbragg.errors import UsageError
+from openbragg.errors import InputError, UsageError
 from openbragg.model import Beam, Detector
 from openbragg.model.absorption import attenuation_length
 from openbragg.model.described import Geometry
@@ -24,6 +24,7 @@ from openbragg.orchestrator.described import (
 )
 from openbragg.orchestrator.detectors import NamedDetector, named_detectors
 from openbragg.orchestrator.geometry_files import reader_of
+from openbragg.orchestrator.images import read_image
 from openbragg.roles import Found, Registry
 
 _READERS = "geometry_readers"
@@ -41,7 +42,9 @@ Settings = dict[type, dict[str, Any]]
 
 
 def read_described(registry: Registry, given: Given) -> Geometry | None:
-    """What the file of -geometry says; None where there is none.
+    """What the file of -geometry says, or the image of -img; None where there is none.
+
+    A header of keys and values, as SMV images have it, speaks of conventions and is read as such elsewhere.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def read_described(registry: Registry, given: Given) -> Geometry | None:
                 where = f"{chosen.file} is read as {found.name}" if found is not None else "expected with -geometry"
                 raise UsageError(f"{option.opts[0]} belongs to the geometry reader {plugin.name}: {where}")
     if found is None:
-        return None
+        return _image_geometry(assignments)
     geometry: Geometry = construct(found.cls, assignments).read(chosen.file)
     return geometry
 
@@ -81,6 +84,23 @@ def read_named(registry: Registry, given: Given) -> NamedDetector | None:
     return named_detectors(registry).get(chosen.name) if chosen.name is not None else None
 
 
+def _image_geometry(assignments: Assignments) -> Geometry | None:
+    """What the image of -img says; None where there is none, or it has a header of keys and values."""
+    camera: CameraFile = construct(CameraFile, assignments)
+    if camera.image is None:
+        return None
+    image = read_image(camera.image)
+    if not image.text and image.geometry is None:
+        raise InputError(f"{camera.image}: the image does not say where it was recorded")
+    return None if image.text else image.geometry
+
+
+def _describing(assignments: Assignments) -> str:
+    """The flag that names the file of a geometry."""
+    chosen: GeometryFile = construct(GeometryFile, assignments)
+    return "-img" if chosen.file is None else "-geometry"
+
+
 def place_as_described(registry: Registry, given: Given, geometry: Geometry | None, selected: Selected) -> None:
     """Make the convention of `selected` the one that places the detector as a file says, where there is one.
 
@@ -95,6 +115,8 @@ def place_as_described(registry: Registry, given: Given, geometry: Geometry | No
         if getattr(selected.roles.get(_CONVENTIONS), "name", "") == CONVENTION:
             raise UsageError(f"the convention {CONVENTION} places the detector as a file says: name it with -geometry")
         return
+    assignments = assignments_of(given)
+    by = _describing(assignments)
     vectors: dict[str, Any] = {}
     for plugin in registry.of_role(_CONVENTIONS):
         for option, words in given:
@@ -102,15 +124,15 @@ def place_as_described(registry: Registry, given: Given, geometry: Geometry | No
                 continue
             field = option.flag.field if isinstance(option, FlagOption) else ""
             if plugin.name != _CUSTOM or field not in _VECTORS:
-                raise UsageError(f"{option.opts[0]} and -geometry: the file places the detector; leave one out")
+                raise UsageError(f"{option.opts[0]} and {by}: the file places the detector; leave one out")
             assert isinstance(option, FlagOption)
             vectors[field] = option.flag.value(words)
     if "spindle" in vectors and turns_backwards(geometry):
         # It stands in for the file's axis, which is reversed with the angles.
         vectors["spindle"] = reversed_axis(vectors["spindle"])
-    asked: ConventionChoice = construct(ConventionChoice, assignments_of(given))
+    asked: ConventionChoice = construct(ConventionChoice, assignments)
     if asked.name not in (None, CONVENTION):
-        raise UsageError(f"-convention {asked.name} and -geometry: the file places the detector; leave one out")
+        raise UsageError(f"-convention {asked.name} and {by}: the file places the detector; leave one out")
     convention = registry.get(_CONVENTIONS, CONVENTION)
     selected.roles[_CONVENTIONS] = convention.cls(**{**placement(geometry), **vectors})
     # What was said of conventions that overrule each other is void.
@@ -127,13 +149,14 @@ def with_described(camera: Settings, geometry: Geometry, assignments: Assignment
         When a flag beside it cannot be combined with its panels.
     """
     said = described_settings(geometry)
+    by = _describing(assignments)
     for flag, _ in assignments:
-        if flag.owner in (CameraFile, DetectorChoice):
-            raise UsageError(f"{flag.spellings[0]} and -geometry: both describe the detector; leave one out")
+        if flag.owner is DetectorChoice or (flag.owner is CameraFile and by != flag.spellings[0]):
+            raise UsageError(f"{flag.spellings[0]} and {by}: both describe the detector; leave one out")
         several = len(geometry.panels) > 1
         if several or geometry.gaps or "layout" in said[Detector]:
             what = f"the {len(geometry.panels)} panels" if several else "the gaps" if geometry.gaps else "the segments"
-            _refuse_pixels(flag, f"-geometry: {what} of {geometry.source}")
+            _refuse_pixels(flag, f"{by}: {what} of {geometry.source}")
     mask = camera.get(Detector, {}).get("mask")
     if mask is not None:
         said[Detector]["mask"] = mask

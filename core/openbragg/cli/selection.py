@@ -92,7 +92,9 @@ def select(
         if suiting and detector is not None:
             notices += _said_of_noise(found, own, suiting, detector)
     standing = _without_withdrawn(assignments)
-    formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
+    # Some only read.
+    writing = [found for found in registry.of_role("image_formats") if hasattr(found.cls, "write")]
+    formats = [construct(found.cls, standing) for found in writing]
     backgrounds = _backgrounds(registry, assignments) if hooks is None or _BACKGROUNDS in hooks else []
     truths = [construct(found.cls, assignments) for found in registry.of_role("truth_formats")]
     made = [(construct(found.cls, assignments), found.origin()) for found in tracers]

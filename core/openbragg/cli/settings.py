@@ -165,7 +165,7 @@ class CameraFile:
         "-img",
         type=Path,
         metavar="FILE",
-        help="SMV image whose header gives pixels, distances, wavelength, beam centre, phi; flags override it.",
+        help="Image whose header gives pixels, distances, wavelength, beam centre, phi; flags override it.",
     )
 
 

@@ -151,7 +151,7 @@ class Detector:
         whole=_MASK,
         metavar="FILE",
         eq=attrs.cmp_using(eq=_same_pixels),
-        help="SMV image; where it is 0 nothing is rendered. Its header describes the camera, as that of -img does.",
+        help="Image; where it is 0 nothing is rendered. An SMV header describes the camera, as that of -img does.",
     )
     implied_pivot: str | None = attrs.field(default=None, kw_only=True)
     layout: tuple[Panel, ...] = attrs.field(default=(), kw_only=True)

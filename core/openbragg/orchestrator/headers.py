@@ -1,9 +1,10 @@
-"""Camera settings from the header of an SMV image: what -img and -mask take from it."""
+"""Camera settings from the header of an image whose keys are those of SMV: what -img and -mask take from it."""
 
 from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import attrs
 
@@ -11,7 +12,7 @@ from openbragg.errors import InputError
 from openbragg.model import Beam, Detector, Scan
 from openbragg.options import Rule, option_spec
 from openbragg.orchestrator.quirks import notice
-from openbragg.orchestrator.smv import SmvFile
+from openbragg.roles import ReadImage
 from openbragg.units import unit
 
 #: Keys of a header and what they set: a class, its field, which element of it, and the header's unit.
@@ -37,13 +38,15 @@ _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 Settings = dict[type, dict[str, object]]
 
 
-def camera_settings(image: SmvFile, *, is_mask: bool, quirks: frozenset[str], notices: list[str]) -> Settings:
+def camera_settings(
+    path: Path, image: ReadImage, *, is_mask: bool, quirks: frozenset[str], notices: list[str]
+) -> Settings:
     """What the header of an image says about detector, beam and scan.
 
     Parameters
     ----------
-    image
-        The image.
+    path, image
+        The image, which has a header of keys and values.
     is_mask
         A mask's BEAM_CENTER_Y is measured from the other edge, as in the reference program.
     quirks
@@ -60,25 +63,25 @@ def camera_settings(image: SmvFile, *, is_mask: bool, quirks: frozenset[str], no
     InputError
         When a key has a value that it cannot have; the message names the file and the key.
     """
-    exact = _effective({key: value for key in _KEYS if (value := _exact(image, key)) is not None})
+    exact = _effective({key: value for key in _KEYS if (value := _exact(path, image, key)) is not None})
     found = _effective({key: value for key in _KEYS if (value := _last_appearance(image, key)) is not None})
     if "header-keys" in quirks:
         exact = found
     # OpenBragg's own headers are meant for other readers than the reference, and each would be noticed.
     elif changed := [key for key in _KEYS if exact.get(key) != found.get(key) and key not in _unnoticed(image)]:
-        notices.append(notice("header-keys", f"{', '.join(changed)} of {image.path}"))
+        notices.append(notice("header-keys", f"{', '.join(changed)} of {path}"))
     if exact.get("TWOTHETA"):
         if "header-twotheta" in quirks:
             del exact["TWOTHETA"]
         else:
-            notices.append(notice("header-twotheta", f"{exact['TWOTHETA']:g} degrees in {image.path}"))
+            notices.append(notice("header-twotheta", f"{exact['TWOTHETA']:g} degrees in {path}"))
 
     slow, fast = image.pixels.shape
     settings: Settings = {Detector: {"pixels": (slow, fast)}, Beam: {}, Scan: {}}
     for key, value in exact.items():
         owner, field, component, unit_name = _KEYS[key]
         converted = unit(unit_name).to_si(value) if unit_name else value
-        _check(image, key, owner, field, converted, value)
+        _check(path, key, owner, field, converted, value)
         if component is None:
             settings[owner][field] = converted
         else:
@@ -90,7 +93,7 @@ def camera_settings(image: SmvFile, *, is_mask: bool, quirks: frozenset[str], no
     return settings
 
 
-def _exact(image: SmvFile, key: str) -> float | None:
+def _exact(path: Path, image: ReadImage, key: str) -> float | None:
     """The number of a key of this name."""
     names = (_OURS.get(key, key), key, _ALSO.get(key, key))
     text = next((image.header[name] for name in names if name in image.header), None)
@@ -101,11 +104,11 @@ def _exact(image: SmvFile, key: str) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{image.path}: expected a number for {key} in the header, got {text[:40]!r}")
+        raise InputError(f"{path}: expected a number for {key} in the header, got {text[:40]!r}")
     return value
 
 
-def _last_appearance(image: SmvFile, key: str) -> float | None:
+def _last_appearance(image: ReadImage, key: str) -> float | None:
     """The number after the last place in the header where a key's name stands, alone or in a longer one."""
     place = image.text.rfind(key)
     if place < 0:
@@ -115,7 +118,7 @@ def _last_appearance(image: SmvFile, key: str) -> float | None:
     return value if math.isfinite(value) else 0.0
 
 
-def _unnoticed(image: SmvFile) -> set[str]:
+def _unnoticed(image: ReadImage) -> set[str]:
     return {"TWOTHETA", *(key for key, ours in _OURS.items() if ours in image.header)}
 
 
@@ -124,11 +127,11 @@ def _effective(values: dict[str, float]) -> dict[str, float]:
     return {key: value for key, value in values.items() if key != "DISTANCE" or "CLOSE_DISTANCE" not in values}
 
 
-def _check(image: SmvFile, key: str, owner: type, field: str, converted: float, value: float) -> None:
+def _check(path: Path, key: str, owner: type, field: str, converted: float, value: float) -> None:
     spec = option_spec(getattr(attrs.fields(owner), field))
     rule: Rule | None = spec.rule if spec is not None else None
     if rule is not None and not rule.accepts(converted):
-        raise InputError(f"{image.path}: expected {rule.text} for {key} in the header, got {value:g}")
+        raise InputError(f"{path}: expected {rule.text} for {key} in the header, got {value:g}")
 
 
 def _measure_from_other_edge(detector: dict[str, object], slow: int) -> None:

@@ -30,7 +30,7 @@ from openbragg.orchestrator.series import (
     series_seed,
 )
 from openbragg.orchestrator.series_files import SeriesFiles, SeriesOutput, seeds_there
-from openbragg.orchestrator.truth import make_truth, write_truth
+from openbragg.orchestrator.truth import make_truth, prepared, write_truth
 from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid
 from openbragg.roles import Registry, Series, Tracer, WrittenImages
 from openbragg.version import own_version

@@ -22,7 +22,8 @@ from openbragg.roles.diagnoses import (
 )
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
-from openbragg.roles.image_formats import Image, ImageFormat, Series, SeriesFormat
+from openbragg.roles.image_formats import Image, ImageFormat, ImageReader, ReadImage, Series, SeriesFormat
+from openbragg.roles.image_source import ImageSource
 from openbragg.roles.installed import BLOCK_VARIABLE, Found, Registry
 from openbragg.roles.lattice_shapes import BoundedLatticeShape, Lattice, LatticeShape
 from openbragg.roles.miller import Miller
@@ -63,6 +64,8 @@ __all__ = [
     "GroupedStructureFactors",
     "Image",
     "ImageFormat",
+    "ImageReader",
+    "ImageSource",
     "InterpolatingStructureFactors",
     "KnownCrystal",
     "Lattice",
@@ -76,6 +79,7 @@ __all__ = [
     "PixelTrace",
     "Plugin",
     "PredictedReflections",
+    "ReadImage",
     "Readout",
     "ReadoutNoiseModel",
     "ReflectionTable",

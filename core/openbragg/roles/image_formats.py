@@ -1,4 +1,4 @@
-"""The contract of image formats, and the images and series on their way to a file."""
+"""The contracts of image formats: images and series on their way to a file, and images read from one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import attrs
 from openbragg.roles.plugin import Plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
 
     from openbragg.model import Experiment, Scan
+    from openbragg.model.described import Geometry
     from openbragg.model.geometry import Laboratory
+    from openbragg.roles.image_source import ImageSource
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -129,4 +131,74 @@ class SeriesFormat(ImageFormat, Protocol):
             What the images have in common.
         parts
             The files that hold what `write_part` wrote, in the order of the images.
+        """
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ReadImage:
+    """An image from a file, and what the file says of it; None, or nothing, for what it does not say.
+
+    Attributes
+    ----------
+    pixels
+        The values, (slow, fast), in the file's own number type; it may not be writable.
+    masked
+        Which pixels measured nothing, booleans (slow, fast); None where all did. Whatever value they have says nothing.
+    content
+        ``photons`` (expected, without noise, in a scale), ``counts``, or ``shades`` (of a picture to look at).
+    pedestal
+        Counts of a pixel that no photon met.
+    gain
+        Counts per photon.
+    overload
+        From this value on a pixel is overloaded.
+    geometry
+        Panels, beam, spindle and the scan of this image, in metres and radians; of every format in one laboratory, with
+        the beam along x and the spindle, where it is across the beam, along z, as in MOSFLM's convention.
+    header
+        Keys and values, of formats whose header is a list of them.
+    text
+        That header as it stands in the file.
+    number
+        Its number in a file of several, from 1 unless the file counts otherwise; None in a file of one.
+    """
+
+    pixels: np.ndarray[Any, np.dtype[Any]]
+    masked: np.ndarray[Any, np.dtype[np.bool_]] | None = None
+    content: str = ""
+    pedestal: float | None = None
+    gain: float | None = None
+    overload: float | None = None
+    geometry: Geometry | None = None
+    header: Mapping[str, str] = attrs.field(factory=dict)
+    text: str = ""
+    number: int | None = None
+
+
+@runtime_checkable
+class ImageReader(Plugin, Protocol):
+    """Images from a file; a class may be an `ImageFormat` and this.
+
+    A class that reads many formats may have an attribute ``general``, which is True: it gives way to classes that are
+    made for one.
+    """
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """Whether a file of this name that begins so is of the kind that the class reads.
+
+        `beginning` is up to 256 KiB, unpacked if the file is packed by gzip or bzip2. The name may decide where the
+        content cannot. It is called for any image that is read, so it should be quick, import no heavy library, and be
+        sure: a file that two classes recognise is refused.
+        """
+
+    def read(self, source: ImageSource) -> Sequence[ReadImage]:
+        """The images of a file, at least one; of a file that holds many, each is read when it is asked for.
+
+        No memory is reserved for more pixels than the file holds.
+
+        Raises
+        ------
+        InputError
+            When it cannot be used; one line that names the file.
         """

@@ -37,6 +37,8 @@ class Role:
         What people call a plugin of this role.
     protocol
         The contract.
+    alternatives
+        Other contracts, one of which is enough.
     default
         The plugin used when none is chosen; empty for roles of which any number, or none, may be active at once.
     flag
@@ -51,3 +53,18 @@ class Role:
     default: str = ""
     flag: str = ""
     simulates: bool = True
+    alternatives: tuple[type, ...] = ()
+
+    def missing(self, cls: type) -> list[str]:
+        """Names of the methods of the contract that a class lacks; none where it keeps that or an alternative."""
+        lacking: list[str] = []
+        for protocol in (*self.alternatives, self.protocol):
+            methods = (name for name, member in vars(protocol).items() if callable(_plain(member)))
+            lacking = [name for name in methods if not name.startswith("_") and not callable(getattr(cls, name, None))]
+            if not lacking:
+                break
+        return lacking
+
+
+def _plain(member: object) -> object:
+    return member.__func__ if isinstance(member, classmethod) else member

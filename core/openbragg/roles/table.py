@@ -8,7 +8,7 @@ from openbragg.roles.detectors import DetectorFamily
 from openbragg.roles.diagnoses import Diagnosis
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
-from openbragg.roles.image_formats import ImageFormat
+from openbragg.roles.image_formats import ImageFormat, ImageReader
 from openbragg.roles.lattice_shapes import LatticeShape
 from openbragg.roles.noise_models import NoiseModel
 from openbragg.roles.plugin import Role
@@ -24,7 +24,7 @@ ROLES = (
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
     Role("diagnoses", "diagnosis", Diagnosis, simulates=False),
-    Role("image_formats", "image format", ImageFormat),
+    Role("image_formats", "image format", ImageFormat, alternatives=(ImageReader,)),
     Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
     Role("truth_formats", "truth format", TruthFormat),
     Role("detectors", "detector family", DetectorFamily, simulates=False),

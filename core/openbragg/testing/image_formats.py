@@ -142,7 +142,7 @@ def check_round_trip(
         part = image.rendered()
         _require_equal(found[part], np.asarray(expected(image))[part], tolerance)
 
-    for_all(comes_back, _recipes(content), examples=_EXAMPLES)
+    for_all(comes_back, image_recipes(content), examples=_EXAMPLES)
 
 
 def check_unrendered_pixels(image_format: ImageFormat, read: Reader, content: str, *, blank: float = 0.0) -> None:
@@ -159,7 +159,7 @@ def check_unrendered_pixels(image_format: ImageFormat, read: Reader, content: st
                 f"{wrong.size} pixels outside the region {image.region} are {wrong[0]}, expected {blank}"
             )
 
-    for_all(is_blank, _recipes(content), examples=_EXAMPLES)
+    for_all(is_blank, image_recipes(content), examples=_EXAMPLES)
 
 
 def check_plain_stream(image_format: ImageFormat, content: str) -> None:
@@ -187,7 +187,7 @@ def check_plain_stream(image_format: ImageFormat, content: str) -> None:
         require(bool((image.pixels == before).all()), "writing changed the image's pixels")
         require(pipe.written == _written(image_format, image), "two writes of one image gave different bytes")
 
-    for_all(is_plain, _recipes(content), examples=3)
+    for_all(is_plain, image_recipes(content), examples=3)
 
 
 @attrs.frozen
@@ -212,7 +212,7 @@ class _Recipe:
 
 
 @st.composite
-def _recipes(draw: st.DrawFn, content: str, /) -> _Recipe:
+def image_recipes(draw: st.DrawFn, content: str, /) -> _Recipe:
     """Images of unequal sides, empty to bright, rendered in part."""
     shape = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
     slow, fast = (sorted(draw(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)))) for n in shape)

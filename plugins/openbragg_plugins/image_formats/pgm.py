@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 import attrs
 
-from openbragg import NOT_NEGATIVE, hookimpl, option
+from openbragg import NOT_NEGATIVE, InputError, hookimpl, option, read_at_most, shown
 from openbragg_plugins.image_formats.strips import strips
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
-    from openbragg import Image, ImageFormat
+    from openbragg import Image, ImageFormat, ImageSource, ReadImage
 
 #: Grey value that five standard deviations of the photons come to when the scale is chosen automatically.
 _FIVE_SIGMA_GREY = 250.0
+#: How any of the portable pixmaps begins, and the header of a binary greymap.
+_NETPBM = re.compile(rb"P[1-7][\s#]")
+_GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_HEADER = re.compile(rb"P5" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,5})\s")
+#: Enough for a header with its comments.
+_HEADER_BYTES = 4096
+_LARGEST_GREY = 65535
 
 
 @attrs.frozen
@@ -63,6 +73,38 @@ class Pgm:
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
         return "image.pgm" if content == "photons" and self.pgmfile is not False else None
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """See `openbragg.ImageReader.recognises`."""
+        return _NETPBM.match(beginning) is not None
+
+    def read(self, source: ImageSource) -> Sequence[ReadImage]:
+        """See `openbragg.ImageReader.read`: one byte a pixel or, beyond 255, two of them, the higher one first."""
+        import numpy as np
+
+        from openbragg import ReadImage
+        from openbragg_plugins.image_formats.arrays import rest_as_array
+
+        path = source.path
+        with source.open() as stream:
+            start = read_at_most(stream, _HEADER_BYTES)
+            if not start.startswith(b"P5"):
+                what = f"this is a {shown(start[:2].decode('latin-1'))}"
+                raise InputError(f"{path}: of the portable pixmaps only binary greymaps (P5) are read, {what}")
+            found = _HEADER.match(start)
+            if found is None:
+                raise InputError(f"{path}: expected width, height and largest grey value after P5")
+            fast, slow, largest = (int(word) for word in found.groups())
+            if fast == 0 or slow == 0 or not 0 < largest <= _LARGEST_GREY:
+                raise InputError(
+                    f"{path}: expected a width and height above 0 and a largest grey value of 1 to {_LARGEST_GREY}, "
+                    f"got {fast}, {slow} and {largest}"
+                )
+            stream.seek(found.end())
+            numbers = np.dtype("u1" if largest < 256 else ">u2")
+            pixels = rest_as_array(source, stream, found.end(), numbers, (slow, fast))
+        return (ReadImage(pixels=pixels),)
 
 
 def _automatic_scale(pixels: np.ndarray[Any, Any], hidden: Any, part: tuple[slice, slice]) -> float:

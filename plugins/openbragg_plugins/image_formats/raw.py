@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import hookimpl, option
+from openbragg import InputError, hookimpl, option
 
 if TYPE_CHECKING:
-    from openbragg import Image, ImageFormat
+    from collections.abc import Sequence
+
+    from openbragg import Image, ImageFormat, ImageSource, ReadImage
+
+_BYTES = 4
 
 
 @attrs.frozen
@@ -34,6 +39,34 @@ class Raw:
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
         return "floatimage.bin" if content == "photons" else None
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """See `openbragg.ImageReader.recognises`: nothing tells such files; they are what is left."""
+        return False
+
+    def read(self, source: ImageSource) -> Sequence[ReadImage]:
+        """See `openbragg.ImageReader.read`: of the shape that is given, else square."""
+        import numpy as np
+
+        from openbragg import ReadImage
+        from openbragg_plugins.image_formats.arrays import check_values, rest_as_array
+
+        shape = source.shape or _square(source)
+        with source.open() as stream:
+            pixels = rest_as_array(source, stream, 0, np.dtype("<f4"), shape)
+        return (ReadImage(pixels=check_values(source.path, pixels)),)
+
+
+def _square(source: ImageSource) -> tuple[int, int]:
+    size = source.size()
+    edge = math.isqrt(size // _BYTES)
+    if edge * edge * _BYTES != size:
+        raise InputError(
+            f"{source.path}: no image of a known format, and its {size} bytes are no square of float32 pixels; "
+            "a raw image that is not square needs its shape"
+        )
+    return edge, edge
 
 
 @hookimpl

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from openbragg import unit
-from openbragg_plugins.image_formats.mcstas import mcstas_axes, turned
+from openbragg_plugins.image_formats.nxmx.mcstas import mcstas_axes, turned
 
 if TYPE_CHECKING:
     import numpy as np

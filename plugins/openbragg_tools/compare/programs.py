@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import attrs
 
-from openbragg import InputError, Picture, read_picture
+from openbragg import InputError, Picture, read_image, read_picture
 
 #: Of what a program says, so much of the end is read.
 _LAST_BYTES = 4096
@@ -93,7 +93,7 @@ def run_program(
         raise InputError(f"{named}: it wrote no image to the file that -floatfile names")
     try:
         if shape is None and counts.is_file():
-            slow, fast = read_picture(counts).pixels.shape
+            slow, fast = read_image(counts).pixels.shape
             shape = (slow, fast)
         return Run(read_picture(photons, shape), seconds, tuple(messages))
     except InputError as error:

@@ -17,8 +17,8 @@ from hypothesis.extra.numpy import arrays
 
 from openbragg import Beam, Detector, Image, InputError, Scan
 from openbragg.testing import check_image_format, make_image
-from openbragg_plugins.image_formats.byte_offset import byte_offsets
-from openbragg_plugins.image_formats.minicbf import MiniCbf, cbf
+from openbragg_plugins.image_formats.minicbf.byte_offset import byte_offsets
+from openbragg_plugins.image_formats.minicbf.format import MiniCbf, cbf
 
 MM = 1e-3
 CUTOFF = 1048575

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from command_line import SMALL, run
 from openbragg import Detector, Series
 from openbragg.testing import check_image_format, make_image
-from openbragg_plugins.image_formats.mcstas import mcstas_axes
-from openbragg_plugins.image_formats.nxmx import NXmx
+from openbragg_plugins.image_formats.nxmx.format import NXmx
+from openbragg_plugins.image_formats.nxmx.mcstas import mcstas_axes
 
 
 def written(image, **options) -> h5py.File:
@@ -90,7 +90,7 @@ def test_a_library_that_is_missing_is_one_line_before_anything_is_rendered(
 
 def test_images_are_compressed_also_where_hdf5_is_told_of_the_filter() -> None:
     code = (
-        "import numpy, openbragg_plugins.image_formats.hdf5_chunks as c; c.packed(numpy.zeros((9, 9), 'u4'), 'bslz4')"
+        "import numpy, openbragg_plugins.image_formats.nxmx.chunks as c; c.packed(numpy.zeros((9, 9), 'u4'), 'bslz4')"
     )
     environment = {**os.environ, "HDF5_PLUGIN_PATH": hdf5plugin.PLUGIN_PATH}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)

@@ -10,7 +10,7 @@ from PIL import Image as Picture
 
 from openbragg import Image, InputError
 from openbragg.testing import check_image_format, make_image
-from openbragg_plugins.image_formats.png import Png
+from openbragg_plugins.image_formats.png.format import Png
 
 
 def read(data: bytes, shape: tuple[int, int]) -> np.ndarray:

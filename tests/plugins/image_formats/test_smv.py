@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from openbragg import Detector, Image, InputError, Scan
 from openbragg.testing import check_image_format, make_image
-from openbragg_plugins.image_formats.smv import Smv
+from openbragg_plugins.image_formats.smv.format import Smv
 
 MM = 1e-3
 LARGEST = 65535

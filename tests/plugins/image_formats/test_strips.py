@@ -9,8 +9,8 @@ from openbragg import ImageFormat
 from openbragg.testing import make_image
 from openbragg_plugins.image_formats import strips as strips_module
 from openbragg_plugins.image_formats.pgm import Pgm
-from openbragg_plugins.image_formats.png import Png
-from openbragg_plugins.image_formats.smv import Smv
+from openbragg_plugins.image_formats.png.format import Png
+from openbragg_plugins.image_formats.smv.format import Smv
 from openbragg_plugins.image_formats.strips import strips
 
 

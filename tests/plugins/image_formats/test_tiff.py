@@ -12,7 +12,7 @@ import pytest
 
 from openbragg import Detector, Image, InputError
 from openbragg.testing import check_image_format, make_image
-from openbragg_plugins.image_formats.tiff import Tiff
+from openbragg_plugins.image_formats.tiff.format import Tiff
 
 
 def written(tiff: Tiff, image: Image) -> bytes:

@@ -1,0 +1,1 @@
+"""Formats that the library fabio reads."""

@@ -1,0 +1,1 @@
+"""miniCBF, the format of PILATUS detectors."""

@@ -1,0 +1,266 @@
+"""NXmx: the HDF5 files of macromolecular crystallography, as NeXus defines them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+
+import attrs
+
+from openbragg import COUNT, Rule, hookimpl, one_of, option
+from openbragg_plugins.image_formats.nxmx.chunks import (
+    COMPRESSIONS,
+    create_images,
+    h5py_module,
+    packed,
+    put,
+    require_libraries,
+)
+from openbragg_plugins.image_formats.nxmx.description import Description, describe, group
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from openbragg import Image, ImageFormat, ImageSource, ReadImage, Series
+
+#: Largest pixel of each type: readers hold pixels in 32 bits with a sign, and mark bad pixels with the two largest.
+_LARGEST = {"uint16": 65533, "uint32": 2**31 - 3, "int32": 2**31 - 3}
+#: HDF5 of 2018, which all readers of today know.
+_VERSION = ("v110", "v110")
+_DATA = "/entry/data/data"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+_TYPES = one_of("auto", "uint16", "uint32", "int32", "float32")
+_COMPRESSIONS = one_of(*COMPRESSIONS)
+_INSTANT = Rule("a time with its zone, like 2026-01-31T12:00:00Z", _is_instant)
+
+
+@attrs.frozen
+class NXmx:
+    """A single image, or a whole series, with the geometry of detector and goniometer, as DIALS and others read it.
+
+    Photons are float32, counts uint32, unless a type is asked for; whole numbers are rounded and clipped to it. Pixels
+    that are not there are in the file's pixel mask and have the largest number of their type, 0 in float32. Source:
+    NeXus application definition NXmx.
+    """
+
+    name: ClassVar[str] = "nxmx"
+    summary: ClassVar[str] = "NXmx (NeXus HDF5), a whole series in one"
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    file: Path | None = option(
+        "-nxmx", type=Path, output="counts", metavar="FILE", help="Write counts with noise as NXmx, also of a series."
+    )
+    photons_file: Path | None = option(
+        "-nxmx_photons", type=Path, output="photons", metavar="FILE", help="Write photons without noise as NXmx."
+    )
+    pixel_type: str = option(
+        "-nxmx_type",
+        type=str,
+        default="auto",
+        rule=_TYPES,
+        metavar="TYPE",
+        help="Type of the pixels: uint16, uint32, int32 or float32. Default: uint32 for counts, float32 for photons.",
+    )
+    compression: str = option(
+        "-nxmx_compression",
+        type=str,
+        default="bslz4",
+        rule=_COMPRESSIONS,
+        metavar="bslz4 | gzip | none",
+        help="bitshuffle and LZ4, as detectors of today write, or gzip, which every HDF5 can read.",
+    )
+    block: int | None = option(
+        "-nxmx_block",
+        type=int,
+        rule=COUNT,
+        unit="images",
+        help="Put so many images of a series into a file of its own, NAME_data_000001.h5 and so on. Default: all into "
+        "the one file.",
+    )
+    start_time: str = option(
+        "-nxmx_start_time",
+        type=str,
+        default="1970-01-01T00:00:00Z",
+        rule=_INSTANT,
+        metavar="TIME",
+        help="When the first image is said to begin. It is no clock's time, so that equal runs give equal files.",
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.file is not None or self.photons_file is not None:
+            # Better now than when the image is rendered.
+            require_libraries(self.compression)
+
+    def write(self, stream: BinaryIO, image: Image) -> None:
+        """See `openbragg.ImageFormat.write`."""
+        # HDF5 goes back in what it writes, which a pipe cannot.
+        memory = io.BytesIO()
+        with _new(memory) as file:
+            entry = _entry(file)
+            self._images(entry, image.content, image.pixels.shape, [self._chunk(image)])
+            describe(entry, self._description(image, image.pixels.shape, (image.experiment.scan,)))
+        stream.write(memory.getvalue())
+
+    def default_file(self, content: str) -> str | None:
+        """See `openbragg.ImageFormat.default_file`."""
+        return None
+
+    @classmethod
+    def recognises(cls, beginning: bytes, name: str) -> bool:
+        """See `openbragg.ImageReader.recognises`."""
+        return beginning.startswith(_HDF5)
+
+    def read(self, source: ImageSource) -> Sequence[ReadImage]:
+        """See `openbragg.ImageReader.read`."""
+        from openbragg_plugins.image_formats.nxmx.reading import read_nxmx
+
+        return read_nxmx(source)
+
+    def largest(self, content: str) -> int | None:
+        """The largest value of a pixel of photons or counts; None for floating-point numbers."""
+        return _LARGEST.get(self._type(content))
+
+    def overloads(self, image: Image) -> int:
+        """See `openbragg.ImageFormat`: pixels that the type does not hold."""
+        largest = self.largest(image.content)
+        return 0 if largest is None else int((image.pixels[image.rendered()] > largest).sum())
+
+    def write_part(self, stream: BinaryIO, image: Image) -> None:
+        """See `openbragg.SeriesFormat.write_part`."""
+        stream.write(self._chunk(image))
+
+    def series_files(self, path: Path, images: int) -> tuple[Path, ...]:
+        """See `openbragg.SeriesFormat.series_files`."""
+        if self.block is None:
+            return (path,)
+        stem = path.stem.removesuffix("_master")
+        blocks = -(-images // self.block)
+        return *(path.with_name(f"{stem}_data_{number:06d}.h5") for number in range(1, blocks + 1)), path
+
+    def write_series(self, stream: BinaryIO, file: Path, path: Path, series: Series, parts: Sequence[Path]) -> None:
+        """See `openbragg.SeriesFormat.write_series`."""
+        files = self.series_files(path, len(parts))
+        shape = series.shape
+        with _new(stream) as opened:
+            entry = _entry(opened)
+            if file != path:
+                assert self.block is not None
+                first = files.index(file) * self.block
+                block = parts[first : first + self.block]
+                data = self._images(entry, series.content, shape, _contents(block), len(block))
+                data.attrs["image_nr_low"], data.attrs["image_nr_high"] = first + 1, first + len(block)
+                return
+            if self.block is None:
+                self._images(entry, series.content, shape, _contents(parts), len(parts))
+            else:
+                self._links(entry, series.content, shape, [each.name for each in files[:-1]], len(parts))
+            describe(entry, self._description(series, shape, series.scans))
+
+    def _images(
+        self, entry: Any, content: str, shape: tuple[int, ...], chunks: Iterable[bytes], images: int = 1
+    ) -> Any:
+        import numpy as np
+
+        data = create_images(_data(entry), "data", images, shape, np.dtype(self._type(content)), self.compression)
+        put(data, chunks)
+        return data
+
+    def _links(self, entry: Any, content: str, shape: tuple[int, ...], names: list[str], images: int) -> None:
+        """The images of the blocks as one data set, and each block under the name that detectors give it."""
+        import numpy as np
+
+        h5py = h5py_module()
+        assert self.block is not None
+        data = _data(entry)
+        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        # h5py's own way to make such a data set writes the time of day into it.
+        made.set_obj_track_times(False)
+        whole = h5py.h5s.create_simple((images, *shape))
+        for number, name in enumerate(names):
+            first = number * self.block
+            count = (min(self.block, images - first), *shape)
+            whole.select_hyperslab((first, 0, 0), count)
+            made.set_virtual(whole, name.encode(), _DATA.encode(), h5py.h5s.create_simple(count))
+            data[f"data_{number + 1:06d}"] = h5py.ExternalLink(name, _DATA)
+        whole.select_all()
+        kind = h5py.h5t.py_create(np.dtype(self._type(content)))
+        h5py.h5d.create(data.id, b"data", kind, whole, made)
+
+    def _type(self, content: str) -> str:
+        if self.pixel_type != "auto":
+            return self.pixel_type
+        return "float32" if content == "photons" else "uint32"
+
+    def _chunk(self, image: Image) -> bytes:
+        return packed(self._pixels(image), self.compression)
+
+    def _pixels(self, image: Image) -> np.ndarray[Any, Any]:
+        """The stored frame, (slow, fast), with 0 where nothing was rendered."""
+        import numpy as np
+
+        name = self._type(image.content)
+        pixels: np.ndarray[Any, Any] = np.zeros(image.pixels.shape, dtype=name)
+        part = image.rendered()
+        largest = _LARGEST.get(name)
+        if largest is None:
+            pixels[part] = image.pixels[part]
+        else:
+            lowest = -largest if name == "int32" else 0
+            pixels[part] = np.rint(image.pixels[part]).clip(lowest, largest)
+        mask = image.experiment.detector.hidden()
+        if mask is not None:
+            pixels[mask] = 0 if largest is None else np.iinfo(name).max
+        return pixels
+
+    def _description(self, image: Image | Series, shape: tuple[int, ...], scans: Sequence[Any]) -> Description:
+        name = self._type(image.content)
+        return Description(
+            experiment=image.experiment,
+            laboratory=image.laboratory,
+            scans=scans,
+            shape=shape,
+            mask=image.experiment.detector.hidden(),
+            largest=self.largest(image.content),
+            smallest=None if name == "int32" else 0,
+            bits=None if name == "float32" else int(name.lstrip("uint")),
+            start_time=self.start_time,
+        )
+
+
+def _new(stream: BinaryIO) -> Any:
+    return h5py_module().File(stream, "w", libver=_VERSION)
+
+
+def _entry(file: Any) -> Any:
+    file.attrs["default"] = "entry"
+    entry = group(file, "entry", "NXentry")
+    entry.attrs["default"] = "data"
+    return entry
+
+
+def _data(entry: Any) -> Any:
+    data = group(entry, "data", "NXdata")
+    data.attrs["signal"] = "data"
+    return data
+
+
+def _contents(parts: Iterable[Path]) -> Iterator[bytes]:
+    return (path.read_bytes() for path in parts)
+
+
+@hookimpl
+def image_formats() -> list[type[ImageFormat]]:
+    """Offer NXmx."""
+    return [NXmx]

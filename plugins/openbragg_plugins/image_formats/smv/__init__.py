@@ -1,0 +1,1 @@
+"""SMV images, the format of ADSC detectors."""

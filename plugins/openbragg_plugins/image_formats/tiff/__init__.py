@@ -1,0 +1,1 @@
+"""TIFF, which every program for images reads."""
