@@ -265,7 +265,7 @@ def test_python_does_the_whole_of_a_series_on_the_command_line_to_the_same_bytes
 
     made = Simulation(
         Experiment(
-            crystal=Crystal(cell=(50 * A, 60 * A, 70 * A, RIGHT, RIGHT, RIGHT), cells=(5, 5, 5)),
+            crystal=Crystal(cell=(5e-9, 6e-9, 7e-9, RIGHT, RIGHT, RIGHT), cells=(5, 5, 5)),
             detector=Detector(pixels=(8, 8), pixel_size=2e-3, distance=0.1),
             scan=Scan(range=pi / 180),
             sampling=Sampling(oversample=1, seed=3),

@@ -56,7 +56,8 @@ class ImageFormat(Plugin, Protocol):
     """A file from an image.
 
     A format names its files in option fields with ``output="photons"`` or ``output="counts"``; for each that is
-    set, `write` is called with that content. `default_file` names a file for runs in which no output was asked for.
+    set, `write` is called with that content. `default_file` names a file for runs in which no output was asked for. A
+    class attribute ``suffixes`` tells the ends of names by which Python chooses it, with the point and in lower case.
 
     A format whose files have a quirk of the reference program may have a method ``reference_difference(image)``, which
     gives the quirk's name and what would have been different in this file, or None where nothing would. One whose

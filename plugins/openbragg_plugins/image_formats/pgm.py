@@ -36,6 +36,7 @@ class Pgm:
     name: ClassVar[str] = "pgm"
     summary: ClassVar[str] = "8-bit portable greymap"
     flags: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = (".pgm",)
 
     pgmfile: Path | Literal[False] | None = option(
         "-pgmfile",

@@ -25,6 +25,7 @@ class Raw:
     name: ClassVar[str] = "raw"
     summary: ClassVar[str] = "photons as headerless little-endian float32"
     flags: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = (".bin", ".raw")
 
     floatfile: Path | None = option(
         "-floatfile", "-floatimage", type=Path, output="photons", metavar="FILE", help="Write photons as raw floats."

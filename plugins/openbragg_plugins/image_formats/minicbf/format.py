@@ -55,6 +55,7 @@ class MiniCbf:
     name: ClassVar[str] = "minicbf"
     summary: ClassVar[str] = "miniCBF (PILATUS), 32-bit counts, byte-offset compressed"
     flags: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = (".cbf",)
 
     file: Path | None = option(
         "-cbf", "-cbfile", type=Path, output="counts", metavar="FILE", help="Write counts with noise as miniCBF."

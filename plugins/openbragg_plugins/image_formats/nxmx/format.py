@@ -58,6 +58,7 @@ class NXmx:
     name: ClassVar[str] = "nxmx"
     summary: ClassVar[str] = "NXmx (NeXus HDF5), a whole series in one"
     flags: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = (".nxs", ".h5")
 
     file: Path | None = option(
         "-nxmx", type=Path, output="counts", metavar="FILE", help="Write counts with noise as NXmx, also of a series."

@@ -31,6 +31,7 @@ class Png:
     name: ClassVar[str] = "png"
     summary: ClassVar[str] = "picture for people, black spots on white"
     flags: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = (".png",)
 
     file: Path | None = option(
         "-pngfile", "-pngimage", type=Path, output="photons", metavar="FILE", help="Write a picture of the photons."

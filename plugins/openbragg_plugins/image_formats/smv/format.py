@@ -46,6 +46,7 @@ class Smv:
     name: ClassVar[str] = "smv"
     summary: ClassVar[str] = "SMV (ADSC), unsigned 16-bit"
     flags: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = (".img",)
 
     intfile: Path | None = option(
         "-intfile", "-intimage", type=Path, output="photons", metavar="FILE", help="Write scaled photons without noise."
