@@ -25,7 +25,7 @@ from openbragg.orchestrator.traces.tolerances import Tolerances
 from openbragg.orchestrator.traces.writing import to_json, write_log
 from traced_model import DEGREE, Simulator
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "compare-traces.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "compare-traces.md"
 GOOD = Simulator()
 LAMBDA = GOOD.wavelength
 IN_DEGREES = 1.0 / DEGREE

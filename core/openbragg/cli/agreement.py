@@ -130,7 +130,7 @@ class Agreement:
         return _WITHIN if correlation is not None and correlation >= self.settings.threshold else _BELOW
 
     def summary(self) -> dict[str, Any]:
-        """The content of summary.json; docs/compare.md says what the keys mean."""
+        """The content of summary.json; docs/reference/compare.md says what the keys mean."""
         source = "file" if self.settings.flags is None else "command"
         return {
             "verdict": _VERDICTS[self.exit_status()],

@@ -30,7 +30,7 @@ def command(blocked: tuple[str, ...]) -> click.Command:
 
 
 def row(preset: Preset) -> tuple[str, ...]:
-    """What people want to know of a detector, as in `openbragg detectors` and docs/detectors.md."""
+    """What people want to know of a detector, as in `openbragg detectors` and docs/reference/detectors.md."""
     several = preset.modules != (1, 1)
     return (
         preset.name,
@@ -45,7 +45,7 @@ def row(preset: Preset) -> tuple[str, ...]:
 
 
 def page_table() -> str:
-    """The table of docs/detectors.md, which a test compares with this one."""
+    """The table of docs/reference/detectors.md, which a test compares with this one."""
     rows = [_HEADINGS, ("---",) * len(_HEADINGS), *(row(preset) for preset in PRESETS)]
     return "".join(f"| {' | '.join(line)} |\n" for line in rows)
 

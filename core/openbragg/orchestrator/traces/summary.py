@@ -17,7 +17,7 @@ VERSION = 1
 
 
 def as_json(comparison: Comparison) -> str:
-    """Everything of a comparison; docs/compare-traces.md says what the keys mean."""
+    """Everything of a comparison; docs/reference/compare-traces.md says what the keys mean."""
     content = {
         "format": FORMAT,
         "version": VERSION,
