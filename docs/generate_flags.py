@@ -203,7 +203,7 @@ double-dash alias.
 
 *The reference* is `nanoBragg.c`. Where the last column says "the same", it has a flag of these names, with this unit,
 default and meaning. A default stands there where it is another one, as it is in the source, not as the usage text has
-it. Quirks are repeated with `--compat nanobragg`, or one by one; [quirks.md](../explanation/quirks.md) describes them.
+it. Quirks are repeated with `--compat nanobragg`, or one by one; [Quirks of the reference](../explanation/quirks.md) describes them.
 
 In general:
 
