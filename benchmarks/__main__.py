@@ -15,12 +15,13 @@ import attrs
 import click
 
 from benchmarks import plots
-from benchmarks.cases import GRADIENTS, NAMES, SkippedError, make_case
+from benchmarks.calls import measure_calls
+from benchmarks.cases import CALLS, GRADIENTS, NAMES, SkippedError, make_case
 from benchmarks.curves import PIXELS, STEPS, measure_curve
 from benchmarks.gradients import measure_gradients
 from benchmarks.measure import measure, progress
 from benchmarks.programs import CPU, OURS, Program, checkout_program, contestants, reference_program
-from benchmarks.report import case_lines, case_result, curve_lines, gradients_result
+from benchmarks.report import calls_result, case_lines, case_result, curve_lines, gradients_result
 from benchmarks.revisions import ROOT, checkout, commit_of, here
 from openbragg.errors import InputError, OpenBraggError
 from openbragg.orchestrator.outputs import write_text
@@ -45,7 +46,7 @@ class Settings:
 
     def chosen(self) -> list[str]:
         """The cases to run, in their order; all unless some are named, or curves alone."""
-        known = [*NAMES, GRADIENTS]
+        known = [*NAMES, GRADIENTS, CALLS]
         wanted = self.cases or (() if self.curves else (_ALL,))
         return [name for name in known if _ALL in wanted or name in wanted]
 
@@ -58,9 +59,9 @@ class Settings:
     "--case",
     "cases",
     multiple=True,
-    type=click.Choice([*NAMES, GRADIENTS, _ALL]),
+    type=click.Choice([*NAMES, GRADIENTS, CALLS, _ALL]),
     metavar="NAME",
-    help=f"A case to run, may be given several times: {', '.join([*NAMES, GRADIENTS, _ALL])}. Default: all.",
+    help=f"A case to run, may be given several times: {', '.join([*NAMES, GRADIENTS, CALLS, _ALL])}. Default: all.",
 )
 @click.option("--curves", is_flag=True, help="Measure how time and memory grow; without --case, that alone.")
 @click.option(
@@ -169,6 +170,11 @@ def _run(settings: Settings, programs: list[Program], commit: str | None, folder
 
 
 def _case(name: str, settings: Settings, programs: list[Program], folder: Path) -> dict[str, Any]:
+    if name == CALLS:
+        progress(name)
+        ours = programs[0]
+        found = measure_calls((sys.executable,), ours.environment, settings.repeats, settings.timeout)
+        return calls_result(found, judged=settings.device == CPU)
     if name == GRADIENTS:
         progress(name)
         ours = programs[0]

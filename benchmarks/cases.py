@@ -29,7 +29,8 @@ class Bar:
     Attributes
     ----------
     quantity
-        ``kernel`` or ``whole``, seconds; ``memory``, bytes; ``gradients``, forward and backward over forward.
+        ``kernel`` or ``whole``, seconds; ``memory``, bytes; ``gradients``, forward and backward over forward;
+        ``beyond``, seconds of a call beyond its kernel.
     limit
         The least ratio to be reached, the other program's number over ours, where `at_least`; else the most, ours over
         the other's, or ours alone where there is no other.
@@ -89,6 +90,8 @@ NAMES = ("mosaic", "supervisor", "saxs", "divergence", "small", "gauss", "round"
 #: The case that is no image; `benchmarks.gradients` runs it.
 GRADIENTS = "gradients"
 GRADIENTS_BAR = Bar("gradients", 4.0, at_least=False, against=None)
+CALLS = "calls"
+CALLS_BAR = Bar("beyond", 5e-3, at_least=False, against=None)
 
 
 class SkippedError(Exception):

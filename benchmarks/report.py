@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from benchmarks.cases import GRADIENTS, GRADIENTS_BAR, Bar
+from benchmarks.calls import SUMMARY as CALLS_SUMMARY
+from benchmarks.cases import CALLS, CALLS_BAR, GRADIENTS, GRADIENTS_BAR, Bar
 from benchmarks.gradients import SUMMARY
 from benchmarks.limit import Throughput
 from benchmarks.measure import Measurement, Observation
@@ -65,6 +66,19 @@ def gradients_result(measured: dict[str, Any], *, judged: bool = True) -> dict[s
     }
 
 
+def calls_result(measured: dict[str, list[float]], *, judged: bool = True) -> dict[str, Any]:
+    """The case of calls in plain values."""
+    beyond = [call - kernel for call, kernel in zip(measured["call"], measured["kernel"], strict=True)]
+    return {
+        "name": CALLS,
+        "summary": CALLS_SUMMARY,
+        "call_seconds": attrs.asdict(summarise(measured["call"])),
+        "kernel_seconds": attrs.asdict(summarise(measured["kernel"])),
+        "beyond_seconds": attrs.asdict(summarise(beyond)),
+        "bars": [_judged(CALLS_BAR, summarise(beyond))] if judged else [],
+    }
+
+
 def case_lines(result: dict[str, Any]) -> Iterator[str]:
     """A case to read."""
     yield f"{result['name']}: {result['summary']}"
@@ -97,6 +111,8 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"  forward {Summary(**result['forward_seconds'])} s, {_memory(memory['forward'])}"
         yield f"  forward and backward {Summary(**result['both_seconds'])} s, {_memory(memory['both'])}"
         yield f"  forward and backward over forward: {Summary(**result['both_over_forward'])}"
+    if "call_seconds" in result:
+        yield f"  a call {Summary(**result['call_seconds'])} s, its kernel {Summary(**result['kernel_seconds'])} s"
     for bar in result["bars"]:
         yield f"  bar {_bar_text(bar)}: {bar['verdict']}"
 
@@ -169,6 +185,8 @@ def _bar_text(bar: dict[str, Any]) -> str:
         return f"peak memory {sign} {bar['limit'] / _MEGA:.0f} MB{got}"
     if bar["quantity"] == GRADIENTS:
         what = "forward and backward over forward"
+    elif bar["quantity"] == "beyond":
+        what = "a call beyond its kernel, seconds"
     elif bar["at_least"]:
         what = f"{bar['quantity']}, {bar['against']} over {OURS}"
     else:

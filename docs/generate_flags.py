@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import attrs
 import click
 
 from openbragg.cli.compose import FlagOption, Section
+from openbragg.cli.defaults import default_of, typed
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.orchestrator.registry import kebab
-from openbragg.units import unit
 
 PAGE = Path(__file__).parent / "reference" / "flags.md"
 #: Fields that name a file of a format which is not the one that it writes unasked.
@@ -260,22 +259,13 @@ def _default(option: click.Option) -> str:
     if not isinstance(option, FlagOption):
         return ""
     flag = option.flag
-    value: Any = getattr(attrs.fields(flag.owner), flag.field).default
+    value = default_of(flag)
     if flag.constant is not None:
-        return {True: "on", False: "off"}.get(value, "") if flag.constant else ""
+        return typed(value, "") if flag.constant and isinstance(value, bool) else ""
     if flag.spec.output and hasattr(flag.owner, "default_file"):
         file = flag.owner().default_file(flag.spec.output) if flag.field not in _NO_DEFAULT else None
         return f"{file}, when no image is named" if file else ""
-    if isinstance(value, tuple) and flag.component is not None:
-        value = value[flag.component]
-    if isinstance(value, tuple) and flag.spec.components:
-        value = value[0] if len(set(value)) == 1 else None
-    if value is None or isinstance(value, attrs.Factory):
-        return ""
-    if flag.spec.type not in (float, int) or isinstance(value, str):
-        return str(value)
-    numbers = value if isinstance(value, tuple) else (value,)
-    return " ".join(f"{unit(flag.unit).from_si(number):.9g}" for number in numbers)
+    return typed(value, flag.unit)
 
 
 def _reference(spellings: list[str], default: str) -> str:

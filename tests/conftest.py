@@ -1,15 +1,22 @@
-"""How many examples property tests draw, and where compiled code is kept.
+"""How many examples property tests draw, where compiled code is kept, and distributions installed for a test.
 
 Every run draws the same ones, so that a change is judged by itself. ``HYPOTHESIS_PROFILE=nightly``, or
 ``--hypothesis-profile=nightly``, draws ten times as many, others each time, and keeps those that fail.
 """
 
+import importlib
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from hypothesis import settings
+
+from openbragg.roles import BLOCK_VARIABLE
+
+Install = Callable[..., None]
 
 #: A test may ask for a multiple of these numbers; no example has a time limit.
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)
@@ -27,3 +34,31 @@ def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _own_cache(code_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the user or another test has compiled does not decide how a test computes."""
     monkeypatch.setenv("OPENBRAGG_CACHE", str(code_folder))
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install a distribution; each entry point names a module of its own with a given source."""
+    monkeypatch.delenv(BLOCK_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    modules = []
+
+    def make(name: str, version: str = "1.0", /, **sources: str) -> None:
+        info = site / f"{name}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        points = ["[openbragg]"]
+        for entry, source in sources.items():
+            module = f"{name}_{entry}"
+            (site / f"{module}.py").write_text(source)
+            points.append(f"{entry} = {module}")
+            modules.append(module)
+        (info / "entry_points.txt").write_text("\n".join(points) + "\n")
+        importlib.invalidate_caches()
+
+    yield make
+    for module in modules:
+        sys.modules.pop(module, None)

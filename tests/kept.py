@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from openbragg.engine.cache import Cache, Entry
-from openbragg.engine.origins import module_origins, surroundings
+from openbragg.engine.compiled.cache import Cache, Entry
+from openbragg.engine.compiled.origins import module_origins, surroundings
 
 #: What a cache wants to know beside the signature.
 DESCRIBED: dict[str, Any] = {"shapes": [[3], ["16*s0"]], "dtypes": ["torch.float64"] * 2, "outputs": 1, "seconds": 41.0}

@@ -11,13 +11,14 @@ import pytest
 import torch
 
 import openbragg
+import openbragg.commands
 import openbragg.testing
 from command_line import simulate_command
-from openbragg.cli.detectors import page_table
 from openbragg.cli.registry import load_registry
 from openbragg.orchestrator.quirks import QUIRKS
 from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
 from openbragg.testing import check_background, check_tracer, make_trace
+from openbragg_tools.detectors.command import page_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,7 +67,7 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
 
 def test_every_public_name_is_on_a_page_of_the_api() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference" / "api").glob("*.md"))
-    for module in (openbragg, openbragg.testing):
+    for module in (openbragg, openbragg.commands, openbragg.testing):
         shown = re.findall(rf"(?m)^::: {re.escape(module.__name__)}\.(\w+)$", pages)
         assert set(module.__all__) <= set(shown), f"add ::: {module.__name__}.NAME to a page in docs/api"
 
@@ -150,7 +151,7 @@ def test_every_diagnosis_stands_in_its_table() -> None:
 
 def test_the_table_of_detectors_is_that_of_the_presets() -> None:
     page = (ROOT / "docs" / "reference" / "detectors.md").read_text(encoding="utf-8")
-    assert "".join(re.findall(r"(?m)^\|.*\n", page)) == page_table()
+    assert "".join(re.findall(r"(?m)^\|.*\n", page)) == page_table(openbragg.named_detectors().descriptions())
 
 
 def test_every_geometry_reader_stands_in_its_table() -> None:

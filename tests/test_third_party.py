@@ -1,7 +1,7 @@
-"""A plugin of a third party, installed as a user installs it, stands beside the built-in ones.
+"""Plugins of third parties, installed as a user installs them, stand beside the built-in ones.
 
-One run of the example package in a fresh environment: it is listed, its flags are in the help, it renders, it can be
-blocked, and its own tests pass.
+One run of the example packages in a fresh environment: they are listed, their flags are in the help, they work, they
+can be blocked, and their own tests pass.
 """
 
 import json
@@ -18,8 +18,9 @@ import attrs
 import numpy as np
 import pytest
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "third_party_convention"
-DISTRIBUTION = "openbragg-imgcif"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+CONVENTION, COMMAND_PACKAGE = "third_party_convention", "third_party_command"
+DISTRIBUTION, COMMAND_DISTRIBUTION = "openbragg-imgcif", "openbragg-powder"
 COMMAND = "from openbragg.cli.main import main; main()"
 
 #: A tilted detector of 24 x 20 pixels (fast x slow) with the beam off its middle, seen by an oblique crystal.
@@ -58,7 +59,7 @@ SAME_VECTORS = (
 
 @attrs.frozen
 class Environment:
-    """A virtual environment with the example in it, and a folder to work in."""
+    """A virtual environment with the examples in it, and a folder to work in."""
 
     python: Path
     folder: Path
@@ -95,7 +96,7 @@ class Environment:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """A fresh environment into which pip has installed a copy of the example."""
+    """A fresh environment into which pip has installed copies of the examples."""
     folder = tmp_path_factory.mktemp("third_party")
     home = folder / "environment"
     _call([sys.executable, "-m", "venv", "--without-pip", str(home)])
@@ -105,11 +106,15 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     # packages, not those of the environment that runs the tests. So this line shows the latter to the new environment;
     # `addsitedir`, unlike a bare path, also follows the .pth file of an editable installation of OpenBragg.
     (site / "running_environment.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
-    source = shutil.copytree(EXAMPLE, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    passed = shutil.ignore_patterns("build", "*.egg-info")
+    sources = [
+        shutil.copytree(EXAMPLES / name, folder / "source" / name, ignore=passed)
+        for name in (CONVENTION, COMMAND_PACKAGE)
+    ]
     # Without build isolation nothing is downloaded, where the running environment has the build backend.
     isolation = ["--no-build-isolation"] if find_spec("setuptools") else []
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
-    _call([*pip, "install", "--no-deps", *isolation, str(source)])
+    _call([*pip, "install", "--no-deps", *isolation, *map(str, sources)])
     return Environment(python=python, folder=folder)
 
 
@@ -170,7 +175,41 @@ def test_a_blocked_convention_has_no_flag(environment: Environment) -> None:
     assert len(finished.stderr.splitlines()) == 1
 
 
-def test_its_own_tests_pass_where_it_is_installed(environment: Environment) -> None:
-    tests = environment.folder / "source" / "tests"
+@pytest.mark.parametrize("name", [CONVENTION, COMMAND_PACKAGE])
+def test_its_own_tests_pass_where_it_is_installed(environment: Environment, name: str) -> None:
+    tests = environment.folder / "source" / name / "tests"
     finished = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tests), str(tests))
     assert finished.returncode == 0, finished.stdout
+
+
+# --- the command
+
+
+def test_a_command_is_listed_and_called_like_a_built_in_one(environment: Environment) -> None:
+    assert ["powder", "Radial"] in [line.split()[:2] for line in environment.openbragg("--help").splitlines()]
+    listed = json.loads(environment.openbragg("plugins", "--json"))
+    (entry,) = [entry for entry in listed if entry["name"] == "powder"]
+    assert (entry["role"], entry["distribution"]) == ("commands", COMMAND_DISTRIBUTION)
+    assert entry["flags"] == ["-bins", "-against", "-table", "-plot"]
+    flags = [part for word in MODEL for part in word.split()]
+    rows = environment.openbragg("powder", *flags, "-bins", "4").splitlines()
+    assert len(rows) == 5
+    photons = environment.image()
+    columns = np.array([[float(word) for word in row.split()] for row in rows[1:]])
+    assert columns[:, 3].sum() == photons.size
+    # Nine digits are printed.
+    assert (columns[:, 2] * columns[:, 3]).sum() == pytest.approx(photons.sum(dtype=np.float64), rel=1e-6)
+
+
+def test_a_command_takes_the_flags_of_another_third_partys_plugin(environment: Environment) -> None:
+    flags = [part for word in MODEL for part in word.split()]
+    mosflm, imgcif = (environment.openbragg("powder", *flags, *words) for words in ((), ("-imgcif",)))
+    assert mosflm != imgcif
+
+
+@pytest.mark.parametrize("name", ["powder", COMMAND_DISTRIBUTION, "*"])
+def test_a_command_can_be_taken_away(environment: Environment, name: str) -> None:
+    finished = environment.run("-c", COMMAND, "powder", "--no-plugin", name)
+    assert finished.returncode != 0
+    assert len(finished.stderr.splitlines()) == 1
+    assert "powder" not in environment.openbragg("--help", "--no-plugin", name)

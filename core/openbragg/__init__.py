@@ -24,14 +24,16 @@ from openbragg.model import (
     described_panel,
     unit_vector,
 )
-from openbragg.model.presets import detector_preset
 from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, Rule, one_of, option
 from openbragg.roles import (
     Background,
     BoundedLatticeShape,
     BoundedStructureFactors,
+    Command,
     ComputedStructureFactors,
     DescribedStructureFactors,
+    DetectorDescription,
+    DetectorFamily,
     FileStructureFactors,
     GeometryConvention,
     GeometryReader,
@@ -44,11 +46,15 @@ from openbragg.roles import (
     LatticeShape,
     ListedStructureFactors,
     Miller,
+    Modules,
     NoiseModel,
+    PanelRays,
+    PixelTrace,
     PredictedReflections,
     Readout,
     ReadoutNoiseModel,
     ReflectionTable,
+    Registry,
     Series,
     SeriesFormat,
     StructureFactors,
@@ -57,25 +63,30 @@ from openbragg.roles import (
     TruthFormat,
     WrittenImages,
 )
+from openbragg.units import unit
 
 if TYPE_CHECKING:
     from openbragg.cli.from_flags import from_flags
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
-    from openbragg.engine.panel_rays import PanelRays
-    from openbragg.engine.trace import PixelTrace
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.amplitudes import read_amplitudes
+    from openbragg.orchestrator.compiled_code import CompiledCode, CompiledModel, compiled_code
     from openbragg.orchestrator.composition import plugin
     from openbragg.orchestrator.described import described_convention, described_experiment
+    from openbragg.orchestrator.detectors import detector_description, detector_preset, named_detectors
     from openbragg.orchestrator.geometry_files import read_geometry
+    from openbragg.orchestrator.hkl_table import checked_reflections, write_hkl_table
     from openbragg.orchestrator.image_series import ImageSeries
     from openbragg.orchestrator.outputs import write_file
+    from openbragg.orchestrator.pictures import Picture, read_picture
+    from openbragg.orchestrator.previews import scale_end, scale_ends, write_png
     from openbragg.orchestrator.recognition import structure_factors_of
     from openbragg.orchestrator.rendering import Rendering
     from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.series import image_seed
     from openbragg.orchestrator.simulate import simulate
     from openbragg.orchestrator.simulation import Simulation
+    from openbragg.orchestrator.smv import is_smv
     from openbragg.orchestrator.strict_json import parse_json
     from openbragg.orchestrator.textfile import read_content, read_lines
 
@@ -84,8 +95,6 @@ _LATER = {
     "Laboratory": "openbragg.model.geometry",
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
-    "PanelRays": "openbragg.engine.panel_rays",
-    "PixelTrace": "openbragg.engine.trace",
     "read_amplitudes": "openbragg.orchestrator.amplitudes",
     "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
@@ -97,6 +106,19 @@ _LATER = {
     "Simulation": "openbragg.orchestrator.simulation",
     "from_flags": "openbragg.cli.from_flags",
     "Run": "openbragg.orchestrator.run",
+    "CompiledCode": "openbragg.orchestrator.compiled_code",
+    "CompiledModel": "openbragg.orchestrator.compiled_code",
+    "checked_reflections": "openbragg.orchestrator.hkl_table",
+    "compiled_code": "openbragg.orchestrator.compiled_code",
+    "detector_description": "openbragg.orchestrator.detectors",
+    "detector_preset": "openbragg.orchestrator.detectors",
+    "named_detectors": "openbragg.orchestrator.detectors",
+    "Picture": "openbragg.orchestrator.pictures",
+    "read_picture": "openbragg.orchestrator.pictures",
+    "scale_end": "openbragg.orchestrator.previews",
+    "scale_ends": "openbragg.orchestrator.previews",
+    "write_hkl_table": "openbragg.orchestrator.hkl_table",
+    "write_png": "openbragg.orchestrator.previews",
     "described_convention": "openbragg.orchestrator.described",
     "described_experiment": "openbragg.orchestrator.described",
     "read_geometry": "openbragg.orchestrator.geometry_files",
@@ -104,6 +126,7 @@ _LATER = {
     "read_content": "openbragg.orchestrator.textfile",
     "read_lines": "openbragg.orchestrator.textfile",
     "image_seed": "openbragg.orchestrator.series",
+    "is_smv": "openbragg.orchestrator.smv",
     "load_run": "openbragg.orchestrator.run",
     "plugin": "openbragg.orchestrator.composition",
     "simulate": "openbragg.orchestrator.simulate",
@@ -122,10 +145,15 @@ __all__ = [
     "Beam",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
+    "Command",
+    "CompiledCode",
+    "CompiledModel",
     "ComputedStructureFactors",
     "Crystal",
     "DescribedStructureFactors",
     "Detector",
+    "DetectorDescription",
+    "DetectorFamily",
     "Experiment",
     "FileStructureFactors",
     "Geometry",
@@ -143,18 +171,21 @@ __all__ = [
     "LatticeShape",
     "ListedStructureFactors",
     "Miller",
+    "Modules",
     "NoiseModel",
     "OpenBraggError",
     "Panel",
     "PanelFrame",
     "PanelGeometry",
     "PanelRays",
+    "Picture",
     "PixelTrace",
     "PluginError",
     "PredictedReflections",
     "Readout",
     "ReadoutNoiseModel",
     "ReflectionTable",
+    "Registry",
     "Rendering",
     "Rule",
     "Run",
@@ -169,9 +200,12 @@ __all__ = [
     "TruthFormat",
     "UsageError",
     "WrittenImages",
+    "checked_reflections",
+    "compiled_code",
     "described_convention",
     "described_experiment",
     "described_panel",
+    "detector_description",
     "detector_preset",
     "exp_minus",
     "from_flags",
@@ -179,7 +213,9 @@ __all__ = [
     "image_seed",
     "interference",
     "interference_product",
+    "is_smv",
     "load_run",
+    "named_detectors",
     "one_of",
     "option",
     "parse_json",
@@ -189,12 +225,18 @@ __all__ = [
     "read_content",
     "read_geometry",
     "read_lines",
+    "read_picture",
+    "scale_end",
+    "scale_ends",
     "simulate",
     "sin_pi",
     "sphere_transform",
     "structure_factors_of",
+    "unit",
     "unit_vector",
     "write_file",
+    "write_hkl_table",
+    "write_png",
 ]
 
 

@@ -20,28 +20,42 @@ from openbragg.cli.compose import (
 )
 from openbragg.cli.loading import load_torch
 from openbragg.cli.progress import progress_bar
-from openbragg.cli.registry import plugin_section, simulation_sections
+from openbragg.cli.reading_out import DrawnImages, PlacedDetector, images_to_write, place_detector
+from openbragg.cli.reference_flags import BEGINNINGS
+from openbragg.cli.registry import option_named, plugin_section, simulation_sections
+from openbragg.cli.selection import select
 from openbragg.cli.simulation_command import simulation_command
 from openbragg.cli.words import warn
+from openbragg.errors import shown
+from openbragg.orchestrator.known import shown_cell
 from openbragg.orchestrator.outputs import Output, write_text
 from openbragg.orchestrator.outputs import check as check_outputs
 
 __all__ = [
+    "BEGINNINGS",
     "CommandLine",
+    "DrawnImages",
     "FlagOption",
     "ModelCommand",
     "Output",
+    "PlacedDetector",
     "Section",
     "assignments_of",
     "check_outputs",
     "construct",
     "flags_of",
     "given",
+    "images_to_write",
     "load_torch",
+    "option_named",
+    "place_detector",
     "plugin_section",
     "progress_bar",
     "read_as",
     "section",
+    "select",
+    "shown",
+    "shown_cell",
     "simulation_command",
     "simulation_sections",
     "understand",

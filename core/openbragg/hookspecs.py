@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from openbragg.roles import (
         Background,
         Command,
+        DetectorFamily,
         GeometryConvention,
         GeometryReader,
         ImageFormat,
@@ -69,6 +70,11 @@ def geometry_readers() -> list[type[GeometryReader]]:  # type: ignore[empty-body
 @hookspec
 def truth_formats() -> list[type[TruthFormat]]:  # type: ignore[empty-body]
     """Return classes that write what is known of a run to a file."""
+
+
+@hookspec
+def detectors() -> list[type[DetectorFamily]]:  # type: ignore[empty-body]
+    """Return classes that describe detectors by name."""
 
 
 @hookspec

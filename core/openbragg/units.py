@@ -5,8 +5,8 @@ reference program writes it (a division by 1000, not a multiplication by 0.001),
 there is the same number to the last bit and every `ceil` that follows decides alike.
 """
 
-from collections.abc import Callable
 from math import pi
+from typing import Any, Protocol, TypeVar, overload
 
 import attrs
 
@@ -20,6 +20,19 @@ HC_EV_ANGSTROM = 12398.42
 DEGREES = 180.0 * (1.0 / pi)
 
 
+_Quantity = TypeVar("_Quantity")
+
+
+class Conversion(Protocol):
+    """A number, an array or a tensor in another unit."""
+
+    @overload
+    def __call__(self, value: float, /) -> float: ...
+
+    @overload
+    def __call__(self, value: _Quantity, /) -> _Quantity: ...
+
+
 @attrs.frozen
 class Unit:
     """A unit that users type.
@@ -29,27 +42,45 @@ class Unit:
     name
         The unit as it is printed, for example ``mm``.
     to_si, from_si
-        The conversions; each takes and returns a number.
+        The conversions; each takes and returns a number, an array or a tensor.
     """
 
     name: str
-    to_si: Callable[[float], float]
-    from_si: Callable[[float], float]
+    to_si: Conversion
+    from_si: Conversion
 
 
 def _divided(name: str, divisor: float) -> Unit:
-    return Unit(name, lambda value: value / divisor, lambda value: value * divisor)
+    return Unit(name, _division_by(divisor), _product_with(divisor))
 
 
 def _times(name: str, factor: float) -> Unit:
-    return Unit(name, lambda value: value * factor, lambda value: value / factor)
+    return Unit(name, _product_with(factor), _division_by(factor))
 
 
-def _wavelength(energy: float) -> float:
+def _division_by(divisor: float) -> Conversion:
+    def convert(value: Any, /) -> Any:
+        return value / divisor
+
+    return convert
+
+
+def _product_with(factor: float) -> Conversion:
+    def convert(value: Any, /) -> Any:
+        return value * factor
+
+    return convert
+
+
+def _same(value: Any, /) -> Any:
+    return value
+
+
+def _wavelength(energy: Any, /) -> Any:
     return (HC_EV_ANGSTROM / energy) / 1.0e10
 
 
-def _energy(wavelength: float) -> float:
+def _energy(wavelength: Any, /) -> Any:
     return HC_EV_ANGSTROM / (wavelength * 1.0e10)
 
 
@@ -78,5 +109,8 @@ _UNITS = {
 
 
 def unit(name: str) -> Unit:
-    """Find a unit by its name; a name without conversion (``m``, ``photons/s``, ``pixels``) is SI already."""
-    return _UNITS.get(name) or Unit(name, lambda value: value, lambda value: value)
+    """Find a unit by its name, such as ``A``, ``mm``, ``deg``, ``eV`` or ``1/A``.
+
+    A name without conversion (``m``, ``photons/s``, ``pixels``) is SI already.
+    """
+    return _UNITS.get(name) or Unit(name, _same, _same)

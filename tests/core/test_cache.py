@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kept import DESCRIBED, description, keep, permissions_hold, signature, spoil
-from openbragg.engine.cache import Cache, Entry, default_folder, key
+from openbragg.engine.compiled.cache import Cache, Entry, default_folder, key
 
 needs_permissions = pytest.mark.skipif(not permissions_hold(), reason="this user may do anything")
 

@@ -23,9 +23,9 @@ from command_line import Finished, run
 from mosaic_model import A, experiment, table
 from openbragg import Experiment, Panel, Simulation
 from openbragg.cli.registry import load_registry
-from openbragg.engine.cache import Cache
-from openbragg.engine.compiled import default_threads
-from openbragg.engine.kernel import Kernel
+from openbragg.engine.compiled.cache import Cache
+from openbragg.engine.compiled.kernel import Kernel
+from openbragg.engine.threads import default_threads
 from openbragg.orchestrator.rendering import Rendering
 
 COMPILER = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
@@ -375,7 +375,7 @@ def test_without_a_compiler_there_is_one_notice_and_the_image(tmp_path: Path) ->
 def test_code_that_is_there_runs_without_the_compiler(tmp_path: Path, calls: list[int]) -> None:
     agree(experiment(), calls)
     code = (
-        "from openbragg.engine.kernel import Kernel\noriginal, calls = Kernel.__call__, []\n"
+        "from openbragg.engine.compiled.kernel import Kernel\noriginal, calls = Kernel.__call__, []\n"
         "Kernel.__call__ = lambda *each: calls.append(1) or original(*each)\n"
         + command("--engine", "compiled")
         + "import sys\nassert calls\n"

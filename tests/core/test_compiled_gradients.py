@@ -14,9 +14,9 @@ import torch
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
-from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
-from openbragg.engine.compiled import arguments_of
-from openbragg.engine.gradient import block_gradients
+from openbragg.engine.compiled.block import block_plan, block_sums, tensors_in, with_tensors
+from openbragg.engine.compiled.gradient import block_gradients
+from openbragg.engine.compiled.kinds import arguments_of
 from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError
@@ -161,9 +161,8 @@ class TestCompiled:
         weights = torch.rand(12, 11, generator=torch.Generator().manual_seed(1))
         gradients = {}
         for engine, precision in (("compiled", "mixed"), ("eager", "double")):
-            rendering = openbragg.Simulation(
-                made, structure_factors=factors, engine=engine, precision=precision
-            ).rendering()
+            simulation = openbragg.Simulation(made, structure_factors=factors, engine=engine, precision=precision)
+            rendering = simulation.rendering()
             assert rendering.use.compiled == (engine == "compiled"), rendering.choices.notices
             image = rendering.images[0]
             gradients[engine] = torch.autograd.grad((image * weights).sum(), list(parameters.values()))

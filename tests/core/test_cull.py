@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
-from openbragg.engine.block import evaluations_of
-from openbragg.engine.bounds import columns_for_bounds, tile_bounds, views_of
-from openbragg.engine.cull import cull_refusal
+from openbragg.engine.compiled.block import evaluations_of
 from openbragg.engine.evaluate import evaluate
 from openbragg.engine.pixels import choose_pixels
-from openbragg.engine.tiles import cut_into_tiles
+from openbragg.engine.sparse.bounds import columns_for_bounds, tile_bounds, views_of
+from openbragg.engine.sparse.cull import cull_refusal
+from openbragg.engine.sparse.tiles import cut_into_tiles
 from openbragg.errors import UsageError
 from openbragg.orchestrator.rendering import Rendering
 

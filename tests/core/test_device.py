@@ -11,11 +11,11 @@ import torch
 
 import openbragg
 from openbragg import Crystal, Detector, Experiment, Sampling, Scan, Simulation
-from openbragg.engine.block import block_plan, block_sums
-from openbragg.engine.compilation import CompilationError
-from openbragg.engine.compiled import FORWARD, arguments_of
-from openbragg.engine.device import device_kernel
-from openbragg.engine.kernel import Run
+from openbragg.engine.compiled.block import block_plan, block_sums
+from openbragg.engine.compiled.compilation import CompilationError
+from openbragg.engine.compiled.kernel import Run
+from openbragg.engine.compiled.kinds import FORWARD, arguments_of
+from openbragg.engine.compiled.on_device import device_kernel
 from openbragg.engine.plan import Plan
 
 A = 1e-10

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
 from openbragg.engine.evaluate import background_share, evaluate, photons, pixel_factors
-from openbragg.engine.image import cut_into_blocks, render_panel
+from openbragg.engine.image import cut_into_blocks
 from openbragg.engine.rays import Part
+from openbragg.engine.rendering import render_panel
 from openbragg.orchestrator.rendering import Rendering
 
 A = 1e-10
@@ -45,9 +46,8 @@ def rendering(
     )
     factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
     progress = options.pop("progress", None)
-    return Simulation(
-        experiment, structure_factors=factors, lattice_shape=shape, **{"precision": "double"} | options
-    ).rendering(progress)
+    made = Simulation(experiment, structure_factors=factors, lattice_shape=shape, **{"precision": "double"} | options)
+    return made.rendering(progress)
 
 
 @given(block_terms=st.integers(1, 5000))

@@ -1,6 +1,5 @@
 """``-geometry FILE`` and ``-detector NAME`` on the command line: the same images as by flags, and which of them win."""
 
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,11 @@ from command_line import run
 from openbragg import (
     described_convention,
     described_experiment,
-    detector_preset,
     plugin,
     read_geometry,
     simulate,
 )
 from openbragg.model.absorption import attenuation_length
-from openbragg.model.presets import PRESETS, preset
 
 XDS = """JOB= XYCORR
 NX= 24 NY= 20 QX= 0.2 QY= 0.2
@@ -285,67 +282,6 @@ def test_a_geometry_without_a_crystal_asks_for_one() -> None:
 
 # ------------------------------------------------------------------------------------------------ detectors by name
 
-#: Pixels (fast, slow) that these detectors' images are known to have.
-EXTENTS = {
-    "pilatus-100k": (487, 195),
-    "pilatus-300k": (487, 619),
-    "pilatus-1m": (981, 1043),
-    "pilatus-2m": (1475, 1679),
-    "pilatus-6m": (2463, 2527),
-    "eiger-1m": (1030, 1065),
-    "eiger-4m": (2070, 2167),
-    "eiger-9m": (3110, 3269),
-    "eiger-16m": (4150, 4371),
-    "eiger2-1m": (1028, 1062),
-    "eiger2-4m": (2068, 2162),
-    "eiger2-9m": (3108, 3262),
-    "eiger2-16m": (4148, 4362),
-    "jungfrau-1m": (1030, 1064),
-    "jungfrau-4m": (2068, 2164),
-}
-
-
-@pytest.mark.parametrize("name", EXTENTS)
-def test_detectors_have_the_pixels_that_are_known(name: str) -> None:
-    assert preset(name).extent() == EXTENTS[name][::-1]
-
-
-@pytest.mark.parametrize("known", PRESETS, ids=lambda known: known.name)
-def test_what_no_gap_covers_are_the_modules(known: Any) -> None:
-    detector = detector_preset(known.name)
-    absent = detector.absent()
-    slow, fast = detector.frame_shape()
-    seam = 0 if known.seam is None else known.seam[1] - known.seam[0] + 1
-    expected = math.prod(known.modules) * known.module[0] * (known.module[1] - seam)
-    assert slow * fast - (0 if absent is None else int(absent.sum())) == expected
-    if absent is not None:
-        for row, column in known.corners():
-            assert not absent[row, column]
-            assert not absent[row + known.module[0] - 1, column + known.module[1] - 1]
-
-
-def test_a_pilatus_6m_has_its_gaps_where_xds_has_them() -> None:
-    """XDS' template for it excludes, among others, 487 < x < 495 and 195 < y < 213, counted from 1."""
-    gaps = preset("Pilatus 6M").gaps()
-    assert len(gaps) == 4 + 11
-    assert (487, 493, 0, 2526) in gaps
-    assert (0, 2462, 195, 211) in gaps
-
-
-def test_names_are_unique_and_can_be_written_in_several_ways() -> None:
-    names = [known.name for known in PRESETS]
-    assert len(set(names)) == len(names)
-    assert preset("EIGER2_16M") is preset("eiger2-16m")
-
-
-def test_modules_of_a_stacked_detector_lie_where_those_of_the_whole_do() -> None:
-    stacked, whole = preset("jungfrau-4m-modules"), preset("jungfrau-4m")
-    panels = detector_preset(stacked.name).panels()
-    corners = [tuple(np.round(np.array(panel.offset[:2])[::-1] / 75e-6)) for panel in panels]
-    assert corners == list(whole.corners())
-    assert [panel.slab for panel in panels] == [(514 * number, 0) for number in range(8)]
-
-
 #: 1/(density x mass attenuation coefficient): NIST's coefficients of Si at 10 and 20 keV, of CdTe at 20 and 40 keV.
 LENGTHS = [
     ("Si", 10.0, 1 / (2.33 * 33.89)),
@@ -381,11 +317,3 @@ def test_a_sensor_by_name_absorbs_as_its_material_does() -> None:
     assert_same(found, image(*by_flags, length * 1e6, *words, shape=shape))
     surface = image("-detector", "eiger-500k", "-detector_thick", 0, *words, shape=shape)
     assert surface.max() > found.max()
-
-
-def test_the_list_of_detectors_has_every_one() -> None:
-    finished = run("detectors")
-    assert (finished.status, finished.err) == (0, "")
-    lines = finished.out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == [known.name for known in PRESETS]
-    assert "2463 x 2527" in next(line for line in lines if line.startswith("pilatus-6m "))

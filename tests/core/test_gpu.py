@@ -15,9 +15,8 @@ import torch
 import openbragg
 from command_line import run
 from mosaic_model import A, experiment, table
-from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
-from openbragg.engine import compiled
-from openbragg.orchestrator.rendering import Rendering
+from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
+from openbragg.engine import devices
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,41 +34,41 @@ MIXED = 2e-5
 
 
 OWN = {f"oversample_{factor}": True for factor in ("capture", "polarization", "solid_angle")}
-MODELS: dict[str, Callable[..., Rendering]] = {
-    "square": lambda **how: openbragg.Simulation(experiment(), structure_factors=FLAT, **how).rendering(),
+MODELS: dict[str, Callable[..., Simulation]] = {
+    "square": lambda **how: openbragg.Simulation(experiment(), structure_factors=FLAT, **how),
     "gauss": lambda **how: openbragg.Simulation(
         experiment(cells=(2, 4, 3), fudge=0.01), structure_factors=table(4), lattice_shape="gauss", **how
-    ).rendering(),
+    ),
     "round": lambda **how: openbragg.Simulation(
         experiment(water=2e-8, sources=SOURCES, curved=True, resolution_limit=4 * A),
         structure_factors=table(4),
         lattice_shape="round",
         **how,
-    ).rendering(),
+    ),
     "tophat": lambda **how: openbragg.Simulation(
         experiment(fudge=0.001, pixels=(None, None), layout=LAYOUT, **OWN),
         structure_factors=FLAT,
         lattice_shape="tophat",
         **how,
-    ).rendering(),
+    ),
     "interpolated": lambda **how: openbragg.Simulation(
         experiment(cells=(2, 4, 3), fudge=0.01),
         structure_factors=table(4, interpolate=True),
         lattice_shape="gauss",
         **how,
-    ).rendering(),
+    ),
     "latch": lambda **how: openbragg.Simulation(
         experiment(cells=(2, 2, 2)), structure_factors=table(4, interpolate=True), compat=["interpolation-latch"], **how
-    ).rendering(),
+    ),
     "region and mask": lambda **how: openbragg.Simulation(
         experiment(region=(3, 17, 5, 13), mask=np.random.default_rng(2).random((20, 24)) < 0.3),
         structure_factors=FLAT,
         backgrounds=[openbragg.plugin("backgrounds", "water", thickness=1e-4)],
         **how,
-    ).rendering(),
+    ),
     "running product": lambda **how: openbragg.Simulation(
         experiment(**OWN), structure_factors=FLAT, compat=["running-product"], **how
-    ).rendering(),
+    ),
 }
 
 
@@ -77,8 +76,8 @@ MODELS: dict[str, Callable[..., Rendering]] = {
 @pytest.mark.parametrize("precision", ["mixed", "double"])
 @pytest.mark.parametrize("model", MODELS)
 def test_it_gives_the_image_of_the_cpu(model: str, precision: str, engine: str) -> None:
-    here = MODELS[model](precision="double", engine="eager")
-    there = MODELS[model](precision=precision, engine=engine, device="cuda")
+    here = MODELS[model](precision="double", engine="eager").rendering()
+    there = MODELS[model](precision=precision, engine=engine, device="cuda").rendering()
     fuses = engine == "compiled" and model != "running product"
     assert there.use.compiled == fuses, there.choices.notices
     tolerance = 1e-10 if precision == "double" else 1e-6
@@ -89,8 +88,8 @@ def test_it_gives_the_image_of_the_cpu(model: str, precision: str, engine: str) 
 
 
 def test_code_is_made_once_for_all_images_of_a_model() -> None:
-    first = MODELS["square"](engine="compiled", device="cuda")
-    again = MODELS["square"](engine="compiled", device="cuda")
+    first = MODELS["square"](engine="compiled", device="cuda").rendering()
+    again = MODELS["square"](engine="compiled", device="cuda").rendering()
     assert torch.equal(first.images[0], again.images[0])
     assert again.use.preparing < 0.5 * first.use.preparing or again.use.preparing < 1.0
 
@@ -100,8 +99,8 @@ def test_code_is_made_once_for_all_images_of_a_model() -> None:
 def test_nothing_is_moved_or_waited_for_from_block_to_block(
     model: str, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiled, "_MOST_DEVICE_EVALUATIONS", 1 << 11)
-    monkeypatch.setattr(compiled, "_MOST_DEVICE_TERMS", 1 << 13)
+    monkeypatch.setattr(devices, "MOST_EVALUATIONS", 1 << 11)
+    monkeypatch.setattr(devices, "MOST_TERMS", 1 << 13)
     calls = 0
 
     def strict(done: int, total: int) -> None:
@@ -111,7 +110,7 @@ def test_nothing_is_moved_or_waited_for_from_block_to_block(
         torch.cuda.set_sync_debug_mode("error" if done < total else "default")
 
     try:
-        MODELS[model](engine=engine, device="cuda", progress=strict)
+        MODELS[model](engine=engine, device="cuda").rendering(strict)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert calls > 3
@@ -119,8 +118,8 @@ def test_nothing_is_moved_or_waited_for_from_block_to_block(
 
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
 def test_memory_does_not_grow_with_the_number_of_terms(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "_MOST_DEVICE_EVALUATIONS", 1 << 14)
-    monkeypatch.setattr(compiled, "_MOST_DEVICE_TERMS", 1 << 18)
+    monkeypatch.setattr(devices, "MOST_EVALUATIONS", 1 << 14)
+    monkeypatch.setattr(devices, "MOST_TERMS", 1 << 18)
     peaks = []
     for pixels, domains in ((128, 8), (128, 64), (512, 64)):
         made = experiment(pixels=(pixels, pixels), pixel_size=4e-4, mosaic_domains=domains)

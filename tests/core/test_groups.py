@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import openbragg
-import openbragg.engine.grouped
+import openbragg.engine.compiled.grouped
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
-from openbragg.engine.block import block_plan, block_sums, tensors_in, with_tensors
-from openbragg.engine.grouped import GROUP, Regrouped, group_sums, groups_pay
-from openbragg.engine.kernel import KernelError
+from openbragg.engine.compiled.block import block_plan, block_sums, tensors_in, with_tensors
+from openbragg.engine.compiled.grouped import GROUP, Regrouped, group_sums, groups_pay
+from openbragg.engine.compiled.kernel import KernelError
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.summation import COMPLETE, MISSING
 
@@ -160,13 +160,13 @@ def test_groups_do_not_pay_where_nothing_is_interpolated_in_blocks(factors: Any)
 def test_a_few_of_many_orientations_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the sum of a pixel is, looking takes little memory."""
     seen: list[int] = []
-    exact = openbragg.engine.grouped.indices
+    exact = openbragg.engine.compiled.grouped.indices
 
     def watched(*arguments: Any) -> Any:
         found = exact(*arguments)
         seen.append(max(part.numel() for part in found[0]))
         return found
 
-    monkeypatch.setattr(openbragg.engine.grouped, "indices", watched)
+    monkeypatch.setattr(openbragg.engine.compiled.grouped, "indices", watched)
     groups_pay(*laid_out(experiment(mosaic_domains=2000)))
     assert seen and max(seen) <= 64 << 13

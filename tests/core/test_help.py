@@ -86,7 +86,9 @@ def test_help_begins_with_the_groups_of_the_core_in_their_order(groups: Groups) 
 
 
 def test_help_goes_on_with_one_group_for_each_plugin_that_has_flags(groups: Groups, registry: Registry) -> None:
-    titles = [f"{found.role.title}: {found.name}" for found in registry.found if found.spellings()]
+    titles = [
+        f"{found.role.title}: {found.name}" for found in registry.found if found.role.simulates and found.spellings()
+    ]
     assert list(groups)[len(CORE_GROUPS) : -1] == titles
     assert list(groups)[-1] == "help"
 
@@ -99,7 +101,7 @@ def test_every_option_of_the_core_is_in_its_group_with_alias_and_unit(groups: Gr
 def test_every_option_of_a_plugin_is_in_its_group_with_alias_and_unit(groups: Groups, registry: Registry) -> None:
     missing = []
     for found in registry.found:
-        if found.spellings():
+        if found.role.simulates and found.spellings():
             missing += faults(groups, f"{found.role.title}: {found.name}", found.options())
     assert missing == []
 

@@ -390,6 +390,8 @@ def test_there_is_a_hook_a_role_and_each_says_what_it_wants() -> None:
         "image_formats",
         "geometry_readers",
         "truth_formats",
+        "detectors",
+        "commands",
     }
     assert set(specs) == {role.hook for role in ROLES}
     for spec in specs.values():
@@ -405,7 +407,34 @@ def test_the_table_of_plugins_has_role_name_summary_distribution_version_and_pat
         words = [record[key] for key in ("name", "summary", "distribution", "version", "path")]
         title = next(role.title for role in ROLES if role.hook == record["role"])
         assert [line for line in lines if all(str(word) in line for word in (title, *words))]
-    assert len(lines) == 1 + len(listed())
+    assert lines.index("") == 1 + len(listed())
+
+
+def test_the_table_of_options_has_flag_unit_and_default_in_the_unit_and_in_si(install: Install) -> None:
+    source = GOOD.replace("default=1.0,", "default=2.5e-6, unit='um',")
+    install("acme", "2.3", first=source)
+    _, _, options = run("plugins").out.partition("\n\n")
+    (row,) = [line for line in options.splitlines() if line.startswith("lattice shape: lone ")]
+    assert row.split()[3:] == ["-lone_strength", "um", "2.5", "2.5e-06"]
+    assert len(options.splitlines()) == 1 + sum(len(record["options"]) for record in listed())
+    (record,) = (record for record in listed() if record["distribution"] == "acme")
+    assert record["options"] == [
+        {
+            "field": "strength",
+            "flags": ["-lone_strength"],
+            "unit": "um",
+            "default": pytest.approx(2.5),
+            "default_in_si": 2.5e-6,
+            "help": "Factor on the amplitude.",
+        }
+    ]
+
+
+def test_an_option_in_two_units_has_its_default_in_each(install: Install) -> None:
+    install("acme", first=GOOD.replace("default=1.0,", "default=1e-10, unit='A', other_units={'-lone_energy': 'eV'},"))
+    (record,) = (record for record in listed() if record["distribution"] == "acme")
+    defaults = {(option["flags"][0], option["unit"]): option["default"] for option in record["options"]}
+    assert defaults == {("-lone_strength", "A"): 1.0, ("-lone_energy", "eV"): pytest.approx(12398.42)}
 
 
 def test_json_has_what_the_registry_found(install: Install) -> None:
@@ -419,7 +448,14 @@ def test_json_has_what_the_registry_found(install: Install) -> None:
     assert (record["version"], record["summary"]) == ("2.3", "a single cell")
     assert record["flags"] == ["-lone_cell", "-lone_strength"]
     assert record["options"] == [
-        {"field": "strength", "flags": ["-lone_strength"], "unit": "", "help": "Factor on the amplitude."}
+        {
+            "field": "strength",
+            "flags": ["-lone_strength"],
+            "unit": "",
+            "default": 1.0,
+            "default_in_si": 1.0,
+            "help": "Factor on the amplitude.",
+        }
     ]
 
 

@@ -17,14 +17,14 @@ import torch
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
-from openbragg.engine import origins
-from openbragg.engine.block import block_plan, tensors_in
-from openbragg.engine.compilation import SETTINGS, CompilationError
-from openbragg.engine.compiled import FORWARD
-from openbragg.engine.kernel import fits
+from openbragg.engine.compiled import origins
+from openbragg.engine.compiled.block import block_plan, tensors_in
+from openbragg.engine.compiled.compilation import SETTINGS, CompilationError
+from openbragg.engine.compiled.kernel import fits
+from openbragg.engine.compiled.kinds import FORWARD
+from openbragg.engine.compiled.signature import ChangeableError, options_of, plain_text, plugin_sources, signature_of
+from openbragg.engine.compiled.watching import watched
 from openbragg.engine.plan import Plan
-from openbragg.engine.signature import ChangeableError, options_of, plain_text, plugin_sources, signature_of
-from openbragg.engine.watching import watched
 
 A = 1e-10
 SHAPE = """
@@ -253,9 +253,8 @@ def plan_of(
         fields[cls][name] = value
     model = Experiment(**{cls.__name__.lower(): cls(**values) for cls, values in fields.items()})
     factors = factors or openbragg.plugin("structure_factors", "hkl", default_F=50.0)
-    layout = Simulation(
-        model, lattice_shape=shape, structure_factors=factors, precision=precision, compat=compat
-    ).layout()
+    made = Simulation(model, lattice_shape=shape, structure_factors=factors, precision=precision, compat=compat)
+    layout = made.layout()
     return block_plan(layout.plan, layout.plan.panels[0])
 
 
@@ -361,11 +360,13 @@ def test_another_default_dtype_has_another_signature() -> None:
         torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("file", ["engine/evaluate.py", "model/crystal.py", "roles.py", "engine/block.py", "units.py"])
+@pytest.mark.parametrize(
+    "file", ["engine/evaluate.py", "model/crystal.py", "roles/miller.py", "engine/compiled/block.py", "units.py"]
+)
 def test_another_file_of_the_core_is_another_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     core = tmp_path / "openbragg"
-    shutil.copytree(Path(origins.__file__).parent.parent, core)
-    monkeypatch.setattr(origins, "__file__", str(core / "engine" / "origins.py"))
+    shutil.copytree(Path(origins.__file__).parent.parent.parent, core)
+    monkeypatch.setattr(origins, "__file__", str(core / "engine" / "compiled" / "origins.py"))
     # Past what the function keeps.
     core_sources = origins.core_sources.__wrapped__
     before = core_sources()

@@ -29,6 +29,10 @@ def loaded_after(statement: str) -> list[str]:
         ("view", "--help"),
         ("cache",),
         ("cache", "--json"),
+        ("convert", "--help"),
+        ("compare", "--help"),
+        ("detectors",),
+        ("detectors", "--json"),
     ],
     ids=" ".join,
 )

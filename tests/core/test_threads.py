@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openbragg.engine.pixels import choose_pixels
-from openbragg.engine.threads import in_threads
+from openbragg.engine.threads import Team, in_threads
 
 CPU = torch.device("cpu")
 PIECES = [(start, start + 3) for start in range(0, 60, 3)]
@@ -26,12 +27,12 @@ def test_results_come_in_the_order_of_the_pieces_whichever_is_done_first(threads
         time.sleep(0.002 * (piece[0] % 4))
         return piece[0]
 
-    assert list(in_threads(work, PIECES, CPU, threads)) == [start for start, _ in PIECES]
+    assert list(in_threads(work, PIECES, CPU, Team(threads))) == [start for start, _ in PIECES]
 
 
 def test_torch_s_own_threads_are_off_meanwhile_and_on_again_afterwards() -> None:
     before = torch.get_num_threads()
-    seen = list(in_threads(lambda piece: torch.get_num_threads(), PIECES, CPU, 3))
+    seen = list(in_threads(lambda piece: torch.get_num_threads(), PIECES, CPU, Team(3)))
     assert set(seen) == {1}
     assert torch.get_num_threads() == before
 
@@ -47,11 +48,12 @@ def test_a_piece_that_fails_ends_the_rest_with_its_own_error(threads: int) -> No
         time.sleep(0.005)
         return piece[0]
 
-    before = threading.active_count()
     with pytest.raises(ZeroDivisionError, match="piece 9"):
-        list(in_threads(work, PIECES, CPU, threads))
-    assert len(done) < len(PIECES) - 1
-    assert threading.active_count() == before
+        list(in_threads(work, PIECES, CPU, Team(threads)))
+    finished = len(done)
+    assert finished < len(PIECES) - 1
+    time.sleep(0.02)
+    assert len(done) == finished
 
 
 def test_who_stops_asking_for_results_stops_the_work() -> None:
@@ -62,12 +64,56 @@ def test_who_stops_asking_for_results_stops_the_work() -> None:
         time.sleep(0.01)
         return piece[0]
 
-    before = threading.active_count()
-    results = in_threads(work, PIECES, CPU, 2)
+    results = in_threads(work, PIECES, CPU, Team(2))
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]
-    assert len(done) < len(PIECES)
-    assert threading.active_count() == before
+    finished = len(done)
+    assert finished < len(PIECES)
+    time.sleep(0.03)
+    assert len(done) == finished
+
+
+def test_a_team_works_again_with_the_threads_that_it_has_and_they_end_with_it() -> None:
+    def workers(team: Team) -> set[int]:
+        def work(piece: tuple[int, int]) -> int:
+            time.sleep(0.001)
+            return threading.get_ident()
+
+        return set(in_threads(work, PIECES, CPU, team))
+
+    def alive(idents: set[int]) -> set[int]:
+        return idents & {thread.ident for thread in threading.enumerate() if thread.ident is not None}
+
+    team = Team(3)
+    seen = workers(team) | workers(team)
+    assert threading.get_ident() not in seen
+    assert 1 < len(seen) <= 3
+    assert alive(seen) == seen
+    del team
+    for _ in range(200):
+        if not alive(seen):
+            break
+        time.sleep(0.01)
+    assert not alive(seen)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    team = Team(2)
+    wanted = list(in_threads(lambda piece: piece[0], PIECES, CPU, team))
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if list(in_threads(lambda piece: piece[0], PIECES, CPU, team)) == wanted else 1)
+    for _ in range(1000):
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+        time.sleep(0.01)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("a forked process waits for threads that it does not have")
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 @given(

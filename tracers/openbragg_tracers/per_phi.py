@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import hookimpl
+from openbragg import hookimpl, unit
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Factors of F_latt that a separable shape gives, along a, b and c.
 _AXES = ("F_latt_a", "F_latt_b", "F_latt_c")
-_DEGREES = 57.29577951308232
+_DEGREES = unit("deg").from_si
 
 
 @attrs.frozen
@@ -35,7 +35,7 @@ class PerPhi:
     def steps(self, trace: PixelTrace) -> Mapping[str, torch.Tensor | None]:
         """See `openbragg.Tracer.steps`."""
         terms = trace.terms
-        angles = (trace.plan.angles * _DEGREES).reshape(1, 1, 1, 1, -1, 1, 1)
+        angles = _DEGREES(trace.plan.angles).reshape(1, 1, 1, 1, -1, 1, 1)
         factors = terms.lattice_factors if len(terms.lattice_factors) == len(_AXES) else (None,) * len(_AXES)
         return {
             "phi_deg": angles,

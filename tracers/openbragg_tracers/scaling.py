@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import hookimpl
+from openbragg import hookimpl, unit
 
 if TYPE_CHECKING:
     import torch
 
     from openbragg import PixelTrace, Tracer
 
-_ANGSTROM = 1e-10
+_ANGSTROM, _PER_ANGSTROM = unit("A").from_si, unit("1/A").from_si
 
 
 @attrs.frozen
@@ -57,7 +57,7 @@ def _geometry(trace: PixelTrace) -> dict[str, torch.Tensor]:
         "diffracted_vec": _first(terms.direction),
         "incident_vec": plan.incident[0],
         "lambda_meters": plan.wavelengths[0],
-        "lambda_angstroms": plan.wavelengths[0] / _ANGSTROM,
+        "lambda_angstroms": _ANGSTROM(plan.wavelengths[0]),
         "scattering_vec_A_inv": _first(terms.scattering),
     }
 
@@ -70,8 +70,8 @@ def _crystal(trace: PixelTrace) -> dict[str, torch.Tensor]:
         names = ("F_latt_a", "F_latt_b", "F_latt_c")
         factors = {name: factor.reshape(-1)[0] for name, factor in zip(names, terms.lattice_factors, strict=True)}
     return {
-        **{f"rot_{name}_angstroms": vector / _ANGSTROM for name, vector in zip("abc", cell, strict=True)},
-        **{f"rot_{name}_star_A_inv": vector * _ANGSTROM for name, vector in zip("abc", reciprocal, strict=True)},
+        **{f"rot_{name}_angstroms": _ANGSTROM(vector) for name, vector in zip("abc", cell, strict=True)},
+        **{f"rot_{name}_star_A_inv": _PER_ANGSTROM(vector) for name, vector in zip("abc", reciprocal, strict=True)},
         "hkl_frac": _first(terms.index),
         "hkl_rounded": _first(terms.nearest),
         **factors,

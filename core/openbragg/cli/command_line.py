@@ -11,7 +11,7 @@ import click
 from openbragg.cli.amorphous import heeded
 from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.experiment import make_experiment
-from openbragg.cli.geometry import place_as_described, read_described
+from openbragg.cli.geometry import place_as_described, read_described, read_named
 from openbragg.cli.loading import load_torch
 from openbragg.cli.reference_flags import Given, as_the_reference_reads
 from openbragg.cli.selection import Selected, select
@@ -133,16 +133,17 @@ def understand(
     otherwise = "flag-matching" not in compat
     words = words if otherwise else misread.given
     counting, lines = heeded(words, compat)
-    selected = select(registry, counting, hooks)
+    named = read_named(registry, words)
+    selected = select(registry, counting, hooks, named)
     geometry = read_described(registry, words)
     place_as_described(registry, words, geometry, selected)
     known = _known_crystal(selected)
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
-    experiment = make_experiment(words, compat, notices, crystal, known, geometry)
+    experiment = make_experiment(words, compat, notices, crystal, known, geometry, named)
     misread_as = experiment
     if misread.changes:
-        misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry)
+        misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry, named)
     if otherwise and misread_as != experiment:
         notices.append(notice("flag-matching", "; ".join(misread.changes)))
     notices.extend(lines)

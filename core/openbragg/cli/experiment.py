@@ -14,6 +14,7 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.model.described import Geometry
 from openbragg.options import ANGLE_OF_CELL, COUNT, POSITIVE
+from openbragg.orchestrator.detectors import NamedDetector
 from openbragg.orchestrator.headers import Settings, camera_settings
 from openbragg.orchestrator.matrix import read_mosflm_matrix
 from openbragg.orchestrator.quirks import notice
@@ -48,12 +49,14 @@ def make_experiment(
     crystal: Crystal | None = None,
     known: KnownCrystal | None = None,
     geometry: Geometry | None = None,
+    detector: NamedDetector | None = None,
 ) -> Experiment:
     """The experiment that flags describe, in their order, its files read; its crystal may be given instead.
 
     What the source of structure factors says of the crystal comes first (`known`), then a file of geometry or the
-    headers of images given with -img and -mask, then every flag. `notices` gets a line for each quirk of the
-    reference among those concerned with flags and files that is not in `quirks` and would have changed the experiment.
+    headers of images given with -img and -mask, then a `detector` that is known by name, then every flag. `notices`
+    gets a line for each quirk of the reference among those concerned with flags and files that is not in `quirks` and
+    would have changed the experiment.
 
     Raises
     ------
@@ -66,7 +69,7 @@ def make_experiment(
     if geometry is not None:
         camera = with_described(camera, geometry, assignments)
     beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})})
-    camera[Detector] = with_sensor(camera.get(Detector, {}), geometry, assignments, beam)
+    camera[Detector] = with_sensor(camera.get(Detector, {}), geometry, detector, assignments, beam)
     others = [(flag, words) for flag, words in assignments if flag.field != "mask"]
     return Experiment(
         beam=beam,

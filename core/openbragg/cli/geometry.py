@@ -13,7 +13,6 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Detector
 from openbragg.model.absorption import attenuation_length
 from openbragg.model.described import Geometry
-from openbragg.model.presets import preset
 from openbragg.model.scalars import plain
 from openbragg.orchestrator.described import (
     CONVENTION,
@@ -23,6 +22,7 @@ from openbragg.orchestrator.described import (
     reversed_axis,
     turns_backwards,
 )
+from openbragg.orchestrator.detectors import NamedDetector, named_detectors
 from openbragg.orchestrator.geometry_files import reader_of
 from openbragg.roles import Found, Registry
 
@@ -67,6 +67,18 @@ def read_described(registry: Registry, given: Given) -> Geometry | None:
         return None
     geometry: Geometry = construct(found.cls, assignments).read(chosen.file)
     return geometry
+
+
+def read_named(registry: Registry, given: Given) -> NamedDetector | None:
+    """The detector of -detector; None where there is none.
+
+    Raises
+    ------
+    OpenBraggError
+        When no plugin offers it, or two do.
+    """
+    chosen: DetectorChoice = construct(DetectorChoice, assignments_of(given))
+    return named_detectors(registry).get(chosen.name) if chosen.name is not None else None
 
 
 def place_as_described(registry: Registry, given: Given, geometry: Geometry | None, selected: Selected) -> None:
@@ -129,23 +141,25 @@ def with_described(camera: Settings, geometry: Geometry, assignments: Assignment
 
 
 def with_sensor(
-    camera: dict[str, Any], geometry: Geometry | None, assignments: Assignments, beam: Beam
+    camera: dict[str, Any],
+    geometry: Geometry | None,
+    named: NamedDetector | None,
+    assignments: Assignments,
+    beam: Beam,
 ) -> dict[str, Any]:
     """Fields of the detector, with those of one that is known by name, and a sensor that absorbs as its material does.
 
     Raises
     ------
     UsageError
-        When there is no such detector, or a flag beside it cannot be combined with its pixels.
+        When a flag beside a detector that is known by name cannot be combined with its pixels.
     """
     wavelength = plain(beam.wavelength)
-    chosen: DetectorChoice = construct(DetectorChoice, assignments)
-    if chosen.name is not None:
-        known = preset(chosen.name)
-        if known.gaps() or known.stacked:
+    if named is not None:
+        if named.description.has_own_pixels():
             for flag, _ in assignments:
-                _refuse_pixels(flag, f"-detector: the modules of {known.name}")
-        return {**camera, **known.settings(wavelength)}
+                _refuse_pixels(flag, f"-detector: the modules of {named.name}")
+        return {**camera, **named.description.settings(wavelength)}
     if geometry is not None and geometry.sensor_thickness and not geometry.attenuation_length:
         length = attenuation_length(geometry.sensor_material, wavelength)
         if length is not None:

@@ -11,7 +11,6 @@ from openbragg.cli.settings import (
     CrystalChoices,
     DetectorChoice,
     GeometryFile,
-    InputCounts,
     NoiseChoice,
     Output,
     Printout,
@@ -43,15 +42,11 @@ CORE_SECTIONS: dict[str, tuple[type, ...]] = {
 }
 
 
-#: Classes with options of other commands that have the flags of plugins.
-_OTHERS = (InputCounts,)
-
-
 def load_registry(blocked: tuple[str, ...]) -> Registry:
     """Load the plugins; each that cannot be loaded is one line on stderr."""
     core = [
         spelling
-        for classes in (*CORE_SECTIONS.values(), _OTHERS)
+        for classes in CORE_SECTIONS.values()
         for cls in classes
         for flag in flags_of(cls)
         for spelling in flag.spellings
@@ -66,6 +61,21 @@ def simulation_sections(registry: Registry) -> list[Section]:
     """The flags of a simulation: the core's and those of every plugin."""
     core = [section(title, *classes) for title, classes in CORE_SECTIONS.items()]
     return core + [plugin_section(found) for found in registry.found if found.role.simulates]
+
+
+def option_named(registry: Registry, spelling: str) -> FlagOption:
+    """A flag of a simulation with a value, by one of its spellings, for a command that takes some of them.
+
+    Raises
+    ------
+    KeyError
+        When no simulation has it.
+    """
+    for part in simulation_sections(registry):
+        for option in part.options:
+            if spelling in option.opts and isinstance(option, FlagOption):
+                return option
+    raise KeyError(spelling)
 
 
 def plugin_section(found: Found) -> Section:

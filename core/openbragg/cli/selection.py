@@ -10,9 +10,11 @@ import attrs
 import click
 
 from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of, construct
+from openbragg.cli.defaults import typed
 from openbragg.cli.settings import BackgroundChoice
-from openbragg.errors import UsageError
+from openbragg.errors import OpenBraggError, PluginError, UsageError
 from openbragg.orchestrator import outputs
+from openbragg.orchestrator.detectors import NamedDetector
 from openbragg.orchestrator.recognition import recognised, shares
 from openbragg.roles import ROLES, Found, Registry, Role
 
@@ -53,15 +55,19 @@ class Selected:
     backgrounds: list[Any] = attrs.field(factory=list)
 
 
-def select(registry: Registry, given: Given, hooks: Collection[str] | None = None) -> Selected:
+def select(
+    registry: Registry, given: Given, hooks: Collection[str] | None = None, detector: NamedDetector | None = None
+) -> Selected:
     """Choose and make the plugins of all roles, or of those with these hooks.
+
+    Where a detector is known by name, the noise model begins from the options that belong to it.
 
     Raises
     ------
     UsageError
         When two plugins of a role were asked for, or an option of one that is not in use was given.
     PluginError
-        When a plugin was asked for that is not there.
+        When a plugin was asked for that is not there, or what a detector says of the noise is nothing for the model.
     """
     assignments = assignments_of(given)
     roles: dict[str, Any] = {}
@@ -77,7 +83,10 @@ def select(registry: Registry, given: Given, hooks: Collection[str] | None = Non
         found = found or registry.get(role.hook, chosen or role.default)
         own = _with_shared(found, default, assignments)
         _refuse_idle_options(registry, role.hook, found, own)
-        roles[role.hook] = construct(found.cls, own)
+        suiting = _suiting(found, detector) if role.hook == _NOISE else {}
+        roles[role.hook] = construct(found.cls, own, **suiting)
+        if suiting and detector is not None:
+            notices += _said_of_noise(found, own, suiting, detector)
     standing = _without_withdrawn(assignments)
     formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
     backgrounds = _backgrounds(registry, assignments) if hooks is None or _BACKGROUNDS in hooks else []
@@ -147,6 +156,35 @@ def _wishes(registry: Registry, hook: str, flag: str, given: Given) -> list[tupl
             (explicit if hook == _LAST_WINS else implied).append(wish)
             fields[spelling] = option.flag.field
     return explicit or _without_shared(registry, hook, implied, fields)
+
+
+def _suiting(noise: Found, detector: NamedDetector | None) -> dict[str, Any]:
+    """The options of a noise model that belong to a detector, which together must make one."""
+    if detector is None:
+        return {}
+    options = dict(detector.description.noise.get(noise.name, {}))
+    try:
+        noise.cls(**options)
+    except (TypeError, OpenBraggError) as error:
+        raise PluginError(
+            f"the detector {detector.name} of {detector.family.origin()} does not suit the noise model {noise.name}: "
+            f"{error}"
+        ) from None
+    return options
+
+
+def _said_of_noise(
+    noise: Found, own: list[tuple[Flag, list[str]]], suiting: dict[str, Any], detector: NamedDetector
+) -> list[str]:
+    """What is to be said of the options that a noise model has from a detector; nothing where flags say otherwise."""
+    flagged = {flag.field for flag, _ in own if flag.owner is noise.cls}
+    specs = dict(noise.options())
+    words = [
+        f"{specs[field].flags[0]} {typed(value, specs[field].unit)}"
+        for field, value in suiting.items()
+        if field not in flagged
+    ]
+    return [f"the noise model {noise.name} begins from what suits {detector.name}: {' '.join(words)}"] if words else []
 
 
 def _without_shared(

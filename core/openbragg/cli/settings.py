@@ -6,7 +6,7 @@ from pathlib import Path
 
 import attrs
 
-from openbragg.options import COUNT, COUNT_OR_NONE, PART, POSITIVE, Rule, one_of, option
+from openbragg.options import COUNT, COUNT_OR_NONE, PART, Rule, one_of, option
 
 #: More images than a series has.
 MOST_IMAGES = 1_000_000
@@ -233,23 +233,6 @@ class GeometryFile:
     )
     reader: str | None = option(
         "-geometry_reader", type=str, metavar="NAME", help="How to read it. Default: as what is in it says."
-    )
-
-
-@attrs.frozen
-class InputCounts:
-    """How the pixels of an image that is read stand for photons."""
-
-    offset: float | None = option(
-        "-input_offset",
-        unit="counts",
-        help="Taken off every pixel of IMAGE. Default: ADC_OFFSET in an SMV header, else 0.",
-    )
-    scale: float | None = option(
-        "-input_scale",
-        unit="counts/photon",
-        rule=POSITIVE,
-        help="Pixels are then divided by it. Default: COUNTS_PER_PHOTON in an SMV header, else 1.",
     )
 
 

@@ -107,10 +107,13 @@ class _SinPi(torch.autograd.Function):
     """Differentiated as a sine, not as a polynomial: half the work, and a derivative as exact as the value."""
 
     @staticmethod
-    def forward(ctx: Any, turns: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(turns)
+    def forward(turns: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             return sin_pi(turns)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
@@ -212,15 +215,20 @@ class _Interference(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, offset: torch.Tensor, cells: torch.Tensor, dtype: torch.dtype
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        ctx.save_for_backward(offset, cells)
-        ctx.dtype = dtype
+    def forward(offset: torch.Tensor, cells: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.no_grad():
             parts = _interference_parts(offset.to(dtype), cells.to(dtype))
-        ctx.mark_non_differentiable(parts.halves)
         return parts.ratio, parts.halves
+
+    @staticmethod
+    def setup_context(
+        ctx: Any,
+        inputs: tuple[torch.Tensor, torch.Tensor, torch.dtype],
+        output: tuple[torch.Tensor, torch.Tensor],
+    ) -> None:
+        offset, cells, ctx.dtype = inputs
+        ctx.save_for_backward(offset, cells)
+        ctx.mark_non_differentiable(output[1])
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

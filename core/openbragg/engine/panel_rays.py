@@ -14,12 +14,8 @@ from openbragg.units import AVOGADRO, ELECTRON_RADIUS_SQUARED
 
 
 @attrs.frozen(eq=False)
-class PanelRays:
-    """Some pixels of a panel, seen from the sample.
-
-    Backgrounds are smooth: each pixel is taken at its middle, whatever the crystal's oversampling is. The factors along
-    a ray are those of the image: the polarization and the solid angle of the pixel, what the sensor's layers capture,
-    and the mean over the beam's sources and their weights.
+class PlanRays:
+    """The rays of `openbragg.PanelRays` in the sum of an image.
 
     Attributes
     ----------
@@ -48,31 +44,11 @@ class PanelRays:
         return self.panel.pixel_size * self.panel.pixel_size
 
     def molecules(self, thickness: float, density: float, molar_mass: float) -> torch.Tensor:
-        """How many molecules stand in the beam, ().
-
-        Parameters
-        ----------
-        thickness
-            Of the matter along the beam, in metres.
-        density
-            In kilograms per cubic metre.
-        molar_mass
-            In kilograms per mole.
-        """
+        """See `openbragg.PanelRays.molecules`."""
         return self.beam_area * (thickness * density * AVOGADRO / molar_mass)
 
     def scattered(self, intensity: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        """Photons that one scatterer in the beam sends into each pixel, float64, (pixel,).
-
-        Parameters
-        ----------
-        intensity
-            From sin(theta)/lambda in 1/metres, of any shape, the square of the scatterer's amplitude in electrons.
-
-        Returns
-        -------
-        r_e^2 x fluence x intensity x polarization x solid angle x capture, the mean over the sources.
-        """
+        """See `openbragg.PanelRays.scattered`."""
         plan, panel, whole = self.plan, self.panel, Part()
         direction, distance = unit_components(positions(plan, panel, self.slow, self.fast, whole))
         x, y, z = scattering_vector(direction, plan.incident, on_axis(plan.wavelengths, "source"))
@@ -94,8 +70,8 @@ class PanelRays:
         )
 
 
-def rays_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, beam_area: torch.Tensor) -> PanelRays:
+def rays_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, beam_area: torch.Tensor) -> PlanRays:
     """Rays to pixels of a panel in the plan of an image."""
     middle = torch.full_like(plan.subpixels[:1], 0.5)
     smooth = attrs.evolve(plan, subpixels=middle, resolution_limit=None, running_product=False)
-    return PanelRays(smooth, panel, slow, fast, beam_area)
+    return PlanRays(smooth, panel, slow, fast, beam_area)

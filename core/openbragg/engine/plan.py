@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 import attrs
 import torch
+from torch.autograd import forward_ad
 
 from openbragg.engine.sources import make_sources
 from openbragg.model import Experiment
@@ -116,8 +118,8 @@ class Plan:
     resolution_limit
         Smallest d spacing in metres that scatters, shape (), or None for all.
     columns, sources_across
-        In the plan of a block (`openbragg.engine.block`): what each term of an evaluation needs, and whether sources
-        are told apart in it.
+        In the plan of a block (`openbragg.engine.compiled.block`): what each term of an evaluation needs, and whether
+        sources are told apart in it.
     """
 
     panels: tuple[PanelPlan, ...]
@@ -183,6 +185,12 @@ class Plan:
         """Whether any number in the plan carries a gradient."""
         return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in self._tensors())
 
+    def transformed(self) -> bool:
+        """Whether torch differentiates forwards, or transforms by `torch.func`, what is computed from any number."""
+        if torch._C._functorch.peek_interpreter_stack() is None and forward_ad._current_level < 0:
+            return False
+        return any(_is_transformed(tensor) for tensor in self._tensors())
+
     def _tensors(self) -> Iterable[torch.Tensor]:
         yield from (self.incident, self.wavelengths, self.cell_vectors, self.electric_axis, self.kahn)
         yield from (self.lattice.cells, self.lattice.reciprocal_metric, self.lattice.fudge)
@@ -232,8 +240,8 @@ def make_plan(
     """
     crystal, beam, sampling = experiment.crystal, experiment.beam, experiment.sampling
     dtype = PRECISIONS[precision]
-    _, reciprocal = oriented_bases(crystal, oblique="oblique-cell" in quirks)
     oriented = _orientations(experiment, laboratory, quirks, device)
+    reciprocal = oriented.reciprocal_vectors
     fluence = scalar(beam.photons_per_area)
     if tables is None:
         tables = structure_factors.prepare(experiment, device, dtype)
@@ -258,7 +266,7 @@ def make_plan(
         weighted=bool((sources.weights != 1.0).any()) or sources.weights.requires_grad,
         angles=oriented.angles,
         cell_vectors=oriented.cell_vectors,
-        reciprocal_vectors=reciprocal.to(device),
+        reciprocal_vectors=reciprocal,
         first_cell_vectors=oriented.first_cell_vectors,
         electric_axis=laboratory.polarization.to(device),
         kahn=scalar(beam.polarization).to(device),
@@ -275,7 +283,7 @@ def make_plan(
         resolution_limit=scalar(limit).to(device) if plain(limit) > 0.0 else None,
         lattice=Lattice(
             cells=vector(crystal.cells).to(device),
-            reciprocal_metric=(reciprocal @ reciprocal.T).to(device),
+            reciprocal_metric=reciprocal @ reciprocal.T,
             fudge=scalar(crystal.fudge).to(device),
             dtype=dtype,
         ),
@@ -290,22 +298,49 @@ def make_plan(
 
 
 def turned(plan: Plan, experiment: Experiment, laboratory: Laboratory, quirks: Collection[str] = ()) -> Plan:
-    """The plan of the same experiment with the spindle at other angles; all that does not turn is shared.
+    """The plan of the same experiment with the crystal or its domains turned otherwise; all else is shared.
+
+    It is the plan that `make_plan` would make, in a tenth of the time.
 
     Parameters
     ----------
     plan
-        Made for an experiment that differs in the scan's start alone.
+        Made for an experiment that differs in what turns the crystal alone: its rotations (misset, or reciprocal
+        vectors that are turned), the mosaic spread, domains and seed, the scan's angles and steps.
     experiment, laboratory, quirks
         See `make_plan`.
+
+    Raises
+    ------
+    InputError
+        From the crystal.
     """
     oriented = _orientations(experiment, laboratory, quirks, plan.device)
-    return attrs.evolve(
+    reciprocal = oriented.reciprocal_vectors
+    changed = attrs.evolve(
         plan,
         angles=oriented.angles,
         cell_vectors=oriented.cell_vectors,
+        reciprocal_vectors=reciprocal,
         first_cell_vectors=oriented.first_cell_vectors,
+        lattice=attrs.evolve(plan.lattice, reciprocal_metric=reciprocal @ reciprocal.T),
     )
+    steps = changed.steps()
+    if steps == plan.steps():
+        return changed
+    return attrs.evolve(
+        changed,
+        water=_water(experiment, quirks, steps, plan.running_product, plan.device),
+        intensity_to_photons=ELECTRON_RADIUS_SQUARED * plan.fluence / steps,
+    )
+
+
+def _is_transformed(tensor: torch.Tensor) -> bool:
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return True
+    if forward_ad._current_level < 0:
+        return False
+    return forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
 
 
 def step_angles(experiment: Experiment) -> torch.Tensor:
@@ -338,17 +373,18 @@ def carried_steps(angles: list[float]) -> tuple[list[int], list[int]]:
 
 @attrs.frozen(eq=False)
 class _Orientations:
-    """What turns with the spindle; see `Plan`."""
+    """What turns with the crystal; see `Plan`."""
 
     angles: torch.Tensor
     cell_vectors: torch.Tensor
+    reciprocal_vectors: torch.Tensor
     first_cell_vectors: torch.Tensor | None
 
 
 def _orientations(
     experiment: Experiment, laboratory: Laboratory, quirks: Collection[str], device: torch.device
 ) -> _Orientations:
-    vectors, _ = oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)
+    vectors, reciprocal = oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)
     angles = step_angles(experiment)
     own = list(range(angles.numel()))
     following, first = carried_steps(angles.detach().tolist()) if "phi-carryover" in quirks else (own, own)
@@ -363,6 +399,7 @@ def _orientations(
     return _Orientations(
         angles=angles.to(device),
         cell_vectors=oriented(following),
+        reciprocal_vectors=reciprocal.to(device),
         first_cell_vectors=oriented(first) if first != following else None,
     )
 
@@ -399,14 +436,20 @@ def _mosaic_rotations(experiment: Experiment) -> torch.Tensor:
     differ by 6e-8 of the angle.
     """
     crystal = experiment.crystal
-    drawn = draw_mosaic_domains(crystal.mosaic_domains or 1, crystal.mosaic_seed)
-    axes = torch.tensor([axis for axis, _ in drawn], dtype=torch.float64)
-    parts = torch.tensor([part for _, part in drawn], dtype=torch.float64)
+    axes, parts = _drawn_domains(crystal.mosaic_domains or 1, crystal.mosaic_seed)
     spread = scalar(crystal.mosaic_spread if crystal.mosaic_spread is not None else 0.0)
     if spread.requires_grad:
         return rotation_about(axes, spread * parts)
     angles = (spread.to(torch.float32) * parts.to(torch.float32)).to(torch.float64)
     return rotation_about(axes, angles)
+
+
+@lru_cache(maxsize=8)
+def _drawn_domains(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Axes (mosaic, 3) and parts of the spread (mosaic,) of domains; not to be changed."""
+    drawn = draw_mosaic_domains(count, seed)
+    axes = torch.tensor([axis for axis, _ in drawn], dtype=torch.float64)
+    return axes, torch.tensor([part for _, part in drawn], dtype=torch.float64)
 
 
 def _panel_plan(frame: PanelFrame, sensor: Sensor, device: torch.device) -> PanelPlan:

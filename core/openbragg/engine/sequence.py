@@ -7,8 +7,6 @@ independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import attrs
 import torch
 
@@ -16,7 +14,7 @@ from openbragg.engine.evaluate import Terms, any_resolved, evaluate
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import resolved
-from openbragg.engine.strips import Strip
+from openbragg.engine.strips import Renderer, Strip
 from openbragg.engine.summation import interpolation_marks, sums_of_one
 from openbragg.roles import InterpolatingStructureFactors, Miller
 
@@ -24,7 +22,7 @@ from openbragg.roles import InterpolatingStructureFactors, Miller
 _SEARCHED = 1 << 18
 
 
-def render_in_order(plan: Plan, panel: PanelPlan, pixels: Pixels, strip: Callable[[Plan, int, int], Strip]) -> Strip:
+def render_in_order(plan: Plan, panel: PanelPlan, pixels: Pixels, strip: Renderer) -> Strip:
     """Render pixels as if one after the other.
 
     Parameters
@@ -108,9 +106,7 @@ class Turn:
     is_first: bool = False
 
 
-def turn_of(
-    plan: Plan, panel: PanelPlan, pixels: Pixels, number: int, strip: Callable[[Plan, int, int], Strip]
-) -> Turn:
+def turn_of(plan: Plan, panel: PanelPlan, pixels: Pixels, number: int, strip: Renderer) -> Turn:
     """What `render_in_order` makes of the pixel of a number, found without rendering those after it."""
     first = first_evaluated(plan, panel, pixels)
     latched = plan.interpolation_latch and plan.interpolates

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
+import attrs
 import torch
 
 Result = TypeVar("Result")
@@ -15,14 +18,43 @@ Result = TypeVar("Result")
 _PATIENCE = 0.05
 
 
+class Workers:
+    """Threads that are started when they are first needed, and then wait for more to do."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self._count, self._process = 0, 0
+
+    def __reduce__(self) -> tuple[type[Workers], tuple[()]]:
+        return Workers, ()
+
+    def start(self, work: Callable[[], None], times: int) -> list[Future[None]]:
+        """Have a piece of work done by so many threads at once."""
+        with self._lock:
+            # Of the threads of a process, another one that was forked from it has none.
+            if self._pool is None or self._count < times or self._process != os.getpid():
+                self._pool = ThreadPoolExecutor(times, thread_name_prefix="openbragg")
+                self._count, self._process = times, os.getpid()
+            return [self._pool.submit(work) for _ in range(times)]
+
+
+@attrs.frozen
+class Team:
+    """So many threads that work at a time, and where they come from."""
+
+    size: int
+    workers: Workers = attrs.field(factory=Workers)
+
+
 def in_threads(
-    work: Callable[[tuple[int, int]], Result], pieces: list[tuple[int, int]], device: torch.device, threads: int
+    work: Callable[[tuple[int, int]], Result], pieces: list[tuple[int, int]], device: torch.device, team: Team
 ) -> Iterator[Result]:
-    """Do pieces of work in so many threads; on a GPU, whose queue is one, in turn. Results come in the pieces' order.
+    """Have a team do pieces of work; on a GPU, whose queue is one, in turn. Results come in the pieces' order.
 
     Each piece is one thread's: torch's own threads would wait for each other, and for cores that are taken.
     """
-    threads = min(threads, len(pieces))
+    threads = min(team.size, len(pieces))
     if device.type != "cpu":
         yield from map(work, pieces)
         return
@@ -31,16 +63,13 @@ def in_threads(
             yield from map(work, pieces)
             return
         shared: _Shared[Result] = _Shared(work, pieces)
-        workers = [threading.Thread(target=shared.work_off, name=f"openbragg {number}") for number in range(threads)]
+        started: list[Future[None]] = []
         try:
-            for worker in workers:
-                worker.start()
+            started = team.workers.start(shared.work_off, threads)
             yield from shared.results()
         finally:
             shared.stopped = True
-            for worker in workers:
-                if worker.ident is not None:
-                    worker.join()
+            wait(started)
 
 
 class _Shared(Generic[Result]):
@@ -81,6 +110,19 @@ class _Shared(Generic[Result]):
                     raise self._failure
                 self._over.wait(_PATIENCE)
             yield self._found.pop(place)
+
+
+def default_threads() -> int:
+    """Cores to use when nobody says: all that this process may use, one in a worker of another process.
+
+    What OMP_NUM_THREADS or `torch.set_num_threads` allow is an upper limit.
+    """
+    from multiprocessing import parent_process
+
+    if parent_process() is not None:
+        return 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(torch.get_num_threads(), allowed))
 
 
 @contextmanager

@@ -25,35 +25,8 @@ _PLACE_AXES, _SCATTERING_AXES, _TERM_AXES = 3, 4, 6
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class PixelTrace:
-    """One pixel's calculation, on the plan's device, gradients included.
-
-    Attributes
-    ----------
-    plan, panel
-        What was evaluated.
-    slow, fast
-        The pixel.
-    terms
-        Its terms: tensors of seven axes, ``axes`` by name, of which the pixel's has length 1. F_latt, F_cell, h k l and
-        the intensity have all axes in full; positions and q have length 1 on those on which they do not depend.
-    cell_vectors
-        Rows a, b, c in metres of every step and mosaic domain, as the pixel's first evaluation has them, (phi, mosaic,
-        3, 3).
-    solid_angle
-        Solid angle of the first subpixel, whether or not it is a factor of the whole pixel, steradian, ().
-    intensity
-        The sum of the terms, squared electrons, float64, ().
-    factors
-        Factors of the whole pixel, (1,).
-    background
-        Photons per steradian of the background, with the factors that belong to single terms, float64, ().
-    photons
-        Expected photons, float64, ().
-    value
-        The same in the image's dtype: what stands in the image of the eager engine, to the last bit; compiled code may
-        round otherwise.
-    """
+class TracedPixel:
+    """The trace of `openbragg.PixelTrace`, on the plan's device, gradients included."""
 
     plan: Plan
     panel: PanelPlan
@@ -84,8 +57,8 @@ def trace_pixel(
     region: Region | None = None,
     mask: torch.Tensor | None = None,
     block_terms: int | None = None,
-) -> PixelTrace | None:
-    """Trace a pixel of an image; the arguments are those of `render_panel`.
+) -> TracedPixel | None:
+    """Trace a pixel of an image; the arguments are those of `openbragg.engine.rendering.render_panel`.
 
     Returns
     -------
@@ -121,12 +94,12 @@ def _made(
     place: tuple[torch.Tensor, torch.Tensor],
     row: int,
     dtype: torch.dtype,
-) -> PixelTrace:
+) -> TracedPixel:
     """The trace of the pixel in one row of a block."""
     factors = pixel_factors(plan, panel, *place)
     corner = torch.stack([component.reshape(-1)[0] for component in terms.position])
     share = sums.share[row]
-    return PixelTrace(
+    return TracedPixel(
         plan=plan,
         panel=panel,
         slow=pixel[0],

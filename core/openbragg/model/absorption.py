@@ -7,7 +7,7 @@ from bisect import bisect_right
 
 import attrs
 
-from openbragg.units import HC_EV_ANGSTROM
+from openbragg.units import unit
 
 
 @attrs.frozen
@@ -60,7 +60,7 @@ def attenuation_length(material: str, wavelength: float) -> float | None:
     known = _MATERIALS.get(material)
     if known is None:
         return None
-    energy = HC_EV_ANGSTROM * 1e-3 / (wavelength * 1e10)
+    energy = unit("eV").from_si(wavelength) * 1e-3
     energies = [pair[0] for pair in known.coefficients]
     if not energies[0] <= energy <= energies[-1]:
         return None

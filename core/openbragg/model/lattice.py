@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 
 from openbragg.errors import InputError
 from openbragg.model.reference_random import Lehmer, random_rotation
-from openbragg.model.scalars import plain
+from openbragg.model.scalars import Scalar, Vector, plain
 from openbragg.model.vectors import angles_xyz, matrix, rotation_xyz, scalar
-
-if TYPE_CHECKING:
-    from openbragg.model.crystal import Crystal
 
 #: A cell is refused when its volume is below this part of a b c: its axes are coplanar as far as numbers can tell.
 _FLAT = 1e-9
 #: The reference program draws a random orientation as a mosaic rotation with a spread of 90, read as radians.
 _RANDOM_SPREAD = 90.0
+
+
+class Mounted(Protocol):
+    """What orients a lattice: of an `openbragg.Crystal` its cell, its reciprocal vectors and its rotations."""
+
+    @property
+    def cell(self) -> Sequence[Scalar] | None:
+        """a, b, c in metres and alpha, beta, gamma in radians."""
+
+    @property
+    def reciprocal_vectors(self) -> Any:
+        """Rows a*, b*, c* in 1/metres, (3, 3), or None."""
+
+    @property
+    def misset(self) -> Vector | str | None:
+        """Rotations about x, then y, then z, in radians."""
 
 
 def cell_volume(cell: torch.Tensor) -> torch.Tensor:
@@ -87,7 +101,7 @@ def dual(vectors: torch.Tensor) -> torch.Tensor:
     return crosses / (first @ crosses[0])
 
 
-def oriented_bases(crystal: Crystal, *, oblique: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+def oriented_bases(crystal: Mounted, *, oblique: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """Real-space and reciprocal vectors at phi = 0: rows a, b, c in metres and a*, b*, c* in 1/metres, (3, 3) each.
 
     `oblique` builds a cell without a matrix as the reference program does: the lengths are right, but the angles of a

@@ -10,7 +10,7 @@ from typing import Any, cast
 import attrs
 import torch
 
-from openbragg.engine.compiled import ENGINES
+from openbragg.engine.compiled.engine import ENGINES
 from openbragg.engine.plan import PRECISIONS
 from openbragg.errors import PluginError, UsageError
 from openbragg.model import Experiment

@@ -72,9 +72,9 @@ def assembled(images: Sequence[torch.Tensor], panels: Sequence[Panel]) -> torch.
     return frame
 
 
-def panel_at(detector: Detector, slow: int, fast: int) -> tuple[int, int, int] | None:
+def panel_at(panels: Sequence[Panel], slow: int, fast: int) -> tuple[int, int, int] | None:
     """Number of the panel at a place of the stored frame, and the place on it (slow, fast); None between panels."""
-    for number, panel in enumerate(detector.panels()):
+    for number, panel in enumerate(panels):
         rows, columns = panel.rows(), panel.columns()
         if rows.start <= slow < rows.stop and columns.start <= fast < columns.stop:
             return number, slow - rows.start, fast - columns.start

@@ -8,13 +8,13 @@ import attrs
 import torch
 
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
-from openbragg.model import Crystal, Experiment, Sampling
+from openbragg.model import Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
 from openbragg.model.sensor import resolve_sensor
 from openbragg.orchestrator.backgrounds import Backgrounds
 from openbragg.orchestrator.composition import Composition
-from openbragg.orchestrator.frame import visible_pixels
+from openbragg.orchestrator.frame import Shown, shown_parts, visible_pixels
 from openbragg.orchestrator.known import refuse_other_cell, report_known
 from openbragg.orchestrator.notices import notice_carryover, notice_quirks, notice_water
 from openbragg.orchestrator.placement import place_with_quirks
@@ -65,6 +65,8 @@ class Layout:
     finest
         The smallest d spacing in metres to which the structure factors were asked to reach; None where they need not
         know.
+    panels, shown
+        The detector's panels, and what is rendered of each.
     """
 
     experiment: Experiment
@@ -76,6 +78,8 @@ class Layout:
     placed: Choices = attrs.field(factory=Choices)
     noted: tuple[str, ...] = ()
     finest: float | None = None
+    panels: tuple[Panel, ...]
+    shown: tuple[Shown, ...]
 
     def mask(self) -> torch.Tensor | None:
         """Which pixels of the stored frame are rendered, (slow, fast), where some are hidden or absent; else None."""
@@ -160,6 +164,8 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         backgrounds=Backgrounds(asked.backgrounds, resolved, plan),
         placed=placed,
         finest=finest,
+        panels=resolved.detector.panels(),
+        shown=shown_parts(resolved),
         noted=tuple(line for line in choices.notices if line not in carried.notices),
     )
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from openbragg.engine.compiled import Engine
+from openbragg.engine.compiled.engine import Engine
 from openbragg.errors import UsageError
-from openbragg.orchestrator.frame import Shown, assembled, shown_parts
+from openbragg.orchestrator.frame import Shown, assembled
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.rendering import render_panels
 
@@ -32,17 +32,17 @@ def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> t
         raise UsageError(
             f"pixel {int(rows[place])} {int(columns[place])} (slow, fast) lies outside the image of {height} x {width}"
         )
-    parts = shown_parts(layout.experiment)
+    parts = layout.shown
     if not _depends_on_others(layout):
         wanted = torch.zeros((height, width), dtype=torch.bool)
         wanted[rows, columns] = True
         parts = tuple(
             _wanted_part(part, wanted[panel.rows(), panel.columns()])
-            for part, panel in zip(parts, layout.experiment.detector.panels(), strict=True)
+            for part, panel in zip(parts, layout.panels, strict=True)
         )
     panels = render_panels(layout, parts, engine)
     images = layout.backgrounds.added_to_parts(tuple(panel.image for panel in panels), parts)
-    frame = assembled(images, layout.experiment.detector.panels())
+    frame = assembled(images, layout.panels)
     return frame[rows.to(frame.device), columns.to(frame.device)].reshape(torch.as_tensor(slow).shape)
 
 

@@ -1,77 +1,25 @@
-"""Pictures to look at: two images on one grey scale, and where they differ."""
+"""Pictures to look at: the ends of a scale, and files of shades and colours."""
 
 from __future__ import annotations
 
 from typing import Any, BinaryIO
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-#: Percentile of the pixels at which a scale ends; beyond are the few that would leave the others invisible.
-_PERCENTILE = 99.5
-_WHITE = np.array((255.0, 255.0, 255.0))
-#: Where the second image has more, and where it has less: the ends of ColorBrewer's RdBu, which colour-blind readers
-#: can tell apart.
-_MORE = np.array((178.0, 24.0, 43.0))
-_LESS = np.array((33.0, 102.0, 172.0))
-
-
-@attrs.frozen
-class Scales:
-    """What the shades of the pictures stand for, in the unit of the pixels.
-
-    Attributes
-    ----------
-    white, black
-        Values that are drawn white and black in both previews.
-    full_colour
-        Difference from which on the colour is full: red where the second image has so much more, blue where less.
-    """
-
-    white: float
-    black: float
-    full_colour: float
-
-
-def common_scales(first: NDArray[np.float64], second: NDArray[np.float64]) -> Scales:
-    """Scales that suit two images (slow, fast) at once.
-
-    White is the lower of their 0.5th percentiles, black the higher of their 99.5th, full colour the 99.5th of their
-    absolute differences; where so few pixels differ from white that this percentile is white too, it is taken of those.
-    """
-    white = min(float(np.percentile(image, 100.0 - _PERCENTILE)) for image in (first, second))
-    black = max(_end(image, white) for image in (first, second))
-    return Scales(white=white, black=black, full_colour=_end(np.abs(second - first), 0.0))
-
 
 def scale_ends(values: np.ndarray[Any, Any], percentiles: tuple[float, float]) -> tuple[float, float]:
-    """Where a scale begins and ends: at two percentiles of some values, as in `common_scales`."""
+    """Where a scale of shades begins and ends: at two percentiles of some values.
+
+    Where so few values differ from the lower end that the upper one is the same, the upper percentile is taken of
+    those; of values that are all equal the scale ends 1 beyond them.
+    """
     low = float(np.percentile(values, percentiles[0]))
-    return low, _end(values, low, percentiles[1])
+    return low, scale_end(values, low, percentiles[1])
 
 
-def grey(image: NDArray[np.float64], scales: Scales) -> NDArray[np.uint8]:
-    """Shades of an image, (slow, fast): dark spots on white."""
-    part = np.clip((image - scales.white) / (scales.black - scales.white), 0.0, 1.0)
-    return _bytes(255.0 * (1.0 - part))
-
-
-def difference_colours(first: NDArray[np.float64], second: NDArray[np.float64], scales: Scales) -> NDArray[np.uint8]:
-    """Colours of the second image minus the first, (slow, fast, 3): red more, blue less, white equal."""
-    part = np.clip((second - first) / scales.full_colour, -1.0, 1.0)[..., np.newaxis]
-    return _bytes(_WHITE + np.abs(part) * (np.where(part > 0.0, _MORE, _LESS) - _WHITE))
-
-
-def write_png(stream: BinaryIO, pixels: NDArray[np.uint8]) -> None:
-    """Write grey values (slow, fast) or colours (slow, fast, 3) as a PNG."""
-    from PIL import Image
-
-    Image.fromarray(pixels).save(stream, format="PNG")
-
-
-def _end(values: np.ndarray[Any, Any], begin: float, percentile: float = _PERCENTILE) -> float:
-    """Where a scale ends that begins at a value: always beyond it."""
+def scale_end(values: np.ndarray[Any, Any], begin: float, percentile: float) -> float:
+    """Where a scale of shades ends that begins at a value: always beyond it; see `scale_ends`."""
     end = float(np.percentile(values, percentile))
     if end > begin:
         return end
@@ -79,5 +27,8 @@ def _end(values: np.ndarray[Any, Any], begin: float, percentile: float = _PERCEN
     return float(np.percentile(beyond, percentile)) if beyond.size else begin + 1.0
 
 
-def _bytes(shades: NDArray[np.float64]) -> NDArray[np.uint8]:
-    return np.rint(shades).astype(np.uint8)
+def write_png(stream: BinaryIO, pixels: NDArray[np.uint8]) -> None:
+    """Write grey values (slow, fast) or colours (slow, fast, 3) as a PNG."""
+    from PIL import Image
+
+    Image.fromarray(pixels).save(stream, format="PNG")

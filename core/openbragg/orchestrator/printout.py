@@ -16,8 +16,9 @@ from openbragg.errors import UsageError
 from openbragg.model.scalars import plain
 from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.rendering import Rendering
+from openbragg.units import unit
 
-_ANGSTROM = 1e-10
+_ANGSTROM = unit("angstroms").from_si
 #: Pixels evaluated together.
 _TOGETHER = 1024
 
@@ -37,7 +38,7 @@ def printed_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> Iter
     if chosen is not None:
         fast, slow = chosen
         within = region is None or (region[0] <= fast <= region[1] and region[2] <= slow <= region[3])
-        if not within or panel_at(experiment.detector, slow, fast) is None:
+        if not within or panel_at(rendering.panels, slow, fast) is None:
             raise UsageError(f"-printout_pixel {fast} {slow}: the pixel is not rendered")
         sampling = attrs.evolve(experiment.sampling, region=(fast, fast, slow, slow))
         experiment = attrs.evolve(experiment, sampling=sampling)
@@ -52,14 +53,14 @@ def printed_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> Iter
 def _printed(rendering: Rendering, number_of_panel: int, slow: torch.Tensor, fast: torch.Tensor) -> Iterator[str]:
     plan = rendering.plan
     panel, image = plan.panels[number_of_panel], rendering.images[number_of_panel]
-    first_slow, first_fast = rendering.experiment.detector.panels()[number_of_panel].slab or (0, 0)
+    first_slow, first_fast = rendering.panels[number_of_panel].slab or (0, 0)
     last = slice(-1, None)
     with torch.no_grad():
         terms = evaluate(plan, panel, slow, fast, Part(*[last] * 6))
         factors = pixel_factors(plan, panel, slow, fast)
         sums = pixel_sums(plan, panel, slow, fast, cut_into_blocks(plan, panel, len(slow), CPU_BLOCK_TERMS).parts)
-    wavelength = plain(rendering.experiment.beam.wavelength) / _ANGSTROM
-    cell = (plan.cell_vectors[-1, -1] / _ANGSTROM).tolist()
+    wavelength = _ANGSTROM(plain(rendering.experiment.beam.wavelength))
+    cell = _ANGSTROM(plan.cell_vectors[-1, -1]).tolist()
     for number in range(len(slow)):
 
         def value(tensor: torch.Tensor, number: int = number) -> float:

@@ -152,7 +152,9 @@ def _checked(cls: Any, role: Role) -> Any:
         for flag in spec.spellings():
             if not flag.startswith("-"):
                 raise TypeError(f"{cls.__name__}.{field}: the flag {flag!r} must begin with '-'")
-    methods = (name for name, member in vars(role.protocol).items() if callable(member) and not name.startswith("_"))
+    members = (name for name in vars(role.protocol) if not name.startswith("_"))
+    # What a class method is, only the class's attribute tells.
+    methods = (name for name in members if callable(getattr(role.protocol, name)))
     missing = [name for name in methods if not callable(getattr(cls, name, None))]
     if missing:
         raise TypeError(f"{cls.__name__} is no {role.title}: it has no {', '.join(missing)}()")

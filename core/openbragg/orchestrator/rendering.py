@@ -9,11 +9,12 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.compiled import Engine, Use, finish
-from openbragg.engine.cull import Culled, cull_refusal
-from openbragg.engine.image import RenderedPanel, empty_panel, render_panel
+from openbragg.engine.compiled.engine import Engine, Use
+from openbragg.engine.devices import finish
+from openbragg.engine.rendering import RenderedPanel, empty_panel, render_panel
+from openbragg.engine.sparse.cull import Culled, cull_refusal
 from openbragg.errors import InputError
-from openbragg.orchestrator.frame import Shown, assembled, shown_parts
+from openbragg.orchestrator.frame import Shown, assembled
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.stopwatch import Stopwatch
@@ -41,7 +42,7 @@ class Rendering(Layout):
 
     def frame(self) -> torch.Tensor:
         """Expected photons of all panels in the stored frame, (slow, fast), 0 between them; see `Panel.slab`."""
-        return assembled(self.images, self.experiment.detector.panels())
+        return assembled(self.images, self.panels)
 
 
 def render_layout(
@@ -62,8 +63,7 @@ def render_layout(
         layout.choices.notices.append(f"nothing is culled: {reason}")
     before = engine.use.preparing
     with stopwatch.stage("render"):
-        parts = shown_parts(layout.experiment)
-        panels = render_panels(layout, parts, engine, progress, None if reason is not None else cull)
+        panels = render_panels(layout, layout.shown, engine, progress, None if reason is not None else cull)
         images = layout.backgrounds.added_to(tuple(panel.image for panel in panels))
         finish(layout.plan.device)
     stopwatch.move(engine.use.preparing - before, "render", "compile")

@@ -206,7 +206,8 @@ def resolve_sampling(experiment: Experiment, laboratory: Laboratory, choices: Ch
 
 def _cell_counts(crystal: Crystal, beam_size: Scalar, choices: Choices) -> tuple[Scalar, Scalar, Scalar]:
     """Cells along a, b, c: from the crystal's size where one is given, clipped to the beam across it."""
-    lengths = crystal.oriented_vectors().detach().norm(dim=1).tolist()
+    sized = any(size is not None for size in crystal.size)
+    lengths = crystal.oriented_vectors().detach().norm(dim=1).tolist() if sized else [0.0] * 3
     limit = plain(beam_size)
     counts: list[Scalar] = []
     for axis, (size, count, length) in enumerate(zip(crystal.size, crystal.cells, lengths, strict=True)):
@@ -218,6 +219,6 @@ def _cell_counts(crystal: Crystal, beam_size: Scalar, choices: Choices) -> tuple
             choices.notices.append(f"the crystal is clipped to the beam of {limit * 1000:g} mm along {'abc'[axis]}")
             width = limit
         counts.append(max(1, rounded_up(width / length * _WHOLE, "cells")))
-    if any(size is not None for size in crystal.size):
+    if sized:
         choices.made["cells"] = " x ".join(f"{plain(count):g}" for count in counts)
     return counts[0], counts[1], counts[2]

@@ -9,8 +9,7 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.compiled import Engine
-from openbragg.engine.trace import PixelTrace
+from openbragg.engine.compiled.engine import Engine
 from openbragg.model import Experiment
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.destinations import destinations
@@ -27,7 +26,7 @@ from openbragg.orchestrator.resolve import clock_seed
 from openbragg.orchestrator.stopwatch import Stopwatch
 from openbragg.orchestrator.tracing import trace_of
 from openbragg.orchestrator.writing import draw_counts
-from openbragg.roles import PredictedReflections
+from openbragg.roles import PixelTrace, PredictedReflections
 
 #: The parts of an experiment, which `Simulation.evolve` takes by their names.
 _PARTS = tuple(attribute.name for attribute in attrs.fields(Experiment))

@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.trace import PixelTrace, trace_pixel
+from openbragg.engine.trace import trace_pixel
 from openbragg.errors import UsageError, quoted
-from openbragg.orchestrator.frame import panel_at, shown_parts
+from openbragg.orchestrator.frame import panel_at
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.rendering import Rendering
-from openbragg.roles import Tracer
+from openbragg.roles import PixelTrace, Tracer
 
 #: How people name the axes of a sum in a selection, and the axes of the trace that they mean.
 SELECTED_AXES: dict[str, tuple[int, ...]] = {
@@ -68,10 +68,10 @@ def trace_of(layout: Layout, slow: int, fast: int) -> PixelTrace:
     UsageError
         When the pixel is not rendered.
     """
-    made, place = None, panel_at(layout.experiment.detector, slow, fast)
+    made, place = None, panel_at(layout.panels, slow, fast)
     if place is not None:
         number, row, column = place
-        part = shown_parts(layout.experiment)[number]
+        part = layout.shown[number]
         if part.region is not None:
             panel = layout.plan.panels[number]
             made = trace_pixel(layout.plan, panel, row, column, dtype=layout.dtype, region=part.region, mask=part.mask)

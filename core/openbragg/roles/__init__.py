@@ -8,8 +8,9 @@ device. `openbragg.testing` holds properties that each role's plugins must have;
 
 from __future__ import annotations
 
-from openbragg.roles.backgrounds import Background
+from openbragg.roles.backgrounds import Background, PanelRays
 from openbragg.roles.commands import Command
+from openbragg.roles.detectors import DetectorDescription, DetectorFamily, Modules
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
 from openbragg.roles.image_formats import Image, ImageFormat, Series, SeriesFormat
@@ -31,7 +32,7 @@ from openbragg.roles.structure_factors import (
     StructureFactors,
 )
 from openbragg.roles.table import ROLES
-from openbragg.roles.tracers import Tracer
+from openbragg.roles.tracers import PixelTrace, Tracer
 from openbragg.roles.truth_formats import PredictedReflections, Truth, TruthFormat, WrittenImages
 
 __all__ = [
@@ -43,6 +44,8 @@ __all__ = [
     "Command",
     "ComputedStructureFactors",
     "DescribedStructureFactors",
+    "DetectorDescription",
+    "DetectorFamily",
     "FileStructureFactors",
     "Found",
     "GeometryConvention",
@@ -56,7 +59,10 @@ __all__ = [
     "LatticeShape",
     "ListedStructureFactors",
     "Miller",
+    "Modules",
     "NoiseModel",
+    "PanelRays",
+    "PixelTrace",
     "Plugin",
     "PredictedReflections",
     "Readout",

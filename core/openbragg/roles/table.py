@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from openbragg.roles.backgrounds import Background
 from openbragg.roles.commands import Command
+from openbragg.roles.detectors import DetectorFamily
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
 from openbragg.roles.image_formats import ImageFormat
@@ -24,5 +25,6 @@ ROLES = (
     Role("image_formats", "image format", ImageFormat),
     Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
     Role("truth_formats", "truth format", TruthFormat),
+    Role("detectors", "detector family", DetectorFamily, simulates=False),
     Role("commands", "command", Command, simulates=False),
 )

@@ -35,6 +35,13 @@ from openbragg.testing.conventions import (
     check_unit_vectors,
 )
 from openbragg.testing.declaration import check_declaration
+from openbragg.testing.detectors import (
+    check_detector,
+    check_detector_frame,
+    check_detector_noise,
+    check_detector_panels,
+    check_detector_sensor,
+)
 from openbragg.testing.geometry_readers import (
     check_damaged,
     check_described,
@@ -106,6 +113,11 @@ __all__ = [
     "check_default_beam_centre",
     "check_default_file",
     "check_described",
+    "check_detector",
+    "check_detector_frame",
+    "check_detector_noise",
+    "check_detector_panels",
+    "check_detector_sensor",
     "check_distance",
     "check_each_pixel_for_itself",
     "check_each_reflection_for_itself",

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from openbragg.engine.panel_rays import PanelRays, rays_of
+from openbragg.engine.panel_rays import rays_of
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel
 from openbragg.model.vectors import scalar
 from openbragg.orchestrator.composition import plugin
 from openbragg.orchestrator.simulation import Simulation
-from openbragg.roles import Background
+from openbragg.roles import Background, PanelRays
 from openbragg.testing.assertions import require, require_close
 from openbragg.testing.declaration import check_declaration
 

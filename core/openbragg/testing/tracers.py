@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 
-from openbragg.engine.trace import PixelTrace
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.orchestrator.simulation import Simulation
-from openbragg.roles import Tracer
+from openbragg.roles import PixelTrace, Tracer
 from openbragg.testing.assertions import require
 from openbragg.testing.declaration import check_declaration
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import NOT_NEGATIVE, POSITIVE, hookimpl, option
+from openbragg import NOT_NEGATIVE, POSITIVE, hookimpl, option, unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,7 @@ class Ice:
     )
     width: float = option(
         "-ice_width",
-        default=0.01e10,
+        default=unit("1/A").to_si(0.01),
         unit="1/A",
         rule=POSITIVE,
         help="Full width of the rings at half maximum, in 1/d: about 0.9 over the width of the grains.",
@@ -105,7 +105,8 @@ def rings() -> tuple[Array, Array]:
     inverse_d, strength = inverse_d[there], strength[there]
     places, ring = np.unique(inverse_d.round(9), return_inverse=True)
     strengths: Array = np.bincount(ring.reshape(-1), strength).astype(float)
-    return places * 1e10, strengths * 1e10
+    per_metre = unit("1/A").to_si
+    return per_metre(places), per_metre(strengths)
 
 
 def _indices() -> tuple[Array, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import NOT_NEGATIVE, POSITIVE, UsageError, hookimpl, option
+from openbragg import NOT_NEGATIVE, POSITIVE, UsageError, hookimpl, option, unit
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ class Table:
             raise UsageError(f"the background table: expected one file with -stol, -4stol or -Q, got {len(files)}")
         file, scale = files[0]
         stol, amplitudes = read_amplitudes(Path(file)).T
-        return table_tensors(stol * scale * 1e10, amplitudes, device)
+        return table_tensors(unit("1/A").to_si(stol * scale), amplitudes, device)
 
     def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """See `openbragg.Background.photons`."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import NOT_NEGATIVE, hookimpl, option
+from openbragg import NOT_NEGATIVE, hookimpl, option, unit
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,7 @@ class Water:
         from openbragg_plugins.backgrounds.amorphous import table_tensors
 
         stol, amplitudes = np.array(_TABLE).T
-        return table_tensors(stol * 1e10, amplitudes, device)
+        return table_tensors(unit("1/A").to_si(stol), amplitudes, device)
 
     def photons(self, rays: PanelRays, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """See `openbragg.Background.photons`."""

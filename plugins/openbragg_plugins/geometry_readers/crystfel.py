@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import POSITIVE, Geometry, InputError, PanelGeometry, described_panel, hookimpl, option, read_lines
+from openbragg import POSITIVE, Geometry, InputError, PanelGeometry, described_panel, hookimpl, option, read_lines, unit
 from openbragg_plugins.geometry_readers.numbers import number, whole_number
 from openbragg_plugins.geometry_readers.vectors import Vector
 
@@ -22,7 +22,7 @@ _WHAT = "a CrystFEL geometry file"
 _MARKS = (b"corner_x", b"min_fs", b"max_ss", b"res", b"clen", b"photon_energy", b"fs", b"ss")
 #: Planck's constant times the speed of light, in eV m: exact in the SI of 2019.
 _HC = 1.239841984332003e-06
-_LENGTHS = {"": 1.0, "m": 1.0, "mm": 1e-3, "um": 1e-6, "A": 1e-10}
+_LENGTHS = {"": 1.0, **{name: unit(name).to_si(1.0) for name in ("m", "mm", "um", "A")}}
 _ENERGIES = {"": 1.0, "eV": 1.0, "keV": 1e3, "MeV": 1e6}
 _TERM = re.compile(r"\s*([-+]?)\s*(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)?\s*([xyz])")
 _BAD = "bad"

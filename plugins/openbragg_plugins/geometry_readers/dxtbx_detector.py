@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from openbragg import InputError, PanelGeometry, described_panel, unit_vector
+from openbragg import InputError, PanelGeometry, described_panel, unit, unit_vector
 from openbragg_plugins.geometry_readers.values import Node
 from openbragg_plugins.geometry_readers.vectors import IDENTITY, Matrix, Vector, combined, cross
 
-_MM = 1e-3
+_MM = unit("mm").to_si
 #: Groups in groups; no detector has so many.
 _DEEPEST = 32
 
@@ -39,9 +39,9 @@ def panels_of(detector: Node) -> dict[str, Any]:
     return {
         "panels": panels,
         "gaps": tuple(gap for node, panel in zip(nodes, panels, strict=True) for gap in _masked(node, panel)),
-        "sensor_thickness": thickness * _MM if thickness else None,
+        "sensor_thickness": _MM(thickness) if thickness else None,
         "sensor_material": first.word("material")[:20],
-        "attenuation_length": _MM / absorption if absorption and absorption > 0.0 else None,
+        "attenuation_length": _MM(1.0 / absorption) if absorption and absorption > 0.0 else None,
         "saturation": trusted[1] if trusted[1] > 0.0 else None,
     }
 
@@ -87,8 +87,8 @@ def _panel(node: Node, number: int, outside: Frame) -> PanelGeometry:
         str(node.path),
         name=node.word("name") or f"panel {number}",
         pixels=(high, wide),
-        sides=(side_slow * _MM, side_fast * _MM),
-        origin=[value * _MM for value in origin],
+        sides=(_MM(side_slow), _MM(side_fast)),
+        origin=[_MM(value) for value in origin],
         fast=fast,
         slow=slow,
         slab=(offset[1], offset[0]),

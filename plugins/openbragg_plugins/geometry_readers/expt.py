@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import COUNT_OR_NONE, Geometry, InputError, hookimpl, option, parse_json, read_content, unit_vector
+from openbragg import COUNT_OR_NONE, Geometry, InputError, hookimpl, option, parse_json, read_content, unit, unit_vector
 from openbragg_plugins.geometry_readers.dxtbx_detector import panels_of
 from openbragg_plugins.geometry_readers.values import Node
 from openbragg_plugins.geometry_readers.vectors import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LARGEST_FILE = 1 << 28
 _WHAT = "a DIALS experiment list"
 _MARK = "ExperimentList"
-_ANGSTROM, _DEGREE = 1e-10, math.pi / 180.0
+_ANGSTROM, _DEGREE = unit("A").to_si, unit("deg").to_si
 #: Elements of a rotation are off by less, however they were written.
 _ROUNDED = 1e-4
 
@@ -106,7 +106,7 @@ def _beam(beam: Node) -> dict[str, Any]:
     normal = beam.numbers("polarization_normal", 3) if beam.has("polarization_normal") else None
     return {
         "beam": combined((-1.0, unit_vector(where, beam.numbers("direction", 3), "direction"))),
-        "wavelength": None if not wavelength else wavelength * _ANGSTROM,
+        "wavelength": None if not wavelength else _ANGSTROM(wavelength),
         "polarization_normal": None if normal is None else unit_vector(where, normal, "polarization_normal"),
         "polarization_fraction": beam.number("polarization_fraction"),
     }
@@ -130,9 +130,9 @@ def _goniometer(goniometer: Node) -> tuple[Vector, Matrix, Matrix]:
             raise goniometer.wrong("the number of an axis", scanned, "scan_axis")
         for number, (axis, angle) in enumerate(zip(units, angles, strict=True)):
             if number < scanned:
-                fixed = product(rotation(axis, angle * _DEGREE), fixed)
+                fixed = product(rotation(axis, _DEGREE(angle)), fixed)
             elif number > scanned:
-                setting = product(rotation(axis, angle * _DEGREE), setting)
+                setting = product(rotation(axis, _DEGREE(angle)), setting)
         datum = units[int(scanned)]
     else:
         datum = unit_vector(where, goniometer.numbers("rotation_axis", 3), "its rotation axis")
@@ -182,13 +182,13 @@ def _scan(scan: Node) -> dict[str, Any]:
         starts = properties.elements("oscillation")
         if starts:
             starts = properties.numbers("oscillation", len(starts))
-            said["start"] = starts[0] * _DEGREE
-            said["oscillation"] = (starts[1] - starts[0] if len(starts) > 1 else _width(properties)) * _DEGREE
+            said["start"] = _DEGREE(starts[0])
+            said["oscillation"] = _DEGREE(starts[1] - starts[0] if len(starts) > 1 else _width(properties))
         times = properties
     else:
         if scan.has("oscillation"):
             start, width = scan.numbers("oscillation", 2)
-            said |= {"start": start * _DEGREE, "oscillation": width * _DEGREE}
+            said |= {"start": _DEGREE(start), "oscillation": _DEGREE(width)}
         times = scan
     exposures = times.elements("exposure_time")
     if exposures:
@@ -207,7 +207,7 @@ def _width(properties: Node) -> float:
 def _crystal(crystal: Node, turn: Matrix) -> dict[str, Any]:
     """Reciprocal vectors with the spindle at 0, turned as the goniometer holds the crystal, and the space group."""
     axes = [
-        [value * _ANGSTROM for value in crystal.numbers(key, 3)]
+        [_ANGSTROM(value) for value in crystal.numbers(key, 3)]
         for key in ("real_space_a", "real_space_b", "real_space_c")
     ]
     found = reciprocal(axes)

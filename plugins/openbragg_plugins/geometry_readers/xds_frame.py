@@ -8,12 +8,12 @@ from pathlib import Path
 
 import attrs
 
-from openbragg import Geometry, InputError, PanelGeometry, described_panel, unit_vector
+from openbragg import Geometry, InputError, PanelGeometry, described_panel, unit, unit_vector
 from openbragg_plugins.geometry_readers.vectors import Vector, combined, cross, reciprocal
 
 #: XDS counts pixels from 1: this is the coordinate of the first pixel's outer corner.
 _FIRST_CORNER = 0.5
-_ANGSTROM, _MM = 1e-10, 1e-3
+_ANGSTROM, _MM = unit("A").to_si, unit("mm").to_si
 
 
 @attrs.frozen(kw_only=True)
@@ -85,14 +85,14 @@ class XdsDetector:
             raise InputError(f"{where}: segment {number}: expected pixels of {self.counts} (NX, NY), got {limits}")
         what = f"the axes of segment {number}"
         x, y = (unit_vector(where, axis, what) for axis in (segment.x, segment.y))
-        qx, qy = (side * _MM for side in self.sides)
+        qx, qy = (_MM(side) for side in self.sides)
         here = combined(
             ((first_x - _FIRST_CORNER - segment.org[0]) * qx, x),
             ((first_y - _FIRST_CORNER - segment.org[1]) * qy, y),
-            (segment.distance * _MM, cross(x, y)),
+            (_MM(segment.distance), cross(x, y)),
             (-self.org[0] * qx, (1.0, 0.0, 0.0)),
             (-self.org[1] * qy, (0.0, 1.0, 0.0)),
-            (self.distance * _MM, (0.0, 0.0, 1.0)),
+            (_MM(self.distance), (0.0, 0.0, 1.0)),
         )
         return described_panel(
             where,
@@ -114,7 +114,7 @@ def reciprocal_axes(path: Path, axes: Sequence[Sequence[float]]) -> tuple[Vector
     InputError
         When they have no volume.
     """
-    metres = [[value * _ANGSTROM for value in axis] for axis in axes]
+    metres = [[_ANGSTROM(value) for value in axis] for axis in axes]
     found = reciprocal(metres)
     if found is None or not all(math.isfinite(value) for row in found for value in row):
         raise InputError(f"{path}: the axes of the unit cell lie in one plane")
@@ -155,7 +155,7 @@ def described_by_xds(
         image=(detector.counts[1], detector.counts[0]),
         beam=unit_vector(str(path), beam, "the direction of the beam"),
         spindle=unit_vector(str(path), spindle, "the rotation axis"),
-        wavelength=wavelength * _ANGSTROM,
+        wavelength=_ANGSTROM(wavelength),
         start=math.radians(start),
         oscillation=math.radians(oscillation),
         **more,  # type: ignore[arg-type]

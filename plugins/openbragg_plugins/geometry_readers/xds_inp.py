@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import Geometry, InputError, hookimpl, read_lines, unit_vector
+from openbragg import Geometry, InputError, hookimpl, read_lines, unit, unit_vector
 from openbragg_plugins.geometry_readers.numbers import number, whole_number
 from openbragg_plugins.geometry_readers.vectors import Vector
 from openbragg_plugins.geometry_readers.xds_frame import (
@@ -40,7 +40,7 @@ _RECTANGLE = "UNTRUSTED_RECTANGLE"
 _AXES_OF_CELL = tuple(f"UNIT_CELL_{axis}-AXIS" for axis in "ABC")
 #: The part that is polarized of a beam of which nothing is said: none, as in XDS.
 _UNPOLARIZED = 0.5
-_MM, _ANGSTROM = 1e-3, 1e-10
+_MM, _ANGSTROM = unit("mm").to_si, unit("A").to_si
 
 
 @attrs.frozen
@@ -80,7 +80,7 @@ class XdsInp:
         oscillation = said.numbers("OSCILLATION_RANGE", 1, [0.0])[0]
         start = said.numbers("STARTING_ANGLE", 1, [0.0])[0] + oscillation * (first - start_frame)
         silicon = said.numbers("SILICON", 1, [0.0])[0]
-        thickness = said.numbers("SENSOR_THICKNESS", 1, [0.0])[0] * _MM
+        thickness = _MM(said.numbers("SENSOR_THICKNESS", 1, [0.0])[0])
         axes = [said.vector(keyword) for keyword in _AXES_OF_CELL if keyword in said.entries]
         if len(axes) not in (0, 3):
             raise InputError(f"{path}: expected {', '.join(_AXES_OF_CELL)}, got {len(axes)} of them")
@@ -108,7 +108,7 @@ class XdsInp:
             polarization_normal=said.direction("POLARIZATION_PLANE_NORMAL"),
             sensor_thickness=thickness or None,
             sensor_material="Si" if thickness else "",
-            attenuation_length=_MM / silicon if silicon > 0.0 else None,
+            attenuation_length=_MM(1.0 / silicon) if silicon > 0.0 else None,
             saturation=said.numbers("OVERLOAD", 1)[0] if "OVERLOAD" in said.entries else None,
             reciprocal_vectors=reciprocal_axes(path, axes) if axes else None,
             cell=_cell(path, cell) if any(cell) and not axes else None,
@@ -216,7 +216,7 @@ def _entries(path: Path) -> Iterator[tuple[str, _Entry]]:
 def _cell(path: Path, values: list[float]) -> tuple[float, ...]:
     if not (all(value > 0.0 for value in values) and all(value < 180.0 for value in values[3:])):
         raise InputError(f"{path}: expected a unit cell of lengths above 0 and angles below 180 degrees")
-    return (*(value * _ANGSTROM for value in values[:3]), *(math.radians(value) for value in values[3:]))
+    return (*(_ANGSTROM(value) for value in values[:3]), *(math.radians(value) for value in values[3:]))
 
 
 @hookimpl

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import NOT_NEGATIVE, POSITIVE, InputError, KnownCrystal, ReflectionTable, hookimpl, option
+from openbragg import NOT_NEGATIVE, POSITIVE, InputError, KnownCrystal, ReflectionTable, hookimpl, option, unit
 from openbragg_plugins.structure_factors.expansion import expanded, sphere, unique, with_absences
 from openbragg_plugins.structure_factors.file_table import Arrays, FileTable
 from openbragg_plugins.structure_factors.macromolecule import SHANNON_RATE, Macromolecule, read_macromolecule
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from openbragg import Experiment, StructureFactors
 
 _BEGINNING = 1 << 20
-_ANGSTROM = 1e10
+_ANGSTROM = unit("A")
+_DENSITY, _SQUARE_ANGSTROM = unit("electrons/A^3"), unit("A^2")
 #: Where the parametrised scattering factors end, sin(theta)/lambda = 2/A, and the finest that is chosen unasked.
 _FINEST = 0.25
 _FINEST_CHOSEN = 0.4
@@ -88,17 +89,17 @@ class ModelFile(FileTable):
         model = self._read()
         chosen = {}
         if isinstance(model, Macromolecule):
-            density, b_factor = self.solvent_density / _ANGSTROM**3, self.solvent_b_factor * _ANGSTROM**2
+            density, b_factor = _DENSITY.from_si(self.solvent_density), _SQUARE_ANGSTROM.from_si(self.solvent_b_factor)
             chosen["bulk solvent"] = (
                 f"k_sol {density:g} electrons/A^3, B_sol {b_factor:g} A^2" if density > 0.0 else "none (-k_sol)"
             )
         return KnownCrystal(
             source=str(self.path()),
             cell=(
-                *(length / _ANGSTROM for length in model.cell.parameters[:3]),
+                *(_ANGSTROM.to_si(length) for length in model.cell.parameters[:3]),
                 *(math.radians(angle) for angle in model.cell.parameters[3:]),
             ),
-            wavelength=None if model.wavelength is None else model.wavelength / _ANGSTROM,
+            wavelength=None if model.wavelength is None else _ANGSTROM.to_si(model.wavelength),
             space_group=model.group.xhm(),
             resolution=self.resolution,
             chosen=chosen,
@@ -113,9 +114,9 @@ class ModelFile(FileTable):
         few = any(float(count) <= _FEW_CELLS for count in experiment.crystal.cells)
         interpolated = few if self.interpolate is None else self.interpolate
         beyond = _BEYOND_INTERPOLATED if interpolated else _BEYOND
-        wanted = resolution * _ANGSTROM
+        wanted = _ANGSTROM.from_si(resolution)
         finest = 1.0 / (1.0 / wanted + beyond * sum(model.cell.reciprocal().parameters[:3]))
-        return attrs.evolve(self, resolution=max(finest, _finest_chosen(model)) / _ANGSTROM)
+        return attrs.evolve(self, resolution=_ANGSTROM.to_si(max(finest, _finest_chosen(model))))
 
     def listed(self) -> ReflectionTable:
         """See `openbragg.ListedStructureFactors.listed`."""
@@ -127,7 +128,7 @@ class ModelFile(FileTable):
             amplitudes=amplitudes,
             unique=count,
             completeness=1.0,
-            resolution=resolution / _ANGSTROM,
+            resolution=_ANGSTROM.to_si(resolution),
         )
 
     def arrays(self, experiment: Experiment | None, *, absences: bool) -> Arrays:
@@ -138,7 +139,7 @@ class ModelFile(FileTable):
     def _standalone(self, model: Model) -> float:
         """The resolution in angstroms, without a detector."""
         if self.resolution is not None:
-            return self.resolution * _ANGSTROM
+            return _ANGSTROM.from_si(self.resolution)
         unasked = _OF_SMALL_MOLECULE if isinstance(model, SmallMolecule) else _OF_MACROMOLECULE
         return max(model.resolution or unasked, _finest_chosen(model))
 
@@ -153,7 +154,7 @@ class ModelFile(FileTable):
             raise InputError(f"{self.path()}: no reflection has a d spacing of {resolution:.4g} A or more")
         asked = np.concatenate([np.zeros((1, 3), dtype=np.int32), indices])
         amplitudes = model.amplitudes(
-            asked, limit, self.solvent_density / _ANGSTROM**3, self.solvent_b_factor * _ANGSTROM**2
+            asked, limit, _DENSITY.from_si(self.solvent_density), _SQUARE_ANGSTROM.from_si(self.solvent_b_factor)
         )
         if not self.direct_beam:
             amplitudes[0] = 0.0

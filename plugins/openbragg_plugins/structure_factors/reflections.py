@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import InputError, KnownCrystal, ReflectionTable, UsageError, hookimpl, option
+from openbragg import InputError, KnownCrystal, ReflectionTable, UsageError, hookimpl, option, unit
 from openbragg_plugins.structure_factors.columns import INTENSITY, choose
 from openbragg_plugins.structure_factors.expansion import Unique, expanded, sphere, unique, with_absences
 from openbragg_plugins.structure_factors.file_table import Arrays, FileTable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: So much of a file says what it is.
 _BEGINNING = 1 << 20
-_ANGSTROM = 1e10
+_ANGSTROM = unit("A").to_si
 #: Reflections of the P1 cell that a table may have room for, or for each of the file's, before it is taken for damaged.
 _LARGEST_SPHERE = 1 << 25
 _SPHERE_PER_REFLECTION = 1 << 12
@@ -102,12 +102,12 @@ class ReflectionFile(FileTable):
         return KnownCrystal(
             source=str(self.path()),
             cell=(
-                *(length / _ANGSTROM for length in found.cell.parameters[:3]),
+                *(_ANGSTROM(length) for length in found.cell.parameters[:3]),
                 *(math.radians(angle) for angle in found.cell.parameters[3:]),
             ),
-            wavelength=None if found.wavelength is None else found.wavelength / _ANGSTROM,
+            wavelength=None if found.wavelength is None else _ANGSTROM(found.wavelength),
             space_group=found.group.xhm(),
-            resolution=found.resolution / _ANGSTROM,
+            resolution=_ANGSTROM(found.resolution),
             chosen={"amplitudes": found.chosen},
             notices=found.notices,
         )
@@ -121,7 +121,7 @@ class ReflectionFile(FileTable):
             amplitudes=amplitudes,
             unique=len(found.reflections.indices),
             completeness=_completeness(found),
-            resolution=found.resolution / _ANGSTROM,
+            resolution=_ANGSTROM(found.resolution),
         )
 
     def arrays(self, experiment: Experiment | None, *, absences: bool) -> Arrays:

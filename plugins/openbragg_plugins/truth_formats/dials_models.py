@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from openbragg import unit
 from openbragg_plugins.image_formats.mcstas import mcstas_axes, turned
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
     Model = dict[str, Any]
 
-_DEGREES = 57.29577951308232
-_MM, _ANGSTROM = 1e3, 1e10
+_MM, _ANGSTROM, _DEGREES = unit("mm").from_si, unit("A").from_si, unit("deg").from_si
 _IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
 #: Domains that are turned by less, in radians, are no mosaic.
 _UNTURNED = 1e-12
@@ -46,7 +46,7 @@ def beam_model(experiment: Experiment, laboratory: Laboratory) -> Model:
     return {
         "__id__": "monochromatic",
         "direction": (-turned(axes, laboratory.beam) + 0.0).tolist(),
-        "wavelength": float(beam.wavelength) * _ANGSTROM,
+        "wavelength": _ANGSTROM(float(beam.wavelength)),
         "divergence": 0.0,
         "sigma_divergence": 0.0,
         "polarization_normal": (normal / np.linalg.norm(normal) + 0.0).tolist(),
@@ -80,18 +80,18 @@ def panel_model(
     slow, fast = frame.panel.pixels
     number = next(place for place, other in enumerate(laboratory.panels) if other is frame)
     directions = np.array([turned(axes, frame.fast), turned(axes, frame.slow)])
-    origin = (turned(axes, frame.origin) * _MM).tolist()
+    origin = _MM(turned(axes, frame.origin)).tolist()
     name = frame.panel.name or f"panel {number}"
-    model = _panel(name, origin, directions, (fast, slow), float(frame.panel.pixel_size) * _MM)
+    model = _panel(name, origin, directions, (fast, slow), _MM(float(frame.panel.pixel_size)))
     model |= {"type": "SENSOR_PAD", "trusted_range": list(trusted), "pedestal": pedestal}
     first_slow, first_fast = frame.panel.slab or (0, 0)
     model["raw_image_offset"] = [first_fast, first_slow]
     model["mask"] = _gaps(frame, experiment)
     absorption = _absorption(experiment)
     if absorption > 0.0:
-        model["thickness"] = float(experiment.detector.sensor_thickness) * _MM
+        model["thickness"] = _MM(float(experiment.detector.sensor_thickness))
         model["material"] = "Si"
-        model["mu"] = absorption / _MM
+        model["mu"] = unit("mm").to_si(absorption)
         model["px_mm_strategy"] = {"type": "ParallaxCorrectedPxMmStrategy"}
     return model
 
@@ -112,7 +112,7 @@ def scan_model(truth: Truth) -> Model:
     return {
         "image_range": [1, images],
         "batch_offset": 0,
-        "oscillation": [float(scan.start) * _DEGREES, float(scan.range or 0.0) * _DEGREES],
+        "oscillation": [_DEGREES(float(scan.start)), _DEGREES(float(scan.range or 0.0))],
         "exposure_time": [exposure] * images,
         "epochs": [number * exposure for number in range(images)],
         "valid_image_ranges": {},
@@ -128,7 +128,7 @@ def crystal_model(truth: Truth, spindle: float = 0.0) -> Model:
 
     axes = dials_axes(truth.laboratory)
     rotation = rotation_about(np.array(truth.laboratory.spindle.tolist()), spindle)
-    vectors = truth.cell_vectors @ rotation.T @ axes.T * _ANGSTROM + 0.0
+    vectors = _ANGSTROM(truth.cell_vectors @ rotation.T @ axes.T) + 0.0
     model = {
         "__id__": "crystal",
         "real_space_a": vectors[0].tolist(),
@@ -138,7 +138,7 @@ def crystal_model(truth: Truth, spindle: float = 0.0) -> Model:
     }
     spread = mosaicity(truth.mosaic_rotations)
     if spread > 0.0:
-        model["mosaicity"] = spread * _DEGREES
+        model["mosaicity"] = _DEGREES(spread)
     return model
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import InputError, UsageError, hookimpl, option
+from openbragg import InputError, UsageError, hookimpl, option, unit
 from openbragg_plugins.truth_formats.dials_experiments import identifiers
 from openbragg_plugins.truth_formats.dials_models import dials_axes
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     Columns = dict[str, np.ndarray[Any, Any]]
 
 _SUFFIXES = (".refl", ".csv", ".parquet")
-_DEGREES = 57.29577951308232
-_MM, _ANGSTROM = 1e3, 1e10
+_MM, _ANGSTROM, _DEGREES = unit("mm").from_si, unit("A").from_si, unit("deg").from_si
 #: DIALS's flag of a reflection that is predicted.
 _PREDICTED = 1
 #: What DIALS calls the types of its columns, by the type and the width of ours.
@@ -97,7 +96,7 @@ def columns_of(truth: Truth) -> Columns:
     start, width = float(scan.start), float(scan.range or 0.0)
     count = len(found.angle)
     frame = (found.angle - start) / width if width > 0.0 else np.full(count, 0.5)
-    wavelength = float(truth.experiment.beam.wavelength) * _ANGSTROM
+    wavelength = _ANGSTROM(float(truth.experiment.beam.wavelength))
     return {
         "miller_index": found.indices,
         "id": found.still,
@@ -105,8 +104,8 @@ def columns_of(truth: Truth) -> Columns:
         "flags": np.full(count, _PREDICTED, dtype=np.uint64),
         "s1": found.ray @ dials_axes(truth.laboratory).T / wavelength,
         "xyzcal.px": np.column_stack([found.pixel, frame]),
-        "xyzcal.mm": np.column_stack([found.place * _MM, found.angle]),
-        "d": found.spacing * _ANGSTROM,
+        "xyzcal.mm": np.column_stack([_MM(found.place), found.angle]),
+        "d": _ANGSTROM(found.spacing),
         "partiality": found.partiality,
         "F": found.amplitude,
         "intensity": found.photons,
@@ -153,7 +152,7 @@ def flat_columns(columns: Columns) -> Columns:
             flat[name] = values
         else:
             flat.update({part: values[:, place] for place, part in enumerate(parts)})
-    flat["phi"] = flat["phi"] * _DEGREES
+    flat["phi"] = _DEGREES(flat["phi"])
     return flat
 
 

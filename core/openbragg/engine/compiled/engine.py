@@ -1,0 +1,287 @@
+"""Which code sums a plan's blocks: compiled if it is there or pays, else torch's own operations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+import attrs
+import torch
+
+from openbragg.engine.compiled.block import block_plan, lie_across, tensors_in
+from openbragg.engine.compiled.cache import Cache
+from openbragg.engine.compiled.grouped import Regrouped, groups_pay
+from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Kernel, KernelError, Run
+from openbragg.engine.compiled.kinds import FORWARD, GROUPED, Kind, arguments_of, gradients_by
+from openbragg.engine.compiled.loading import Store, compiler_folder
+from openbragg.engine.compiled.resident import Occasion, structure_of
+from openbragg.engine.compiled.summers import DifferentiableSummer, Summer
+from openbragg.engine.devices import device_evaluations, device_terms, finish
+from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.threads import Team, Workers, default_threads
+from openbragg.errors import UsageError
+
+ENGINES = ("auto", "eager", "compiled")
+
+#: What a term costs without compiled code, alone and with its gradient, in seconds of one core; measured by
+#: `benchmarks/`, and only to a factor of two the same on all machines. What compiling costs stands in `Kind`.
+EAGER_SECONDS_PER_TERM, EAGER_GRADIENT_SECONDS_PER_TERM = 1e-7, 1.5e-6
+#: The same on a GPU: guesses, for none has been measured.
+DEVICE_SECONDS_PER_TERM, DEVICE_GRADIENT_SECONDS_PER_TERM = 2e-9, 2e-8
+#: Who has asked again and again will go on, and code is kept: this part of what compiling costs may be spent before.
+_SPENT_BEFORE = 1.0 / 3.0
+#: Terms of a block on a GPU, which keep it to a fraction of a second.
+_DEVICE_BLOCK_TERMS = 1 << 32
+#: Evaluations of a block (pixels x layers x subpixels, and x sources where these lie down): so many that what a call
+#: costs is lost among them, in a few megabytes.
+_BLOCK_EVALUATIONS = 65536
+#: Terms of a block, which keeps it to a fraction of a second, where fewer pixels can.
+_BLOCK_TERMS = 1 << 24
+#: Both of a block in groups, of whose terms some numbers pass through memory.
+_GROUPED_TERMS = 1 << 16
+#: Terms of a block of which the gradient is taken: the derivatives of all its terms pass through memory.
+_GRADIENT_TERMS = 1 << 18
+#: With more evaluations in a pixel, even the smallest block would take too much memory.
+_MOST_EVALUATIONS = 1 << 17
+
+
+@attrs.define
+class Use:
+    """What an engine has done.
+
+    Attributes
+    ----------
+    preparing
+        Seconds spent on making and loading code.
+    compiled
+        Whether such code summed.
+    spent
+        About how many seconds work took that code could have done, by the code's key.
+    failed
+        Occasions on which code could not be made, by their keys, and why.
+    """
+
+    preparing: float = 0.0
+    compiled: bool = False
+    spent: dict[Hashable, float] = attrs.field(factory=dict)
+    failed: dict[Hashable, tuple[Occasion, str]] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Engine:
+    """How sums are computed: an object to hold on to, for it knows what was done before.
+
+    Attributes
+    ----------
+    name
+        ``eager``: by torch, operation by operation; ``compiled``: by code made for this model, in one go; ``auto``:
+        compiled where such code is in the cache, or where compiling costs less than it saves. What this engine has
+        computed eagerly so far counts, and gradients count as what they take.
+    threads
+        Cores to use; what `default_threads` says if None.
+    notices
+        Where a line goes that the user should know: before anything is compiled, what it is and how long it may take.
+    cache
+        Where compiled code is kept.
+    use
+        What was done so far.
+    workers
+        The threads that share blocks; they wait for the next sum.
+    images
+        How many images of a model are foreseen.
+    """
+
+    name: str = "auto"
+    threads: int | None = None
+    notices: Callable[[str], None] = attrs.field(default=lambda line: None)
+    cache: Cache = attrs.field(factory=Cache)
+    use: Use = attrs.field(factory=Use)
+    workers: Workers = attrs.field(factory=Workers)
+    images: int = 1
+
+    def cores(self) -> int:
+        """The number of cores."""
+        return self.threads or default_threads()
+
+    def team(self) -> Team:
+        """The threads that share blocks, as many as there are cores."""
+        return Team(self.cores(), self.workers)
+
+    def summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> Summer | None:
+        """The compiled code for some pixels of a panel, or None where torch's own operations do.
+
+        Compiles it where that is asked for or pays.
+
+        Raises
+        ------
+        UsageError
+            When compiled code is asked for while torch transforms what is computed.
+        """
+        if not self._may_compile(plan, panel, pixels):
+            return None
+        prepared = block_plan(plan, panel)
+        grouped = plan.device.type == "cpu" and groups_pay(prepared, panel)
+        limits = (_GROUPED_TERMS, _GROUPED_TERMS) if grouped else (_BLOCK_EVALUATIONS, _BLOCK_TERMS)
+        size = self._block_pixels(plan, panel, pixels, *limits)
+        seconds = self.eager_seconds(plan, pixels)
+        runs = self._runs(prepared, [(GROUPED if grouped else FORWARD, size)], seconds)
+        if runs is None:
+            return None
+        return Summer(Regrouped(runs[0]) if grouped else runs[0], arguments_of(prepared), size)
+
+    def differentiable_summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> DifferentiableSummer | None:
+        """The same for a plan that carries gradients."""
+        if not self._may_compile(plan, panel, pixels):
+            return None
+        prepared = block_plan(plan, panel)
+        named = list(tensors_in(prepared))
+        wanted = [name for name, tensor in named if tensor.requires_grad]
+        size = self._block_pixels(plan, panel, pixels, _BLOCK_EVALUATIONS, _BLOCK_TERMS)
+        most = _GRADIENT_TERMS if plan.device.type == "cpu" else device_terms(plan.device)
+        fewer = max(1, min(size, most // plan.terms_per_pixel()) // PIXEL_MULTIPLE) * PIXEL_MULTIPLE
+        seconds = self.eager_seconds(plan, pixels, differentiating=True)
+        runs = self._runs(prepared, [(FORWARD, size), (gradients_by(wanted), fewer)], seconds)
+        if runs is None:
+            return None
+        return DifferentiableSummer(
+            summer=Summer(runs[0], arguments_of(prepared), size),
+            gradient=runs[1],
+            tensors=[tensor for _, tensor in named],
+            pixels=fewer,
+            team=self.team(),
+        )
+
+    def kernels(self, wanted: Sequence[tuple[Plan, Kind]], seconds: float) -> list[Kernel] | None:
+        """The code for plans from `block_plan`, or None where it is not all there and is not to be compiled.
+
+        Parameters
+        ----------
+        wanted
+            What is needed together.
+        seconds
+            About how long the work takes without it, which is counted when there is none.
+        """
+        from openbragg.engine.compiled.compilation import CompilationError
+
+        began = time.monotonic()
+        store = Store(cache=self.cache, threads=self.cores(), notices=self.notices)
+        asked = [store.wanted(plan, kind) for plan, kind in wanted]
+        occasion, compiling = asked[-1].occasion, False
+        try:
+            found = [each.found() for each in asked]
+            missing = [each.kind for each, kernel in zip(asked, found, strict=True) if kernel is None]
+            if missing:
+                if occasion.key in self.use.failed:
+                    return None
+                compiling = self._worth(asked[-1].key, sum(kind.seconds for kind in missing), seconds)
+                if not compiling:
+                    return None
+            kernels = [kernel or each.compiled() for each, kernel in zip(asked, found, strict=True)]
+        except (CompilationError, KernelError) as error:
+            if compiling:
+                self._failed(occasion, str(error))
+            return None
+        finally:
+            self.use.preparing += time.monotonic() - began
+        self.use.compiled = True
+        return kernels
+
+    def eager_seconds(self, plan: Plan, pixels: int, *, differentiating: bool = False) -> float:
+        """About how long so many pixels take without compiled code."""
+        if plan.device.type == "cpu":
+            each = EAGER_GRADIENT_SECONDS_PER_TERM if differentiating else EAGER_SECONDS_PER_TERM
+            each /= self.cores()
+        else:
+            each = DEVICE_GRADIENT_SECONDS_PER_TERM if differentiating else DEVICE_SECONDS_PER_TERM
+        return pixels * plan.terms_per_pixel() * each
+
+    def _worth(self, key: Hashable, cost: float, seconds: float) -> bool:
+        """Whether to compile at a cost what would do work of so many seconds; if not, these are counted as spent."""
+        spent = self.use.spent.get(key, 0.0)
+        if self.name == "compiled" or self.images * seconds > cost or spent > _SPENT_BEFORE * cost:
+            return True
+        self.use.spent[key] = spent + seconds
+        return False
+
+    def _failed(self, occasion: Occasion, reason: str) -> None:
+        """Note why code could not be made, and say so once."""
+        if reason not in (known for _, known in self.use.failed.values()):
+            self.notices(f"no compiled code, this takes longer: {reason}")
+        self.use.failed[occasion.key] = (occasion, reason)
+
+    def _block_pixels(self, plan: Plan, panel: PanelPlan, pixels: int, evaluations: int, terms: int) -> int:
+        """Pixels of a block of so many evaluations and terms on a CPU: a few blocks a core at least.
+
+        It is a multiple of what compiled code works on.
+        """
+        each = _evaluations(plan, panel)
+        if plan.device.type == "cpu":
+            most = min(evaluations // each, terms // plan.terms_per_pixel(), pixels // (4 * self.cores()))
+        else:
+            most = min(device_evaluations(plan.device) // each, _DEVICE_BLOCK_TERMS // plan.terms_per_pixel())
+            most = min(most, pixels + PIXEL_MULTIPLE - 1)
+        return max(1, most // PIXEL_MULTIPLE) * PIXEL_MULTIPLE
+
+    def _may_compile(self, plan: Plan, panel: PanelPlan, pixels: int) -> bool:
+        """Whether a plan's sum may be compiled; says why not where that was asked for."""
+        if self.name == "eager" or pixels == 0:
+            return False
+        if plan.transformed():
+            if self.name == "compiled":
+                raise UsageError("compiled code has gradients by backward() alone; for torch.func, use engine='eager'")
+            return False
+        reason = _unfit(plan, panel)
+        if reason is not None and self.name == "compiled":
+            self.notices(f"no compiled code for this run: {reason}")
+        return reason is None
+
+    def _runs(self, prepared: Plan, kinds: Sequence[tuple[Kind, int]], seconds: float) -> Sequence[Run] | None:
+        """Compiled code of some kinds, or None where there is none.
+
+        With each kind comes how many pixels its blocks will have: on a GPU torch makes code for blocks of that size.
+        """
+        if prepared.device.type == "cpu":
+            return self.kernels([(prepared, kind) for kind, _ in kinds], seconds)
+        structure = structure_of(prepared, " ".join(kind.name for kind, _ in kinds))
+        occasion = Occasion(structure.key, structure.pinned)
+        if occasion.key in self.use.failed:
+            return None
+        if not self._worth(occasion.key, sum(kind.seconds for kind, _ in kinds), seconds):
+            return None
+        from openbragg.engine.compiled.compilation import CompilationError
+
+        began = time.monotonic()
+        try:
+            runs = [self._on_device(prepared, kind, size) for kind, size in kinds]
+        except (CompilationError, KernelError) as error:
+            self._failed(occasion, str(error))
+            return None
+        finally:
+            self.use.preparing += time.monotonic() - began
+        self.use.compiled = True
+        return runs
+
+    def _on_device(self, plan: Plan, kind: Kind, size: int) -> Run:
+        """Code that has been run once, on a block of the size that is to come: that is when torch makes it."""
+        from openbragg.engine.compiled.on_device import device_kernel
+
+        further = [torch.zeros(size, dtype=torch.float64, device=plan.device)] * kind.further
+        with compiler_folder(self.cache), torch.no_grad():
+            run = device_kernel(plan, kind.name, kind.function, further, differentiates=kind.differentiates)
+            run([*arguments_of(plan), *further])
+            finish(plan.device)
+        return run
+
+
+def _unfit(plan: Plan, panel: PanelPlan) -> str | None:
+    """Why a plan's sum is not one that can be compiled; None where it is."""
+    if plan.running_product:
+        return "running-product goes through the terms one by one"
+    if _evaluations(plan, panel) > _MOST_EVALUATIONS:
+        return "a pixel has too many subpixels, layers and sources to be taken apart"
+    return None
+
+
+def _evaluations(plan: Plan, panel: PanelPlan) -> int:
+    sources = 1 if lie_across(plan) else plan.wavelengths.numel()
+    return panel.layer_depths.numel() * plan.oversample**2 * sources

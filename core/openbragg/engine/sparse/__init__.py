@@ -1,0 +1,1 @@
+"""The sum where photons can be: what adds next to nothing is left out, with a bound."""

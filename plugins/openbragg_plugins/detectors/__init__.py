@@ -1,0 +1,1 @@
+"""Detectors by name, one file a family."""

@@ -1,0 +1,1 @@
+"""Commands of ``openbragg``: one folder each, found through entry points."""
