@@ -69,7 +69,7 @@ def test_every_public_name_is_on_a_page_of_the_api() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference" / "api").glob("*.md"))
     for module in (openbragg, openbragg.commands, openbragg.testing):
         shown = re.findall(rf"(?m)^::: {re.escape(module.__name__)}\.(\w+)$", pages)
-        assert set(module.__all__) <= set(shown), f"add ::: {module.__name__}.NAME to a page in docs/api"
+        assert set(module.__all__) <= set(shown), f"add ::: {module.__name__}.NAME to a page in docs/reference/api"
 
 
 def flags_page() -> types.ModuleType:
