@@ -16,8 +16,8 @@ from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry
 from openbragg.options import OptionSpec
 from openbragg.orchestrator.quirks import ALL, QUIRKS
-from openbragg.orchestrator.tracing import SELECTED_AXES
 from openbragg.roles import ROLES, Registry
+from openbragg_tracers.traces.selection import SELECTED_AXES
 
 Words = st.SearchStrategy[list[str]]
 

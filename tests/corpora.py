@@ -40,10 +40,10 @@ from openbragg.orchestrator.record import Record, read_record
 from openbragg.orchestrator.run import load_run
 from openbragg.orchestrator.smv import read_smv
 from openbragg.orchestrator.sources import read_sources
-from openbragg.orchestrator.traces.reading import read_traces
 from openbragg.orchestrator.view.cbf import read_cbf
 from openbragg.orchestrator.view.tiff import read_tiff
 from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
+from openbragg_tracers.traces.reading import read_traces
 
 #: Files that a user of the reference program has, where there are some: more to spoil.
 SHARED = Path(__file__).parents[2] / "shared" / "reference" / "inputs"
@@ -308,6 +308,8 @@ def parsers() -> dict[str, Parser]:
                 "among other words": b"10%\r" + LOG.replace(b"\n", b"\nTRACE_NOTHING of it\n"),
                 "JSON": TRACE,
                 "no number": TRACE.replace(b"-1.5", b'"nan"'),
+                "steps alone": STEPS,
+                "steps of several pixels": STEPS.replace(b'"phi_tic"', b'"slow": 4, "fast": 7, "phi_tic"'),
             },
             bad=_BAD_TRACES,
             route=("compare-traces", "FILE", "FILE"),
@@ -347,6 +349,9 @@ TRACE_C: floatimage_accumulated 0.25
 TRACE = b"""{"format": "openbragg-trace", "version": 1, "by": {"whom": null}, "pixels": [{"slow": 4, "fast": 7,
 "values": {"fdet_vec": [0.0, 0.0, 1.0], "F_cell": 2.5}, "steps": [
 {"phi_tic": 0, "phi_deg": 0.0, "k_frac": -1.5, "F_latt_a": null}, {"phi_tic": 1, "mosaic": 2, "k_frac": 1}]}]}
+"""
+STEPS = b"""{"pixel": {"slow": 4, "fast": 7}, "device": "cpu", "per_phi_entries": [
+{"phi_tic": 0, "phi_deg": 0.0, "k_frac": -1.5, "F_latt": null}, {"phi_tic": 1, "k_frac": 1, "flavour": "up"}]}
 """
 MATRIX = b"0.01066940 -0.00800416 0.00613471\n0.01249463 0.01257802 0.00028119\n-0.00532513 0.00141072 0.01112259\n"
 TABLE = b"0 0 1 10\n1 0 0 20.5\n-1 2 0 3e1\n0 0 1 12\n"
@@ -483,6 +488,13 @@ _BAD_TRACES = {
     "another version": TRACE.replace(b": 1,", b": 2,", 1),
     "a strange name": TRACE.replace(b'"F_cell": 2.5', b'"\\u001b%s": {}' % (b"x" * 400)),
     "a strange value": TRACE.replace(b"2.5", b'"\\n%s"' % (b"x" * 400)),
+    "no steps": STEPS[: STEPS.index(b"[") + 1] + b"]}",
+    "a step that is none": STEPS.replace(b"[", b"[7, ", 1),
+    "a pixel that is none": STEPS.replace(b'{"slow": 4, "fast": 7}', b'"%s"' % (b"x" * 400)),
+    "half a pixel": STEPS.replace(b', "fast": 7', b""),
+    "one step of a pixel": STEPS.replace(b'"pixel"', b'"of"').replace(
+        b'{"phi_tic": 1', b'{"slow": 1, "fast": 2, "phi_tic": 1'
+    ),
 }
 _BAD_MATRICES = {
     "empty": b"",

@@ -13,6 +13,8 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.options import OptionSpec, option_spec
 from openbragg_noise.detector import DetectorNoise
+from openbragg_tracers.traces.command import Trace
+from openbragg_tracers.traces.truth import Traces
 
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 _NUMBERS = _FINITE | st.floats(-1, 1) | st.floats(1e-12, 1e30)
@@ -29,6 +31,7 @@ _SOURCES = st.lists(st.tuples(_FINITE, _FINITE, _FINITE, st.none() | st.floats(0
 _MASKS = st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(0, 99)).map(
     lambda drawn: np.random.default_rng(drawn[2]).random(drawn[:2]) < 0.5
 )
+_SELECTIONS = st.lists(st.sampled_from(["phi=3", "mosaic=all", " subpixel = 0 ", ""]), max_size=3).map(",".join)
 #: Fields that hold what a file holds, and fields that are no options.
 _OTHERS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Beam, "sources"): st.none() | _SOURCES.map(tuple),
@@ -59,6 +62,8 @@ _OTHERS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (DetectorNoise, "hot_current"): st.floats(1e-9, 1e9),
     (DetectorNoise, "dark_electrons"): st.none(),
     (DetectorNoise, "readout_electrons"): st.none(),
+    (Traces, "select"): _SELECTIONS,
+    (Trace, "select"): _SELECTIONS,
 }
 
 
@@ -86,6 +91,8 @@ def values(spec: OptionSpec, default: Any) -> st.SearchStrategy[Any]:
         drawn = drawn.filter(spec.whole.accepts)
     if spec.words:
         drawn |= st.sampled_from(spec.words)
+    if spec.several:
+        return st.lists(drawn, max_size=3).map(tuple)
     return st.none() | drawn if default is None else drawn
 
 

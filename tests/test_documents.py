@@ -14,10 +14,10 @@ import openbragg
 import openbragg.commands
 import openbragg.testing
 from command_line import simulate_command
+from openbragg import TracedPixel
 from openbragg.cli.registry import load_registry
 from openbragg.orchestrator.quirks import QUIRKS
-from openbragg.orchestrator.traces.diagnoses import DIAGNOSES
-from openbragg.testing import check_background, check_tracer, make_trace
+from openbragg.testing import check_background, check_diagnosis, check_tracer, make_comparison, make_trace
 from openbragg_tools.detectors.command import page_table
 
 ROOT = Path(__file__).parents[1]
@@ -123,6 +123,19 @@ def test_the_tracer_of_the_documents_is_one() -> None:
     assert float(column.min()) > 0.5  # angstrom, half the wavelength
 
 
+def test_the_diagnosis_of_the_documents_is_one_and_finds_its_pattern() -> None:
+    module = types.ModuleType("unpolarized")
+    (block,) = python_blocks("docs/reference/compare-traces.md")
+    exec(block, vars(module))
+    polar = [{"polar": value, "R_distance_meters": 0.1} for value in (0.7, 1.0)]
+    examples = [
+        [make_comparison(*(TracedPixel(1, 2, values) for values in pair))] for pair in (polar, list(reversed(polar)))
+    ]
+    check_diagnosis(module.Unpolarized(), *examples)
+    said = [module.Unpolarized().evidence(example) for example in examples]
+    assert said == ["polar is 1 in B", "polar is 1 in A"]
+
+
 def test_the_background_of_the_documents_is_one_and_its_example_renders() -> None:
     first, second = python_blocks("docs/how-to/backgrounds.md")
     names: dict[str, object] = {}
@@ -146,7 +159,8 @@ def test_the_detector_of_the_documents_counts() -> None:
 
 def test_every_diagnosis_stands_in_its_table() -> None:
     page = (ROOT / "docs" / "reference" / "compare-traces.md").read_text(encoding="utf-8")
-    assert re.findall(r"(?m)^\| ([a-z]+-[a-z-]+) \|", page) == [kind.name for kind in DIAGNOSES]
+    diagnoses = [found.name for found in load_registry(()).of_role("diagnoses")]
+    assert sorted(re.findall(r"(?m)^\| ([a-z]+-[a-z-]+) \|", page)) == sorted(diagnoses)
 
 
 def test_the_table_of_detectors_is_that_of_the_presets() -> None:

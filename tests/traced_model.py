@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from openbragg.orchestrator.traces.model import STEP_AXES, TracedPixel
+from openbragg import TracedPixel
+from openbragg_tracers.traces.model import STEP_AXES
 
 Vector = tuple[float, float, float]
 DEGREE = math.pi / 180.0
@@ -168,6 +169,68 @@ class Simulator:
     def _amplitude(nearest: Sequence[int]) -> float:
         h, k, l = nearest
         return 20.0 + (7 * h + 13 * k + 29 * l) % 50
+
+
+GOOD = Simulator()
+LAMBDA = GOOD.wavelength
+IN_DEGREES = 1.0 / DEGREE
+R_E_SQUARED = 2.81794032e-15**2
+
+#: The diagnosis, a word of its evidence, and the mistakes of a simulator that it is the diagnosis of.
+FAULTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "stale orientation": ("phi-carryover", "phi_tic 5 at phi_tic 0", {"carries_over": True}),
+    "half a pixel along fast": ("half-pixel-shift", "along fast", {"shift": (0.5, 0.0)}),
+    "half a pixel along slow": ("half-pixel-shift", "along slow", {"shift": (0.0, -0.5)}),
+    "half a pixel along both": ("half-pixel-shift", "along fast and", {"shift": (-0.5, 0.5)}),
+    "distance in mm": ("millimetres-for-metres", "distance", {"distance_times": 1e3}),
+    "beam centre in mm": ("millimetres-for-metres", "beam centre", {"beam_centre_times": (1e3, 1e3)}),
+    "one coordinate of the beam centre in mm": (
+        "millimetres-for-metres",
+        "beam centre",
+        {"beam_centre_times": (1.0, 1e3)},
+    ),
+    "pixel size in mm": ("millimetres-for-metres", "pixel size", {"pixel_times": 1e3}),
+    "all lengths in mm": (
+        "millimetres-for-metres",
+        "distance",
+        {"distance_times": 1e3, "beam_centre_times": (1e3, 1e3), "pixel_times": 1e3},
+    ),
+    "phi in degrees": ("degrees-for-radians", "phi", {"phi_times": IN_DEGREES}),
+    "phi converted twice": ("degrees-for-radians", "phi", {"phi_times": DEGREE}),
+    "misset angles in degrees": ("degrees-for-radians", "crystal", {"misset_times": (IN_DEGREES,) * 3}),
+    "one misset angle in degrees": ("degrees-for-radians", "crystal", {"misset_times": (1.0, IN_DEGREES, 1.0)}),
+    "detector rotations in degrees": ("degrees-for-radians", "detector", {"rotation_times": (IN_DEGREES,) * 3}),
+    "one detector rotation in degrees": (
+        "degrees-for-radians",
+        "detector",
+        {"rotation_times": (1.0, 1.0, IN_DEGREES)},
+    ),
+    "matrix not divided by lambda": ("matrix-wavelength", "divided by lambda", {"matrix_times": LAMBDA}),
+    "matrix divided by lambda in vain": ("matrix-wavelength", "times lambda", {"matrix_times": 1.0 / LAMBDA}),
+    "h reversed": ("hkl-sign-or-axis", "-h k l", {"signs": (-1, 1, 1)}),
+    "all reversed": ("hkl-sign-or-axis", "-h -k -l", {"signs": (-1, -1, -1)}),
+    "k and l exchanged": ("hkl-sign-or-axis", "h l k", {"order": (0, 2, 1)}),
+    "axes in turn, one reversed": ("hkl-sign-or-axis", "l -k", {"order": (2, 1, 0), "signs": (1, -1, 1)}),
+    "not divided by the steps": ("constant-factor", "that is steps", {"photons_times": 6.0}),
+    "divided by the steps twice": ("constant-factor", "that is 1 / steps", {"photons_times": 1.0 / 6.0}),
+    "sum divided by the steps": ("constant-factor", "I_before_scaling of", {"sum_times": 1.0 / 6.0}),
+    "r_e in place of its square and no fluence": (
+        "constant-factor",
+        "1 / r_e_sqr / fluence_photons_per_m2",
+        {"photons_times": 1.0 / R_E_SQUARED / 1e24},
+    ),
+    "no capture": ("constant-factor", "1 / capture_fraction", {"photons_times": 1.0 / 0.83}),
+    "another fluence": ("constant-factor", "the ratio of fluence_photons_per_m2", {"fluence": 3e24}),
+    "another polarization": ("constant-factor", "the ratio of polar", {"polarization": 0.9}),
+    "a factor out of nowhere": ("constant-factor", "no number of the chain", {"photons_times": 1.2345}),
+    "amplitudes in single precision": ("single-precision", "no difference is above", {"is_single": True}),
+    "a factor on the image": ("constant-factor", "floatimage_accumulated / I_pixel_final", {"image_times": 6.0}),
+}
+
+
+def fault(name: str, simulator: Simulator = GOOD) -> Simulator:
+    """A simulator with a mistake planted."""
+    return attrs.evolve(simulator, **FAULTS[name][2])
 
 
 def upright_stars(edges: Sequence[float], angles: Sequence[float]) -> list[Vector]:

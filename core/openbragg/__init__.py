@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError
+from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError, quoted
 from openbragg.hookspecs import hookimpl
 from openbragg.model import (
     Beam,
@@ -34,6 +34,7 @@ from openbragg.roles import (
     DescribedStructureFactors,
     DetectorDescription,
     DetectorFamily,
+    Diagnosis,
     FileStructureFactors,
     GeometryConvention,
     GeometryReader,
@@ -49,6 +50,7 @@ from openbragg.roles import (
     Modules,
     NoiseModel,
     PanelRays,
+    PixelComparison,
     PixelTrace,
     PredictedReflections,
     Readout,
@@ -57,13 +59,19 @@ from openbragg.roles import (
     Registry,
     Series,
     SeriesFormat,
+    StepComparison,
+    StepNumber,
     StructureFactors,
+    TraceDifference,
+    TracedPixel,
+    TracePlace,
     Tracer,
     Truth,
     TruthFormat,
     WrittenImages,
 )
 from openbragg.units import unit
+from openbragg.version import own_version
 
 if TYPE_CHECKING:
     from openbragg.cli.from_flags import from_flags
@@ -88,7 +96,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.simulation import Simulation
     from openbragg.orchestrator.smv import is_smv
     from openbragg.orchestrator.strict_json import parse_json
-    from openbragg.orchestrator.textfile import read_content, read_lines
+    from openbragg.orchestrator.textfile import read_at_most, read_content, read_lines
 
 _LATER = {
     "Axes": "openbragg.model.geometry",
@@ -123,6 +131,7 @@ _LATER = {
     "described_experiment": "openbragg.orchestrator.described",
     "read_geometry": "openbragg.orchestrator.geometry_files",
     "parse_json": "openbragg.orchestrator.strict_json",
+    "read_at_most": "openbragg.orchestrator.textfile",
     "read_content": "openbragg.orchestrator.textfile",
     "read_lines": "openbragg.orchestrator.textfile",
     "image_seed": "openbragg.orchestrator.series",
@@ -154,6 +163,7 @@ __all__ = [
     "Detector",
     "DetectorDescription",
     "DetectorFamily",
+    "Diagnosis",
     "Experiment",
     "FileStructureFactors",
     "Geometry",
@@ -179,6 +189,7 @@ __all__ = [
     "PanelGeometry",
     "PanelRays",
     "Picture",
+    "PixelComparison",
     "PixelTrace",
     "PluginError",
     "PredictedReflections",
@@ -194,7 +205,12 @@ __all__ = [
     "Series",
     "SeriesFormat",
     "Simulation",
+    "StepComparison",
+    "StepNumber",
     "StructureFactors",
+    "TraceDifference",
+    "TracePlace",
+    "TracedPixel",
     "Tracer",
     "Truth",
     "TruthFormat",
@@ -221,7 +237,9 @@ __all__ = [
     "parse_json",
     "place",
     "plugin",
+    "quoted",
     "read_amplitudes",
+    "read_at_most",
     "read_content",
     "read_geometry",
     "read_lines",
@@ -242,9 +260,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
-
-        return version("openbragg")
+        return own_version()
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'openbragg' has no attribute {name!r}")

@@ -28,8 +28,9 @@ from openbragg.cli.simulation_command import simulation_command
 from openbragg.cli.words import warn
 from openbragg.errors import shown
 from openbragg.orchestrator.known import shown_cell
-from openbragg.orchestrator.outputs import Output, write_text
+from openbragg.orchestrator.outputs import Output, write_output, write_text
 from openbragg.orchestrator.outputs import check as check_outputs
+from openbragg.orchestrator.strict_json import layout as json_layout
 
 __all__ = [
     "BEGINNINGS",
@@ -46,6 +47,7 @@ __all__ = [
     "flags_of",
     "given",
     "images_to_write",
+    "json_layout",
     "load_torch",
     "option_named",
     "place_detector",
@@ -60,5 +62,6 @@ __all__ = [
     "simulation_sections",
     "understand",
     "warn",
+    "write_output",
     "write_text",
 ]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         Background,
         Command,
         DetectorFamily,
+        Diagnosis,
         GeometryConvention,
         GeometryReader,
         ImageFormat,
@@ -55,6 +56,11 @@ def noise_models() -> list[type[NoiseModel]]:  # type: ignore[empty-body]
 @hookspec
 def tracers() -> list[type[Tracer]]:  # type: ignore[empty-body]
     """Return classes that record one pixel's calculation."""
+
+
+@hookspec
+def diagnoses() -> list[type[Diagnosis]]:  # type: ignore[empty-body]
+    """Return classes that tell what explains the difference of two traces."""
 
 
 @hookspec

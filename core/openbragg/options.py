@@ -127,6 +127,12 @@ class OptionSpec:
         Words that may stand in place of the numbers.
     parts
         What help calls the components, for example ``along a``.
+    several
+        Whether the flag may be given several times: the field is the tuple of its values, in order.
+    stdout
+        For a field that names a file to write: whether ``-`` stands for standard output, which gets text in UTF-8.
+    role
+        For a field that names a plugin: the hook of its role. A name that is no plugin's is refused.
     """
 
     flags: tuple[str, ...]
@@ -144,6 +150,9 @@ class OptionSpec:
     negations: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    several: bool = False
+    stdout: bool = False
+    role: str = ""
 
     def spellings(self) -> list[str]:
         """All single-dash flags that set this field or a part of it."""
@@ -172,13 +181,16 @@ def option(
     negations: Sequence[str] = (),
     words: Sequence[str] = (),
     parts: Sequence[str] = (),
+    several: bool = False,
+    stdout: bool = False,
+    role: str = "",
     eq: Any = None,
 ) -> Any:
     """Declare a field that is an option; see `OptionSpec` for the arguments.
 
-    ``default`` is in SI. A field without flags can be set from Python only. A number without a rule must still be
-    finite: NaN and infinity are refused here, where they enter. ``eq`` says how values are compared, as in
-    `attrs.field`.
+    ``default`` is in SI; that of a flag that may be given several times is an empty tuple. A field without flags can be
+    set from Python only. A number without a rule must still be finite: NaN and infinity are refused here, where they
+    enter. ``eq`` says how values are compared, as in `attrs.field`.
 
     Raises
     ------
@@ -203,7 +215,12 @@ def option(
         negations=tuple(negations),
         words=tuple(words),
         parts=tuple(parts),
+        several=several,
+        stdout=stdout,
+        role=role,
     )
+    if several and default is None:
+        default = ()
     return attrs.field(default=default, metadata={_KEY: spec}, validator=_check, kw_only=True, eq=eq)
 
 
@@ -225,14 +242,19 @@ def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
     where = f"{type(instance).__name__}.{attribute.name}"
     # Word options without a rule name files; from Python they hold what such a file holds.
     if spec.type is str and spec.rule is None:
+        if spec.several and not (isinstance(value, tuple) and all(isinstance(word, str) for word in value)):
+            raise InputError(f"{where}: expected a tuple of words, got {quoted(value)}")
         if spec.whole is not None and not spec.whole.accepts(value):
             raise InputError(f"{where}: expected {spec.whole.text}, got {quoted(value)}")
         return
     for single in singles(value):
         if spec.rule is not None and not spec.rule.accepts(single):
             raise InputError(f"{where}: expected {spec.rule.text}, got {single!r}")
-    if spec.whole is not None and not spec.whole.accepts(singles(value)):
-        raise InputError(f"{where}: expected {spec.whole.text}, got {value!r}")
+    if spec.several and not isinstance(value, tuple):
+        raise InputError(f"{where}: expected a tuple, got {quoted(value)}")
+    for each in value if spec.several else (value,):
+        if spec.whole is not None and not spec.whole.accepts(singles(each)):
+            raise InputError(f"{where}: expected {spec.whole.text}, got {each!r}")
 
 
 def singles(value: Any) -> list[Any]:

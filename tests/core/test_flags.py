@@ -21,9 +21,9 @@ from openbragg.cli.settings import (
     Provenance,
     SeriesChoice,
     Timing,
-    Tracing,
     WithoutEffect,
 )
+from openbragg_tracers.traces.truth import Traces
 
 DEGREES = 180.0 * 0.3183098861837907  # in a radian, rounded as the reference program rounds it
 HC = 12398.42  # electronvolt angstroms, as the reference program has it
@@ -117,11 +117,11 @@ SETTING_FLAGS = [
     ("-timings", "a.json", Timing, "file", "a.json"),
     ("-printout", "", Printout, "every", True),
     ("-printout_pixel", "7 3", Printout, "pixel", (7, 3)),
-    ("-trace_pixel", "3 7", Tracing, "pixel", (3, 7)),
-    ("-tracer", "scaling", Tracing, "tracer", "scaling"),
-    ("-trace_log", "a.log", Tracing, "log", "a.log"),
-    ("-trace_json", "a.json", Tracing, "json", "a.json"),
-    ("-trace_select", "phi=0", Tracing, "select", "phi=0"),
+    ("-trace_pixel", "3 7", Traces, "pixel", ((3, 7),)),
+    ("-tracer", "scaling", Traces, "tracer", ("scaling",)),
+    ("-trace_log", "a.log", Traces, "log", "a.log"),
+    ("-trace_json", "a.json", Traces, "json", "a.json"),
+    ("-trace_select", "phi=0", Traces, "select", "phi=0"),
     ("-record", "a.json", Provenance, "record", "a.json"),
     ("-from", "a.json", Provenance, "repeat", "a.json"),
     ("-force", "", Provenance, "force", True),

@@ -12,7 +12,7 @@ from openbragg.options import OptionSpec, options_of
 from openbragg.roles import Registry
 
 CORE_GROUPS = [
-    *("detector", "beam", "crystal", "sampling", "background", "output", "trace", "provenance"),
+    *("detector", "beam", "crystal", "sampling", "background", "output", "provenance"),
     "without effect, as in the reference",
 ]
 WRITTEN_OUT = {"deg": "degrees", "m": "metres", "A": "angstroms"}

@@ -25,8 +25,9 @@ from openbragg.orchestrator.frame import panel_at, shown_parts
 from openbragg.orchestrator.printout import printed_pixels
 from openbragg.orchestrator.rendering import Rendering
 from openbragg.orchestrator.statistics import statistics
-from openbragg.orchestrator.tracing import brightest, trace_of
+from openbragg.orchestrator.tracing import trace_of
 from openbragg.testing import make_image
+from openbragg_tracers.traces.command import brightest
 
 A = 1e-10
 PIXEL = 1e-3
@@ -228,7 +229,7 @@ def test_what_is_said_of_pixels_counts_on_the_frame() -> None:
     made = rendered(experiment())
     frame = made.frame().numpy()
     top = np.unravel_index(frame.argmax(), SHAPE)
-    assert brightest(made, 1) == [top]
+    assert brightest(made.frame(), 1) == [top]
     numbers = statistics(made.frame(), (0, 8, 0, 8), made.mask())
     assert (numbers.slow, numbers.fast) == top
     assert numbers.mean == pytest.approx(frame[inside()].mean(), rel=1e-12)

@@ -84,7 +84,9 @@ def test_traces_and_their_tracers_are_written_down() -> None:
     record = recorded(*SMALL, "-trace_pixel", "1", "2", "-trace_log", "a.log", "-floatfile", "a.bin")
     assert [plugin["role"] for plugin in record["plugins"]].count("tracers") >= 2
     (trace,) = (file for file in record["outputs"] if file["content"] == "trace")
-    assert (trace["flag"], trace["format"], trace["sha256"]) == ("-trace_log", None, sha256("a.log"))
+    assert (trace["flag"], trace["format"], trace["sha256"]) == ("-trace_log", "traces", sha256("a.log"))
+    (traces,) = (plugin["options"] for plugin in record["plugins"] if plugin["name"] == "traces")
+    assert (traces["pixel"], traces["log"]) == ([[1, 2]], "a.log")
 
 
 def test_a_trace_alone_repeats_a_run_but_records_none() -> None:

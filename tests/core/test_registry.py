@@ -387,6 +387,7 @@ def test_there_is_a_hook_a_role_and_each_says_what_it_wants() -> None:
         "backgrounds",
         "noise_models",
         "tracers",
+        "diagnoses",
         "image_formats",
         "geometry_readers",
         "truth_formats",

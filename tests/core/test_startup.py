@@ -26,6 +26,7 @@ def loaded_after(statement: str) -> list[str]:
         ("wilson", "--help"),
         ("noise", "--help"),
         ("compare-traces", "--help"),
+        ("trace", "--help"),
         ("view", "--help"),
         ("cache",),
         ("cache", "--json"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +21,8 @@ from openbragg import (
     LatticeShape,
     Miller,
     PanelRays,
+    PixelComparison,
+    TracedPixel,
     interference,
     option,
     place,
@@ -638,6 +640,119 @@ class Sum(Electrons):
         return Electrons.photons(self, rays, tables).sum()
 
 
+# ------------------------------------------------------------------------------------------------------ diagnoses
+
+SUMS = ({"I_before_scaling": 2.0}, {"I_before_scaling": 4.0})
+
+
+def doubled(slow: int = 0) -> PixelComparison:
+    """A pixel of which one trace has twice the sum."""
+    return testing.make_comparison(*(TracedPixel(slow, 0, values) for values in SUMS))
+
+
+@attrs.frozen
+class TwiceTheSum(Toy):
+    """A diagnosis that keeps every promise."""
+
+    explanation: ClassVar[str] = "One program adds every term twice."
+    phase: ClassVar[str] = "sum"
+
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        sums = [pixel.value("I_before_scaling") for pixel in pixels if pixel.diverged]
+        seen = bool(sums) and all(total is not None and total.second == 2.0 * total.first for total in sums)  # type: ignore[operator]
+        return "the sum of B is 2 times A's" if seen else None
+
+
+@attrs.frozen
+class Unexplained(TwiceTheSum):
+    """Does not say what it is."""
+
+    explanation: ClassVar[str] = ""
+
+
+@attrs.frozen
+class Nowhere(TwiceTheSum):
+    """Says that its pattern begins in a phase that there is not."""
+
+    phase: ClassVar[str] = "somewhere"
+
+
+@attrs.frozen
+class Suspicious(TwiceTheSum):
+    """Explains what is not there."""
+
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        return "something is wrong" if pixels else None
+
+
+@attrs.frozen
+class Blind(TwiceTheSum):
+    """Sees nothing."""
+
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        return None
+
+
+@attrs.frozen
+class Fragile(TwiceTheSum):
+    """Takes it for granted that a trace has everything."""
+
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        return (
+            "there is no polarization" if pixels and not any(pixel.first.values["polar"] for pixel in pixels) else None
+        )
+
+
+@attrs.frozen
+class Endless(TwiceTheSum):
+    """Shows a ratio whatever it is."""
+
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        sizes = [difference.size for pixel in pixels for difference in pixel.values if difference.diverged]
+        return f"the differences are up to {max(sizes)}" if sizes else None
+
+
+@attrs.frozen
+class FirstOnly(TwiceTheSum):
+    """Looks at the first pixel alone."""
+
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        return "the first pixel differs" if pixels and pixels[0].diverged else None
+
+
+@attrs.frozen
+class Moody(TwiceTheSum):
+    """Says something else each time."""
+
+    asked: list[int] = attrs.field(factory=list)
+
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        self.asked.append(1)
+        return f"asked {len(self.asked)} times" if any(pixel.diverged for pixel in pixels) else None
+
+
+@attrs.frozen
+class Grabby(TwiceTheSum):
+    """Rounds what it is shown."""
+
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        for pixel in pixels:
+            pixel.first.further["seen"] = True
+        return None
+
+
+@attrs.frozen
+class Wordy(TwiceTheSum):
+    """Says more than a line."""
+
+    def evidence(self, pixels: Sequence[PixelComparison]) -> str | None:
+        return "two\nlines" if any(pixel.diverged for pixel in pixels) else None
+
+
+def check_diagnosis(plugin: Any) -> None:
+    testing.check_diagnosis(plugin, [doubled()], [doubled(1), doubled(2)])
+
+
 def check_image_format(plugin: Any) -> None:
     def read(data: bytes, shape: tuple[int, int]) -> np.ndarray:
         return np.frombuffer(data).reshape(shape)
@@ -656,6 +771,7 @@ def check_image_format(plugin: Any) -> None:
         (testing.check_noise_model, Counter()),
         (testing.check_background, Electrons()),
         (check_image_format, Plain()),
+        (check_diagnosis, TwiceTheSum()),
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
@@ -726,6 +842,17 @@ def test_a_plugin_that_keeps_its_promises_passes(check: Callable[[Any], None], p
         (check_image_format, Closing(), "the format closed the stream"),
         (check_image_format, OneName(), "photons and counts would both be written to toy.bin"),
         (check_image_format, Mute(), "Mute has no option with output="),
+        (check_diagnosis, Counter(), "Counter lacks a method or attribute of Diagnosis"),
+        (check_diagnosis, Unexplained(), "Unexplained.explanation is no sentence"),
+        (check_diagnosis, Nowhere(), "Nowhere.phase is no phase of the calculation: 'somewhere'"),
+        (check_diagnosis, Suspicious(), "Suspicious explains a difference that is not there: 'something is wrong'"),
+        (check_diagnosis, Blind(), "Blind does not see its pattern in example 1"),
+        (check_diagnosis, Fragile(), "Fragile raises KeyError: 'polar'"),
+        (check_diagnosis, Endless(), "Endless says what is not finite: 'the differences are up to inf'"),
+        (check_diagnosis, FirstOnly(), "FirstOnly finds its pattern in one order of the pixels and not in another"),
+        (check_diagnosis, Moody(), "Moody says something else when it is asked again"),
+        (check_diagnosis, Grabby(), "Grabby has changed the traces"),
+        (check_diagnosis, Wordy(), "Wordy does not say a line"),
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__) if not isinstance(value, str) else "",
 )

@@ -103,5 +103,5 @@ def test_the_usual_files_are_written_beside_the_timings() -> None:
 def test_a_trace_says_that_it_writes_none() -> None:
     finished = run("trace", *SMALL, "--pixel", 1, 1, "--timings", "a.json")
     assert finished.status == 0
-    assert "-timings a.json is not written by a trace" in finished.err
+    assert "-timings a.json is not written by openbragg trace" in finished.err
     assert not Path("a.json").exists()

@@ -471,4 +471,4 @@ def test_a_recorded_run_repeats_its_truth_to_the_byte(tmp_path: Path) -> None:
 def test_a_trace_says_that_it_writes_no_truth(tmp_path: Path) -> None:
     finished = run("trace", *CAMERA, "--pixel", "3", "4", "-expt", tmp_path / "a.expt")
     assert finished.status == 0
-    assert "-expt" in finished.err and "is not written by a trace" in finished.err
+    assert "-expt" in finished.err and "is not written by openbragg trace" in finished.err

@@ -1,1 +1,1 @@
-"""Tracers: records of one pixel's calculation, one a file."""
+"""Tracers, one a file; files of what they say of pixels, two such files compared, and what explains a difference."""

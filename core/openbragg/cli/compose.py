@@ -11,13 +11,15 @@ from typing import Any
 import attrs
 import click
 
-from openbragg.errors import UsageError
+from openbragg.errors import UsageError, quoted
 from openbragg.options import OptionSpec, options_of
 from openbragg.orchestrator.registry import kebab
 from openbragg.units import unit
 
 _TYPE_WORDS = {float: "number", int: "whole number", str: "word", Path: "file"}
 _NAME_WIDTH = 38
+#: Letters of a word that a message shows in full.
+_LONGEST_WORD = 60
 _HELP = ("--help", "-h")
 _GIVEN = "openbragg.given"
 _READ_AS = "openbragg.read_as"
@@ -100,7 +102,8 @@ class Flag:
         rule = self.spec.rule
         if rule is not None and not rule.accepts(value):
             suffix = f" ({self.unit})" if self.unit else ""
-            raise UsageError(f"{self.spellings[0]}: expected {rule.text}{suffix}, got {word!r}")
+            got = repr(word) if len(word) <= _LONGEST_WORD else quoted(word)
+            raise UsageError(f"{self.spellings[0]}: expected {rule.text}{suffix}, got {got}")
         return value
 
 
@@ -306,7 +309,7 @@ def section(title: str, *classes: type) -> Section:
 
 
 def construct(cls: Any, assignments: Iterable[tuple[Flag, list[str]]], **fixed: Any) -> Any:
-    """Make an object of a class from flags in order; elements of a tuple may be set one by one.
+    """Make an object of a class from flags in order; elements of a tuple may be set one by one, or added.
 
     Raises
     ------
@@ -323,6 +326,8 @@ def construct(cls: Any, assignments: Iterable[tuple[Flag, list[str]]], **fixed: 
             value = (*before[: flag.component], value, *before[flag.component + 1 :])
         elif flag.spec.components:
             value = (value,) * len(flag.spec.components)
+        elif flag.spec.several:
+            value = (*values.get(flag.field, ()), value)
         values[flag.field] = value
     return cls(**values)
 

@@ -17,7 +17,6 @@ from openbragg.cli.settings import (
     Provenance,
     SeriesChoice,
     Timing,
-    Tracing,
     WithoutEffect,
 )
 from openbragg.cli.words import warn
@@ -36,7 +35,6 @@ CORE_SECTIONS: dict[str, tuple[type, ...]] = {
     "sampling": (Scan, SeriesChoice, Sampling, Computation),
     "background": (BackgroundChoice,),
     "output": (NoiseChoice, Output, Timing, Printout),
-    "trace": (Tracing,),
     "provenance": (Provenance,),
     "without effect, as in the reference": (WithoutEffect,),
 }

@@ -95,5 +95,5 @@ def _print(made: dict[str, str]) -> None:
 
 
 def _print_files(wanted: Iterable[Output]) -> None:
-    for output in wanted:
+    for output in (output for output in wanted if not output.stdout):
         click.echo(f"{'wrote':<16}{output.path} ({output.format.name}, {output.content})")

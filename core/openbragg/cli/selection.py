@@ -46,6 +46,8 @@ class Selected:
         Every truth format, likewise.
     notices
         What the user should know about the choice.
+    tracers
+        Those that an option names, or all, each with the distribution it is from.
     """
 
     roles: dict[str, Any]
@@ -53,6 +55,7 @@ class Selected:
     truths: list[Any]
     notices: list[str]
     backgrounds: list[Any] = attrs.field(factory=list)
+    tracers: list[tuple[Any, str]] = attrs.field(factory=list)
 
 
 def select(
@@ -70,6 +73,7 @@ def select(
         When a plugin was asked for that is not there, or what a detector says of the noise is nothing for the model.
     """
     assignments = assignments_of(given)
+    tracers = _named(registry, "tracers", assignments) or registry.of_role("tracers")
     roles: dict[str, Any] = {}
     notices: list[str] = []
     for role in ROLES:
@@ -91,7 +95,8 @@ def select(
     formats = [construct(found.cls, standing) for found in registry.of_role("image_formats")]
     backgrounds = _backgrounds(registry, assignments) if hooks is None or _BACKGROUNDS in hooks else []
     truths = [construct(found.cls, assignments) for found in registry.of_role("truth_formats")]
-    return Selected(roles, formats, truths, notices, backgrounds)
+    made = [(construct(found.cls, assignments), found.origin()) for found in tracers]
+    return Selected(roles, formats, truths, notices, backgrounds, made)
 
 
 def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs.Output]:
@@ -123,6 +128,12 @@ def overrule(registry: Registry, earlier: Given, later: Given) -> Given:
                 if all(name == wishes[-1][0] for name, _ in _wishes(registry, role.hook, role.flag, [(option, words)]))
             ]
     return earlier
+
+
+def _named(registry: Registry, hook: str, assignments: list[tuple[Flag, list[str]]]) -> list[Found]:
+    """The plugins of a role that options name, each once."""
+    names = dict.fromkeys(words[0] for flag, words in assignments if flag.spec.role == hook)
+    return [registry.get(hook, name) for name in names]
 
 
 def _backgrounds(registry: Registry, assignments: list[tuple[Flag, list[str]]]) -> list[Any]:

@@ -13,7 +13,7 @@ from openbragg.cli.progress import progress_bar
 from openbragg.cli.replay import Replay
 from openbragg.cli.report import Said, report_series
 from openbragg.cli.selection import images_to_write
-from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing, Tracing
+from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
 from openbragg.cli.words import warn
 from openbragg.errors import OpenBraggError, StoppedError, UsageError
 from openbragg.orchestrator import outputs
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.series_job import SeriesJob
 
 #: Classes of flags that are about one image.
-_ONE_IMAGE = (Printout, Timing, Tracing)
+_ONE_IMAGE = (Printout, Timing)
 
 
 def simulate_series(registry: Registry, line: CommandLine, recorded: tuple[Provenance, Replay | None]) -> None:
@@ -49,11 +49,12 @@ def simulate_series(registry: Registry, line: CommandLine, recorded: tuple[Prove
         simulation,
         choice.images,
         wanted,
-        truths,
+        line.selected.truths,
         restart=choice.restart,
         record=record,
         replay=replay,
         notices=line.notices,
+        tracers=line.selected.tracers,
     )
     line.notices[:0] = replay.notices() if replay is not None else []
     said = Said()
@@ -84,5 +85,5 @@ def _whole_images(job: SeriesJob) -> Iterator[None]:
 
 def _refuse_flags_of_one_image(line: CommandLine) -> None:
     for flag, _ in assignments_of(line.words):
-        if flag.owner in _ONE_IMAGE:
+        if flag.owner in _ONE_IMAGE or getattr(flag.owner, "of_one_image", False):
             raise UsageError(f"{flag.spellings[0]}: is about one image; expected without -images")

@@ -138,44 +138,6 @@ class Printout:
 
 
 @attrs.frozen
-class Tracing:
-    """Which pixels are traced, by which tracers, and where the traces go."""
-
-    pixel: tuple[int, int] | None = option(
-        "-trace_pixel",
-        type=int,
-        length=2,
-        rule=COUNT_OR_NONE,
-        unit="pixels",
-        metavar="slow fast",
-        help="Trace this pixel: show the terms that it is summed from. May be given several times.",
-    )
-    tracer: str | None = option(
-        "-tracer", type=str, metavar="NAME", help="Use this tracer; may be given several times. Default: all."
-    )
-    log: str | None = option(
-        "-trace_log", type=str, output="trace", metavar="FILE | -", help="Write the traces as lines of text."
-    )
-    json: str | None = option("-trace_json", type=str, output="trace", metavar="FILE | -", help="Write them as JSON.")
-    select: str = option(
-        "-trace_select",
-        type=str,
-        default="",
-        metavar="AXIS=N|all,...",
-        help="Terms to show: of layer, subpixel, source and mosaic the first (0), of phi all, unless said otherwise.",
-    )
-
-
-@attrs.frozen
-class Brightest:
-    """Pixels to trace that are found by rendering."""
-
-    number: int | None = option(
-        "-brightest", type=int, rule=COUNT, unit="pixels", help="Render the image, and trace its brightest pixels."
-    )
-
-
-@attrs.frozen
 class WithoutEffect:
     """Flags that the reference program reads and does nothing with."""
 

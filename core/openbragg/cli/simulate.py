@@ -18,15 +18,6 @@ from openbragg.cli.report import said_once
 from openbragg.cli.selection import images_to_write
 from openbragg.cli.series import simulate_series
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
-from openbragg.cli.trace import (
-    TraceFiles,
-    check_tracing,
-    refuse_idle_flags,
-    trace_files,
-    trace_outputs,
-    traced_pixels,
-    write_traces,
-)
 from openbragg.cli.words import warn
 from openbragg.errors import UsageError
 from openbragg.orchestrator import outputs
@@ -70,17 +61,11 @@ def simulate(
         return
     if series.restart:
         raise UsageError("-restart: expected with -images")
-    pixels, files = traced_pixels(line), trace_files(line)
-    if pixels:
-        check_tracing(registry, line)
-    else:
-        refuse_idle_flags(line)
     printout: Printout = line.options(Printout)
     timings = _timings_files(line.options(Timing))
     wanted = images_to_write(line.selected, ["photons", "counts"])
     truths = outputs.requested(line.selected.truths)
-    others = [*trace_outputs(files), *timings]
-    outputs.check([*wanted, *truths, *others])
+    outputs.check([*wanted, *truths, *timings])
 
     simulation = line.simulation()
     from openbragg.orchestrator.job import prepare_job
@@ -88,7 +73,9 @@ def simulate(
     from openbragg.orchestrator.timings import write_timings
 
     record = Path(settings.record) if settings.record is not None else None
-    job = prepare_job(registry, simulation, wanted, truths, record, replay, others)
+    job = prepare_job(
+        registry, simulation, wanted, line.selected.truths, record, replay, timings, line.selected.tracers
+    )
     line.notices[:0] = replay.notices() if replay is not None else []
     stopwatch = Stopwatch.since_process_start()
     printing = printout.every or printout.pixel is not None
@@ -100,8 +87,6 @@ def simulate(
     said = said_once([*line.notices, *rendering.choices.notices])
     if printing:
         _print_pixels(rendering, printout.pixel)
-    if pixels:
-        write_traces(registry, line, simulation, pixels, files if files.log or files.json else TraceFiles("-", None))
     with stopwatch.stage("write"):
         job.write(rendering, pictures)
     for text in job.record(rendering, pictures, said):

@@ -14,9 +14,6 @@ from openbragg.cli.replay import ReplayingCommand, provenance
 from openbragg.errors import PluginError, UsageError
 from openbragg.roles import Registry
 
-#: What files of a simulation hold that a command of another purpose does not write.
-_WRITTEN_BY_SIMULATE = ("photons", "counts", "truth", "timings")
-
 
 def simulation_command(cls: Any, registry: Registry) -> click.Command:
     """Make a command that takes the flags of ``simulate``, and those that its class declares, which win over aliases.
@@ -27,7 +24,9 @@ def simulation_command(cls: Any, registry: Registry) -> click.Command:
     Parameters
     ----------
     cls
-        The class of the command, an attrs class whose docstring is its help.
+        The class of the command, an attrs class whose docstring is its help. It may say in ``writes`` what files of
+        simulate it writes too, by the word for what is in them; of others that are named the user is told that they are
+        not written.
     registry
         The plugins that are installed.
 
@@ -50,7 +49,7 @@ def simulation_command(cls: Any, registry: Registry) -> click.Command:
         if replay is not None:
             line.notices[:0] = replay.notices()
         for flag, values in assignments_of(words):
-            if flag.owner is not cls and flag.spec.output in _WRITTEN_BY_SIMULATE:
+            if flag.owner is not cls and flag.spec.output and flag.spec.output not in getattr(cls, "writes", ()):
                 line.notices.append(f"{flag.spellings[0]} {' '.join(values)} is not written by openbragg {cls.name}")
         construct(cls, assignments_of(words)).run(line)
 

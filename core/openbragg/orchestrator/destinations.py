@@ -21,10 +21,10 @@ _SILENCE = "nonoise"
 
 @attrs.frozen
 class Destinations:
-    """The files of a run: of its images, and of what is known of them."""
+    """The files of a run's images, and the formats that write what is known of them, with their files."""
 
     images: tuple[Output, ...]
-    truths: tuple[Output, ...]
+    truths: tuple[Any, ...]
 
 
 def destinations(
@@ -68,23 +68,25 @@ def destinations(
     made = {cls: cls(**fields) for cls, fields in values.items()}
     return Destinations(
         images=tuple(requested(made[found.cls] for found in registry.of_role(_IMAGES) if found.cls in made)),
-        truths=tuple(requested(made[found.cls] for found in registry.of_role(_TRUTHS) if found.cls in made)),
+        truths=tuple(made[found.cls] for found in registry.of_role(_TRUTHS) if found.cls in made),
     )
 
 
-def refuse_unsayable(truths: Iterable[Output], experiment: Experiment) -> None:
-    """Refuse, before the work begins, what a truth format cannot say of an experiment.
+def refuse_unsayable(formats: Iterable[Any], experiment: Experiment) -> None:
+    """Refuse, before the work begins, what truth formats of which an option is given cannot say of an experiment.
 
     Raises
     ------
     UsageError
         With the flag and the reason.
     """
-    for output in truths:
-        asked: Any = getattr(output.format, "refuses", None)
-        reason = asked(experiment) if asked is not None else None
+    for format_ in formats:
+        asked: Any = getattr(format_, "refuses", None)
+        blank = type(format_)()
+        given = [spec for field, spec in options_of(type(format_)) if getattr(format_, field) != getattr(blank, field)]
+        reason = asked(experiment) if given and asked is not None else None
         if reason is not None:
-            raise UsageError(f"{output.flag}: {reason}")
+            raise UsageError(f"{given[0].flags[0]}: {reason}")
 
 
 def _by_name(registry: Registry, hook: str, path: Path, content: str) -> tuple[Found, str]:

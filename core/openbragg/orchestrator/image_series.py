@@ -14,6 +14,7 @@ from openbragg.orchestrator.rendering import Progress
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.series import check_images, image_of, image_scans, refuse_unknown_range, series_seed
 from openbragg.orchestrator.series_job import prepare_series
+from openbragg.roles import Registry, Tracer
 
 
 class ImageSeries:
@@ -117,10 +118,16 @@ class ImageSeries:
             restart=restart,
             record=None if record is None else Path(record),
             notices=said,
+            tracers=installed_tracers(registry),
         )
         job.write(said.extend, progress)
         said.extend(job.record(list(dict.fromkeys(said))))
         return list(dict.fromkeys(said))
+
+
+def installed_tracers(registry: Registry) -> list[tuple[Tracer, str]]:
+    """All tracers that are installed, with their options at the defaults, each with the distribution it is from."""
+    return [(found.cls(), found.origin()) for found in registry.of_role("tracers")]
 
 
 def several(names: Path | str | Iterable[Path | str]) -> list[Path | str]:

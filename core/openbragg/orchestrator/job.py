@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -14,9 +15,9 @@ from openbragg.orchestrator.recording import Recording, Repeated, prepare_record
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.stopwatch import Stopwatch
-from openbragg.orchestrator.truth import make_truth, write_truth
+from openbragg.orchestrator.truth import make_truth, prepared, write_truth
 from openbragg.orchestrator.writing import Pictures, make_pictures, reference_differences, unsaid, write_pictures
-from openbragg.roles import Registry, WrittenImages
+from openbragg.roles import Registry, Tracer, WrittenImages
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -31,12 +32,15 @@ class Job:
         The files of the image, and of what is known of it.
     recording
         What is written down of the run, if anything is.
+    tracers
+        Those that a file of what is known may ask, each with the distribution it is from.
     """
 
     simulation: Renders
     images: tuple[Output, ...]
     truths: tuple[Output, ...]
     recording: Recording | None
+    tracers: tuple[tuple[Tracer, str], ...]
 
     def render(self, progress: Progress | None = None, stopwatch: Stopwatch | None = None) -> Rendering:
         """Render the image, and refuse one that cannot be."""
@@ -62,15 +66,18 @@ class Job:
 
     def write(self, rendering: Rendering, pictures: Pictures) -> None:
         """Write the files of the image and of what is known of it."""
+        if not self.truths:
+            write_pictures(pictures)
+            return
+        written = [
+            WrittenImages(format=output.format, content=output.content, path=output.path, together=True)
+            for output in self.images
+        ]
+        scans = (rendering.experiment.scan,)
+        truth = make_truth(rendering, scans, written, self.simulation.compat, self.tracers)
+        truths = prepared(truth, self.truths)
         write_pictures(pictures)
-        if self.truths:
-            written = [
-                WrittenImages(format=output.format, content=output.content, path=output.path, together=True)
-                for output in self.images
-            ]
-            write_truth(
-                make_truth(rendering, (rendering.experiment.scan,), written, self.simulation.compat), self.truths
-            )
+        write_truth(truth, truths)
 
     def record(self, rendering: Rendering, pictures: Pictures, notices: list[str]) -> list[str]:
         """Write the record, when all else is written; what is to be said of it is returned."""
@@ -83,19 +90,29 @@ def prepare_job(
     registry: Registry,
     simulation: Renders,
     images: Sequence[Output],
-    truths: Sequence[Output],
+    truth_formats: Sequence[Any],
     record: Path | None = None,
     replay: Repeated | None = None,
     others: Iterable[Output] = (),
+    tracers: Sequence[tuple[Tracer, str]] = (),
 ) -> Job:
     """A job, when its files can be written as far as can be told; `others` are written beside them.
+
+    `truth_formats` name files of what is known of the image, and may ask `tracers`.
 
     Raises
     ------
     OpenBraggError
         When a file cannot be written, a truth cannot be said, or the run cannot be recorded.
     """
-    refuse_unsayable(truths, simulation.experiment)
-    recording = prepare_recording(registry, simulation, [*images, *truths], record, replay)
+    refuse_unsayable(truth_formats, simulation.experiment)
+    truths = outputs.requested(truth_formats)
+    recording = prepare_recording(registry, simulation, [*images, *truths], record, replay, tracers=tracers)
     outputs.check([*images, *truths, *others, *(recording.outputs() if recording is not None else ())])
-    return Job(simulation=simulation, images=tuple(images), truths=tuple(truths), recording=recording)
+    return Job(
+        simulation=simulation,
+        images=tuple(images),
+        truths=tuple(truths),
+        recording=recording,
+        tracers=tuple(tracers),
+    )

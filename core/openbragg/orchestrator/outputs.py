@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,28 +15,42 @@ import attrs
 from openbragg.errors import InputError, UsageError, shown
 from openbragg.options import options_of
 
+#: What stands for standard output in place of a file's name, where an option allows it.
+STDOUT = "-"
 #: Permissions of a new file before the user's mask.
 _NEW_FILE = 0o666
 
 
 @attrs.frozen
 class Output:
-    """A file to write: where, by which format, which image (``photons`` or ``counts``), and the flag that named it."""
+    """A file to write: where, by which format, which image (``photons`` or ``counts``), and the flag that named it.
+
+    `stdout` says that it is none, but standard output.
+    """
 
     path: Path
     format: Any
     content: str
     flag: str = attrs.field(default="", eq=False)
+    stdout: bool = False
 
 
 def requested(formats: Iterable[Any]) -> list[Output]:
-    """Files that the formats' options name."""
-    return [
-        Output(path, format_, spec.output, spec.flags[0])
-        for format_ in formats
-        for name, spec in options_of(type(format_))
-        if spec.output and (path := getattr(format_, name))
-    ]
+    """Files that the formats' options name, and what a format writes to standard output where they name none."""
+    found = []
+    for format_ in formats:
+        files = {name: spec for name, spec in options_of(type(format_)) if spec.output}
+        named = [
+            Output(Path(path), format_, spec.output, spec.flags[0], stdout=spec.stdout and path == STDOUT)
+            for name, spec in files.items()
+            if (path := getattr(format_, name))
+        ]
+        unasked: Any = getattr(format_, "unasked", None)
+        if not named and unasked is not None and (field := unasked()) is not None:
+            spec = files[field]
+            named.append(Output(Path(STDOUT), format_, spec.output, spec.flags[0], stdout=True))
+        found += named
+    return found
 
 
 def defaults(formats: Iterable[Any], contents: Iterable[str]) -> list[Output]:
@@ -62,11 +78,12 @@ def check(outputs: Iterable[Output]) -> None:
     for output in outputs:
         path = output.path
         try:
-            special, place = is_special(path), _checked(path)
+            # A file of the name that stands for standard output is not told from it.
+            special, place = (False, path.resolve()) if output.stdout else (is_special(path), _checked(path))
         except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle
             raise InputError(f"cannot write {shown(str(path))}: {getattr(error, 'strerror', None) or error}") from None
         if not special and place in seen:
-            raise UsageError(f"two outputs are to be written to {path}")
+            raise UsageError(f"two outputs are to be written to {'standard output' if output.stdout else path}")
         seen.add(place)
 
 
@@ -100,6 +117,16 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
             raise
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def write_output(output: Output, write: Callable[[BinaryIO], None]) -> None:
+    """Write an output whole, to its file or, as text in UTF-8, to standard output; see `write_file`."""
+    if not output.stdout:
+        write_file(output.path, write)
+        return
+    stream = io.BytesIO()
+    write(stream)
+    sys.stdout.write(stream.getvalue().decode())
 
 
 def write_text(path: Path, text: str) -> None:

@@ -31,7 +31,8 @@ from openbragg.orchestrator.renders import Renders, roles_of
 from openbragg.orchestrator.repeat import differences
 from openbragg.orchestrator.serialise import JsonObject, to_plain
 from openbragg.orchestrator.spelling import UnspeakableError, spelled
-from openbragg.roles import Registry, TruthFormat
+from openbragg.roles import Registry, Tracer, TruthFormat
+from openbragg.version import own_version
 
 
 class Repeated(Protocol):
@@ -69,6 +70,8 @@ class Recording:
         The files that are read, and what `openbragg.orchestrator.files.state` says of them.
     notices
         What the user should know of the record.
+    tracers
+        Tracers that files of what is known may ask, each with the distribution it is from.
     """
 
     registry: Registry
@@ -80,6 +83,7 @@ class Recording:
     inputs: tuple[InputFile, ...]
     states: tuple[tuple[int, ...] | None, ...]
     notices: tuple[str, ...] = ()
+    tracers: Sequence[tuple[Tracer, str]] = ()
 
     def outputs(self) -> list[Output]:
         """The file that is written beside the images."""
@@ -115,7 +119,6 @@ class Recording:
         return said
 
     def _record(self, layout: Layout, noise_seed: int | None) -> Record:
-        from openbragg import __version__
 
         simulation = self.simulation
         asked, resolved = simulation.experiment, layout.experiment
@@ -132,12 +135,12 @@ class Recording:
         return Record(
             format=FORMAT,
             schema=SCHEMA,
-            openbragg=str(__version__),
+            openbragg=own_version(),
             created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             arguments=arguments,
             folder=str(Path.cwd()),
             experiment=JsonObject(to_plain(resolved, "experiment")),
-            plugins=tuple(_used(self.registry, simulation, self.wanted, layout.plan.structure_factors)),
+            plugins=tuple(_used(self.registry, simulation, self.wanted, layout.plan.structure_factors, self.tracers)),
             seeds=Seeds(noise=noise_seed, mosaic=resolved.crystal.mosaic_seed, misset=misset_seed),
             quirks=tuple(sorted(simulation.compat)),
             precision=simulation.precision,
@@ -145,7 +148,7 @@ class Recording:
             cull=simulation.cull,
             notices=(),
             inputs=tuple(self._unchanged()),
-            outputs=tuple(_written(output) for output in self.wanted),
+            outputs=tuple(_written(output) for output in self.wanted if not output.stdout),
             machine=this_machine(str(simulation.device)),
         )
 
@@ -163,6 +166,7 @@ def prepare_recording(
     file: Path | None,
     replay: Repeated | None = None,
     images: int | None = None,
+    tracers: Sequence[tuple[Tracer, str]] = (),
 ) -> Recording | None:
     """What is to be recorded or repeated; None for a run that is neither.
 
@@ -180,6 +184,8 @@ def prepare_recording(
         The run that is repeated.
     images
         How many images a series has; None for a single one.
+    tracers
+        Tracers that files of what is known may ask, each with the distribution it is from.
 
     Raises
     ------
@@ -208,11 +214,12 @@ def prepare_recording(
         states=tuple(state(Path(path)) for _, path in pairs),
         inputs=tuple(describe(flag, path) for flag, path in pairs),
         notices=notices,
+        tracers=tracers,
     )
     if replay is not None:
         replay.check_unnamed(recording.inputs)
     # Better now than after an hour of rendering.
-    used = _used(registry, simulation, wanted, simulation.structure_factors)
+    used = _used(registry, simulation, wanted, simulation.structure_factors, tracers)
     refuse_too_large([to_plain(simulation.experiment, "experiment"), *(plugin.options for plugin in used)])
     return recording
 
@@ -231,15 +238,24 @@ def inputs_of(simulation: Renders, wanted: Sequence[Output] = ()) -> list[tuple[
 
 
 def _used(
-    registry: Registry, simulation: Renders, wanted: Sequence[Output], structure_factors: Any
+    registry: Registry,
+    simulation: Renders,
+    wanted: Sequence[Output],
+    structure_factors: Any,
+    tracers: Sequence[tuple[Tracer, str]],
 ) -> Iterator[UsedPlugin]:
-    """The plugins that took part: one of each role, any number of others, and the formats that wrote a file."""
+    """The plugins that took part: one of each role, any number of others, and the formats that wrote a file.
+
+    Tracers do where a file of what is known of the run has an option that names them.
+    """
+    named = {spec.role for output in wanted if output.format is not None for _, spec in options_of(type(output.format))}
     parts = [
         (role, structure_factors if plugin is simulation.structure_factors else plugin)
         for role, plugin in roles_of(simulation)
     ]
     formats = [(_role_of(format_), format_) for format_ in _formats(wanted)]
-    for role, plugin in (*parts, *formats):
+    asked = [("tracers", tracer) for tracer, _ in tracers if "tracers" in named]
+    for role, plugin in (*parts, *asked, *formats):
         found = registry.get(role, plugin.name)
         yield UsedPlugin(
             role=role,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from openbragg.orchestrator.record import Record, UsedPlugin, read_record
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.serialise import from_plain
 from openbragg.orchestrator.simulation import Simulation
+from openbragg.version import own_version
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -105,7 +105,7 @@ def _plugin(record: Record, used: UsedPlugin, finder: Finder) -> Any:
 
 
 def _other_version(record: Record) -> str:
-    here = version("openbragg")
+    here = own_version()
     if record.openbragg == here:
         return ""
     return f" (it was made with openbragg {shown(record.openbragg)}, this is {here})"

@@ -141,6 +141,11 @@ def _read_field(cls: type, attribute: attrs.Attribute[Any], value: Any) -> Any:
 def _read_option(default: Any, spec: OptionSpec, value: Any) -> Any:
     """The value of a field that is an option, checked by its declaration."""
     made = read_value(value)
+    if spec.several:
+        if not isinstance(made, tuple):
+            raise MisfitError(f"expected a list, got {quoted(made)}")
+        one = attrs.evolve(spec, several=False)
+        return tuple(_read_option(attrs.NOTHING, one, element) for element in value)
     if made is None:
         if default is not None:
             raise MisfitError(f"expected {_expected(spec)}, got None")

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from openbragg.errors import UsageError
 from openbragg.options import options_of
 from openbragg.orchestrator import numbering, outputs
 from openbragg.orchestrator.destinations import refuse_unsayable
@@ -31,7 +32,8 @@ from openbragg.orchestrator.series import (
 from openbragg.orchestrator.series_files import SeriesFiles, SeriesOutput, seeds_there
 from openbragg.orchestrator.truth import make_truth, write_truth
 from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid
-from openbragg.roles import Registry, Series, WrittenImages
+from openbragg.roles import Registry, Series, Tracer, WrittenImages
+from openbragg.version import own_version
 
 #: Digits of a hash in the list of a series.
 _DIGITS = 16
@@ -51,6 +53,8 @@ class SeriesJob:
         The files of what is known of the images.
     recording
         What is written down of the run, if anything is.
+    tracers
+        Those that a file of what is known may ask, each with the distribution it is from.
     """
 
     simulation: Renders
@@ -59,6 +63,7 @@ class SeriesJob:
     files: tuple[SeriesFiles, ...]
     truths: tuple[Output, ...]
     recording: Recording | None
+    tracers: tuple[tuple[Tracer, str], ...]
 
     def missing(self) -> list[int]:
         """Numbers of the images that are yet to be rendered."""
@@ -148,12 +153,13 @@ def prepare_series(
     simulation: Renders,
     images: int,
     wanted: Sequence[Output],
-    truths: Sequence[Output],
+    truth_formats: Sequence[Any],
     *,
     restart: bool = False,
     record: Path | None = None,
     replay: Repeated | None = None,
     notices: list[str] | None = None,
+    tracers: Sequence[tuple[Tracer, str]] = (),
 ) -> SeriesJob:
     """A series and its files, when they can be written as far as can be told.
 
@@ -168,8 +174,10 @@ def prepare_series(
     check_images(images)
     refuse_unknown_range(simulation.experiment.scan, images)
     each_wanted = [SeriesOutput(output, images) for output in wanted]
-    refuse_unsayable(truths, simulation.experiment)
-    recording = prepare_recording(registry, simulation, [*wanted, *truths], record, replay, images)
+    _refuse_of_one_image(truth_formats)
+    refuse_unsayable(truth_formats, simulation.experiment)
+    truths = outputs.requested(truth_formats)
+    recording = prepare_recording(registry, simulation, [*wanted, *truths], record, replay, images, tracers)
     others = [*truths, *(recording.outputs() if recording is not None else ())]
     outputs.check([*(file for each in each_wanted for file in each.checked()), *others])
     read = inputs_of(simulation)
@@ -191,7 +199,17 @@ def prepare_series(
         files=files,
         truths=tuple(truths),
         recording=recording,
+        tracers=tuple(tracers),
     )
+
+
+def _refuse_of_one_image(formats: Sequence[Any]) -> None:
+    """Refuse truth formats that say something of one image, where an option of theirs is given."""
+    for format_ in formats:
+        blank = type(format_)()
+        for field, spec in options_of(type(format_)):
+            if getattr(format_, "of_one_image", False) and getattr(format_, field) != getattr(blank, field):
+                raise UsageError(f"{spec.flags[0]}: is about one image; expected without -images")
 
 
 def _with_seeds(simulation: Renders, wanted: Sequence[SeriesOutput]) -> Renders:
@@ -207,8 +225,6 @@ def _with_seeds(simulation: Renders, wanted: Sequence[SeriesOutput]) -> Renders:
 
 def _settings(registry: Registry, simulation: Renders, read: list[tuple[str, str]]) -> dict[str, Any]:
     """What decides the photons of every image, by the name that a message gives it."""
-    from openbragg import __version__
-
     experiment = simulation.experiment
     draws = isinstance(experiment.crystal.misset, str)
     parts = {
@@ -221,7 +237,7 @@ def _settings(registry: Registry, simulation: Renders, read: list[tuple[str, str
     computing = [simulation.precision, str(simulation.device), simulation.engine, simulation.cull]
     ones = {role: plugin for role, plugin in roles_of(simulation) if role not in ("noise_models", "backgrounds")}
     return {
-        "version of openbragg": str(__version__),
+        "version of openbragg": own_version(),
         **{name: to_plain(part, name) for name, part in parts.items()},
         **{role.replace("_", " "): _plugin(registry, role, plugin) for role, plugin in ones.items()},
         "backgrounds": [_plugin(registry, "backgrounds", background) for background in simulation.backgrounds],

@@ -13,7 +13,7 @@ from openbragg.engine.compiled.engine import Engine
 from openbragg.model import Experiment
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.destinations import destinations
-from openbragg.orchestrator.image_series import ImageSeries, several
+from openbragg.orchestrator.image_series import ImageSeries, installed_tracers, several
 from openbragg.orchestrator.job import prepare_job
 from openbragg.orchestrator.layout import Base, Layout, lay_out
 from openbragg.orchestrator.parameters import derivatives
@@ -316,7 +316,14 @@ class Simulation(Composition):
         """
         registry = default_registry()
         wanted = destinations(registry, self.noise, files, several(truth), settings)
-        job = prepare_job(registry, self, wanted.images, wanted.truths, record=None if record is None else Path(record))
+        job = prepare_job(
+            registry,
+            self,
+            wanted.images,
+            wanted.truths,
+            record=None if record is None else Path(record),
+            tracers=installed_tracers(registry),
+        )
         rendering = job.render(progress)
         pictures = job.pictures(rendering)
         job.write(rendering, pictures)

@@ -10,6 +10,7 @@ from typing import Any
 from openbragg.orchestrator.outputs import write_text
 from openbragg.orchestrator.rendering import Rendering
 from openbragg.orchestrator.stopwatch import Stopwatch
+from openbragg.version import own_version
 
 
 def write_timings(
@@ -32,11 +33,9 @@ def timings(
     """What a run took, as docs/reference/benchmarks.md explains it. Without a number of threads they are torch's."""
     import torch
 
-    from openbragg import __version__
-
     pixels = _rendered_pixels(rendering)
     return {
-        "openbragg": str(__version__),
+        "openbragg": own_version(),
         "engine": "compiled" if rendering.use.compiled else "eager",
         "threads": threads or torch.get_num_threads(),
         "precision": precision,

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
+import attrs
 import torch
 
 from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.layout import Layout
-from openbragg.orchestrator.outputs import Output, write_file
+from openbragg.orchestrator.outputs import Output, write_output
 from openbragg.orchestrator.prediction import predict
-from openbragg.roles import DescribedStructureFactors, Truth, WrittenImages
+from openbragg.orchestrator.tracing import trace_of
+from openbragg.roles import DescribedStructureFactors, Tracer, Truth, WrittenImages
 
 
 def make_truth(
-    layout: Layout, scans: tuple[Scan, ...], images: Iterable[WrittenImages], quirks: frozenset[str]
+    layout: Layout,
+    scans: tuple[Scan, ...],
+    images: Iterable[WrittenImages],
+    quirks: frozenset[str],
+    tracers: Iterable[tuple[Tracer, str]] = (),
 ) -> Truth:
     """What is known of the images of a run.
 
@@ -30,6 +37,8 @@ def make_truth(
         What was written of them.
     quirks
         Names of quirks of the reference program that the run reproduces.
+    tracers
+        Those that may be asked, each with the distribution it is from.
     """
     plan = layout.plan
     vectors, _ = oriented_bases(layout.experiment.crystal, oblique="oblique-cell" in quirks)
@@ -47,7 +56,26 @@ def make_truth(
         space_group=known.space_group if known is not None else "",
         images=tuple(images),
         reflections=partial(predict, layout, scans, quirks),
+        trace=partial(trace_of, layout),
+        tracers=tuple(tracers),
     )
+
+
+def prepared(truth: Truth, outputs: Iterable[Output]) -> list[Output]:
+    """Outputs with formats that have prepared what they write, where they do so, each once.
+
+    Raises
+    ------
+    OpenBraggError
+        When a format cannot say it.
+    """
+    made: dict[int, Any] = {}
+    outputs = list(outputs)
+    for format_ in (output.format for output in outputs):
+        prepare: Any = getattr(format_, "prepared", None)
+        if prepare is not None and id(format_) not in made:
+            made[id(format_)] = prepare(truth)
+    return [attrs.evolve(output, format=made.get(id(output.format), output.format)) for output in outputs]
 
 
 def write_truth(truth: Truth, outputs: Iterable[Output]) -> None:
@@ -59,4 +87,4 @@ def write_truth(truth: Truth, outputs: Iterable[Output]) -> None:
         When the system refuses.
     """
     for output in outputs:
-        write_file(output.path, partial(output.format.write_truth, path=output.path, truth=truth))
+        write_output(output, partial(output.format.write_truth, path=output.path, truth=truth))

@@ -11,6 +11,15 @@ from __future__ import annotations
 from openbragg.roles.backgrounds import Background, PanelRays
 from openbragg.roles.commands import Command
 from openbragg.roles.detectors import DetectorDescription, DetectorFamily, Modules
+from openbragg.roles.diagnoses import (
+    Diagnosis,
+    PixelComparison,
+    StepComparison,
+    StepNumber,
+    TraceDifference,
+    TracedPixel,
+    TracePlace,
+)
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
 from openbragg.roles.image_formats import Image, ImageFormat, Series, SeriesFormat
@@ -46,6 +55,7 @@ __all__ = [
     "DescribedStructureFactors",
     "DetectorDescription",
     "DetectorFamily",
+    "Diagnosis",
     "FileStructureFactors",
     "Found",
     "GeometryConvention",
@@ -62,6 +72,7 @@ __all__ = [
     "Modules",
     "NoiseModel",
     "PanelRays",
+    "PixelComparison",
     "PixelTrace",
     "Plugin",
     "PredictedReflections",
@@ -72,7 +83,12 @@ __all__ = [
     "Role",
     "Series",
     "SeriesFormat",
+    "StepComparison",
+    "StepNumber",
     "StructureFactors",
+    "TraceDifference",
+    "TracePlace",
+    "TracedPixel",
     "Tracer",
     "Truth",
     "TruthFormat",

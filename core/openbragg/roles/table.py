@@ -5,6 +5,7 @@ from __future__ import annotations
 from openbragg.roles.backgrounds import Background
 from openbragg.roles.commands import Command
 from openbragg.roles.detectors import DetectorFamily
+from openbragg.roles.diagnoses import Diagnosis
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
 from openbragg.roles.image_formats import ImageFormat
@@ -22,6 +23,7 @@ ROLES = (
     Role("backgrounds", "background", Background),
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),
     Role("tracers", "tracer", Tracer),
+    Role("diagnoses", "diagnosis", Diagnosis, simulates=False),
     Role("image_formats", "image format", ImageFormat),
     Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
     Role("truth_formats", "truth format", TruthFormat),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from openbragg.model import Experiment, Scan
     from openbragg.model.geometry import Laboratory
+    from openbragg.roles.tracers import PixelTrace, Tracer
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -107,6 +108,11 @@ class Truth:
         What was written of the images, in the order of the formats.
     reflections
         Predicts the reflections; an `InputError` says why they cannot be.
+    trace
+        Traces a pixel of the stored frame, (slow, fast), of the first image; a `UsageError` says that it is not
+        rendered.
+    tracers
+        Those that an option of a format names, or all that are installed, each with the distribution it is from.
     """
 
     experiment: Experiment
@@ -117,16 +123,28 @@ class Truth:
     space_group: str
     images: tuple[WrittenImages, ...]
     reflections: Callable[[], PredictedReflections]
+    trace: Callable[[int, int], PixelTrace]
+    tracers: tuple[tuple[Tracer, str], ...]
 
 
 @runtime_checkable
 class TruthFormat(Plugin, Protocol):
     """A file of what is known of a run, one for all its images.
 
-    A format names its files in option fields with ``output="truth"``; for each that is set, `write_truth` is called
-    when the images are written. A class attribute ``suffixes`` tells the ends of names by which Python chooses it, with
-    the point and in lower case. One that cannot say what there is to say of some experiments may have a method
-    ``refuses(experiment)``: why, or None; the run is then refused before it begins.
+    A format names its files in option fields with ``output="truth"``, or another word for what is in them that is no
+    image; for each that is set, `write_truth` is called when the images are written. Where such an option has
+    ``stdout=True``, its word may be ``-``, and so is the path then.
+
+    These it may have beside:
+
+    - a method ``refuses(experiment)``, called when an option of it was given: why it cannot say what there is to say of
+      an experiment, or None; the run is then refused before it begins.
+    - a method ``unasked()``: the field, with ``output``, of a file that is written to standard output when none is
+      named, or None.
+    - a method ``prepared(truth)``, called before any file is written, of a series before any but its images: a format
+      that has in it what is to be written, whose `write_truth` is then called. What it raises leaves no file behind.
+    - ``suffixes``, the ends of names by which Python chooses it, with the point and in lower case.
+    - ``of_one_image = True``: what it says is of one image; it is refused with a series.
     """
 
     def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:

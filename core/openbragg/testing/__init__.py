@@ -42,6 +42,7 @@ from openbragg.testing.detectors import (
     check_detector_panels,
     check_detector_sensor,
 )
+from openbragg.testing.diagnoses import check_diagnosis, check_equal_traces, check_evidence, make_comparison
 from openbragg.testing.geometry_readers import (
     check_damaged,
     check_described,
@@ -118,9 +119,12 @@ __all__ = [
     "check_detector_noise",
     "check_detector_panels",
     "check_detector_sensor",
+    "check_diagnosis",
     "check_distance",
     "check_each_pixel_for_itself",
     "check_each_reflection_for_itself",
+    "check_equal_traces",
+    "check_evidence",
     "check_expectation",
     "check_explicit_pivot",
     "check_finite",
@@ -162,6 +166,7 @@ __all__ = [
     "check_whole_numbers",
     "check_zero_stays_zero",
     "lattice_amplitude",
+    "make_comparison",
     "make_image",
     "make_lattice",
     "make_rays",

@@ -12,10 +12,12 @@ import numpy as np
 from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.options import options_of
+from openbragg.orchestrator.registry import default_registry
 from openbragg.roles import PredictedReflections, Truth, TruthFormat, WrittenImages
 from openbragg.testing.assertions import require
 from openbragg.testing.declaration import check_declaration
 from openbragg.testing.image_formats import make_image
+from openbragg.testing.tracers import make_trace
 
 #: Reflections of the truth that `make_truth` makes.
 _REFLECTIONS = 3
@@ -30,6 +32,8 @@ class _SomeFormat:
 
 def make_truth(images: int = 2, folder: Path = Path()) -> Truth:
     """A truth to write: a rotation of a 100 angstrom cubic crystal, with three made-up reflections.
+
+    Whichever pixel is traced, the trace is that of `make_trace`; the tracers are those that are installed.
 
     Parameters
     ----------
@@ -53,6 +57,8 @@ def make_truth(images: int = 2, folder: Path = Path()) -> Truth:
         space_group="",
         images=(written,),
         reflections=_reflections,
+        trace=lambda slow, fast: make_trace(),
+        tracers=tuple((found.cls(), found.origin()) for found in default_registry().of_role("tracers")),
     )
 
 
@@ -75,7 +81,8 @@ def check_truth_format(truth_format: TruthFormat, name: str) -> None:
     title = type(truth_format).__name__
     outputs = [spec.output for _, spec in options_of(type(truth_format)) if spec.output]
     require(outputs != [], f"{title} has no option that names a file")
-    require(set(outputs) <= {"truth"}, f'{title} names files that are no truth: output="truth" is expected')
+    images_too = {"photons", "counts"} & set(outputs)
+    require(not images_too, f'{title} names files that are no truth: output="truth" is expected')
     for images in (0, 1, 2):
         one, other = (_written(truth_format, images, Path(folder), name) for folder in ("/one", "/another/folder"))
         require(one == other, f"{title} writes other bytes when the folder is another")
@@ -84,7 +91,9 @@ def check_truth_format(truth_format: TruthFormat, name: str) -> None:
 
 def _written(truth_format: TruthFormat, images: int, folder: Path, name: str) -> bytes:
     stream = io.BytesIO()
-    truth_format.write_truth(stream, folder / name, make_truth(images, folder))
+    truth = make_truth(images, folder)
+    prepared = getattr(truth_format, "prepared", None)
+    (truth_format if prepared is None else prepared(truth)).write_truth(stream, folder / name, truth)
     return stream.getvalue()
 
 

@@ -1,0 +1,1 @@
+"""``openbragg compare-traces``: two traces of the same pixels held against each other."""

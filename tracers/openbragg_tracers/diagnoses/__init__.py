@@ -1,0 +1,1 @@
+"""Patterns of differences whose cause is known, one a file."""
