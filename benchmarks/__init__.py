@@ -1,1 +1,4 @@
-"""The timing harness: named cases, run beside a reference program and another revision; see docs/benchmarks.md."""
+"""The timing harness: named cases, run beside a reference program and another revision.
+
+docs/reference/benchmarks.md is its page.
+"""

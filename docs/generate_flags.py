@@ -1,4 +1,4 @@
-"""Write docs/flags.md: every flag of ``openbragg simulate``, and what the reference program makes of it.
+"""Write docs/reference/flags.md: every flag of ``openbragg simulate``, and what the reference program makes of it.
 
     python docs/generate_flags.py
 
@@ -20,7 +20,7 @@ from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.orchestrator.registry import kebab
 
-PAGE = Path(__file__).parent / "flags.md"
+PAGE = Path(__file__).parent / "reference" / "flags.md"
 #: Fields that name a file of a format which is not the one that it writes unasked.
 _NO_DEFAULT = ("noise_file",)
 
@@ -202,7 +202,7 @@ double-dash alias.
 
 *The reference* is `nanoBragg.c`. Where the last column says "the same", it has a flag of these names, with this unit,
 default and meaning. A default stands there where it is another one, as it is in the source, not as the usage text has
-it. Quirks are repeated with `--compat nanobragg`, or one by one; [quirks.md](quirks.md) describes them.
+it. Quirks are repeated with `--compat nanobragg`, or one by one; [Quirks of the reference](../explanation/quirks.md) describes them.
 
 In general:
 
@@ -286,7 +286,7 @@ def _reference(spellings: list[str], default: str) -> str:
 
 def _linked(text: str) -> str:
     """Names of quirks in braces as links to their paragraphs."""
-    return re.sub(r"\{(.*?)\}", r"[\1](quirks.md#\1)", text)
+    return re.sub(r"\{(.*?)\}", r"[\1](../explanation/quirks.md#\1)", text)
 
 
 if __name__ == "__main__":

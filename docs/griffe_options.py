@@ -2,13 +2,15 @@
 
 A griffe extension: it reads the source, and imports nothing of it. It also brings docstrings into the form that is
 expected of them: the star of a*, b* and c* is no emphasis, names that share a description get one each, and what is
-returned has the type that the function declares.
+returned has the type that the function declares. A class whose docstring has parameters gets the constructor that attrs
+makes of its fields, those of its bases too.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import griffe
@@ -19,6 +21,8 @@ _STAR = re.compile(r"(`[^`]*`)|(?<=\b[abc])\*")
 _SHARED = re.compile(r"(?m)^(\w+(?:, \w+)+)\n((?:(?:    .*)?(?:\n|\Z))+)")
 #: A paragraph that says what is returned, without a type.
 _RETURNED = re.compile(r"(?m)^(Returns\n-+\n)((?:\S.*(?:\n|\Z))+)(?=\n|\Z)")
+#: The head of a docstring's section of parameters.
+_PARAMETERS = re.compile(r"(?m)^Parameters\n-+$")
 
 
 class Options(griffe.Extension):
@@ -48,6 +52,49 @@ class Options(griffe.Extension):
         if isinstance(obj, griffe.Function) and obj.returns is not None:
             text = _RETURNED.sub(lambda found: f"{found[1]}{obj.returns}\n{_indented(found[2])}", text)
         obj.docstring.value = text
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Give classes of attrs their constructors, now that their bases are known."""
+        for found in _classes(pkg):
+            if found.docstring and _PARAMETERS.search(found.docstring.value) and "__init__" not in found.members:
+                found.set_member("__init__", _constructor(found))
+
+
+def _classes(module: griffe.Module) -> Iterator[griffe.Class]:
+    for member in module.members.values():
+        if isinstance(member, griffe.Class):
+            yield member
+        elif isinstance(member, griffe.Module):
+            yield from _classes(member)
+
+
+def _constructor(cls: griffe.Class) -> griffe.Function:
+    """What attrs makes of the public fields of a class and its bases, the bases first."""
+    made = griffe.Parameters()
+    for owner in (*reversed(cls.mro()), cls):
+        for name, member in owner.members.items():
+            if not isinstance(member, griffe.Attribute) or name.startswith("_") or member.annotation is None:
+                continue
+            given = _given(member)
+            keyword = given.get("kw_only") == "True"
+            kind = griffe.ParameterKind.keyword_only if keyword else griffe.ParameterKind.positional_or_keyword
+            made.add(griffe.Parameter(name, annotation=member.annotation, kind=kind, default=given.get("default")))
+    return griffe.Function("__init__", parameters=made, lineno=cls.lineno, endlineno=cls.endlineno)
+
+
+def _given(field: griffe.Attribute) -> dict[str, str]:
+    """The arguments of ``attrs.field(...)`` as they stand in the source, and the default of a plain field."""
+    if field.value is None:
+        return {}
+    call = ast.parse(str(field.value), mode="eval").body
+    if not (isinstance(call, ast.Call) and ast.unparse(call.func) == "attrs.field"):
+        return {"default": str(field.value)}
+    words = {word.arg: word.value for word in call.keywords if word.arg}
+    given = {name: ast.unparse(value) for name, value in words.items()}
+    default = words.get("default")
+    if isinstance(default, ast.Call) and ast.unparse(default.func) == "cast":
+        given["default"] = ast.unparse(default.args[1])
+    return given
 
 
 def _indented(lines: str) -> str:

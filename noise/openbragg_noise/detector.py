@@ -1,4 +1,4 @@
-"""The noise of a detector, component by component; `docs/noise.md` has the formulas and argues their order."""
+"""The noise of a detector, component by component; `docs/how-to/noise.md` has the formulas and argues their order."""
 
 from __future__ import annotations
 

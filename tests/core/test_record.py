@@ -158,21 +158,21 @@ def test_a_file_that_the_run_itself_writes_is_no_input() -> None:
 
 def test_the_document_reads_a_record_as_shown() -> None:
     recorded(*SMALL, "-noisefile", "a.img", "-adc", "0")
-    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "record.md").read_text(), flags=re.DOTALL)
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "how-to" / "record.md").read_text(), flags=re.DOTALL)
     names: dict[str, Any] = {}
     exec(block, names)
     assert (names["counts"].numpy() == read_image("a.img").pixels).all()
 
 
 def validator() -> jsonschema.Draft202012Validator:
-    schema = json.loads((DOCS / "record.schema.json").read_text())
+    schema = json.loads((DOCS / "reference" / "record.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
 
 def test_the_schema_in_the_documents_is_that_of_the_program() -> None:
-    """To mend it: python -m openbragg.orchestrator.record_schema > docs/record.schema.json"""
-    assert (DOCS / "record.schema.json").read_text() == layout(record_schema()) + "\n"
+    """To mend it: python -m openbragg.orchestrator.record_schema > docs/reference/record.schema.json"""
+    assert (DOCS / "reference" / "record.schema.json").read_text() == layout(record_schema()) + "\n"
 
 
 @pytest.mark.parametrize("words", RUNS)

@@ -28,7 +28,7 @@ from openbragg_tracers.traces.writing import to_json, write_log
 from traced_model import FAULTS, GOOD, Simulator, fault
 
 DIAGNOSES = [(found.cls(), found.origin()) for found in default_registry().of_role("diagnoses")]
-DOCUMENT = Path(__file__).parents[2] / "docs" / "compare-traces.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "compare-traces.md"
 #: Differences that are none of the patterns.
 STRANGE: dict[str, dict[str, Any]] = {
     "another cell": {"edges": (41.0, 53.0, 67.1)},

@@ -79,7 +79,7 @@ class ImageSeries:
         progress: Progress | None = None,
         **settings: Any,
     ) -> list[str]:
-        """Render the images that are not there yet, and write their files; see docs/series.md.
+        """Render the images that are not there yet, and write their files; see docs/how-to/series.md.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """The reflections of a run's images: where they are, how much of them, and their photons, without rendering.
 
-docs/truth.md derives the formulas.
+docs/reference/truth.md derives the formulas.
 """
 
 from __future__ import annotations

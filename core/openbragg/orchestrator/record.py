@@ -1,4 +1,4 @@
-"""The record of a run: what went in, what was chosen, what came out, and where. `docs/record.md` is its guide."""
+"""The record of a run: what went in, what was chosen, what came out, and where; see `docs/how-to/record.md`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The JSON schema of a record, made from the classes that it is made of.
 
-``python -m openbragg.orchestrator.record_schema`` prints it; `docs/record.schema.json` is what it printed last.
+``python -m openbragg.orchestrator.record_schema`` prints it; `docs/reference/record.schema.json` is what it printed
+last.
 """
 
 from __future__ import annotations

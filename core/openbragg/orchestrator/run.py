@@ -28,7 +28,7 @@ class Run:
         The experiment, every default resolved, with the plugins and the options that they had: on the same machine
         ``run.simulation.photons()`` are the same photons.
     record
-        All that the record says: see `docs/record.md`.
+        All that the record says: see `docs/how-to/record.md`.
     notices
         What to know about its inputs.
     """

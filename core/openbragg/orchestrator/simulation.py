@@ -78,7 +78,7 @@ class Simulation(Composition):
         Cores to use; by default all that this process may use, and one in a worker of another process.
     cull
         Leave out orientations that hardly matter: the largest error of a pixel as a part of the panel's largest one,
-        above 0 and below 1. By default nothing is left out; see docs/cull.md.
+        above 0 and below 1. By default nothing is left out; see docs/explanation/cull.md.
 
     Raises
     ------
@@ -299,7 +299,7 @@ class Simulation(Composition):
         truth
             Names of files of what is known of it, likewise.
         record
-            Where the run is written down; see docs/record.md.
+            Where the run is written down; see docs/how-to/record.md.
         progress
             Called with the number of pixels done and the number of all.
         settings

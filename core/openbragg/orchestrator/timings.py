@@ -30,7 +30,7 @@ def write_timings(
 def timings(
     rendering: Rendering, precision: str, device: str, threads: int | None, stopwatch: Stopwatch
 ) -> dict[str, Any]:
-    """What a run took; docs/benchmarks.md says what the keys mean. Without a number of threads they are torch's."""
+    """What a run took, as docs/reference/benchmarks.md explains it. Without a number of threads they are torch's."""
     import torch
 
     pixels = _rendered_pixels(rendering)

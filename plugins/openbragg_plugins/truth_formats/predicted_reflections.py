@@ -44,7 +44,7 @@ _PARTS = {
 class PredictedReflectionsFile:
     """Every reflection on the images: where it is, how much of it, its amplitude and its photons.
 
-    The columns are those of a DIALS reflection table, and ``F`` and ``intensity``; docs/truth.md has them all.
+    The columns are those of a DIALS reflection table, and ``F`` and ``intensity``; docs/reference/truth.md has them.
     """
 
     name: ClassVar[str] = "predicted-reflections"

@@ -139,7 +139,7 @@ class Agreement:
         return self.first.runtime / self.second.runtime
 
     def summary(self) -> dict[str, Any]:
-        """The content of summary.json; docs/compare.md says what the keys mean."""
+        """The content of summary.json; docs/reference/compare.md says what the keys mean."""
         source = "file" if self.settings.flags is None else "command"
         return {
             "verdict": _VERDICTS[self.exit_status()],

@@ -56,7 +56,7 @@ def commands() -> list[type[Command]]:
 
 
 def row(name: str, detector: DetectorDescription) -> tuple[str, ...]:
-    """What people want to know of a detector, as in `openbragg detectors` and docs/detectors.md."""
+    """What people want to know of a detector, as in `openbragg detectors` and docs/reference/detectors.md."""
     modules = detector.modules
     several = modules is not None and modules.count != (1, 1)
     return (
@@ -72,7 +72,7 @@ def row(name: str, detector: DetectorDescription) -> tuple[str, ...]:
 
 
 def page_table(described: Mapping[str, DetectorDescription]) -> str:
-    """The table of docs/detectors.md, which a test compares with this one."""
+    """The table of docs/reference/detectors.md, which a test compares with this one."""
     rows = [_HEADINGS, ("---",) * len(_HEADINGS), *(row(name, one) for name, one in described.items())]
     return "".join(f"| {' | '.join(line)} |\n" for line in rows)
 

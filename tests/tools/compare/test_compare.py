@@ -540,5 +540,5 @@ def test_every_key_of_the_summary_is_in_the_document() -> None:
         return set(content).union(*(keys(value) for value in content.values()))
 
     run("compare", save("a", ramp()), save("b", ramp()))
-    document = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "reference" / "compare.md").read_text(encoding="utf-8")
     assert {key for key in keys(summary()) if f"`{key}`" not in document} == set()

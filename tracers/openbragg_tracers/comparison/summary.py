@@ -19,7 +19,7 @@ VERSION = 1
 
 
 def as_json(comparison: Comparison, findings: Iterable[Finding] = ()) -> str:
-    """Everything of a comparison; docs/compare-traces.md says what the keys mean."""
+    """Everything of a comparison; docs/reference/compare-traces.md says what the keys mean."""
     content = {
         "format": FORMAT,
         "version": VERSION,

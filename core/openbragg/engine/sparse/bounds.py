@@ -2,8 +2,8 @@
 
 A tile is a small square of neighbouring pixels, with all their subpixels and layers. Its q, all of which are worked
 out, lie in a box. Indices are linear in q, so that those of an orientation lie in a box too, and the box has a least
-distance from whole indices, from which the plugins tell how large F_latt and F_cell can be. `docs/cull.md` has the
-proof.
+distance from whole indices, from which the plugins tell how large F_latt and F_cell can be.
+`docs/explanation/cull.md` has the proof.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Twice the bounds of all tiles are worked out. The first time they tell where the peak of the image may be; there some
 tiles are evaluated in full, and the largest of their pixels is a bound of the peak from below. The second time they
-tell, with what may be left out of a pixel, which orientations need be evaluated. `docs/cull.md` says why the error is
-bounded.
+tell, with what may be left out of a pixel, which orientations need be evaluated. `docs/explanation/cull.md` says why
+the error is bounded.
 """
 
 from __future__ import annotations
