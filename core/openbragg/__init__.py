@@ -266,8 +266,6 @@ __all__ = [
     "read_lines",
     "read_picture",
     "read_recorded",
-    "render",
-    "render_series",
     "rotation_about",
     "scale_end",
     "scale_ends",

@@ -257,10 +257,10 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_folder")
 def test_python_does_the_whole_of_a_series_on_the_command_line_to_the_same_bytes() -> None:
-    Path("cli").mkdir()
-    Path("python").mkdir()
+    Path("by_flags").mkdir()
+    Path("by_name").mkdir()
     flags = "-cell 50 60 70 -N 5 -default_F 100 -detpixels 8 -pixel 2 -distance 100 -oversample 1 -osc 1 -seed 3"
-    words = f"{flags} -images 5 -expt cli/t.expt -refl cli/t.refl -record cli/r.json -nxmx cli/s.nxs".split()
+    words = f"{flags} -images 5 -expt by_flags/t.expt -refl by_flags/t.refl -record by_flags/r.json -nxmx by_flags/s.nxs".split()
     assert run("simulate", *words).status == 0
 
     made = Simulation(
@@ -272,19 +272,21 @@ def test_python_does_the_whole_of_a_series_on_the_command_line_to_the_same_bytes
         ),
         structure_factors=openbragg.plugin("structure_factors", "hkl", default_F=100.0),
     )
-    made.series(5).write("python/s.nxs", truth=("python/t.expt", "python/t.refl"), record="python/r.json")
-    names = sorted(path.name for path in Path("cli").iterdir())
-    assert names == sorted(path.name for path in Path("python").iterdir())
+    made.series(5).write("by_name/s.nxs", truth=("by_name/t.expt", "by_name/t.refl"), record="by_name/r.json")
+    names = sorted(path.name for path in Path("by_flags").iterdir())
+    assert names == sorted(path.name for path in Path("by_name").iterdir())
     for name in names:
         if name != "r.json" and not name.endswith(".jsonl"):
-            assert Path("cli", name).read_bytes() == Path("python", name).read_bytes(), name
-    records = [json.loads(Path(folder, "r.json").read_text().replace(folder, "")) for folder in ("cli", "python")]
+            assert Path("by_flags", name).read_bytes() == Path("by_name", name).read_bytes(), name
+    records = [json.loads(Path(folder, "r.json").read_text().replace(folder, "")) for folder in ("by_flags", "by_name")]
     for record in records:
         del record["created"], record["arguments"]
+        # What the flag -distance implies for conventions that let flags choose.
+        del record["experiment"]["detector"]["implied_pivot"]
     assert records[0] == records[1]
-    again = run("simulate", "--from", "python/r.json", "-nxmx", "again.nxs", "-expt", "t.expt", "-refl", "t.refl")
+    again = run("simulate", "--from", "by_name/r.json", "-nxmx", "again.nxs", "-expt", "t.expt", "-refl", "t.refl")
     assert again.status == 0 and "is not what" not in again.err
-    assert Path("again.nxs").stat().st_size == Path("cli/s.nxs").stat().st_size
+    assert Path("again.nxs").stat().st_size == Path("by_flags/s.nxs").stat().st_size
 
 
 @pytest.mark.usefixtures("_folder")

@@ -18,6 +18,8 @@ from openbragg.units import unit
 
 #: Digits after the first with which a number is tried, the fewest first.
 _PRECISIONS = range(17)
+#: So many digits after the first a whole number may have to be written without a point.
+_EXACT = 15
 #: Neighbours of a number that are tried where its own conversion back does not give it.
 _NEIGHBOURS = 4
 #: Fields that follow from others.
@@ -140,7 +142,7 @@ def _number(value: float, name: str) -> str:
     for digits in _PRECISIONS:
         word = f"{shown:.{digits}e}"
         if measure.to_si(float(word)) == value:
-            return repr(float(word))
+            return f"{float(word):.17g}" if float(word).is_integer() and digits < _EXACT else repr(float(word))
     below = above = shown
     for _ in range(_NEIGHBOURS):
         below, above = math.nextafter(below, -math.inf), math.nextafter(above, math.inf)
