@@ -222,7 +222,7 @@ def leaves_in(thing: Any, name: str = "", stop: Sequence[Any] = ()) -> Iterator[
     """What else is in it, where it is neither a tensor nor made of parts, nor one of the things to `stop` at."""
     if any(thing is each for each in stop) or isinstance(thing, torch.Tensor):
         return
-    if not isinstance(thing, tuple | list) and _fields(type(thing)) is None:
+    if not isinstance(thing, tuple | list) and _fields(thing.__class__) is None:
         yield name, thing
     for place, part in _parts(thing):
         yield from leaves_in(part, f"{name}.{place}" if name else place, stop)
@@ -257,7 +257,7 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(thing, tuple | list):
         yield from ((str(number), part) for number, part in enumerate(thing))
     else:
-        for name in _fields(type(thing)) or ():
+        for name in _fields(thing.__class__) or ():
             yield name, getattr(thing, name)
 
 
