@@ -10,7 +10,7 @@ import torch
 
 from openbragg.engine.compiled.block import block_plan, lie_across, tensors_in
 from openbragg.engine.compiled.cache import Cache
-from openbragg.engine.compiled.grouped import Regrouped, groups_pay
+from openbragg.engine.compiled.grouped import Regrouped, groups_gain, groups_pay
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Kernel, KernelError, Run
 from openbragg.engine.compiled.kinds import FORWARD, GROUPED, Kind, arguments_of, gradients_by
 from openbragg.engine.compiled.loading import Store, compiler_folder
@@ -18,7 +18,7 @@ from openbragg.engine.compiled.resident import Occasion, structure_of
 from openbragg.engine.compiled.summers import DifferentiableSummer, Summer
 from openbragg.engine.devices import device_evaluations, device_terms, finish
 from openbragg.engine.plan import PanelPlan, Plan
-from openbragg.engine.threads import Team, Workers, default_threads
+from openbragg.engine.threads import Team, Workers, default_threads, operations_in_one_thread
 from openbragg.errors import UsageError
 
 ENGINES = ("auto", "eager", "compiled")
@@ -59,12 +59,15 @@ class Use:
         About how many seconds work took that code could have done, by the code's key.
     failed
         Occasions on which code could not be made, by their keys, and why.
+    gain
+        The tables that were looked at last, and whether their sums gain by groups.
     """
 
     preparing: float = 0.0
     compiled: bool = False
     spent: dict[Hashable, float] = attrs.field(factory=dict)
     failed: dict[Hashable, tuple[Occasion, str]] = attrs.field(factory=dict)
+    gain: tuple[tuple[torch.Tensor, ...], bool] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -120,7 +123,7 @@ class Engine:
         if not self._may_compile(plan, panel, pixels):
             return None
         prepared = block_plan(plan, panel)
-        grouped = plan.device.type == "cpu" and groups_pay(prepared, panel)
+        grouped = plan.device.type == "cpu" and self._groups_pay(prepared, panel)
         limits = (_GROUPED_TERMS, _GROUPED_TERMS) if grouped else (_BLOCK_EVALUATIONS, _BLOCK_TERMS)
         size = self._block_pixels(plan, panel, pixels, *limits)
         seconds = self.eager_seconds(plan, pixels)
@@ -208,6 +211,14 @@ class Engine:
         if reason not in (known for _, known in self.use.failed.values()):
             self.notices(f"no compiled code, this takes longer: {reason}")
         self.use.failed[occasion.key] = (occasion, reason)
+
+    def _groups_pay(self, prepared: Plan, panel: PanelPlan) -> bool:
+        """Whether a panel's sum is to be taken in groups; whether tables gain by it is remembered of the last ones."""
+        known = self.use.gain
+        if known is None or known[0] is not prepared.tables:
+            known = self.use.gain = (prepared.tables, groups_gain(prepared))
+        with operations_in_one_thread():
+            return known[1] and groups_pay(prepared, panel)
 
     def _block_pixels(self, plan: Plan, panel: PanelPlan, pixels: int, evaluations: int, terms: int) -> int:
         """Pixels of a block of so many evaluations and terms on a CPU: a few blocks a core at least.
