@@ -123,6 +123,25 @@ def test_a_class_that_did_not_change_is_read_once(module: Any, monkeypatch: pyte
     assert len(keys) == 1
 
 
+def test_a_module_that_is_loaded_later_counts_from_then_on(
+    tmp_path: Path, module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = MODULE.replace("return (", "import acme_later\n        return (acme_later.SCALE * ")
+    (tmp_path / "acme_lazy.py").write_text(text)
+    (tmp_path / "acme_later.py").write_text("SCALE = 2.0\n")
+    importlib.invalidate_caches()
+    for name in ("acme_lazy", "acme_later"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    lazy = importlib.import_module("acme_lazy")
+    monkeypatch.setitem(sys.modules, "acme_lazy", lazy)
+    key_of(lazy.Shape())
+    later = importlib.import_module("acme_later")
+    monkeypatch.setitem(sys.modules, "acme_later", later)
+    key = key_of(lazy.Shape())
+    later.SCALE = 3.0
+    assert key_of(lazy.Shape()) != key
+
+
 # ---- classes of a script or a notebook
 
 CELL = """
