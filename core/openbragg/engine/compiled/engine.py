@@ -23,13 +23,16 @@ from openbragg.errors import UsageError
 
 ENGINES = ("auto", "eager", "compiled")
 
-#: What a term costs without compiled code, alone and with its gradient, in seconds of one core; measured by
-#: `benchmarks/`, and only to a factor of two the same on all machines. What compiling costs stands in `Kind`.
-EAGER_SECONDS_PER_TERM, EAGER_GRADIENT_SECONDS_PER_TERM = 1e-7, 1.5e-6
+#: What a term costs without compiled code, in seconds of one core; measured by `benchmarks/`, and only to a factor of
+#: two the same on all machines. What compiling costs stands in `Kind`.
+EAGER_SECONDS_PER_TERM = 1e-7
+#: The same with its gradient, in seconds: torch shares single operations among cores, to little avail. From 2e-7 on
+#: a machine that does nothing else to 1e-6 on one whose cores are taken.
+EAGER_GRADIENT_SECONDS_PER_TERM = 7.5e-7
 #: The same on a GPU: guesses, for none has been measured.
 DEVICE_SECONDS_PER_TERM, DEVICE_GRADIENT_SECONDS_PER_TERM = 2e-9, 2e-8
 #: Who has asked again and again will go on, and code is kept: this part of what compiling costs may be spent before.
-_SPENT_BEFORE = 1.0 / 3.0
+_SPENT_BEFORE = 0.25
 #: Terms of a block on a GPU, which keep it to a fraction of a second.
 _DEVICE_BLOCK_TERMS = 1 << 32
 #: Evaluations of a block (pixels x layers x subpixels, and x sources where these lie down): so many that what a call
@@ -192,8 +195,7 @@ class Engine:
     def eager_seconds(self, plan: Plan, pixels: int, *, differentiating: bool = False) -> float:
         """About how long so many pixels take without compiled code."""
         if plan.device.type == "cpu":
-            each = EAGER_GRADIENT_SECONDS_PER_TERM if differentiating else EAGER_SECONDS_PER_TERM
-            each /= self.cores()
+            each = EAGER_GRADIENT_SECONDS_PER_TERM if differentiating else EAGER_SECONDS_PER_TERM / self.cores()
         else:
             each = DEVICE_GRADIENT_SECONDS_PER_TERM if differentiating else DEVICE_SECONDS_PER_TERM
         return pixels * plan.terms_per_pixel() * each
