@@ -5,6 +5,7 @@ All tests here share one folder of compiled code and therefore one worker; whoev
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -24,7 +26,11 @@ from mosaic_model import A, experiment, table
 from openbragg import Experiment, Panel, Simulation
 from openbragg.cli.registry import load_registry
 from openbragg.engine.compiled.cache import Cache
+from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.compiled.kernel import Kernel
+from openbragg.engine.pixels import choose_pixels
+from openbragg.engine.plan import turned
+from openbragg.engine.rendering import render_panel
 from openbragg.engine.threads import default_threads
 from openbragg.orchestrator.rendering import Rendering
 
@@ -104,14 +110,19 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 FLAT = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
 
 
+def said_otherwise(rendering: Rendering) -> list[str]:
+    """Notices but for those that something is compiled for the first time."""
+    return [line for line in rendering.choices.notices if not line.startswith("compiling ")]
+
+
 def agree(model: Experiment, calls: list[int], precision: str = "mixed", **options: Any) -> Rendering:
-    """See that both ways give one image without a word on how."""
+    """See that both ways give one image without a word on how, but that of the first time."""
     options = {"structure_factors": FLAT, "precision": precision, **options}
     eager = Simulation(model, engine="eager", **options).rendering()
     before = len(calls)
     compiled = Simulation(model, engine="compiled", threads=2, **options).rendering()
     assert len(calls) > before
-    assert compiled.choices.notices == eager.choices.notices
+    assert said_otherwise(compiled) == said_otherwise(eager)
     for mine, others in zip(compiled.images, eager.images, strict=True):
         assert float(others.max()) > 0.0
         if precision == "double":
@@ -207,6 +218,38 @@ def test_code_that_is_there_is_used_unasked(calls: list[int]) -> None:
     calls.clear()
     assert torch.equal(Simulation(experiment(), structure_factors=FLAT).rendering().images[0], compiled)
     assert calls
+
+
+def test_a_second_call_opens_no_file_and_hashes_nothing(calls: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What belongs to a process is looked at once in it, whichever way the crystal is turned afterwards."""
+    layout = agree(experiment(), calls)
+    engine, plan = Engine(name="compiled", threads=2), layout.plan
+    panel = plan.panels[0]
+    pixels = choose_pixels(panel.pixels, None, None, plan.device)
+    render_panel(plan, panel, dtype=torch.float32, engine=engine, pixels=pixels)
+    seen: list[str] = []
+    watching = True
+
+    def noted(event: str, arguments: Any) -> None:
+        if watching and event in ("open", "os.listdir", "os.scandir", "ctypes.dlopen", "import", "compile"):
+            seen.append(f"{event} {arguments}")
+
+    def refused(*_: Any) -> Any:
+        raise AssertionError("something was hashed")
+
+    # A hook stays for good; this one looks away afterwards.
+    sys.addaudithook(noted)
+    monkeypatch.setattr(hashlib, "sha256", refused)
+    calls.clear()
+    try:
+        for angle in (0.1, 0.2, 0.3):
+            crystal = attrs.evolve(layout.experiment.crystal, misset=(angle, 0.0, 0.0))
+            made = turned(plan, attrs.evolve(layout.experiment, crystal=crystal), layout.laboratory)
+            render_panel(made, panel, dtype=torch.float32, engine=engine, pixels=pixels)
+    finally:
+        watching = False
+    assert seen == []
+    assert len(calls) >= 3
 
 
 @pytest.mark.usefixtures("eager")

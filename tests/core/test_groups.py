@@ -14,7 +14,7 @@ import openbragg
 import openbragg.engine.compiled.grouped
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
 from openbragg.engine.compiled.block import block_plan, block_sums, tensors_in, with_tensors
-from openbragg.engine.compiled.grouped import GROUP, Regrouped, group_sums, groups_pay
+from openbragg.engine.compiled.grouped import GROUP, Regrouped, group_sums, groups_gain, groups_pay
 from openbragg.engine.compiled.kernel import KernelError
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.summation import COMPLETE, MISSING
@@ -134,6 +134,7 @@ def test_a_sum_does_not_depend_on_its_group() -> None:
 
 def test_groups_pay_where_neighbouring_pixels_see_few_cells() -> None:
     plan, panel = laid_out(experiment(1e-5))
+    assert groups_gain(plan)
     assert groups_pay(plan, panel)
     assert not groups_pay(*laid_out(experiment(4e-3)))
 
@@ -153,8 +154,8 @@ def test_groups_pay_where_neighbouring_pixels_see_few_cells() -> None:
     ],
     ids=["one amplitude", "whole indices", "a table smaller than a block", "a table with an infinite amplitude"],
 )
-def test_groups_do_not_pay_where_nothing_is_interpolated_in_blocks(factors: Any) -> None:
-    assert not groups_pay(*laid_out(experiment(1e-5), structure_factors=factors))
+def test_nothing_gains_where_nothing_is_interpolated_in_blocks(factors: Any) -> None:
+    assert not groups_gain(laid_out(experiment(1e-5), structure_factors=factors)[0])
 
 
 def test_a_few_of_many_orientations_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,7 +192,8 @@ class Plan:
         return any(_is_transformed(tensor) for tensor in self._tensors())
 
     def _tensors(self) -> Iterable[torch.Tensor]:
-        yield from (self.incident, self.wavelengths, self.cell_vectors, self.electric_axis, self.kahn)
+        yield from (self.incident, self.wavelengths, self.source_weights, self.cell_vectors)
+        yield from (self.electric_axis, self.kahn, *(self.curvature or ()))
         yield from (self.lattice.cells, self.lattice.reciprocal_metric, self.lattice.fudge)
         yield from (self.intensity_to_photons, *self.tables)
         if self.water is not None:

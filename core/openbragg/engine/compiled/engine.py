@@ -10,7 +10,7 @@ import torch
 
 from openbragg.engine.compiled.block import block_plan, lie_across, tensors_in
 from openbragg.engine.compiled.cache import Cache
-from openbragg.engine.compiled.grouped import Regrouped, groups_pay
+from openbragg.engine.compiled.grouped import Regrouped, groups_gain, groups_pay
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Kernel, KernelError, Run
 from openbragg.engine.compiled.kinds import FORWARD, GROUPED, Kind, arguments_of, gradients_by
 from openbragg.engine.compiled.loading import Store, compiler_folder
@@ -18,18 +18,21 @@ from openbragg.engine.compiled.resident import Occasion, structure_of
 from openbragg.engine.compiled.summers import DifferentiableSummer, Summer
 from openbragg.engine.devices import device_evaluations, device_terms, finish
 from openbragg.engine.plan import PanelPlan, Plan
-from openbragg.engine.threads import Team, Workers, default_threads
+from openbragg.engine.threads import Team, Workers, default_threads, operations_in_one_thread
 from openbragg.errors import UsageError
 
 ENGINES = ("auto", "eager", "compiled")
 
-#: What a term costs without compiled code, alone and with its gradient, in seconds of one core; measured by
-#: `benchmarks/`, and only to a factor of two the same on all machines. What compiling costs stands in `Kind`.
-EAGER_SECONDS_PER_TERM, EAGER_GRADIENT_SECONDS_PER_TERM = 1e-7, 1.5e-6
+#: What a term costs without compiled code, in seconds of one core; measured by `benchmarks/`, and only to a factor of
+#: two the same on all machines. What compiling costs stands in `Kind`.
+EAGER_SECONDS_PER_TERM = 1e-7
+#: The same with its gradient, in seconds: torch shares single operations among cores, to little avail. From 2e-7 on
+#: a machine that does nothing else to 1e-6 on one whose cores are taken.
+EAGER_GRADIENT_SECONDS_PER_TERM = 7.5e-7
 #: The same on a GPU: guesses, for none has been measured.
 DEVICE_SECONDS_PER_TERM, DEVICE_GRADIENT_SECONDS_PER_TERM = 2e-9, 2e-8
 #: Who has asked again and again will go on, and code is kept: this part of what compiling costs may be spent before.
-_SPENT_BEFORE = 1.0 / 3.0
+_SPENT_BEFORE = 0.25
 #: Terms of a block on a GPU, which keep it to a fraction of a second.
 _DEVICE_BLOCK_TERMS = 1 << 32
 #: Evaluations of a block (pixels x layers x subpixels, and x sources where these lie down): so many that what a call
@@ -59,12 +62,15 @@ class Use:
         About how many seconds work took that code could have done, by the code's key.
     failed
         Occasions on which code could not be made, by their keys, and why.
+    gain
+        The tables that were looked at last, and whether their sums gain by groups.
     """
 
     preparing: float = 0.0
     compiled: bool = False
     spent: dict[Hashable, float] = attrs.field(factory=dict)
     failed: dict[Hashable, tuple[Occasion, str]] = attrs.field(factory=dict)
+    gain: tuple[tuple[torch.Tensor, ...], bool] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -120,7 +126,7 @@ class Engine:
         if not self._may_compile(plan, panel, pixels):
             return None
         prepared = block_plan(plan, panel)
-        grouped = plan.device.type == "cpu" and groups_pay(prepared, panel)
+        grouped = plan.device.type == "cpu" and self._groups_pay(prepared, panel)
         limits = (_GROUPED_TERMS, _GROUPED_TERMS) if grouped else (_BLOCK_EVALUATIONS, _BLOCK_TERMS)
         size = self._block_pixels(plan, panel, pixels, *limits)
         seconds = self.eager_seconds(plan, pixels)
@@ -189,8 +195,7 @@ class Engine:
     def eager_seconds(self, plan: Plan, pixels: int, *, differentiating: bool = False) -> float:
         """About how long so many pixels take without compiled code."""
         if plan.device.type == "cpu":
-            each = EAGER_GRADIENT_SECONDS_PER_TERM if differentiating else EAGER_SECONDS_PER_TERM
-            each /= self.cores()
+            each = EAGER_GRADIENT_SECONDS_PER_TERM if differentiating else EAGER_SECONDS_PER_TERM / self.cores()
         else:
             each = DEVICE_GRADIENT_SECONDS_PER_TERM if differentiating else DEVICE_SECONDS_PER_TERM
         return pixels * plan.terms_per_pixel() * each
@@ -208,6 +213,14 @@ class Engine:
         if reason not in (known for _, known in self.use.failed.values()):
             self.notices(f"no compiled code, this takes longer: {reason}")
         self.use.failed[occasion.key] = (occasion, reason)
+
+    def _groups_pay(self, prepared: Plan, panel: PanelPlan) -> bool:
+        """Whether a panel's sum is to be taken in groups; whether tables gain by it is remembered of the last ones."""
+        known = self.use.gain
+        if known is None or known[0] is not prepared.tables:
+            known = self.use.gain = (prepared.tables, groups_gain(prepared))
+        with operations_in_one_thread():
+            return known[1] and groups_pay(prepared, panel)
 
     def _block_pixels(self, plan: Plan, panel: PanelPlan, pixels: int, evaluations: int, terms: int) -> int:
         """Pixels of a block of so many evaluations and terms on a CPU: a few blocks a core at least.

@@ -34,7 +34,9 @@ _MORE = float(1 << 26)
 #: How much smaller each next kind of groups is.
 _SMALLER = 4
 #: Groups to look at before any sum, and the part of them that may see more cells.
-_LOOKED_AT, _MOST_WIDE = 256, 0.25
+_LOOKED_AT, _MOST_WIDE = 64, 0.25
+#: Of the pixels of each: in a row the first or the last is farthest from the middle.
+_ENDS = (0, _MIDDLE, GROUP - 1)
 #: Of the columns so many are looked at, and of layers, sources and pixels so many together.
 _COLUMNS, _TOGETHER = 64, 1 << 13
 
@@ -112,15 +114,17 @@ class Regrouped:
         return sums
 
 
-def groups_pay(plan: Plan, panel: PanelPlan) -> bool:
-    """Whether a panel's sum, by a plan from `block_plan`, is to be taken in groups.
-
-    Its structure factors must gain by it, and most of some groups spread over the panel must see few cells. These do
-    not depend on which pixels are rendered.
-    """
+def groups_gain(plan: Plan) -> bool:
+    """Whether a plan's structure factors gain by groups: the same for all plans that share their tables."""
     factors = plan.structure_factors
-    if not (isinstance(factors, GroupedStructureFactors) and factors.grouped(plan.tables)):
-        return False
+    return isinstance(factors, GroupedStructureFactors) and factors.grouped(plan.tables)
+
+
+def groups_pay(plan: Plan, panel: PanelPlan) -> bool:
+    """Whether a panel's sum, by a plan from `block_plan`, is to be taken in groups, if its structure factors gain.
+
+    Most of some groups spread over the panel must see few cells. These do not depend on which pixels are rendered.
+    """
     assert plan.columns is not None
     sources = 1 if plan.sources_across else plan.wavelengths.numel()
     if panel.layer_depths.numel() * plan.oversample**2 * sources * plan.columns.shape[0] >= _MORE:
@@ -128,25 +132,26 @@ def groups_pay(plan: Plan, panel: PanelPlan) -> bool:
     height, width = panel.pixels
     pixels = height * width
     first = torch.linspace(0, max(0, pixels - GROUP), _LOOKED_AT, dtype=torch.float64, device=plan.device).floor()
-    places = (first.unsqueeze(1) + torch.arange(GROUP, device=plan.device)).clamp(max=pixels - 1).reshape(-1)
+    ends = torch.tensor(_ENDS, dtype=torch.float64, device=plan.device)
+    places = (first.unsqueeze(1) + ends).clamp(max=pixels - 1).reshape(-1)
     row = (places / width).floor()
     centre = attrs.evolve(plan, subpixels=plan.subpixels[:1])
     columns = _some(_outermost(columns_in(plan)))
-    size = max(1, _TOGETHER // (panel.layer_depths.numel() * plan.wavelengths.numel() * GROUP)) * GROUP
+    size = max(1, _TOGETHER // (panel.layer_depths.numel() * plan.wavelengths.numel() * len(_ENDS))) * len(_ENDS)
     wide = 0
     for start in range(0, places.numel(), size):
         part = slice(start, start + size)
         evaluations = evaluations_of(centre, panel, row[part], (places - row * width)[part])
-        q = _groups_of(evaluations.scattering)
+        q = _groups_of(evaluations.scattering, len(_ENDS))
         index, _, _ = indices(q, columns.rows, columns.origin)
-        cells = _around(Miller(*(value[..., _MIDDLE : _MIDDLE + 1] for value in index)))
+        cells = _around(Miller(*(value[..., 1:2] for value in index)))
         wide += int(_beyond(index, cells).any(dim=-1).flatten(0, 4).any(dim=0).sum())
     return wide <= _MOST_WIDE * _LOOKED_AT
 
 
-def _groups_of(scattering: Components) -> Components:
-    """q with the axes of this module."""
-    x, y, z = (torch.unflatten(component[..., 0, 0, :], -1, (-1, GROUP)).unsqueeze(-3) for component in scattering)
+def _groups_of(scattering: Components, size: int = GROUP) -> Components:
+    """q with the axes of this module, of groups of so many pixels."""
+    x, y, z = (torch.unflatten(component[..., 0, 0, :], -1, (-1, size)).unsqueeze(-3) for component in scattering)
     return x, y, z
 
 

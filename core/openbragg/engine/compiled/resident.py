@@ -7,6 +7,7 @@ they come from hold the very objects that they held then.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from operator import is_
@@ -23,6 +24,7 @@ from openbragg.engine.compiled.signature import (
     ChangeableError,
     content_of,
     functions_in,
+    is_known,
     namespaces_of,
     options_of,
     plugin_sources,
@@ -153,13 +155,24 @@ class _Space:
 
 @attrs.frozen(eq=False)
 class _Class:
-    """A class as it was when its sources were read; `number` is None where sources do not tell what it does."""
+    """A class as it was when its sources were read.
+
+    Attributes
+    ----------
+    number
+        Its own; None where sources do not tell what it does.
+    spaces
+        The namespaces that count.
+    later
+        Modules that count once they are loaded.
+    """
 
     number: int | None
     spaces: list[_Space]
+    later: tuple[str, ...] = ()
 
     def unchanged(self) -> bool:
-        return all(space.unchanged() for space in self.spaces)
+        return all(space.unchanged() for space in self.spaces) and not any(name in sys.modules for name in self.later)
 
 
 _classes: dict[type, _Class] = {}
@@ -189,7 +202,8 @@ def _read(cls: type) -> _Class:
         _Space(space, (lambda name: False) if isinstance(owner, type) else (lambda name: name.startswith("__")))
         for owner, space in namespaces_of(cls, sources)
     ]
-    return _Class(next(_numbers), spaces)
+    later = tuple(name for name in sources if name not in sys.modules and not is_known(name))
+    return _Class(next(_numbers), spaces, later)
 
 
 def _made_of(function: FunctionType) -> tuple[Any, ...]:
