@@ -29,11 +29,11 @@ from openbragg.orchestrator.view.packing import Packed, pack, unpack
 from openbragg.orchestrator.view.page import SCRIPTS, asset
 from openbragg.orchestrator.view.prediction import predict
 from openbragg.orchestrator.view.reading import read_images
-from openbragg.orchestrator.view.recorded import Tolerance, read_recorded
+from openbragg.orchestrator.view.recorded import Margin, read_recorded
 from viewing import ALL, COUNTS, FLAGS, MATRIX, only, scattering, simulate, turned
 
 ROOT = Path(__file__).parents[2]
-NO_TOLERANCE = Tolerance(angle=0.0, bandwidth=0.0, width=0.0)
+NO_TOLERANCE = Margin(angle=0.0, bandwidth=0.0, width=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +316,7 @@ def test_bright_spots_are_predicted(folder: Path) -> None:
 def test_a_still_has_what_is_near_the_sphere(folder: Path) -> None:
     simulate(folder, "-osc", "0", "-phisteps", "1")
     recorded = read_recorded(folder / "run.json")
-    geometry, tolerance = recorded.geometry(1), recorded.tolerance()
+    geometry, tolerance = recorded.geometry(1), recorded.margin()
     assert geometry.range == 0.0 and geometry.cell is not None
     # Degrees of a mosaic spread; eight cells of the shortest axis.
     assert tolerance.angle == pytest.approx(np.radians(0.3))
@@ -334,7 +334,7 @@ def test_a_still_has_what_is_near_the_sphere(folder: Path) -> None:
 
 def test_divergence_and_bandwidth_widen_the_tolerance(folder: Path) -> None:
     simulate(folder, "-divergence", "4", "-divsteps", "3", "-dispersion", "2", "-dispsteps", "3", "-square_div")
-    tolerance = read_recorded(folder / "run.json").tolerance()
+    tolerance = read_recorded(folder / "run.json").margin()
     # Half the full angle of 4 mrad, along both axes, and the mosaic spread.
     assert tolerance.angle == pytest.approx(np.radians(0.3) + np.hypot(2e-3, 2e-3), rel=1e-3)
     assert tolerance.bandwidth == pytest.approx(0.01, rel=1e-9)

@@ -29,6 +29,7 @@ _TABLE, _NODES = 513, 96
 _HALF_WIDTHS, _RADII, _FURTHEST = 200.0, 20000, 3.0
 #: Periods of the transform's range beyond which a slab has everything: the nodes resolve no more.
 _PERIODS = 24.0
+_PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(_NODES)
 _BISECTIONS = 60
 _DIRECTIONS = 2000
 _HALF = 0.5
@@ -43,9 +44,9 @@ class Profile:
     whole
         Its integral over h, k and l.
     axes
-        For a separable shape, of each axis the transform over its value at 0 at equal steps from 0 to `reach`; for
-        another one, one radial table.
-    reach
+        For a separable shape, of each axis the transform over its value at 0 at equal steps from 0 to the end of its
+        table; for another one, one radial table.
+    tables
         Where the tables end, (tables,): in cells, or over half-widths.
     metric
         Of a shape of ellipsoidal symmetry the inverse of the matrix whose quadratic form is 1 at half height, (3, 3).
@@ -53,7 +54,7 @@ class Profile:
 
     whole: float
     axes: tuple[Array, ...]
-    reach: Array
+    tables: Array
     metric: Array | None
 
     def passed(self, excitation: Array, direction: Array) -> Array:
@@ -67,40 +68,64 @@ class Profile:
             c, what an offset of 1 in h, k and l moves along the scattered ray, in 1/m: (reflections, 3).
         """
         nodes, weights, transform = self._nodes(direction)
-        phase = 2.0 * np.pi * excitation[:, None, :] * nodes[:, :, None]
-        part = np.einsum("rn,rnp->rp", weights * transform / (np.pi * nodes), np.sin(phase))
-        far = np.abs(excitation * nodes[:, -1:]) > _PERIODS
-        found: Array = np.where(far, np.copysign(_HALF, excitation), np.clip(part, -_HALF, _HALF))
+        found = np.copysign(_HALF, excitation)
+        of, phase, near = _phases(excitation, nodes)
+        part = np.einsum("pn,pn->p", (weights * transform / (np.pi * nodes))[of], np.sin(phase))
+        found[near] = np.clip(part, -_HALF, _HALF)
         return found
 
     def density(self, excitation: Array, direction: Array) -> Array:
         """The integral's density along c at an excitation, over the whole; metres, arguments as in `passed`."""
         nodes, weights, transform = self._nodes(direction)
-        phase = 2.0 * np.pi * excitation[:, None, :] * nodes[:, :, None]
-        part = 2.0 * np.einsum("rn,rnp->rp", weights * transform, np.cos(phase))
-        far = np.abs(excitation * nodes[:, -1:]) > _PERIODS
-        found: Array = np.where(far, 0.0, np.maximum(part, 0.0))
+        found = np.zeros_like(excitation)
+        of, phase, near = _phases(excitation, nodes)
+        part = 2.0 * np.einsum("pn,pn->p", (weights * transform)[of], np.cos(phase))
+        found[near] = np.maximum(part, 0.0)
         return found
+
+    def reach(self, direction: Array) -> Array:
+        """Excitations beyond which `passed` is one half and `density` nothing, (reflections,), 1/m."""
+        reach: Array = _PERIODS / (0.5 * self._ends(direction) * (_PLACES[-1] + 1.0))
+        return reach
+
+    def furthest(self, reciprocal: Array) -> float:
+        """The largest `reach` of any ray, for the rows a*, b*, c* in 1/m, (3, 3)."""
+        if self.metric is None:
+            least = float((self.tables / np.linalg.norm(reciprocal, axis=1)).min())
+        else:
+            least = float(self.tables[0] / np.sqrt(np.linalg.eigvalsh(reciprocal.T @ self.metric @ reciprocal)[-1]))
+        return _PERIODS / (0.5 * least * (float(_PLACES[-1]) + 1.0))
+
+    def _ends(self, direction: Array) -> Array:
+        """Where the transform ends along directions, (reflections,), metres."""
+        if self.metric is None:
+            ends: Array = (self.tables / np.maximum(np.abs(direction), 1e-300)).min(axis=1)
+        else:
+            ends = self.tables[0] / np.sqrt(np.einsum("ri,ij,rj->r", direction, self.metric, direction))
+        return ends
 
     def _nodes(self, direction: Array) -> tuple[Array, Array, Array]:
         """Nodes in metres and weights of an integral over the transform, and its values, (reflections, nodes)."""
-        if self.metric is None:
-            ends = (self.reach / np.maximum(np.abs(direction), 1e-300)).min(axis=1)
-        else:
-            scale = np.sqrt(np.einsum("ri,ij,rj->r", direction, self.metric, direction))
-            ends = self.reach[0] / scale
-        places, weights = np.polynomial.legendre.leggauss(_NODES)
-        nodes = ends[:, None] * (places + 1.0) / 2.0
-        weights = ends[:, None] * weights / 2.0
+        ends = self._ends(direction)
+        nodes = ends[:, None] * (_PLACES + 1.0) / 2.0
+        weights = ends[:, None] * _WEIGHTS / 2.0
         if self.metric is None:
             cells = np.abs(nodes[:, :, None] * direction[:, None, :])
             values = [
-                np.interp(cells[:, :, axis], np.linspace(0.0, self.reach[axis], _TABLE), table)
+                np.interp(cells[:, :, axis], np.linspace(0.0, self.tables[axis], _TABLE), table)
                 for axis, table in enumerate(self.axes)
             ]
             return nodes, weights, reduce(mul, values)
-        radial = np.interp(nodes * scale[:, None], np.linspace(0.0, self.reach[0], _TABLE), self.axes[0])
+        scaled = nodes * (self.tables[0] / ends)[:, None]
+        radial = np.interp(scaled, np.linspace(0.0, self.tables[0], _TABLE), self.axes[0])
         return nodes, weights, radial
+
+
+def _phases(excitation: Array, nodes: Array) -> tuple[Any, Array, Any]:
+    """Of positions that the nodes resolve: whose they are, (pairs,), phases (pairs, nodes), and which those are."""
+    near = np.abs(excitation * nodes[:, -1:]) <= _PERIODS
+    of = np.nonzero(near)[0]
+    return of, 2.0 * np.pi * excitation[near][:, None] * nodes[of], near
 
 
 def make_profile(shape: LatticeShape, lattice: Lattice) -> Profile:
@@ -118,7 +143,7 @@ def make_profile(shape: LatticeShape, lattice: Lattice) -> Profile:
 
 
 def _separable(shape: LatticeShape, lattice: Lattice) -> Profile:
-    whole, tables, reach = 1.0, [], []
+    whole, tables, ends = 1.0, [], []
     for axis, cells in enumerate(lattice.cells.tolist()):
         furthest = min(0.5, _FRINGES / cells)
         count = 2 * max(64, int(np.ceil(_PER_FRINGE * furthest * cells)))
@@ -133,8 +158,8 @@ def _separable(shape: LatticeShape, lattice: Lattice) -> Profile:
         )
         whole *= transform[0]
         tables.append(transform / transform[0])
-        reach.append(cells)
-    return Profile(whole=whole, axes=tuple(tables), reach=np.array(reach), metric=None)
+        ends.append(cells)
+    return Profile(whole=whole, axes=tuple(tables), tables=np.array(ends), metric=None)
 
 
 def _ellipsoidal(shape: LatticeShape, lattice: Lattice) -> Profile:
@@ -152,7 +177,7 @@ def _ellipsoidal(shape: LatticeShape, lattice: Lattice) -> Profile:
     whole = 4.0 * np.pi * float(transform[0]) / np.sqrt(np.linalg.det(form))
     table = transform / transform[0]
     return Profile(
-        whole=whole, axes=(table,), reach=np.array([_FURTHEST]), metric=np.linalg.inv(form).astype(np.float64)
+        whole=whole, axes=(table,), tables=np.array([_FURTHEST]), metric=np.linalg.inv(form).astype(np.float64)
     )
 
 

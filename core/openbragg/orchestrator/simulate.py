@@ -13,6 +13,7 @@ from openbragg.engine.compiled import ENGINES, Engine, Use, finish
 from openbragg.engine.cull import Culled, cull_refusal
 from openbragg.engine.image import RenderedPanel, empty_panel, render_panel
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan
+from openbragg.engine.reflections import reach
 from openbragg.errors import InputError, UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
@@ -23,7 +24,6 @@ from openbragg.orchestrator.known import refuse_other_cell, report_known
 from openbragg.orchestrator.notices import notice_quirks, notice_water
 from openbragg.orchestrator.placement import place_with_quirks
 from openbragg.orchestrator.quirks import check_names, notice
-from openbragg.orchestrator.reach import reach
 from openbragg.orchestrator.reflections import reference_interpolates
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import (

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from openbragg.engine.reflections import reach
 from openbragg.errors import OpenBraggError
-from openbragg.orchestrator.reach import reach
 from openbragg.orchestrator.run import load_run
 from openbragg.roles import ComputedStructureFactors, InterpolatingStructureFactors, Miller
 

@@ -119,7 +119,7 @@ def _shown(path: Path, frame: Frame, recorded: Recorded | None, named: bool, cry
     if hidden is not None:
         frame = attrs.evolve(frame, masked=hidden if frame.masked is None else frame.masked | hidden)
     geometry = recorded.geometry(frame.number or number or 1)
-    spots = predict(geometry, recorded.tolerance(), float(recorded.experiment.sampling.resolution_limit))
+    spots = predict(geometry, recorded.margin(), float(recorded.experiment.sampling.resolution_limit))
     amplitudes = crystals.amplitudes(recorded.path)
     if amplitudes is not None:
         spots = spots.with_amplitudes(amplitudes(spots.indices))
