@@ -40,8 +40,8 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 _LEAST = 0.01
 #: How far outside the scan, in radians, the middle of a reflection may be of which a part is inside.
 _OUTSIDE = 0.05
-#: Reflections times mosaic domains that are worked on together, each with some hundred numbers.
-_BATCH = 1 << 14
+#: Reflections times mosaic domains that are worked on together, each with some hundred numbers: what a cache holds.
+_BATCH = 1 << 11
 #: Angles that differ by a smaller part are one.
 _ROUNDING = 1e-9
 #: More than any detector sees: rows of the reciprocal lattice, points of it near the sphere, and reflections on images.
@@ -322,13 +322,16 @@ def _stills(scene: _Scene) -> Iterator[_Shining]:
             found, rays, places, amplitude = _counted(scene, near)
             found = attrs.evolve(found, angle=np.full(len(rays), angle))
             direction = _moved(scene, rays, found.angle)
-            density = np.zeros(len(rays))
+            density, highest = np.zeros(len(rays)), np.zeros(len(rays))
             for rows in _batches(np.arange(len(rays)), len(scene.domains)):
                 distance = _outside(scene, found.vectors[rows])
                 for domains in _parts(distance):
-                    density[rows] += scene.profile.density(distance[:, domains], direction[rows]).sum(axis=1)
+                    # The first is on the sphere, where the density is highest.
+                    from_sphere = np.pad(distance[:, domains], ((0, 0), (1, 0)))
+                    here = scene.profile.density(from_sphere, direction[rows])
+                    highest[rows] = here[:, 0]
+                    density[rows] += here[:, 1:].sum(axis=1)
             density /= len(scene.domains)
-            highest = scene.profile.density(np.zeros((len(rays), 1)), direction)[:, 0]
             for number in images:
                 yield _Shining(
                     found=found,

@@ -110,10 +110,9 @@ class Profile:
         nodes = ends[:, None] * (_PLACES + 1.0) / 2.0
         weights = ends[:, None] * _WEIGHTS / 2.0
         if self.metric is None:
-            cells = np.abs(nodes[:, :, None] * direction[:, None, :])
             values = [
-                np.interp(cells[:, :, axis], np.linspace(0.0, self.tables[axis], _TABLE), table)
-                for axis, table in enumerate(self.axes)
+                np.interp(nodes * np.abs(along)[:, None], np.linspace(0.0, end, _TABLE), table)
+                for along, end, table in zip(direction.T, self.tables, self.axes, strict=True)
             ]
             return nodes, weights, reduce(mul, values)
         scaled = nodes * (self.tables[0] / ends)[:, None]
