@@ -737,7 +737,8 @@ class TruthFormat(Plugin, Protocol):
 
     A format names its files in option fields with ``output="truth"``; for each that is set, `write_truth` is called
     when the images are written. One that cannot say what there is to say of some experiments may have a method
-    ``refuses(experiment)``: why, or None; the run is then refused before it begins.
+    ``refuses(experiment)``: why, or None; the run is then refused before it begins. With ``needs_reflections`` True it
+    is refused too where reflections cannot be predicted.
     """
 
     def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:

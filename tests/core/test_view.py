@@ -20,6 +20,7 @@ from PIL import Image
 import openbragg
 import records
 from command_line import Finished, run
+from openbragg.engine.reflections import Margin, Region, search
 from openbragg.errors import InputError
 from openbragg.orchestrator.run import load_run
 from openbragg.orchestrator.serialise import to_plain
@@ -29,7 +30,7 @@ from openbragg.orchestrator.view.packing import Packed, pack, unpack
 from openbragg.orchestrator.view.page import SCRIPTS, asset
 from openbragg.orchestrator.view.prediction import predict
 from openbragg.orchestrator.view.reading import read_images
-from openbragg.orchestrator.view.recorded import Margin, read_recorded
+from openbragg.orchestrator.view.recorded import read_recorded
 from viewing import ALL, COUNTS, FLAGS, MATRIX, only, scattering, simulate, turned
 
 ROOT = Path(__file__).parents[2]
@@ -357,7 +358,7 @@ def test_extinguished_reflections_are_left_out_while_the_structure_factors_are_t
 
 
 def test_a_large_cell_is_cut_at_a_resolution_that_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction, "_MOST_CANDIDATES", 100_000)
+    monkeypatch.setattr(prediction, "_MOST_CANDIDATES", 20_000)
     geometry = only(folder / "a.img").geometry
     assert geometry is not None and geometry.cell is not None
     large = attrs.evolve(geometry, cell=5.0 * geometry.cell)
@@ -377,16 +378,16 @@ def test_two_long_axes_beside_a_short_one_are_cut_too(folder: Path, monkeypatch:
     # Of so short an axis only h = 0 is looked at, and the volume alone would allow a plane of any size.
     flat = attrs.evolve(geometry, cell=np.diag([1e-14, 1e-6, 1e-6]))
     looked = []
-    candidates = prediction._candidates
+    points = search.lattice_points
 
-    def counted(cell: NDArray[np.float64], resolution: float) -> Iterator[NDArray[np.float64]]:
-        for part in candidates(cell, resolution):
-            looked.append(len(part))
-            yield part
+    def counted(region: Region) -> Iterator[NDArray[np.float64]]:
+        looked.append(region.rows())
+        assert sum(map(len, points(region))) <= most
+        return points(region)
 
-    monkeypatch.setattr(prediction, "_candidates", counted)
+    monkeypatch.setattr(search, "lattice_points", counted)
     assert predict(flat, NO_TOLERANCE).notice.endswith("A only, for the cell is large")
-    assert 0.9 * most < sum(looked) <= most
+    assert 0 < max(looked) <= most
 
 
 # Records beside images

@@ -67,6 +67,7 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
 
     load_torch()
     from openbragg.orchestrator.series import SeriesRenderer
+    from openbragg.orchestrator.truth import check_truth
 
     asked = _with_seeds(asked, [] if choice.restart else wanted)
     settings = _settings(registry, asked, plugins)
@@ -90,6 +91,7 @@ def simulate_series(registry: Registry, asked: Asked, recorded: tuple[Provenance
         threads=computation.threads,
         cull=computation.cull,
     )
+    check_truth(renderer.first, renderer.scans(), asked.compat, truths)
     renderer.first.choices.made.update(asked.made)
     said = _Said()
     said.say([*selected.notices, *renderer.first.choices.notices])

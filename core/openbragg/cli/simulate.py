@@ -104,7 +104,7 @@ def simulate(
 
     load_torch()
     from openbragg.orchestrator.simulate import refuse_impossible, render
-    from openbragg.orchestrator.truth import make_truth, write_truth
+    from openbragg.orchestrator.truth import check_truth, make_truth, write_truth
     from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid, write_pictures
 
     stopwatch = Stopwatch.since_process_start()
@@ -124,6 +124,7 @@ def simulate(
             cull=computation.cull,
             progress=progress,
             stopwatch=stopwatch,
+            check=lambda layout: check_truth(layout, (layout.experiment.scan,), compat, truths),
         )
     refuse_impossible(rendering)
     rendering.choices.made.update(asked.made)

@@ -326,11 +326,8 @@ def _stills(scene: _Scene) -> Iterator[_Shining]:
             for rows in _batches(np.arange(len(rays)), len(scene.domains)):
                 distance = _outside(scene, found.vectors[rows])
                 for domains in _parts(distance):
-                    # The first is on the sphere, where the density is highest.
-                    from_sphere = np.pad(distance[:, domains], ((0, 0), (1, 0)))
-                    here = scene.profile.density(from_sphere, direction[rows])
-                    highest[rows] = here[:, 0]
-                    density[rows] += here[:, 1:].sum(axis=1)
+                    here, highest[rows] = scene.profile.density(distance[:, domains], direction[rows])
+                    density[rows] += here.sum(axis=1)
             density /= len(scene.domains)
             for number in images:
                 yield _Shining(

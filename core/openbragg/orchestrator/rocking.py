@@ -4,7 +4,8 @@ A shape's squared amplitude around a lattice point, F_latt^2, is summed over all
 and over those on one side of a plane (`Profile.passed`). Both come from its transform: that of the sum's density along
 c . h, for a direction c, is at t the transform of F_latt^2 at t c. For a separable shape this is a product of three
 functions of one variable. A shape that is not separable is taken for one of ellipsoidal symmetry, which the built-in
-ones have; its axes are found from where F_latt^2 falls to half.
+ones have; its axes are found from where F_latt^2 falls to half,
+or to less than that where it does not in the whole cell.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import attrs
 import numpy as np
 import torch
 
+from openbragg.errors import InputError
 from openbragg.roles import Lattice, LatticeShape, Miller
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
@@ -33,6 +35,8 @@ _PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(_NODES)
 _BISECTIONS = 60
 _DIRECTIONS = 2000
 _HALF = 0.5
+#: A shape that falls by no more than this in its whole cell is flat.
+_FLAT = 1e-9
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -49,7 +53,8 @@ class Profile:
     tables
         Where the tables end, (tables,): in cells, or over half-widths.
     metric
-        Of a shape of ellipsoidal symmetry the inverse of the matrix whose quadratic form is 1 at half height, (3, 3).
+        Of a shape of ellipsoidal symmetry the inverse of the matrix whose quadratic form is 1 at half height, or higher
+        where spots run into each other, (3, 3).
     """
 
     whole: float
@@ -68,20 +73,22 @@ class Profile:
             c, what an offset of 1 in h, k and l moves along the scattered ray, in 1/m: (reflections, 3).
         """
         nodes, weights, transform = self._nodes(direction)
+        near, part = _resolved(excitation, nodes, weights * transform / (np.pi * nodes), np.sin)
         found = np.copysign(_HALF, excitation)
-        of, phase, near = _phases(excitation, nodes)
-        part = np.einsum("pn,pn->p", (weights * transform / (np.pi * nodes))[of], np.sin(phase))
         found[near] = np.clip(part, -_HALF, _HALF)
         return found
 
-    def density(self, excitation: Array, direction: Array) -> Array:
-        """The integral's density along c at an excitation, over the whole; metres, arguments as in `passed`."""
+    def density(self, excitation: Array, direction: Array) -> tuple[Array, Array]:
+        """The integral's density along c, over the whole: at an excitation, and in the middle, where it is highest.
+
+        Arguments are as in `passed`; metres, (reflections, positions) and (reflections,).
+        """
         nodes, weights, transform = self._nodes(direction)
+        factors = 2.0 * weights * transform
+        near, part = _resolved(excitation, nodes, factors, np.cos)
         found = np.zeros_like(excitation)
-        of, phase, near = _phases(excitation, nodes)
-        part = 2.0 * np.einsum("pn,pn->p", (weights * transform)[of], np.cos(phase))
         found[near] = np.maximum(part, 0.0)
-        return found
+        return found, factors.sum(axis=1)
 
     def reach(self, direction: Array) -> Array:
         """Excitations beyond which `passed` is one half and `density` nothing, (reflections,), 1/m."""
@@ -120,15 +127,27 @@ class Profile:
         return nodes, weights, radial
 
 
-def _phases(excitation: Array, nodes: Array) -> tuple[Any, Array, Any]:
-    """Of positions that the nodes resolve: whose they are, (pairs,), phases (pairs, nodes), and which those are."""
+def _resolved(excitation: Array, nodes: Array, factors: Array, wave: np.ufunc) -> tuple[Any, Array]:
+    """Which of positions (reflections, positions) the nodes resolve, and there the sum of factor x wave(phase)."""
     near = np.abs(excitation * nodes[:, -1:]) <= _PERIODS
+    nodes = 2.0 * np.pi * nodes
+    if 2 * np.count_nonzero(near) > near.size:
+        # All of them take less time than picking those.
+        phase = excitation[:, :, None] * nodes[:, None, :]
+        return near, (wave(phase, out=phase) @ factors[:, :, None])[near][:, 0]
     of = np.nonzero(near)[0]
-    return of, 2.0 * np.pi * excitation[near][:, None] * nodes[of], near
+    phase = excitation[near][:, None] * nodes[of]
+    return near, np.einsum("pn,pn->p", factors[of], wave(phase, out=phase))
 
 
 def make_profile(shape: LatticeShape, lattice: Lattice) -> Profile:
-    """The profile of a shape on a lattice, from its factors in double precision."""
+    """The profile of a shape on a lattice, from its factors in double precision.
+
+    Raises
+    ------
+    InputError
+        For a shape of ellipsoidal symmetry that is flat in the whole cell.
+    """
     lattice = attrs.evolve(
         lattice,
         cells=lattice.cells.detach().cpu(),
@@ -188,26 +207,47 @@ def _directions() -> Array:
 
 
 def _quadratic_form(shape: LatticeShape, lattice: Lattice) -> Array:
-    """The symmetric matrix whose quadratic form of h k l is 1 where F_latt^2 has half its height."""
-    axes = np.eye(3)
-    form = np.diag([1.0 / _half_width(shape, lattice, axis) ** 2 for axis in axes])
+    """The symmetric matrix whose quadratic form of h k l is 1 where F_latt^2 has fallen to a level, one half if it can.
+
+    Raises
+    ------
+    InputError
+        When it does not fall anywhere in the cell.
+    """
+    level, axes = _level(shape, lattice), np.eye(3)
+    form = np.diag([1.0 / _width(shape, lattice, axis, level) ** 2 for axis in axes])
     for one in range(3):
         for other in range(one):
             # On the scale of the axes, so that a flat ellipsoid is met well too.
             first, second = (axes[i] / np.sqrt(form[i, i]) for i in (one, other))
-            value = 1.0 / _half_width(shape, lattice, first + second) ** 2
+            value = 1.0 / _width(shape, lattice, first + second, level) ** 2
             mixed = (value - 2.0) / 2.0 * np.sqrt(form[one, one] * form[other, other])
             form[one, other] = form[other, one] = mixed
     return form
 
 
-def _half_width(shape: LatticeShape, lattice: Lattice, direction: Array) -> float:
-    """How many times a direction in h k l one must go to half the height of F_latt^2; at most to the cell's face."""
+def _level(shape: LatticeShape, lattice: Lattice) -> float:
+    """The part of its height to which F_latt^2 falls in all directions before the cell's faces: one half if it can."""
+    directions = _directions()
+    faces = _HALF * directions / np.abs(directions).max(axis=1, keepdims=True)
+    top = float(_factors(shape, lattice, np.zeros((1, 3)))[0][0])
+    height = float((_factors(shape, lattice, faces)[0] ** 2).max()) / top**2
+    if height > 1.0 - _FLAT:
+        raise InputError(
+            "reflections are not predicted of spots that fill the whole cell of reciprocal space: expected more unit "
+            "cells (-N), or a larger -fudge"
+        )
+    # Closer to the top spots that run into each other have the same ellipsoid.
+    return (1.0 + height) / 2.0 if height >= _HALF else _HALF
+
+
+def _width(shape: LatticeShape, lattice: Lattice, direction: Array, level: float) -> float:
+    """How many times a direction in h k l one must go until F_latt^2 falls to a level; at most to the cell's face."""
     furthest = _HALF / float(np.abs(direction).max())
     top = float(_factors(shape, lattice, np.zeros((1, 3)))[0][0]) ** 2
 
     def above(distances: Array) -> Any:
-        return _factors(shape, lattice, distances[:, None] * direction)[0] ** 2 > _HALF * top
+        return _factors(shape, lattice, distances[:, None] * direction)[0] ** 2 > level * top
 
     distances = np.geomspace(1e-9 * furthest, furthest, 400)
     below = ~above(distances)

@@ -204,11 +204,12 @@ def render(
     cull: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     stopwatch: Stopwatch | None = None,
+    check: Callable[[Layout], None] | None = None,
 ) -> Rendering:
     """Render every panel of an experiment; the arguments are those of `simulate`.
 
     `progress` is called with the number of pixels done and the number of all; `stopwatch` takes the time of the layout
-    and of the sum.
+    and of the sum. `check` is called with the layout before anything is summed, and may refuse it.
     """
     check_computation(engine, threads, cull)
     stopwatch = stopwatch or Stopwatch()
@@ -224,6 +225,8 @@ def render(
             precision=precision,
             compat=compat,
         )
+    if check is not None:
+        check(layout)
     chosen = Engine(name=engine, threads=threads, notices=layout.choices.notices.append)
     return render_layout(layout, chosen, cull=cull, progress=progress, stopwatch=stopwatch)
 

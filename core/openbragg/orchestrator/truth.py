@@ -10,7 +10,7 @@ import torch
 from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.outputs import Output, write_file
-from openbragg.orchestrator.prediction import predict
+from openbragg.orchestrator.prediction import check_predictable, predict
 from openbragg.orchestrator.simulate import Layout
 from openbragg.roles import DescribedStructureFactors, Truth, WrittenImages
 
@@ -48,6 +48,18 @@ def make_truth(
         images=tuple(images),
         reflections=partial(predict, layout, scans, quirks),
     )
+
+
+def check_truth(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str], outputs: Iterable[Output]) -> None:
+    """Refuse what is asked of the truth and cannot be told, before anything is rendered; arguments as in `make_truth`.
+
+    Raises
+    ------
+    InputError
+        Of a format that needs reflections, where none are predicted.
+    """
+    if any(getattr(output.format, "needs_reflections", False) for output in outputs):
+        check_predictable(layout, scans, quirks)
 
 
 def write_truth(truth: Truth, outputs: Iterable[Output]) -> None:

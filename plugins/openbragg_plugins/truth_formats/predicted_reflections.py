@@ -51,6 +51,7 @@ class PredictedReflectionsFile:
     name: ClassVar[str] = "predicted-reflections"
     summary: ClassVar[str] = "reflections with true places and photons, as .refl of DIALS, CSV or Parquet"
     flags: ClassVar[tuple[str, ...]] = ()
+    needs_reflections: ClassVar[bool] = True
 
     file: Path | None = option(
         "-refl",
