@@ -17,6 +17,8 @@ _PARTS = 8
 #: Directions around a middle are bounded by a cone while they are no farther from it than this; chords of the unit
 #: sphere. Beyond, all directions are taken.
 _WIDEST, _ALL = 1.2, 2.0
+#: With fewer layers of points along any axis their number is not estimated from a volume.
+_LAYERS = 8.0
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -183,5 +185,9 @@ def _region(cell: Array, box: Array, *, shells: tuple[Shell, ...], slabs: tuple[
     volumes += [np.pi * lengths.highest**2 * (shell.highest - shell.lowest) for shell in shells[1:]]
     volumes += [np.pi * lengths.highest**2 * max(0.0, slab.highest - slab.lowest) for slab in slabs]
     region = Region(reciprocal=reciprocal_of(cell), box=box, shells=shells, slabs=slabs)
-    points = min(float(np.prod(region.counts())), min(volumes) * abs(float(np.linalg.det(cell))))
+    counts = region.counts()
+    points = float(np.prod(counts))
+    # Of a few layers of points a volume says nothing.
+    if counts.min() >= _LAYERS:
+        points = min(points, min(volumes) * abs(float(np.linalg.det(cell))))
     return attrs.evolve(region, points=points)
