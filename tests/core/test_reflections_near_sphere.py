@@ -206,6 +206,28 @@ def test_all_within_their_margin_of_the_sphere_are_found_and_no_other(
     assert set(names(every)) <= set(names(found.indices))
 
 
+@settings(max_examples=60, deadline=None)
+@given(cells(), directions(), directions(), faces(), st.sampled_from([0.02, 0.5]), number, st.floats(0.0, 8.0))
+def test_the_region_of_a_turning_crystal_has_all_that_the_face_sees(
+    cell: Array, beam: Array, spindle: Array, face: Face, pixel_size: float, first: float, width: float
+) -> None:
+    """Also of a small face far away, of which the bounds are tight."""
+    face = attrs.evolve(face, pixel_size=pixel_size)
+    region = Camera(incident=beam, faces=(face,)).turning(cell, spindle, first, first + width)
+    q = face.points()[::37]
+    q = q / np.linalg.norm(q, axis=1, keepdims=True) - beam
+    for angle in np.linspace(first, first + width, 60):
+        at_zero = turned_about(spindle, q, np.full(len(q), -angle))
+        indices = at_zero @ cell.T
+        assert (region.box[:, 0] - CLOSE <= indices).all() and (indices <= region.box[:, 1] + CLOSE).all()
+        for shell in region.shells:
+            length = np.linalg.norm(at_zero - shell.centre, axis=1)
+            assert (shell.lowest - CLOSE <= length).all() and (length <= shell.highest + CLOSE).all()
+        for slab in region.slabs:
+            height = at_zero @ slab.direction
+            assert (slab.lowest - CLOSE <= height).all() and (height <= slab.highest + CLOSE).all()
+
+
 @settings(max_examples=50, deadline=None)
 @given(faces(), st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(0.0, 2.0), st.floats(0.1, 9.0))
 def test_a_ray_to_a_place_at_a_depth_of_a_face_is_there(
