@@ -32,6 +32,9 @@ _HALF_WIDTHS, _RADII, _FURTHEST = 200.0, 20000, 3.0
 #: Periods of the transform's range beyond which a slab has everything: the nodes resolve no more.
 _PERIODS = 24.0
 _PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(_NODES)
+#: A series is summed where it has so many times fewer terms than there are positions.
+_FEWER = 2
+_SMALLEST = 1e-300
 _BISECTIONS = 60
 _DIRECTIONS = 2000
 _HALF = 0.5
@@ -133,11 +136,37 @@ def _resolved(excitation: Array, nodes: Array, factors: Array, wave: np.ufunc) -
     nodes = 2.0 * np.pi * nodes
     if 2 * np.count_nonzero(near) > near.size:
         # All of them take less time than picking those.
-        phase = excitation[:, :, None] * nodes[:, None, :]
-        return near, (wave(phase, out=phase) @ factors[:, :, None])[near][:, 0]
+        return near, _interpolated(excitation, nodes, factors, wave)[near]
     of = np.nonzero(near)[0]
     phase = excitation[near][:, None] * nodes[of]
     return near, np.einsum("pn,pn->p", factors[of], wave(phase, out=phase))
+
+
+def _interpolated(excitation: Array, nodes: Array, factors: Array, wave: np.ufunc) -> Array:
+    """The sum of factor x wave(excitation x node) at many positions, from fewer: (reflections, positions).
+
+    It has no faster wave than that of the last node, so that a Chebyshev series of few more terms than half the phase
+    between the ends of an interval is exact to rounding.
+    """
+    lowest, highest = excitation.min(axis=1, keepdims=True), excitation.max(axis=1, keepdims=True)
+    middle, half = 0.5 * (lowest + highest), 0.5 * (highest - lowest)
+    waves = float((half[:, 0] * nodes[:, -1]).max(initial=0.0))
+    count = int(waves + 12.0 * np.cbrt(waves)) + 20
+    if not _FEWER * count < excitation.shape[1]:
+        phase = excitation[:, :, None] * nodes[:, None, :]
+        summed: Array = (wave(phase, out=phase) @ factors[:, :, None])[:, :, 0]
+        return summed
+    angles = np.pi * (np.arange(count) + 0.5) / count
+    phase = (middle + half * np.cos(angles))[:, :, None] * nodes[:, None, :]
+    samples = (wave(phase, out=phase) @ factors[:, :, None])[:, :, 0]
+    terms = samples @ np.cos(np.outer(angles, np.arange(count))) * (2.0 / count)
+    place = (excitation - middle) / np.maximum(half, _SMALLEST)
+    # Clenshaw's recurrence.
+    before, here = np.zeros_like(place), np.zeros_like(place)
+    for term in terms.T[:0:-1]:
+        before, here = here, 2.0 * place * here - before + term[:, None]
+    series: Array = place * here - before + 0.5 * terms[:, :1]
+    return series
 
 
 def make_profile(shape: LatticeShape, lattice: Lattice) -> Profile:
