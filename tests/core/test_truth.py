@@ -385,6 +385,22 @@ def whole_over_the_cell(name: str, cells: tuple[int, int, int]) -> tuple[float, 
     return make_profile(shape, lattice).whole, float((amplitude**2).mean())
 
 
+@pytest.mark.parametrize("spread", [1e5, 1e7, 4e7])
+def test_a_profile_at_many_places_is_that_at_each(spread: float) -> None:
+    """A series sums many together, and rounding is all that it adds."""
+    profile = make_profile(plugin("lattice_shapes", "square"), make_lattice((20, 15, 12)))
+    random = np.random.default_rng(3)
+    direction = random.normal(size=(3, 3)) * 2e8
+    places = 2e7 + spread * random.normal(size=(3, 700))
+    few = [places[:, first : first + 5] for first in range(0, 700, 5)]
+    passed = np.concatenate([profile.passed(part, direction) for part in few], axis=1)
+    density = np.concatenate([profile.density(part, direction)[0] for part in few], axis=1)
+    together, (highest, *_) = profile.density(places, direction)
+    np.testing.assert_allclose(profile.passed(places, direction), passed, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(together, density, rtol=0, atol=1e-13 * highest)
+    assert passed.std() > 0.0
+
+
 @pytest.mark.parametrize("cells", [(1, 1, 1), (2, 2, 2), (3, 1, 2)])
 @pytest.mark.parametrize("name", ["round", "gauss"])
 def test_spots_that_run_into_each_other_have_a_profile(name: str, cells: tuple[int, int, int]) -> None:
