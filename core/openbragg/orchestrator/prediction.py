@@ -13,24 +13,11 @@ import numpy as np
 import torch
 
 from openbragg.engine.plan import Plan
-from openbragg.engine.reflections import (
-    Camera,
-    Found,
-    Margin,
-    Region,
-    crossing_reflections,
-    excitation,
-    near_reflections,
-    near_region,
-    reach,
-    reciprocal_of,
-    turned_about,
-)
+from openbragg.engine.reflections import Found, crossing_reflections, excitation, near_reflections, turned_about
 from openbragg.errors import InputError
 from openbragg.model import Scan
-from openbragg.model.lattice import oriented_bases
-from openbragg.orchestrator.rocking import Profile, make_profile
-from openbragg.orchestrator.sensor_places import Sensor, SensorPlaces, numbers, polarization, sensor_of
+from openbragg.orchestrator.scene import Scene, make_scene
+from openbragg.orchestrator.sensor_places import SensorPlaces, polarization
 from openbragg.orchestrator.simulate import Layout
 from openbragg.roles import Miller, PredictedReflections
 
@@ -38,91 +25,10 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
 #: Reflections of which less than this part is on the images are left out.
 _LEAST = 0.01
-#: How far outside the scan, in radians, the middle of a reflection may be of which a part is inside.
-_OUTSIDE = 0.05
 #: Reflections times mosaic domains that are worked on together, each with some hundred numbers: what a cache holds.
 _BATCH = 1 << 11
-#: Angles that differ by a smaller part are one.
-_ROUNDING = 1e-9
-#: More than any detector sees: rows of the reciprocal lattice, points of it near the sphere, and reflections on images.
-_MOST_ROWS, _MOST_POINTS, _MOST_REFLECTIONS = 1 << 24, 1 << 28, 1 << 24
-#: No scan is longer, or farther from 0, in radians.
-_LONGEST = 1e5
-_ANGSTROM = 1e-10
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class _Scene:
-    """What reflections are predicted from.
-
-    Attributes
-    ----------
-    sensor, camera
-        The detector, and what it sees.
-    scans
-        Of every image.
-    width
-        By how much each turns the crystal, in radians; 0 for stills.
-    spindle
-        Unit vector, (3,).
-    cell
-        Rows a, b, c with the spindle at 0, (3, 3), metres.
-    domains
-        Rotations of the mosaic domains, (domains, 3, 3).
-    profile
-        Of a lattice point.
-    """
-
-    sensor: Sensor
-    camera: Camera
-    scans: tuple[Scan, ...]
-    width: float
-    spindle: Array
-    cell: Array
-    domains: Array
-    profile: Profile
-
-    @property
-    def plan(self) -> Plan:
-        """The sum."""
-        return self.sensor.layout.plan
-
-    @property
-    def volume(self) -> float:
-        """Of the cell, in cubic metres."""
-        return abs(float(np.linalg.det(self.cell)))
-
-    @property
-    def wavelength(self) -> float:
-        """In metres."""
-        return 1.0 / self.camera.radius
-
-    def shift(self) -> float:
-        """The longest way that any domain's rotation moves a vector of length 1."""
-        # The rotation by an angle w has the trace 1 + 2 cos(w), and the chord 2 sin(w/2).
-        traces = np.trace(self.domains, axis1=1, axis2=2)
-        return float(np.sqrt(np.maximum(3.0 - traces, 0.0)).max())
-
-    def edges(self) -> tuple[float, float]:
-        """Spindle angles at which the first image begins to count and the last one ends, in radians."""
-        # Steps stand at the beginnings of the intervals for which they count.
-        begins = float(self.scans[0].start) - float(self.scans[0].step or 0.0) / 2.0
-        return begins, begins + self.width * len(self.scans)
-
-    def standing(self) -> dict[float, list[int]]:
-        """The spindle angles of stills, and the numbers of those that have each."""
-        found: dict[float, list[int]] = {}
-        for number, scan in enumerate(self.scans):
-            found.setdefault(float(scan.start), []).append(number)
-        return found
-
-    def cell_at(self, angle: float) -> Array:
-        """Rows a, b, c at a spindle angle, (3, 3), metres."""
-        return turned_about(self.spindle, self.cell, np.full(3, angle))
-
-    def margin(self) -> Margin:
-        """So far from the sphere may the middle of a reflection be of which a domain shines in a still."""
-        return Margin(width=self.profile.furthest(reciprocal_of(self.cell)) + self.shift() / self.camera.resolution)
+#: More reflections than any images have.
+_MOST_REFLECTIONS = 1 << 24
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -175,7 +81,7 @@ def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> 
     InputError
         For what `check_predictable` refuses, and for more reflections than are kept.
     """
-    scene = _scene(layout, scans, quirks)
+    scene = make_scene(layout, scans, quirks)
     parts: list[_Shining] = []
     count = 0
     for part in _rotation(scene) if scene.width > 0.0 else _stills(scene):
@@ -186,96 +92,11 @@ def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> 
     return _gathered(scene, parts)
 
 
-def check_predictable(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> None:
-    """Refuse what `predict` cannot do, before anything is rendered; arguments as there.
-
-    Raises
-    ------
-    InputError
-        For a curved detector, on which places are not worked out; for images that leave gaps or overlap, for shapes
-        whose spots run into each other, and for scans and numbers of reflections that only a slip of the hand can mean.
-    """
-    _scene(layout, scans, quirks)
-
-
-def _scene(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> _Scene:
-    plan, laboratory, experiment = layout.plan, layout.laboratory, layout.experiment
-    if plan.curvature is not None:
-        raise InputError("reflections are not predicted on a curved detector (-curved_det)")
-    if plan.running_product:
-        raise InputError(
-            "reflections are not predicted with the quirk running-product, whose factors are no detector's"
-        )
-    width = _swept(scans)
-    if not abs(float(scans[0].start)) + width * len(scans) <= _LONGEST:
-        raise InputError(f"reflections are predicted of scans up to {np.degrees(_LONGEST):.3g} degrees; this is longer")
-    # The image takes h k l from the real axes, also where a cell overrules a matrix whose angles are others.
-    cell = numbers(oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)[0])
-    cells = numbers(plan.cell_vectors[0])
-    sensor = sensor_of(layout)
-    scene = _Scene(
-        sensor=sensor,
-        camera=Camera(
-            incident=numbers(laboratory.beam) / float(experiment.beam.wavelength),
-            faces=sensor.faces,
-            resolution=reach(experiment, laboratory),
-        ),
-        scans=scans,
-        width=width,
-        spindle=numbers(laboratory.spindle),
-        cell=cell,
-        domains=(np.linalg.inv(cells[0]) @ cells).transpose(0, 2, 1),
-        profile=make_profile(plan.shape, plan.lattice),
-    )
-    for region in _regions(scene):
-        if not (region.rows() <= _MOST_ROWS and region.points <= _MOST_POINTS):
-            most = max(region.rows(), region.points)
-            raise InputError(
-                f"there are about {most:.2g} indices down to {scene.camera.resolution / _ANGSTROM:.3g} A: "
-                "too many to predict reflections"
-            )
-    return scene
-
-
-def _swept(scans: tuple[Scan, ...]) -> float:
-    """By how much each image turns the crystal, in radians: all its steps, which need not be the range that is said.
-
-    Raises
-    ------
-    InputError
-        Where the images of a series leave gaps or overlap for that.
-    """
-    first = scans[0]
-    said = float(first.range or 0.0)
-    if said == 0.0:
-        return 0.0
-    swept = float(first.step or 0.0) * int(first.steps or 1)
-    if len(scans) > 1 and abs(swept - said) > _ROUNDING * abs(said):
-        steps = f"{first.steps} steps of {np.degrees(float(first.step or 0.0)):.6g} degrees"
-        raise InputError(
-            f"reflections are predicted of series whose images turn as far as -osc says: {steps} are not "
-            f"{np.degrees(said):.6g} degrees"
-        )
-    return swept
-
-
-def _regions(scene: _Scene) -> Iterator[Region]:
-    """Where reflections are looked for."""
-    if scene.width > 0.0:
-        begins, ends = scene.edges()
-        yield scene.camera.turning(scene.cell, scene.spindle, begins - _OUTSIDE, ends + _OUTSIDE)
-    else:
-        for angle in scene.standing():
-            yield near_region(scene.camera, scene.cell_at(angle), scene.margin())
-
-
-def _rotation(scene: _Scene) -> Iterator[_Shining]:
+def _rotation(scene: Scene) -> Iterator[_Shining]:
     """Reflections that pass through the sphere of reflection while the crystal turns."""
     edges = np.array(scene.edges())
-    for found in crossing_reflections(
-        scene.camera, scene.cell, scene.spindle, edges[0] - _OUTSIDE, edges[1] + _OUTSIDE
-    ):
-        found, rays, places, amplitude = _counted(scene, found)
+    for crossing in crossing_reflections(scene.camera, scene.cell, scene.spindle, *scene.span()):
+        found, rays, places, amplitude = _counted(scene, crossing)
         speed = (rays * np.cross(scene.spindle, found.vectors)).sum(axis=1)
         part = _passed(scene, found, rays, speed[:, None] * (edges - found.angle[:, None]))
         # Photons of a whole reflection are fluence r_e^2 lambda^3 F^2 P N / (V width |spindle . (s1 x s0)|), and the
@@ -292,7 +113,7 @@ def _rotation(scene: _Scene) -> Iterator[_Shining]:
         )
 
 
-def _passed(scene: _Scene, found: Found, rays: Array, edges: Array) -> Array:
+def _passed(scene: Scene, found: Found, rays: Array, edges: Array) -> Array:
     """Which part of reflections passes between two edges, at which each middle is so far outside the sphere.
 
     `edges` is in 1/metres, (reflections, 2).
@@ -315,7 +136,7 @@ def _passed(scene: _Scene, found: Found, rays: Array, edges: Array) -> Array:
     return total
 
 
-def _stills(scene: _Scene) -> Iterator[_Shining]:
+def _stills(scene: Scene) -> Iterator[_Shining]:
     """Reflections that touch the sphere of reflection, of every image; those that stand alike are worked out once."""
     for angle, images in scene.standing().items():
         for near in near_reflections(scene.camera, scene.cell_at(angle), scene.margin()):
@@ -341,7 +162,7 @@ def _stills(scene: _Scene) -> Iterator[_Shining]:
                 )
 
 
-def _counted(scene: _Scene, found: Found) -> tuple[Found, Array, SensorPlaces, Array]:
+def _counted(scene: Scene, found: Found) -> tuple[Found, Array, SensorPlaces, Array]:
     """What of reflections the detector counts and has an amplitude: with rays, places and F in electrons."""
     rays = scene.camera.incident + found.vectors
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
@@ -372,19 +193,19 @@ def _parts(distance: Array) -> Iterator[slice]:
     return (slice(first, first + _BATCH) for first in range(0, distance.shape[1], _BATCH))
 
 
-def _moved(scene: _Scene, rays: Array, angle: Array) -> Array:
+def _moved(scene: Scene, rays: Array, angle: Array) -> Array:
     """What an offset of 1 in h, k and l moves along the ray, (reflections, 3) in 1/m."""
     # The ray is turned back instead of the crystal.
     moved: Array = turned_about(scene.spindle, rays, -angle) @ np.linalg.inv(scene.cell)
     return moved
 
 
-def _outside(scene: _Scene, vectors: Array) -> Array:
+def _outside(scene: Scene, vectors: Array) -> Array:
     """How far outside the sphere of reflection each mosaic domain's lattice point is, (reflections, domains), 1/m."""
     return excitation(scene.camera.incident, np.einsum("mij,rj->rmi", scene.domains, vectors))
 
 
-def _gathered(scene: _Scene, parts: list[_Shining]) -> PredictedReflections:
+def _gathered(scene: Scene, parts: list[_Shining]) -> PredictedReflections:
     """All in their order, with the factors that depend on the place."""
     plan = scene.plan
 

@@ -10,7 +10,8 @@ import torch
 from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.outputs import Output, write_file
-from openbragg.orchestrator.prediction import check_predictable, predict
+from openbragg.orchestrator.prediction import predict
+from openbragg.orchestrator.scene import check_predictable
 from openbragg.orchestrator.simulate import Layout
 from openbragg.roles import DescribedStructureFactors, Truth, WrittenImages
 
