@@ -80,7 +80,6 @@ if TYPE_CHECKING:
     from openbragg.cli.from_flags import from_flags
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
-    from openbragg.model.vectors import rotation_about
     from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.compiled_code import CompiledCode, CompiledModel, compiled_code
     from openbragg.orchestrator.composition import plugin
@@ -93,9 +92,8 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.outputs import write_file
     from openbragg.orchestrator.pictures import Picture, read_picture
     from openbragg.orchestrator.previews import scale_end, scale_ends, write_png
-    from openbragg.orchestrator.reach import reach
     from openbragg.orchestrator.recognition import structure_factors_of
-    from openbragg.orchestrator.recorded import Recorded, Tolerance, find_record, read_recorded
+    from openbragg.orchestrator.recorded import Recorded, find_record, read_recorded
     from openbragg.orchestrator.rendering import Rendering
     from openbragg.orchestrator.run import Run, load_run
     from openbragg.orchestrator.series import image_seed
@@ -138,11 +136,8 @@ _LATER = {
     "read_geometry": "openbragg.orchestrator.geometry_files",
     "parse_json": "openbragg.orchestrator.strict_json",
     "Recorded": "openbragg.orchestrator.recorded",
-    "Tolerance": "openbragg.orchestrator.recorded",
     "find_record": "openbragg.orchestrator.recorded",
     "read_recorded": "openbragg.orchestrator.recorded",
-    "reach": "openbragg.orchestrator.reach",
-    "rotation_about": "openbragg.model.vectors",
     "read_at_most": "openbragg.orchestrator.textfile",
     "read_content": "openbragg.orchestrator.textfile",
     "read_image": "openbragg.orchestrator.images",
@@ -225,7 +220,6 @@ __all__ = [
     "StepComparison",
     "StepNumber",
     "StructureFactors",
-    "Tolerance",
     "TraceDifference",
     "TracePlace",
     "TracedPixel",
@@ -256,7 +250,6 @@ __all__ = [
     "place",
     "plugin",
     "quoted",
-    "reach",
     "read_amplitudes",
     "read_at_most",
     "read_content",
@@ -266,7 +259,6 @@ __all__ = [
     "read_lines",
     "read_picture",
     "read_recorded",
-    "rotation_about",
     "scale_end",
     "scale_ends",
     "shown",

@@ -31,7 +31,6 @@ from openbragg.orchestrator.known import shown_cell
 from openbragg.orchestrator.outputs import Output, write_output, write_text
 from openbragg.orchestrator.outputs import check as check_outputs
 from openbragg.orchestrator.strict_json import layout as json_layout
-from openbragg.roles import Registry
 
 __all__ = [
     "BEGINNINGS",
@@ -41,7 +40,6 @@ __all__ = [
     "ModelCommand",
     "Output",
     "PlacedDetector",
-    "Registry",
     "Section",
     "assignments_of",
     "check_outputs",

@@ -10,9 +10,10 @@ import torch
 
 import openbragg
 from mosaic_model import experiment, table
+from openbragg import Simulation
 from openbragg.engine.compiled.block import leaves_in, tensors_in
 from openbragg.engine.plan import Plan, turned
-from openbragg.orchestrator.simulate import Layout, lay_out
+from openbragg.orchestrator.layout import Layout
 
 TURNED: dict[str, dict[str, Any]] = {
     "misset": {"misset": (0.1, -0.2, 0.3)},
@@ -27,7 +28,7 @@ TURNED: dict[str, dict[str, Any]] = {
 
 def layout(quirks: tuple[str, ...] = (), **changed: Any) -> Layout:
     made = experiment(water=1e-7, **changed)
-    return lay_out(made, structure_factors=table(2), lattice_shape="gauss", compat=quirks)
+    return Simulation(made, structure_factors=table(2), lattice_shape="gauss", compat=quirks).layout()
 
 
 def same(one: Plan, other: Plan) -> bool:

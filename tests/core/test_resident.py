@@ -16,11 +16,11 @@ import torch
 
 import openbragg
 from mosaic_model import experiment
+from openbragg import Simulation
 from openbragg.engine.compiled.block import block_plan
 from openbragg.engine.compiled.live import live_code
 from openbragg.engine.compiled.resident import structure_of
 from openbragg.engine.plan import Plan
-from openbragg.orchestrator.simulate import lay_out
 
 FLAT = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
 MODULE = """
@@ -58,7 +58,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def plan_of(shape: Any = "square", precision: str = "mixed", **changed: Any) -> Plan:
     options = {"structure_factors": FLAT, "lattice_shape": shape, "precision": precision}
-    plan = lay_out(experiment(**changed), **options).plan
+    plan = Simulation(experiment(**changed), **options).layout().plan
     return block_plan(plan, plan.panels[0])
 
 

@@ -363,22 +363,61 @@ def test_the_square_shape_keeps_the_photons_of_its_fringes() -> None:
 @pytest.mark.parametrize("name", ["square", "round", "gauss"])
 def test_the_whole_of_a_profile_is_the_sum_over_the_cell(name: str) -> None:
     """A grid sums periodic functions exactly below its finest wave; the ellipsoid's tail is cut a little otherwise."""
-    lattice = make_lattice((5, 7, 4))
-    shape = plugin("lattice_shapes", name)
-    points = (torch.arange(60, dtype=torch.float64) + 0.5) / 60 - 0.5
-    offset = Miller(*torch.meshgrid(points, points, points, indexing="ij"))
-    nearest = Miller(*(torch.zeros_like(part) for part in offset))
-    amplitude = math.prod(shape.factors(offset, nearest, lattice))
-    profile = make_profile(shape, lattice)
-    assert profile.whole == pytest.approx(float((amplitude**2).mean()), rel=2e-3)
+    whole, expected = whole_over_the_cell(name, (5, 7, 4))
+    assert whole == pytest.approx(expected, rel=2e-3)
+    profile = make_profile(plugin("lattice_shapes", name), make_lattice((5, 7, 4)))
     # The density along any direction is the derivative of the part below, and the whole is one.
     direction = np.array([[2e8, 1e8, -3e8]])
     places = np.linspace(-5e8, 5e8, 4001)[None]
-    density, passed = profile.density(places, direction)[0], profile.passed(places, direction)[0]
+    (density,), (highest,) = profile.density(places, direction)
+    (passed,) = profile.passed(places, direction)
+    assert highest == pytest.approx(density.max(), rel=1e-12)
     assert passed[-1] - passed[0] == pytest.approx(1.0, abs=0.02)
     assert np.trapezoid(density, places[0]) == pytest.approx(1.0, abs=0.02)
     half = np.trapezoid(density[:2001], places[0][:2001])
     assert half == pytest.approx(0.5, abs=0.02)
+
+
+def whole_over_the_cell(name: str, cells: tuple[int, int, int]) -> tuple[float, float]:
+    """The whole of a profile, and the mean over a grid in the cell."""
+    lattice, shape = make_lattice(cells), plugin("lattice_shapes", name)
+    points = (torch.arange(60, dtype=torch.float64) + 0.5) / 60 - 0.5
+    offset = Miller(*torch.meshgrid(points, points, points, indexing="ij"))
+    nearest = Miller(*(torch.zeros_like(part) for part in offset))
+    amplitude = math.prod(shape.factors(offset, nearest, lattice))
+    return make_profile(shape, lattice).whole, float((amplitude**2).mean())
+
+
+@pytest.mark.parametrize("spread", [1e5, 1e7, 4e7])
+def test_a_profile_at_many_places_is_that_at_each(spread: float) -> None:
+    """A series sums many together, and rounding is all that it adds."""
+    profile = make_profile(plugin("lattice_shapes", "square"), make_lattice((20, 15, 12)))
+    random = np.random.default_rng(3)
+    direction = random.normal(size=(3, 3)) * 2e8
+    places = 2e7 + spread * random.normal(size=(3, 700))
+    few = [places[:, first : first + 5] for first in range(0, 700, 5)]
+    passed = np.concatenate([profile.passed(part, direction) for part in few], axis=1)
+    density = np.concatenate([profile.density(part, direction)[0] for part in few], axis=1)
+    together, (highest, *_) = profile.density(places, direction)
+    np.testing.assert_allclose(profile.passed(places, direction), passed, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(together, density, rtol=0, atol=1e-13 * highest)
+    assert passed.std() > 0.0
+
+
+@pytest.mark.parametrize("cells", [(1, 1, 1), (2, 2, 2), (3, 1, 2)])
+@pytest.mark.parametrize("name", ["round", "gauss"])
+def test_spots_that_run_into_each_other_have_a_profile(name: str, cells: tuple[int, int, int]) -> None:
+    """They end at the faces of the cell, which a spiral of directions meets within a part in a hundred."""
+    whole, expected = whole_over_the_cell(name, cells)
+    assert whole == pytest.approx(expected, rel=0.01)
+
+
+def test_flat_spots_that_fill_the_cell_are_refused_before_anything_is_rendered(tmp_path: Path) -> None:
+    files = ("-floatfile", tmp_path / "a.bin", "-refl", tmp_path / "a.csv")
+    finished = run("simulate", *CAMERA, "-tophat_spots", "-N", "2", *files)
+    assert finished.status == 1
+    assert "spots that fill the whole cell" in finished.err.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_reflections_are_written_alike_as_refl_csv_and_parquet(tmp_path: Path) -> None:
@@ -438,7 +477,7 @@ def test_what_only_a_slip_can_mean_is_refused(flags: tuple[str, ...], said: str,
     finished = run("simulate", *CAMERA, "-oversample", "1", *flags, *files)
     assert finished.status == 1
     assert said in finished.err.splitlines()[-1]
-    assert not (tmp_path / "a.csv").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_more_reflections_than_can_be_kept_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import torch
 
 import openbragg
 from mosaic_model import experiment
-from openbragg import UsageError
+from openbragg import Simulation, UsageError
 from openbragg.engine.compiled.block import block_sums, with_tensors
 from openbragg.engine.compiled.cache import Cache
 from openbragg.engine.compiled.compilation import CompilationError
@@ -24,7 +24,6 @@ from openbragg.engine.compiled.loading import Wanted
 from openbragg.engine.compiled.resident import RESIDENTS
 from openbragg.engine.plan import Plan
 from openbragg.engine.rendering import render_panel
-from openbragg.orchestrator.simulate import lay_out
 
 FLAT = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
 
@@ -43,7 +42,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def plan_of(shape: Any = "square", **changed: Any) -> Plan:
-    return lay_out(experiment(**changed), structure_factors=FLAT, lattice_shape=shape).plan
+    return Simulation(experiment(**changed), structure_factors=FLAT, lattice_shape=shape).layout().plan
 
 
 def render(plan: Plan, engine: Engine) -> torch.Tensor:

@@ -15,7 +15,7 @@ from openbragg.orchestrator.recording import Recording, Repeated, prepare_record
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.stopwatch import Stopwatch
-from openbragg.orchestrator.truth import make_truth, prepared, write_truth
+from openbragg.orchestrator.truth import check_truth, make_truth, prepared, write_truth
 from openbragg.orchestrator.writing import Pictures, make_pictures, reference_differences, unsaid, write_pictures
 from openbragg.roles import Registry, Tracer, WrittenImages
 
@@ -43,7 +43,9 @@ class Job:
     tracers: tuple[tuple[Tracer, str], ...]
 
     def render(self, progress: Progress | None = None, stopwatch: Stopwatch | None = None) -> Rendering:
-        """Render the image, and refuse one that cannot be."""
+        """Render the image, and refuse one that cannot be, or of which a truth cannot be told."""
+        layout = self.simulation.layout()
+        check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
         rendering = self.simulation.rendering(progress, stopwatch)
         refuse_impossible(rendering)
         return rendering

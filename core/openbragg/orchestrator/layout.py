@@ -8,6 +8,7 @@ import attrs
 import torch
 
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
+from openbragg.engine.reflections import reach
 from openbragg.model import Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
@@ -18,7 +19,6 @@ from openbragg.orchestrator.frame import Shown, shown_parts, visible_pixels
 from openbragg.orchestrator.known import refuse_other_cell, report_known
 from openbragg.orchestrator.notices import notice_carryover, notice_quirks, notice_water
 from openbragg.orchestrator.placement import place_with_quirks
-from openbragg.orchestrator.reach import reach
 from openbragg.orchestrator.reflections import reference_interpolates
 from openbragg.orchestrator.resolve import (
     Choices,

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from openbragg.engine.reflections import Margin
 from openbragg.engine.sources import make_sources
 from openbragg.errors import InputError, OpenBraggError
 from openbragg.model import Experiment, Scan
@@ -83,37 +84,18 @@ class Recorded:
         """The scan of image `number` of the run, from 1."""
         return image_scan(self.experiment.scan, number)
 
-    def tolerance(self) -> Tolerance:
+    def margin(self) -> Margin:
         """How far from the sphere of reflection a spot still shines."""
         crystal, beam = self.experiment.crystal, self.experiment.beam
         lengths = self.cell.norm(dim=1).tolist()
         sources = make_sources(beam, self.laboratory)
         slopes = (sources.incident @ self.laboratory.beam).clamp(-1.0, 1.0)
         spread = sources.wavelengths / plain(beam.wavelength) - 1.0
-        return Tolerance(
+        return Margin(
             angle=plain(crystal.mosaic_spread or 0.0) + float(slopes.acos().max()),
             bandwidth=float(spread.abs().max()),
             width=0.5 / min(plain(count) * length for count, length in zip(crystal.cells, lengths, strict=True)),
         )
-
-
-@attrs.frozen(kw_only=True)
-class Tolerance:
-    """What makes a spot shine off the sphere of reflection.
-
-    Attributes
-    ----------
-    angle
-        Largest rotation of a mosaic domain and of a source, in radians.
-    bandwidth
-        Largest part by which a wavelength differs from the beam's.
-    width
-        Half the width of a finite crystal's lattice points, in 1/m.
-    """
-
-    angle: float
-    bandwidth: float
-    width: float
 
 
 def read_recorded(path: Path) -> Recorded:

@@ -4,7 +4,8 @@ A shape's squared amplitude around a lattice point, F_latt^2, is summed over all
 and over those on one side of a plane (`Profile.passed`). Both come from its transform: that of the sum's density along
 c . h, for a direction c, is at t the transform of F_latt^2 at t c. For a separable shape this is a product of three
 functions of one variable. A shape that is not separable is taken for one of ellipsoidal symmetry, which the built-in
-ones have; its axes are found from where F_latt^2 falls to half.
+ones have; its axes are found from where F_latt^2 falls to half,
+or to less than that where it does not in the whole cell.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import attrs
 import numpy as np
 import torch
 
+from openbragg.errors import InputError
 from openbragg.roles import Lattice, LatticeShape, Miller
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
@@ -29,9 +31,15 @@ _TABLE, _NODES = 513, 96
 _HALF_WIDTHS, _RADII, _FURTHEST = 200.0, 20000, 3.0
 #: Periods of the transform's range beyond which a slab has everything: the nodes resolve no more.
 _PERIODS = 24.0
+_PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(_NODES)
+#: A series is summed where it has so many times fewer terms than there are positions.
+_FEWER = 2
+_SMALLEST = 1e-300
 _BISECTIONS = 60
 _DIRECTIONS = 2000
 _HALF = 0.5
+#: A shape that falls by no more than this in its whole cell is flat.
+_FLAT = 1e-9
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -43,17 +51,18 @@ class Profile:
     whole
         Its integral over h, k and l.
     axes
-        For a separable shape, of each axis the transform over its value at 0 at equal steps from 0 to `reach`; for
-        another one, one radial table.
-    reach
+        For a separable shape, of each axis the transform over its value at 0 at equal steps from 0 to the end of its
+        table; for another one, one radial table.
+    tables
         Where the tables end, (tables,): in cells, or over half-widths.
     metric
-        Of a shape of ellipsoidal symmetry the inverse of the matrix whose quadratic form is 1 at half height, (3, 3).
+        Of a shape of ellipsoidal symmetry the inverse of the matrix whose quadratic form is 1 at half height, or higher
+        where spots run into each other, (3, 3).
     """
 
     whole: float
     axes: tuple[Array, ...]
-    reach: Array
+    tables: Array
     metric: Array | None
 
     def passed(self, excitation: Array, direction: Array) -> Array:
@@ -67,44 +76,107 @@ class Profile:
             c, what an offset of 1 in h, k and l moves along the scattered ray, in 1/m: (reflections, 3).
         """
         nodes, weights, transform = self._nodes(direction)
-        phase = 2.0 * np.pi * excitation[:, None, :] * nodes[:, :, None]
-        part = np.einsum("rn,rnp->rp", weights * transform / (np.pi * nodes), np.sin(phase))
-        far = np.abs(excitation * nodes[:, -1:]) > _PERIODS
-        found: Array = np.where(far, np.copysign(_HALF, excitation), np.clip(part, -_HALF, _HALF))
+        near, part = _resolved(excitation, nodes, weights * transform / (np.pi * nodes), np.sin)
+        found = np.copysign(_HALF, excitation)
+        found[near] = np.clip(part, -_HALF, _HALF)
         return found
 
-    def density(self, excitation: Array, direction: Array) -> Array:
-        """The integral's density along c at an excitation, over the whole; metres, arguments as in `passed`."""
+    def density(self, excitation: Array, direction: Array) -> tuple[Array, Array]:
+        """The integral's density along c, over the whole: at an excitation, and in the middle, where it is highest.
+
+        Arguments are as in `passed`; metres, (reflections, positions) and (reflections,).
+        """
         nodes, weights, transform = self._nodes(direction)
-        phase = 2.0 * np.pi * excitation[:, None, :] * nodes[:, :, None]
-        part = 2.0 * np.einsum("rn,rnp->rp", weights * transform, np.cos(phase))
-        far = np.abs(excitation * nodes[:, -1:]) > _PERIODS
-        found: Array = np.where(far, 0.0, np.maximum(part, 0.0))
-        return found
+        factors = 2.0 * weights * transform
+        near, part = _resolved(excitation, nodes, factors, np.cos)
+        found = np.zeros_like(excitation)
+        found[near] = np.maximum(part, 0.0)
+        return found, factors.sum(axis=1)
+
+    def reach(self, direction: Array) -> Array:
+        """Excitations beyond which `passed` is one half and `density` nothing, (reflections,), 1/m."""
+        reach: Array = _PERIODS / (0.5 * self._ends(direction) * (_PLACES[-1] + 1.0))
+        return reach
+
+    def furthest(self, reciprocal: Array) -> float:
+        """The largest `reach` of any ray, for the rows a*, b*, c* in 1/m, (3, 3)."""
+        if self.metric is None:
+            least = float((self.tables / np.linalg.norm(reciprocal, axis=1)).min())
+        else:
+            least = float(self.tables[0] / np.sqrt(np.linalg.eigvalsh(reciprocal.T @ self.metric @ reciprocal)[-1]))
+        return _PERIODS / (0.5 * least * (float(_PLACES[-1]) + 1.0))
+
+    def _ends(self, direction: Array) -> Array:
+        """Where the transform ends along directions, (reflections,), metres."""
+        if self.metric is None:
+            ends: Array = (self.tables / np.maximum(np.abs(direction), 1e-300)).min(axis=1)
+        else:
+            ends = self.tables[0] / np.sqrt(np.einsum("ri,ij,rj->r", direction, self.metric, direction))
+        return ends
 
     def _nodes(self, direction: Array) -> tuple[Array, Array, Array]:
         """Nodes in metres and weights of an integral over the transform, and its values, (reflections, nodes)."""
+        ends = self._ends(direction)
+        nodes = ends[:, None] * (_PLACES + 1.0) / 2.0
+        weights = ends[:, None] * _WEIGHTS / 2.0
         if self.metric is None:
-            ends = (self.reach / np.maximum(np.abs(direction), 1e-300)).min(axis=1)
-        else:
-            scale = np.sqrt(np.einsum("ri,ij,rj->r", direction, self.metric, direction))
-            ends = self.reach[0] / scale
-        places, weights = np.polynomial.legendre.leggauss(_NODES)
-        nodes = ends[:, None] * (places + 1.0) / 2.0
-        weights = ends[:, None] * weights / 2.0
-        if self.metric is None:
-            cells = np.abs(nodes[:, :, None] * direction[:, None, :])
             values = [
-                np.interp(cells[:, :, axis], np.linspace(0.0, self.reach[axis], _TABLE), table)
-                for axis, table in enumerate(self.axes)
+                np.interp(nodes * np.abs(along)[:, None], np.linspace(0.0, end, _TABLE), table)
+                for along, end, table in zip(direction.T, self.tables, self.axes, strict=True)
             ]
             return nodes, weights, reduce(mul, values)
-        radial = np.interp(nodes * scale[:, None], np.linspace(0.0, self.reach[0], _TABLE), self.axes[0])
+        scaled = nodes * (self.tables[0] / ends)[:, None]
+        radial = np.interp(scaled, np.linspace(0.0, self.tables[0], _TABLE), self.axes[0])
         return nodes, weights, radial
 
 
+def _resolved(excitation: Array, nodes: Array, factors: Array, wave: np.ufunc) -> tuple[Any, Array]:
+    """Which of positions (reflections, positions) the nodes resolve, and there the sum of factor x wave(phase)."""
+    near = np.abs(excitation * nodes[:, -1:]) <= _PERIODS
+    nodes = 2.0 * np.pi * nodes
+    if 2 * np.count_nonzero(near) > near.size:
+        # All of them take less time than picking those.
+        return near, _interpolated(excitation, nodes, factors, wave)[near]
+    of = np.nonzero(near)[0]
+    phase = excitation[near][:, None] * nodes[of]
+    return near, np.einsum("pn,pn->p", factors[of], wave(phase, out=phase))
+
+
+def _interpolated(excitation: Array, nodes: Array, factors: Array, wave: np.ufunc) -> Array:
+    """The sum of factor x wave(excitation x node) at many positions, from fewer: (reflections, positions).
+
+    It has no faster wave than that of the last node, so that a Chebyshev series of few more terms than half the phase
+    between the ends of an interval is exact to rounding.
+    """
+    lowest, highest = excitation.min(axis=1, keepdims=True), excitation.max(axis=1, keepdims=True)
+    middle, half = 0.5 * (lowest + highest), 0.5 * (highest - lowest)
+    waves = float((half[:, 0] * nodes[:, -1]).max(initial=0.0))
+    count = int(waves + 12.0 * np.cbrt(waves)) + 20
+    if not _FEWER * count < excitation.shape[1]:
+        phase = excitation[:, :, None] * nodes[:, None, :]
+        summed: Array = (wave(phase, out=phase) @ factors[:, :, None])[:, :, 0]
+        return summed
+    angles = np.pi * (np.arange(count) + 0.5) / count
+    phase = (middle + half * np.cos(angles))[:, :, None] * nodes[:, None, :]
+    samples = (wave(phase, out=phase) @ factors[:, :, None])[:, :, 0]
+    terms = samples @ np.cos(np.outer(angles, np.arange(count))) * (2.0 / count)
+    place = (excitation - middle) / np.maximum(half, _SMALLEST)
+    # Clenshaw's recurrence.
+    before, here = np.zeros_like(place), np.zeros_like(place)
+    for term in terms.T[:0:-1]:
+        before, here = here, 2.0 * place * here - before + term[:, None]
+    series: Array = place * here - before + 0.5 * terms[:, :1]
+    return series
+
+
 def make_profile(shape: LatticeShape, lattice: Lattice) -> Profile:
-    """The profile of a shape on a lattice, from its factors in double precision."""
+    """The profile of a shape on a lattice, from its factors in double precision.
+
+    Raises
+    ------
+    InputError
+        For a shape of ellipsoidal symmetry that is flat in the whole cell.
+    """
     lattice = attrs.evolve(
         lattice,
         cells=lattice.cells.detach().cpu(),
@@ -118,7 +190,7 @@ def make_profile(shape: LatticeShape, lattice: Lattice) -> Profile:
 
 
 def _separable(shape: LatticeShape, lattice: Lattice) -> Profile:
-    whole, tables, reach = 1.0, [], []
+    whole, tables, ends = 1.0, [], []
     for axis, cells in enumerate(lattice.cells.tolist()):
         furthest = min(0.5, _FRINGES / cells)
         count = 2 * max(64, int(np.ceil(_PER_FRINGE * furthest * cells)))
@@ -133,8 +205,8 @@ def _separable(shape: LatticeShape, lattice: Lattice) -> Profile:
         )
         whole *= transform[0]
         tables.append(transform / transform[0])
-        reach.append(cells)
-    return Profile(whole=whole, axes=tuple(tables), reach=np.array(reach), metric=None)
+        ends.append(cells)
+    return Profile(whole=whole, axes=tuple(tables), tables=np.array(ends), metric=None)
 
 
 def _ellipsoidal(shape: LatticeShape, lattice: Lattice) -> Profile:
@@ -152,7 +224,7 @@ def _ellipsoidal(shape: LatticeShape, lattice: Lattice) -> Profile:
     whole = 4.0 * np.pi * float(transform[0]) / np.sqrt(np.linalg.det(form))
     table = transform / transform[0]
     return Profile(
-        whole=whole, axes=(table,), reach=np.array([_FURTHEST]), metric=np.linalg.inv(form).astype(np.float64)
+        whole=whole, axes=(table,), tables=np.array([_FURTHEST]), metric=np.linalg.inv(form).astype(np.float64)
     )
 
 
@@ -164,26 +236,47 @@ def _directions() -> Array:
 
 
 def _quadratic_form(shape: LatticeShape, lattice: Lattice) -> Array:
-    """The symmetric matrix whose quadratic form of h k l is 1 where F_latt^2 has half its height."""
-    axes = np.eye(3)
-    form = np.diag([1.0 / _half_width(shape, lattice, axis) ** 2 for axis in axes])
+    """The symmetric matrix whose quadratic form of h k l is 1 where F_latt^2 has fallen to a level, one half if it can.
+
+    Raises
+    ------
+    InputError
+        When it does not fall anywhere in the cell.
+    """
+    level, axes = _level(shape, lattice), np.eye(3)
+    form = np.diag([1.0 / _width(shape, lattice, axis, level) ** 2 for axis in axes])
     for one in range(3):
         for other in range(one):
             # On the scale of the axes, so that a flat ellipsoid is met well too.
             first, second = (axes[i] / np.sqrt(form[i, i]) for i in (one, other))
-            value = 1.0 / _half_width(shape, lattice, first + second) ** 2
+            value = 1.0 / _width(shape, lattice, first + second, level) ** 2
             mixed = (value - 2.0) / 2.0 * np.sqrt(form[one, one] * form[other, other])
             form[one, other] = form[other, one] = mixed
     return form
 
 
-def _half_width(shape: LatticeShape, lattice: Lattice, direction: Array) -> float:
-    """How many times a direction in h k l one must go to half the height of F_latt^2; at most to the cell's face."""
+def _level(shape: LatticeShape, lattice: Lattice) -> float:
+    """The part of its height to which F_latt^2 falls in all directions before the cell's faces: one half if it can."""
+    directions = _directions()
+    faces = _HALF * directions / np.abs(directions).max(axis=1, keepdims=True)
+    top = float(_factors(shape, lattice, np.zeros((1, 3)))[0][0])
+    height = float((_factors(shape, lattice, faces)[0] ** 2).max()) / top**2
+    if height > 1.0 - _FLAT:
+        raise InputError(
+            "reflections are not predicted of spots that fill the whole cell of reciprocal space: expected more unit "
+            "cells (-N), or a larger -fudge"
+        )
+    # Closer to the top spots that run into each other have the same ellipsoid.
+    return (1.0 + height) / 2.0 if height >= _HALF else _HALF
+
+
+def _width(shape: LatticeShape, lattice: Lattice, direction: Array, level: float) -> float:
+    """How many times a direction in h k l one must go until F_latt^2 falls to a level; at most to the cell's face."""
     furthest = _HALF / float(np.abs(direction).max())
     top = float(_factors(shape, lattice, np.zeros((1, 3)))[0][0]) ** 2
 
     def above(distances: Array) -> Any:
-        return _factors(shape, lattice, distances[:, None] * direction)[0] ** 2 > _HALF * top
+        return _factors(shape, lattice, distances[:, None] * direction)[0] ** 2 > level * top
 
     distances = np.geomspace(1e-9 * furthest, furthest, 400)
     below = ~above(distances)

@@ -11,6 +11,7 @@ import torch
 
 from openbragg.engine.compiled.engine import Engine
 from openbragg.model import Experiment
+from openbragg.orchestrator.cell_amplitudes import cell_amplitudes
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.destinations import destinations
 from openbragg.orchestrator.image_series import ImageSeries, installed_tracers, several
@@ -249,6 +250,16 @@ class Simulation(Composition):
         """
         layout = self.layout()
         return predict(layout, (layout.experiment.scan,), self.compat)
+
+    def amplitudes(self, indices: Any) -> torch.Tensor:
+        """The amplitude of the unit cell at whole h k l, in electrons: float64, without its sign, nothing interpolated.
+
+        Parameters
+        ----------
+        indices
+            h, k and l along the last axis, as an array, a tensor or rows: (..., 3).
+        """
+        return cell_amplitudes(self.layout().plan, torch.as_tensor(indices))
 
     def jacobian(self, names: str | Sequence[str], pixels: tuple[Any, Any] | None = None) -> dict[str, torch.Tensor]:
         """Derivatives of the expected photons by parameters of the experiment, in photons per SI unit.

@@ -14,6 +14,7 @@ from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.outputs import Output, write_output
 from openbragg.orchestrator.prediction import predict
+from openbragg.orchestrator.scene import check_predictable
 from openbragg.orchestrator.tracing import trace_of
 from openbragg.roles import DescribedStructureFactors, Tracer, Truth, WrittenImages
 
@@ -76,6 +77,18 @@ def prepared(truth: Truth, outputs: Iterable[Output]) -> list[Output]:
         if prepare is not None and id(format_) not in made:
             made[id(format_)] = prepare(truth)
     return [attrs.evolve(output, format=made.get(id(output.format), output.format)) for output in outputs]
+
+
+def check_truth(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str], outputs: Iterable[Output]) -> None:
+    """Refuse what is asked of the truth and cannot be told, before anything is rendered; arguments as in `make_truth`.
+
+    Raises
+    ------
+    InputError
+        Of a format that needs reflections, where none are predicted.
+    """
+    if any(getattr(output.format, "needs_reflections", False) for output in outputs):
+        check_predictable(layout, scans, quirks)
 
 
 def write_truth(truth: Truth, outputs: Iterable[Output]) -> None:

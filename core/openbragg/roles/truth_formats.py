@@ -143,6 +143,7 @@ class TruthFormat(Plugin, Protocol):
       named, or None.
     - a method ``prepared(truth)``, called before any file is written, of a series before any but its images: a format
       that has in it what is to be written, whose `write_truth` is then called. What it raises leaves no file behind.
+    - ``needs_reflections = True``: it is refused beforehand, too, where reflections cannot be predicted.
     - ``suffixes``, the ends of names by which Python chooses it, with the point and in lower case.
     - ``of_one_image = True``: what it says is of one image; it is refused with a series.
     """

@@ -51,6 +51,7 @@ class PredictedReflectionsFile:
     summary: ClassVar[str] = "reflections with true places and photons, as .refl of DIALS, CSV or Parquet"
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".refl", ".csv", ".parquet")
+    needs_reflections: ClassVar[bool] = True
 
     file: Path | None = option(
         "-refl",

@@ -15,8 +15,7 @@ from openbragg import UsageError, hookimpl, write_file
 from openbragg.commands import Output, check_outputs, load_torch, warn
 
 if TYPE_CHECKING:
-    from openbragg import Command, Recorded
-    from openbragg.commands import Registry
+    from openbragg import Command, Recorded, Registry
     from openbragg_tools.view.page import Look
     from openbragg_tools.view.reading import Files, Shown
 

@@ -6,17 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from openbragg import (
-    ComputedStructureFactors,
-    InterpolatingStructureFactors,
-    Miller,
-    OpenBraggError,
-    load_run,
-    reach,
-)
+from openbragg import OpenBraggError, load_run
 
 #: Of indices (reflections, 3) the amplitudes in electrons, (reflections,).
 Amplitudes = Callable[[NDArray[np.int16]], NDArray[np.float64]]
@@ -25,20 +17,13 @@ Amplitudes = Callable[[NDArray[np.int16]], NDArray[np.float64]]
 def recorded_amplitudes(path: Path) -> Amplitudes | None:
     """The structure factors of a recorded run; None where they, or what they were read from, are not there any more."""
     try:
-        run = load_run(path).simulation
-        factors, device = run.structure_factors, torch.device("cpu")
-        if isinstance(factors, ComputedStructureFactors):
-            laboratory = run.convention.place(run.experiment.detector)
-            factors = factors.reaching(reach(run.experiment, laboratory), run.experiment)
-        tables = factors.prepare(run.experiment, device, torch.float64)
+        simulation = load_run(path).simulation.evolve(device="cpu", precision="double")
+        simulation.layout()
     except OpenBraggError:
         return None
-    if isinstance(factors, InterpolatingStructureFactors):
-        tables = factors.without_interpolation(tables)
 
     def amplitudes(indices: NDArray[np.int16]) -> NDArray[np.float64]:
-        miller = Miller(*torch.as_tensor(indices.astype(np.float64)).unbind(1))
-        found: NDArray[np.float64] = factors.amplitude(miller, miller, tables).abs().numpy()
+        found: NDArray[np.float64] = simulation.amplitudes(indices).numpy()
         return found
 
     return amplitudes

@@ -8,6 +8,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from openbragg.reflections import Face, finest_spacing, place_rays
+
 if TYPE_CHECKING:
     from openbragg import Laboratory
 
@@ -65,6 +67,20 @@ class Geometry:
     cell: NDArray[np.float64] | None = None
     source: str
 
+    def faces(self) -> tuple[Face, ...]:
+        """The panels, for `openbragg.engine.reflections`."""
+        return tuple(
+            Face(
+                origin=panel.origin,
+                fast=panel.fast,
+                slow=panel.slow,
+                normal=np.cross(panel.fast, panel.slow),
+                pixel_size=panel.pixel_size,
+                pixels=panel.pixels,
+            )
+            for panel in self.panels
+        )
+
 
 def geometry_of(
     laboratory: Laboratory, *, wavelength: float, start: float, range_: float, source: str, cell: Any = None
@@ -100,17 +116,9 @@ def on_detector(geometry: Geometry, directions: NDArray[np.float64]) -> tuple[ND
     Places (fast, slow) in the image, in pixels from the outer corner of the first, each (rays,); NaN for rays that meet
     no panel.
     """
-    places = np.full((2, len(directions)), np.nan)
-    for panel in geometry.panels:
-        normal = np.cross(panel.fast, panel.slow)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            times = (panel.origin @ normal) / (directions @ normal)
-            spots = times[:, np.newaxis] * directions - panel.origin
-            fast, slow = (spots @ axis / panel.pixel_size for axis in (panel.fast, panel.slow))
-            hit = (times > 0.0) & (fast >= 0.0) & (fast < panel.pixels[1]) & (slow >= 0.0) & (slow < panel.pixels[0])
-        hit &= np.isnan(places[0])
-        places[:, hit] = fast[hit] + panel.first[1], slow[hit] + panel.first[0]
-    return places[0], places[1]
+    numbers, places = place_rays(geometry.faces(), directions)
+    first = np.array([panel.first for panel in geometry.panels])[numbers]
+    return places[:, 0] + first[:, 1], places[:, 1] + first[:, 0]
 
 
 def all_finite(geometry: Geometry) -> bool:
@@ -122,15 +130,9 @@ def all_finite(geometry: Geometry) -> bool:
 
 
 def finest_resolution(geometry: Geometry) -> float:
-    """The smallest d spacing at a corner of a panel, in metres."""
-    largest = 0.0
-    for panel in geometry.panels:
-        slow, fast = panel.pixels
-        for i, j in ((0, 0), (fast, 0), (0, slow), (fast, slow)):
-            corner = panel.origin + panel.pixel_size * (i * panel.fast + j * panel.slow)
-            scattered = corner / np.linalg.norm(corner) - geometry.beam
-            largest = max(largest, float(np.linalg.norm(scattered)) / geometry.wavelength)
-    return 1.0 / largest if largest > 0.0 else np.inf
+    """The smallest d spacing on a panel, in metres."""
+    incident = geometry.beam[np.newaxis] / geometry.wavelength
+    return min((finest_spacing(face.points(), incident) for face in geometry.faces()), default=np.inf)
 
 
 def _numbers(tensor: Any) -> NDArray[np.float64]:

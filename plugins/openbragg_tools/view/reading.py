@@ -17,7 +17,7 @@ from openbragg_tools.view.geometry import Geometry, PlacedPanel, geometry_of
 from openbragg_tools.view.prediction import Spots, predict
 
 if TYPE_CHECKING:
-    from openbragg.commands import Registry
+    from openbragg import Registry
 
 #: So many images of a file are shown when nobody says which.
 MOST_IMAGES = 20
@@ -129,7 +129,7 @@ def _shown(path: Path, frame: Frame, recorded: Recorded | None, files: Files) ->
     if hidden is not None:
         frame = attrs.evolve(frame, masked=hidden if frame.masked is None else frame.masked | hidden)
     geometry = recorded_geometry(recorded, frame.number or number or 1)
-    spots = predict(geometry, recorded.tolerance(), float(recorded.experiment.sampling.resolution_limit))
+    spots = predict(geometry, recorded.margin(), float(recorded.experiment.sampling.resolution_limit))
     amplitudes = files.crystals.amplitudes(recorded.path)
     if amplitudes is not None:
         spots = spots.with_amplitudes(amplitudes(spots.indices))
