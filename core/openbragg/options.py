@@ -185,12 +185,14 @@ def option(
     stdout: bool = False,
     role: str = "",
     eq: Any = None,
+    converter: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Declare a field that is an option; see `OptionSpec` for the arguments.
 
     ``default`` is in SI; that of a flag that may be given several times is an empty tuple. A field without flags can be
     set from Python only. A number without a rule must still be finite: NaN and infinity are refused here, where they
-    enter. ``eq`` says how values are compared, as in `attrs.field`.
+    enter. ``eq`` says how values are compared, and ``converter`` makes another value of what Python gives, both as in
+    `attrs.field`.
 
     Raises
     ------
@@ -221,7 +223,9 @@ def option(
     )
     if several and default is None:
         default = ()
-    return attrs.field(default=default, metadata={_KEY: spec}, validator=_check, kw_only=True, eq=eq)
+    return attrs.field(
+        default=default, metadata={_KEY: spec}, validator=_check, converter=converter, kw_only=True, eq=eq
+    )
 
 
 def option_spec(attribute: attrs.Attribute[Any]) -> OptionSpec | None:
@@ -247,7 +251,11 @@ def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
         if spec.whole is not None and not spec.whole.accepts(value):
             raise InputError(f"{where}: expected {spec.whole.text}, got {quoted(value)}")
         return
-    for single in singles(value):
+    numbers = singles(value)
+    one = spec.length == 1 and not spec.components and not spec.several and spec.type in (float, int)
+    if one and len(numbers) != 1:
+        raise InputError(f"{where}: expected one number, got {len(numbers)}")
+    for single in numbers:
         if spec.rule is not None and not spec.rule.accepts(single):
             raise InputError(f"{where}: expected {spec.rule.text}, got {single!r}")
     if spec.several and not isinstance(value, tuple):

@@ -330,3 +330,36 @@ def test_files_that_cannot_be_are_refused_before_anything_is_rendered(
         simulation().write(*files, **settings)
     assert words in str(refused.value)
     assert list(Path().iterdir()) == []
+
+
+ROWS: dict[str, tuple[Any, str, Any]] = {
+    "sources": (Beam, "sources", [[-1.0, 0.0, 0.0, 1.0, 1.2e-10], [-1.0, 0.01, 0.0, 2.0, 1.1e-10]]),
+    "short sources": (Beam, "sources", [[-1.0, 0.0, 0.0], [-1.0, 0.01, 0.0]]),
+    "cell": (Crystal, "cell", [3e-9, 4e-9, 5e-9, 1.4, 1.6, 1.7]),
+    "misset": (Crystal, "misset", [0.1, 0.2, 0.3]),
+    "cells": (Crystal, "cells", [4.0, 4.0, 4.0]),
+    "matrix": (Crystal, "reciprocal_vectors", [[2e8, 0.0, 0.0], [0.0, 2e8, 1e7], [0.0, 0.0, 2e8]]),
+    "rotation": (Detector, "rotation", [0.1, 0.0, 0.2]),
+    "beam centre": (Detector, "beam_centre", [6e-3, 8e-3]),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rows", ROWS)
+def test_rows_of_numbers_are_lists_arrays_or_tensors(rows: str) -> None:
+    cls, field, values = ROWS[rows]
+    part = cls.__name__.lower()
+    images = []
+    for kind in (list, np.array, torch.tensor):
+        asked = attrs.evolve(getattr(experiment(), part), **{field: kind(values)})
+        made = Simulation(attrs.evolve(experiment(), **{part: asked}), structure_factors=FACTORS, engine="eager")
+        images.append(made.photons())
+    # What is worked out of arrays and of numbers may differ in the last bit.
+    torch.testing.assert_close(images[1], images[0], rtol=1e-5, atol=0.0)
+    torch.testing.assert_close(images[2], images[0], rtol=1e-5, atol=0.0)
+
+
+def test_several_numbers_where_one_is_meant_are_refused() -> None:
+    for wrong in ([0.1, 0.2, 0.3], np.array([0.1, 0.2]), torch.tensor([0.1, 0.2])):
+        with pytest.raises(openbragg.InputError, match="mosaic_spread: expected one number, got"):
+            experiment(mosaic_spread=wrong)

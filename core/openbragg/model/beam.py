@@ -13,13 +13,29 @@ from openbragg.options import COUNT_OR_NONE, FINITE, FRACTION, NOT_NEGATIVE, POS
 DEFAULT_FLUENCE = 125932015286227086360700780544.0
 
 
+#: x, y, z, weight and wavelength.
+_SOURCE_NUMBERS = 5
+
+
 def _are_sources(rows: Any) -> bool:
-    return all(0 < len(row) <= 5 and all(value is None or _is_number(value) for value in row) for row in rows)
+    whole = all(0 < len(row) <= _SOURCE_NUMBERS for row in rows)
+    return whole and all(value is None or _is_number(value) for row in rows for value in row)
 
 
 def _is_number(value: Any) -> bool:
     numbers = singles(value)
     return len(numbers) == 1 and FINITE.accepts(numbers[0])
+
+
+def _rows(given: Any) -> Any:
+    """Sources as rows of five: None for what a row does not say, an array's or a tensor's numbers one by one."""
+    if given is None or isinstance(given, str):
+        return given
+    try:
+        rows = [list(row) for row in given]
+    except TypeError:
+        return given
+    return tuple((*row, *(None,) * (_SOURCE_NUMBERS - len(row))) for row in rows)
 
 
 _SOURCES = Rule("rows of x, y, z, weight and wavelength", _are_sources)
@@ -123,6 +139,7 @@ class Beam:
         type=str,
         input=True,
         whole=_SOURCES,
+        converter=_rows,
         metavar="FILE",
         help="Sources one by one, instead of divergence and dispersion: x y z, weight, wavelength (m).",
     )
