@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,6 +16,7 @@ from openbragg.cli.loading import load_torch
 from openbragg.cli.reference_flags import Given, as_the_reference_reads
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, WithoutEffect
+from openbragg.cli.words import warn
 from openbragg.model import Crystal, Experiment
 from openbragg.orchestrator.described import described_summary
 from openbragg.orchestrator.quirks import notice, parse_compat
@@ -59,8 +60,10 @@ class CommandLine:
         """An object of an attrs class, from those of the flags that are its options."""
         return construct(cls, assignments_of(self.words))
 
-    def simulation(self) -> Simulation:
+    def simulation(self, announce: Callable[[str], None] | None = None) -> Simulation:
         """The simulation that the flags describe; loads torch.
+
+        What cannot wait, as that code is being compiled, is said on stderr unless `announce` is given to say it.
 
         Raises
         ------
@@ -86,6 +89,7 @@ class CommandLine:
             engine=computation.engine,
             threads=computation.threads,
             cull=computation.cull,
+            announce=announce or (lambda line: warn(f"notice: {line}")),
             words=CommandWords(
                 arguments=tuple(word for option, values in self.words for word in (option.opts[0], *values)),
                 inputs=tuple(

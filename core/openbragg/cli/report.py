@@ -25,6 +25,10 @@ class Said:
         self.lines: list[str] = []
         self._keys: set[str] = set()
 
+    def say_at_once(self, line: str) -> None:
+        """Say a line that cannot wait."""
+        self.say([line])
+
     def say(self, lines: Iterable[str]) -> None:
         """Say those lines that were not said yet."""
         for line in lines:
@@ -33,14 +37,6 @@ class Said:
                 self._keys.add(key)
                 self.lines.append(line)
                 warn(f"notice: {line}")
-
-
-def said_once(lines: Iterable[str]) -> list[str]:
-    """Say lines on stderr, and return them."""
-    said = list(lines)
-    for line in said:
-        warn(f"notice: {line}")
-    return said
 
 
 def report(rendering: Rendering, selected: Selected, wanted: list[Output]) -> None:

@@ -40,7 +40,8 @@ def simulate_series(registry: Registry, line: CommandLine, recorded: tuple[Prove
     truths = outputs.requested(line.selected.truths)
     outputs.check([*(file for each in wanted for file in SeriesOutput(each, choice.images).checked()), *truths])
 
-    simulation = line.simulation()
+    said = Said()
+    simulation = line.simulation(said.say_at_once)
     from openbragg.orchestrator.series_job import prepare_series
 
     record = Path(settings.record) if settings.record is not None else None
@@ -57,7 +58,6 @@ def simulate_series(registry: Registry, line: CommandLine, recorded: tuple[Prove
         tracers=line.selected.tracers,
     )
     line.notices[:0] = replay.notices() if replay is not None else []
-    said = Said()
     said.say([*line.notices, *job.simulation.layout().choices.notices])
     with (
         _whole_images(job),

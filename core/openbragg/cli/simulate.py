@@ -13,8 +13,8 @@ from openbragg.cli.progress import progress_bar
 from openbragg.cli.reference_flags import BEGINNINGS, Given
 from openbragg.cli.registry import simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
+from openbragg.cli.report import Said
 from openbragg.cli.report import report as print_report
-from openbragg.cli.report import said_once
 from openbragg.cli.selection import images_to_write
 from openbragg.cli.series import simulate_series
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
@@ -69,7 +69,8 @@ def simulate(
     truths = outputs.requested(line.selected.truths)
     outputs.check([*wanted, *truths, *timings])
 
-    simulation = line.simulation()
+    said = Said()
+    simulation = line.simulation(said.say_at_once)
     from openbragg.orchestrator.job import prepare_job
     from openbragg.orchestrator.stopwatch import Stopwatch
     from openbragg.orchestrator.timings import write_timings
@@ -86,12 +87,12 @@ def simulate(
     rendering.choices.made.update(line.made)
     with stopwatch.stage("noise"):
         pictures = job.pictures(rendering)
-    said = said_once([*line.notices, *rendering.choices.notices])
+    said.say([*line.notices, *rendering.choices.notices])
     if printing:
         _print_pixels(rendering, printout.pixel)
     with stopwatch.stage("write"):
         job.write(rendering, pictures)
-    for text in job.record(rendering, pictures, said):
+    for text in job.record(rendering, pictures, said.lines):
         warn(f"notice: {text}")
     for file in timings:
         write_timings(file.path, rendering, simulation.precision, str(simulation.device), simulation.threads, stopwatch)

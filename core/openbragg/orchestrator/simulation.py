@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from openbragg.orchestrator.tracing import trace_of
 from openbragg.orchestrator.writing import draw_counts
 from openbragg.roles import PixelTrace, PredictedReflections
 
+_LOG = logging.getLogger("openbragg")
 #: The parts of an experiment, which `Simulation.evolve` takes by their names.
 _PARTS = tuple(attribute.name for attribute in attrs.fields(Experiment))
 
@@ -80,6 +82,9 @@ class Simulation(Composition):
     cull
         Leave out orientations that hardly matter: the largest error of a pixel as a part of the panel's largest one,
         above 0 and below 1. By default nothing is left out; see docs/explanation/cull.md.
+    announce
+        Called with a line that cannot wait, before code is compiled: what takes so long. The logger ``openbragg`` says
+        it by default.
 
     Raises
     ------
@@ -89,6 +94,7 @@ class Simulation(Composition):
     """
 
     words: CommandWords | None = attrs.field(default=None, kw_only=True, repr=False)
+    announce: Callable[[str], None] = attrs.field(default=_LOG.warning, kw_only=True, repr=False)
     _prepared: _Prepared = attrs.field(factory=_Prepared, kw_only=True, repr=False)
 
     # What it is made of, prepared
@@ -351,8 +357,13 @@ class Simulation(Composition):
     def _engine(self) -> Engine:
         prepared = self._prepared
         if prepared.engine is None:
-            prepared.engine = Engine(name=self.engine, threads=self.threads, notices=prepared.notices.append)
+            prepared.engine = Engine(name=self.engine, threads=self.threads, notices=self._hear)
         return prepared.engine
+
+    def _hear(self, line: str) -> None:
+        """Say what the engine says at once, and keep it."""
+        self._prepared.notices.append(line)
+        self.announce(line)
 
     def _heard(self) -> list[str]:
         """What the engine said since it was last asked, kept for `notices`."""
