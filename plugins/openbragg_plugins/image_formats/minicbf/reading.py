@@ -1,4 +1,4 @@
-"""miniCBF images read: a CIF header with the lines of a PILATUS, then pixels in byte-offset compression."""
+"""CBF images read: a CIF header with the lines of a PILATUS, then pixels in one of CBF's compressions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from openbragg import Geometry, ImageSource, InputError, ReadImage, quoted, read
 from openbragg_plugins.image_formats.arrays import check_size
 from openbragg_plugins.image_formats.camera import Camera, upright_geometry
 from openbragg_plugins.image_formats.minicbf.byte_offset import LONGEST, from_byte_offsets
+from openbragg_plugins.image_formats.minicbf.packed import unpacked
 
 _LONGEST_HEADER = 1 << 20
 #: The compressed pixels begin after these bytes.
 _PIXELS = b"\x0c\x1a\x04\xd5"
+#: How the compression of packed pixels is called, that of its second version included.
+_PACKED = b"x-CBF_PACKED"
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?)"
 #: What a line of the header says, after its mark: its name followed by numbers.
 _LINES = {
@@ -41,7 +44,9 @@ _FIELD = re.compile(rb"(?mi)^(X-Binary-[A-Za-z-]+|Content-MD5)\s*:\s*(.*?)\s*$")
 
 
 def read_cbf(source: ImageSource) -> ReadImage:
-    """Read a miniCBF image of 32-bit whole numbers; negative ones are masked.
+    """Read a CBF image of 32-bit whole numbers; negative ones are masked.
+
+    Pixels in byte-offset compression, as PILATUS and EIGER have them, are read here, packed ones by the library pycbf.
 
     Raises
     ------
@@ -56,8 +61,11 @@ def read_cbf(source: ImageSource) -> ReadImage:
             raise InputError(f"{path}: the CBF has no binary section")
         header, start = start[:begin], start[begin + len(_PIXELS) :]
         fields = {name.lower(): value.decode("latin-1") for name, value in _FIELD.findall(header)}
-        if b"x-CBF_BYTE_OFFSET" not in header:
-            raise InputError(f"{path}: expected pixels in byte-offset compression (x-CBF_BYTE_OFFSET)")
+        packed = _PACKED in header
+        if b"x-CBF_BYTE_OFFSET" not in header and not packed:
+            raise InputError(
+                f"{path}: expected pixels in byte-offset or packed compression (x-CBF_BYTE_OFFSET, x-CBF_PACKED)"
+            )
         kind = fields.get(b"x-binary-element-type", "").strip('"').lower()
         if kind != "signed 32-bit integer":
             raise InputError(f'{path}: expected pixels of type "signed 32-bit integer", got {quoted(kind)}')
@@ -74,7 +82,10 @@ def read_cbf(source: ImageSource) -> ReadImage:
     digest = fields.get(b"content-md5")
     if digest and _bytes_of(digest) != hashlib.md5(content, usedforsecurity=False).digest():
         raise InputError(f"{path}: the pixels are damaged: their checksum is not the one in the file")
-    pixels = from_byte_offsets(np.frombuffer(content, dtype=np.uint8))
+    if packed:
+        pixels = unpacked(path, header + _PIXELS + content, slow * fast)
+    else:
+        pixels = from_byte_offsets(np.frombuffer(content, dtype=np.uint8))
     if pixels.size != slow * fast:
         raise InputError(f"{path}: expected {slow * fast} pixels ({fast} x {slow}), the file holds {pixels.size}")
     pixels = pixels.reshape(slow, fast)
