@@ -36,10 +36,8 @@ def unpacked(path: Path, content: bytes, pixels: int) -> np.ndarray[Any, np.dtyp
         When pycbf is not installed, or cannot take them out.
     """
     if find_spec("pycbf") is None:
-        raise InputError(
-            f"{path}: pycbf is not installed, which reads packed CBF images: pip install 'openbragg[images]'"
-        )
-    import pycbf
+        raise InputError(f"{path}: pycbf is not installed, which reads packed CBF images: {_INSTALL}")
+    pycbf: Any = import_module("pycbf")
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "image.cbf"
