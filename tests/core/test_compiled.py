@@ -431,7 +431,8 @@ def test_code_that_is_there_runs_without_the_compiler(tmp_path: Path, calls: lis
 
 def test_a_worker_process_uses_one_thread() -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(default_threads) == 1
+        # A worker that cannot begin would be waited for without an end.
+        assert pool.apply_async(default_threads).get(timeout=300) == 1
 
 
 def test_threads_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
