@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.hkl_table import checked_reflections, write_hkl_table
     from openbragg.orchestrator.image_series import ImageSeries
     from openbragg.orchestrator.images import read_image, read_images
+    from openbragg.orchestrator.layout import Layout
     from openbragg.orchestrator.outputs import write_file
     from openbragg.orchestrator.pictures import Picture, read_picture
     from openbragg.orchestrator.previews import scale_end, scale_ends, write_png
@@ -114,6 +115,7 @@ _LATER = {
     "sin_pi": "openbragg.engine.numerics",
     "sphere_transform": "openbragg.engine.numerics",
     "ImageSeries": "openbragg.orchestrator.image_series",
+    "Layout": "openbragg.orchestrator.layout",
     "Rendering": "openbragg.orchestrator.rendering",
     "Simulation": "openbragg.orchestrator.simulation",
     "from_flags": "openbragg.cli.from_flags",
@@ -189,6 +191,7 @@ __all__ = [
     "Laboratory",
     "Lattice",
     "LatticeShape",
+    "Layout",
     "ListedStructureFactors",
     "Miller",
     "Modules",

@@ -363,3 +363,40 @@ def test_several_numbers_where_one_is_meant_are_refused() -> None:
     for wrong in ([0.1, 0.2, 0.3], np.array([0.1, 0.2]), torch.tensor([0.1, 0.2])):
         with pytest.raises(openbragg.InputError, match="mosaic_spread: expected one number, got"):
             experiment(mosaic_spread=wrong)
+
+
+def test_backgrounds_alone_are_what_they_add() -> None:
+    water = openbragg.plugin("backgrounds", "water", thickness=1e-4)
+    made = simulation().evolve(backgrounds=water)
+    alone = made.evolve(backgrounds=()).photons()
+    torch.testing.assert_close(made.photons() - alone, made.background(), rtol=1e-9, atol=1e-9 * float(alone.max()))
+    assert float(made.evolve(backgrounds=()).background().max()) == 0.0
+
+
+def test_the_spacing_of_a_pixel_is_that_of_its_only_term() -> None:
+    made = simulation().evolve(sampling=Sampling(oversample=1))
+    vector = torch.stack([component.reshape(()) for component in made.trace(1, 2).terms.scattering])
+    assert float(made.spacing()[1, 2]) == pytest.approx(1.0 / float(vector.norm()), rel=1e-12)
+    gap = attrs.evolve(made.experiment.detector, gaps=((0, 3, 2, 2),))
+    spacing = made.evolve(detector=gap).spacing()
+    assert bool(spacing[2, :4].isnan().all()) and int(spacing.isnan().sum()) == 4
+
+
+@pytest.mark.usefixtures("_folder")
+def test_a_detector_by_name_is_recorded_as_such() -> None:
+    for number, thickness in enumerate(({}, {"sensor_thickness": 3e-4})):
+        detector = openbragg.detector_preset("eiger2-1m", **thickness, distance=0.1)
+        region = Sampling(oversample=1, region=(10, 14, 10, 14))
+        parts = {"detector": detector, "sampling": region}
+        made = Simulation(attrs.evolve(experiment(), **parts), structure_factors=FACTORS, engine="eager")
+        said = made.write(floatfile=f"{number}.bin", record=f"{number}.json")
+        assert not any("cannot repeat" in line for line in said)
+        again = run("simulate", "--from", f"{number}.json", "-floatfile", "again.bin")
+        assert again.status == 0, again.err
+        assert Path("again.bin").read_bytes() == Path(f"{number}.bin").read_bytes()
+
+
+@pytest.mark.usefixtures("_folder")
+def test_two_files_of_one_kind_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"a\.refl and a\.csv are the same kind of file"):
+        simulation().write(truth=("a.refl", "a.csv"))

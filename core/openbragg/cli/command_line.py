@@ -15,7 +15,7 @@ from openbragg.cli.geometry import place_as_described, read_described, read_name
 from openbragg.cli.loading import load_torch
 from openbragg.cli.reference_flags import Given, as_the_reference_reads
 from openbragg.cli.selection import Selected, select
-from openbragg.cli.settings import Computation, WithoutEffect
+from openbragg.cli.settings import Computation, SeriesChoice, WithoutEffect
 from openbragg.cli.words import warn
 from openbragg.model import Crystal, Experiment
 from openbragg.orchestrator.described import described_summary
@@ -55,6 +55,12 @@ class CommandLine:
     def notices(self) -> list[str]:
         """What the user should know so far; a command says it, and may add to it."""
         return self.selected.notices
+
+    @property
+    def images(self) -> int | None:
+        """How many images a series has; None for a single one."""
+        choice: SeriesChoice = self.options(SeriesChoice)
+        return choice.images
 
     def options(self, cls: Any) -> Any:
         """An object of an attrs class, from those of the flags that are its options."""

@@ -18,6 +18,9 @@ from openbragg.roles import Registry
 def simulation_command(cls: Any, registry: Registry) -> click.Command:
     """Make a command that takes the flags of ``simulate``, and those that its class declares, which win over aliases.
 
+    A class attribute ``of_series = True`` says that it minds ``-images`` itself, which `CommandLine.images` tells;
+    otherwise a notice says that the first image is taken.
+
     When the command is called, an object of the class is made from its flags, and its ``run`` is called with the
     command line: a `CommandLine`, of which ``simulation()`` is what the other flags describe.
 
@@ -51,6 +54,8 @@ def simulation_command(cls: Any, registry: Registry) -> click.Command:
         for flag, values in assignments_of(words):
             if flag.owner is not cls and flag.spec.output and flag.spec.output not in getattr(cls, "writes", ()):
                 line.notices.append(f"{flag.spellings[0]} {' '.join(values)} is not written by openbragg {cls.name}")
+        if line.images is not None and not getattr(cls, "of_series", False):
+            line.notices.append(f"-images {line.images}: openbragg {cls.name} takes the first image")
         construct(cls, assignments_of(words)).run(line)
 
     return ReplayingCommand(

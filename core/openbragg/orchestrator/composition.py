@@ -87,8 +87,8 @@ def _structure_factors(chosen: StructureFactors | Path | str) -> StructureFactor
     return made
 
 
-def _backgrounds(chosen: Iterable[Background | str] | str) -> tuple[Background, ...]:
-    if isinstance(chosen, str):
+def _backgrounds(chosen: Iterable[Background | str] | Background | str) -> tuple[Background, ...]:
+    if isinstance(chosen, str | Background):
         chosen = [chosen]
     return tuple(plugin_of("backgrounds", each) for each in chosen)
 

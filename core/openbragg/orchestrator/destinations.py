@@ -55,10 +55,10 @@ def destinations(
     values: dict[Any, dict[str, Any]] = {}
     for name in names:
         found, field = _by_name(registry, _IMAGES, Path(name), "photons" if noise.name == _SILENCE else "counts")
-        values.setdefault(found.cls, {})[field] = Path(name)
+        _name(values, found, field, Path(name))
     for name in truth:
         found, field = _by_name(registry, _TRUTHS, Path(name), "truth")
-        values.setdefault(found.cls, {})[field] = Path(name)
+        _name(values, found, field, Path(name))
     flags = _flags(registry)
     for flag, value in (settings or {}).items():
         if flag not in flags:
@@ -87,6 +87,13 @@ def refuse_unsayable(formats: Iterable[Any], experiment: Experiment) -> None:
         reason = asked(experiment) if given and asked is not None else None
         if reason is not None:
             raise UsageError(f"{given[0].flags[0]}: {reason}")
+
+
+def _name(values: dict[Any, dict[str, Any]], found: Found, field: str, path: Path) -> None:
+    """Name a file of a format, which writes one of a kind."""
+    other = values.setdefault(found.cls, {}).setdefault(field, path)
+    if other != path:
+        raise UsageError(f"{shown(str(other))} and {shown(str(path))} are the same kind of file: one is written")
 
 
 def _by_name(registry: Registry, hook: str, path: Path, content: str) -> tuple[Found, str]:

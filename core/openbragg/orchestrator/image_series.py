@@ -78,7 +78,7 @@ class ImageSeries:
         restart: bool = False,
         progress: Progress | None = None,
         **settings: Any,
-    ) -> list[str]:
+    ) -> tuple[str, ...]:
         """Render the images that are not there yet, and write their files; see docs/how-to/series.md.
 
         Parameters
@@ -122,7 +122,7 @@ class ImageSeries:
         )
         job.write(said.extend, progress)
         said.extend(job.record(list(dict.fromkeys(said))))
-        return list(dict.fromkeys(said))
+        return tuple(dict.fromkeys(said))
 
 
 def installed_tracers(registry: Registry) -> list[tuple[Tracer, str]]:

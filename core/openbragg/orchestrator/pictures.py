@@ -31,7 +31,7 @@ class Picture:
     header: dict[str, str]
 
 
-def read_picture(path: Path, shape: tuple[int, int] | None = None) -> Picture:
+def read_picture(path: Path, shape: tuple[int, int] | None = None, number: int = 1) -> Picture:
     """Read an image of any format that an installed plugin reads, as `openbragg.read_image` does.
 
     Masked pixels are 0, as they are in formats that have no mark for them.
@@ -43,13 +43,16 @@ def read_picture(path: Path, shape: tuple[int, int] | None = None) -> Picture:
     shape
         Pixels (slow, fast) of a raw image; without it, a raw image is square. The other kinds have theirs in the file.
 
+    number
+        Which image of a file that holds several, from 1.
+
     Raises
     ------
     InputError
         When the file cannot be read, is cut short, does not have the size that its header or `shape` says, or holds
         values that are not finite or beyond single precision.
     """
-    image = read_image(path, shape=shape)
+    image = read_image(path, number=number, shape=shape)
     pixels = image.pixels
     if image.masked is not None:
         pixels = np.where(image.masked, pixels.dtype.type(0), pixels)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import torch
 
 from openbragg.engine.compiled.engine import Engine
+from openbragg.engine.rays import Part, positions, unit_components
 from openbragg.errors import UsageError
+from openbragg.model.vectors import scalar
 from openbragg.orchestrator.frame import Shown, assembled
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.rendering import render_panels
@@ -44,6 +47,27 @@ def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> t
     images = layout.backgrounds.added_to_parts(tuple(panel.image for panel in panels), parts)
     frame = assembled(images, layout.panels)
     return frame[rows.to(frame.device), columns.to(frame.device)].reshape(torch.as_tensor(slow).shape)
+
+
+def spacings(layout: Layout) -> torch.Tensor:
+    """The d spacing of each pixel's middle; see `Simulation.spacing`."""
+    plan = layout.plan
+    middle = attrs.evolve(plan, subpixels=torch.full_like(plan.subpixels[:1], 0.5))
+    beam = layout.laboratory.beam.to(plan.device)
+    wavelength = scalar(layout.experiment.beam.wavelength).to(plan.device)
+    images = []
+    for panel in middle.panels:
+        rows, columns = (torch.arange(count, dtype=torch.float64, device=plan.device) for count in panel.pixels)
+        slow, fast = (places.reshape(-1) for places in torch.meshgrid(rows, columns, indexing="ij"))
+        direction, _ = unit_components(positions(middle, panel, slow, fast, Part()))
+        # The front of the sensor is the first of its layers.
+        vector = torch.stack([component[0].reshape(-1) for component in direction], dim=-1)
+        images.append((wavelength / (vector - beam).norm(dim=-1)).reshape(panel.pixels))
+    frame = assembled(images, layout.panels)
+    absent = layout.experiment.detector.absent()
+    if absent is not None:
+        frame = torch.where(torch.as_tensor(absent, device=frame.device), torch.nan, frame)
+    return frame
 
 
 def _depends_on_others(layout: Layout) -> bool:

@@ -15,11 +15,12 @@ from openbragg.model import Experiment
 from openbragg.orchestrator.cell_amplitudes import cell_amplitudes
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.destinations import destinations
+from openbragg.orchestrator.frame import assembled
 from openbragg.orchestrator.image_series import ImageSeries, installed_tracers, several
 from openbragg.orchestrator.job import prepare_job
 from openbragg.orchestrator.layout import Base, Layout, lay_out
 from openbragg.orchestrator.parameters import derivatives
-from openbragg.orchestrator.pixels import photons_of_pixels
+from openbragg.orchestrator.pixels import photons_of_pixels, spacings
 from openbragg.orchestrator.prediction import predict
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, render_layout
@@ -214,6 +215,21 @@ class Simulation(Composition):
             given = self.experiment.sampling.seed
             seed = given if given is not None else clock_seed()
         return draw_counts(photons.detach(), self.layout().experiment, self.noise, seed)
+
+    def background(self) -> torch.Tensor:
+        """Expected photons of the backgrounds alone, of the stored frame, (slow, fast); nothing else is rendered."""
+        layout = self.layout()
+        dark = [
+            torch.zeros(panel.pixels, dtype=layout.dtype, device=layout.plan.device) for panel in layout.plan.panels
+        ]
+        return assembled(layout.backgrounds.added_to(tuple(dark)), layout.panels)
+
+    def spacing(self) -> torch.Tensor:
+        """The d spacing that each pixel's middle sees at the beam's wavelength and direction, in metres, (slow, fast).
+
+        It is float64, infinite in the direct beam, and NaN where there is no pixel.
+        """
+        return spacings(self.layout())
 
     def pixels(self, slow: Any, fast: Any) -> torch.Tensor:
         """Expected photons of some pixels alone.

@@ -9,8 +9,10 @@ from typing import Any
 
 import attrs
 
+from openbragg.model import Detector, Experiment
 from openbragg.model.scalars import is_tensor, plain
 from openbragg.options import OptionSpec, options_of
+from openbragg.orchestrator.detectors import named_detectors
 from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.renders import Renders, roles_of
 from openbragg.roles import Registry
@@ -46,7 +48,8 @@ def spelled(
         for hook, plugin in roles_of(simulation):
             if hook == role.hook:
                 words += _plugin(registry, hook, plugin)
-    for part in (experiment.detector, experiment.beam, experiment.crystal, experiment.scan, experiment.sampling):
+    words += _detector(registry, experiment)
+    for part in (experiment.beam, experiment.crystal, experiment.scan, experiment.sampling):
         words += _options(part)
     if simulation.compat:
         words += ["-compat", ",".join(sorted(simulation.compat))]
@@ -63,6 +66,33 @@ def spelled(
     for output in wanted:
         words += _output(output)
     return tuple(words)
+
+
+def _detector(registry: Registry, experiment: Experiment) -> list[str]:
+    """The flags of the detector; of one that is known by name, that name and what differs."""
+    detector = experiment.detector
+    try:
+        return list(_options(detector))
+    except UnspeakableError:
+        wavelength = plain(experiment.beam.wavelength)
+        for name, description in named_detectors(registry).descriptions().items():
+            said = description.settings(wavelength)
+            for settings in (said, description.settings()):
+                if all(_equal(getattr(detector, field), value) for field, value in settings.items()):
+                    fields = {attribute.name: attribute.default for attribute in attrs.fields(type(detector))}
+                    blank = attrs.evolve(detector, **{field: fields[field] for field in settings})
+                    return ["-detector", name, *_options(blank), *(_sensor(detector) if settings != said else ())]
+        raise
+
+
+def _sensor(detector: Detector) -> Iterator[str]:
+    """The flags of a sensor, also where it is as by default: a detector by its name has another."""
+    specs = dict(options_of(type(detector)))
+    thickness, depth = detector.sensor_thickness, detector.attenuation_length
+    yield from _option("Detector.sensor_thickness", specs["sensor_thickness"], thickness)
+    surface = depth is None and plain(thickness) == 0.0
+    depth = "inf" if surface else thickness if depth is None else depth
+    yield from _option("Detector.attenuation_length", specs["attenuation_length"], depth)
 
 
 def _plugin(registry: Registry, hook: str, plugin: Any) -> Iterator[str]:

@@ -20,7 +20,7 @@ class Command(Plugin, Protocol):
     simulation and what draws pictures are imported where they are used.
 
     The option fields of the class are flags of this command alone. A command that takes the flags of ``simulate`` too
-    has `openbragg.simulation_command` make it.
+    has `openbragg.commands.simulation_command` make it.
     """
 
     @classmethod

@@ -20,6 +20,7 @@ from openbragg.testing.backgrounds import (
     check_panel_place,
     make_rays,
 )
+from openbragg.testing.commands import Finished, run_command
 from openbragg.testing.conventions import (
     check_beam_centre_round_trip,
     check_beam_pivot_keeps_the_spot,
@@ -110,6 +111,7 @@ from openbragg.testing.tracers import (
 from openbragg.testing.truth_formats import check_truth_format, make_truth
 
 __all__ = [
+    "Finished",
     "background_photons",
     "check_background",
     "check_background_photons",
@@ -190,4 +192,5 @@ __all__ = [
     "make_rays",
     "make_trace",
     "make_truth",
+    "run_command",
 ]

@@ -10,6 +10,7 @@ from openbragg.errors import OpenBraggError
 from openbragg.model import Detector
 from openbragg.model.absorption import attenuates, attenuation_length
 from openbragg.options import options_of
+from openbragg.orchestrator.detectors import named_detectors
 from openbragg.orchestrator.registry import default_registry
 from openbragg.roles import DetectorDescription, DetectorFamily
 from openbragg.testing.assertions import require
@@ -18,6 +19,8 @@ from openbragg.units import unit
 
 #: Photon energies, in electronvolts, at which a sensor that is named must absorb.
 _ENERGIES = (6000.0, 9000.0, 12398.42, 18000.0, 25000.0)
+#: Neither a pixel nor a sensor is so large, in metres: what is was meant in other units.
+_LARGEST_PIXEL, _THICKEST = 0.05, 0.05
 #: Of a pixel: two panels that touch overlap by the rounding of their places.
 _TOUCHING = 1e-6
 
@@ -40,10 +43,13 @@ def check_detector(family: type[DetectorFamily]) -> None:
     described = family.detectors()
     require(isinstance(described, Mapping) and len(described) > 0, f"{title}.detectors() is not a mapping of detectors")
     require(described == family.detectors(), f"{title}.detectors() is not the same each time")
+    taken = {name: one.family.cls for name, one in named_detectors().found.items()}
     for name, description in described.items():
         good = isinstance(name, str) and name == name.lower() and name != "" and not set(name) & set(" _")
         require(good, f"{title}: {name!r} is not a name in lower case with dashes between words")
         require(isinstance(description, DetectorDescription), f"{title}: {name} is not a DetectorDescription")
+        other = taken.get(name)
+        require(other in (None, family), f"{name} is the name of a detector that is installed already")
         check_detector_frame(name, description)
         check_detector_panels(name, description)
         check_detector_sensor(name, description)
@@ -60,6 +66,7 @@ def check_detector_frame(name: str, description: DetectorDescription) -> None:
     )
     size = description.pixel_size
     require(math.isfinite(size) and size > 0.0, f"{name}: its pixel_size is not a number above 0: {size!r}")
+    require(size < _LARGEST_PIXEL, f"{name}: a pixel of {size:g} m; sizes are in metres, such as 75e-6")
     saturation = description.saturation
     require(
         saturation is None or (isinstance(saturation, int) and saturation > 0),
@@ -99,6 +106,7 @@ def check_detector_sensor(name: str, description: DetectorDescription) -> None:
     """A sensor has a material that is tabulated, a thickness, and a finite attenuation length at usual energies."""
     material, thickness = description.material, description.thickness
     require(math.isfinite(thickness) and thickness >= 0.0, f"{name}: its thickness is not 0 or more: {thickness!r}")
+    require(thickness < _THICKEST, f"{name}: a sensor of {thickness:g} m; its thickness is in metres, such as 450e-6")
     if not material:
         require(thickness == 0.0, f"{name} has a thickness and no material")
         return

@@ -68,6 +68,8 @@ class Settings:
         Pixels (slow, fast) of raw images.
     roi
         First and last pixel along fast, then along slow.
+    image
+        Which image of files that hold several, from 1; None for the first.
     resample
         Whether the second image is brought to the first's shape.
     threshold
@@ -87,6 +89,7 @@ class Settings:
     flags: tuple[str, ...] | None
     shape: tuple[int, int] | None
     roi: tuple[int, int, int, int] | None
+    image: int | None
     resample: bool
     threshold: float
     peak_distance: float

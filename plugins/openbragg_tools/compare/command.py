@@ -90,6 +90,12 @@ def _correlation(context: click.Context, parameter: click.Parameter, value: floa
 @click.option(
     "--roi", nargs=4, type=int, metavar="XMIN XMAX YMIN YMAX", help="Compare these pixels only; x is fast, y slow."
 )
+@click.option(
+    "--image",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Which image of files with several. Default: the first.",
+)
 @click.option("--resample", is_flag=True, help="Bring the second image to the first's shape, keeping its sum.")
 @click.option(
     "--threshold",

@@ -8,7 +8,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from openbragg import InputError, UsageError, read_picture, write_file
+from openbragg import InputError, UsageError, read_images, read_picture, write_file
 from openbragg.commands import warn
 from openbragg_tools.compare.agreement import NAMES, Settings, Side
 from openbragg_tools.compare.programs import KEPT, run_program
@@ -29,8 +29,17 @@ def read_files(words: tuple[str, ...], settings: Settings) -> tuple[Side, Side]:
     for word in words:
         if any(_is_same(Path(word), output) for output in settings.outputs()):
             raise UsageError(f"{word} would be overwritten: choose another folder with --output")
-    first, second = (Side(word, read_picture(Path(word), settings.shape).pixels) for word in words)
+    first, second = (_side(word, settings) for word in words)
     return first, second
+
+
+def _side(word: str, settings: Settings) -> Side:
+    """An image from a file, the first one unless another is asked for."""
+    if settings.image is None:
+        count = len(read_images(Path(word), shape=settings.shape))
+        if count > 1:
+            warn(f"notice: {word} has {count} images: the first is compared; --image compares another")
+    return Side(word, read_picture(Path(word), settings.shape, settings.image or 1).pixels)
 
 
 def run_commands(commands: tuple[str, str], settings: Settings) -> tuple[Side, Side]:

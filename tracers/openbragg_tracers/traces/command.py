@@ -38,6 +38,7 @@ class Trace:
     summary: ClassVar[str] = "Show what single pixels are made of."
     flags: ClassVar[tuple[str, ...]] = ()
     writes: ClassVar[tuple[str, ...]] = ("trace",)
+    of_series: ClassVar[bool] = True
 
     pixel: tuple[tuple[int, int], ...] = option(
         "--pixel",
@@ -51,6 +52,9 @@ class Trace:
     )
     brightest: int | None = option(
         "-brightest", type=int, rule=COUNT, unit="pixels", help="Render the image, and trace its brightest pixels."
+    )
+    image: int | None = option(
+        "--image", type=int, rule=COUNT, unit="images", help="Trace this image of a series, from 1. Default: the first."
     )
     tracer: tuple[str, ...] = option(
         "--tracer",
@@ -108,6 +112,10 @@ class Trace:
         from openbragg_tracers.traces.writing import log_text, to_json
 
         simulation = line.simulation()
+        if self.image is not None:
+            simulation = simulation.series(line.images or self.image).image(self.image)
+        elif line.images is not None:
+            line.notices.append(f"-images {line.images}: the first image is traced; --image traces another")
         if self.brightest is not None:
             found = brightest(simulation.photons(), self.brightest)
             pixels += [pixel for pixel in found if pixel not in pixels]
