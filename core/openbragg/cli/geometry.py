@@ -155,7 +155,8 @@ def with_described(camera: Settings, geometry: Geometry, assignments: Assignment
             raise UsageError(f"{flag.spellings[0]} and {by}: both describe the detector; leave one out")
         several = len(geometry.panels) > 1
         if several or geometry.gaps or "layout" in said[Detector]:
-            what = f"the {len(geometry.panels)} panels" if several else "the gaps" if geometry.gaps else "the segments"
+            oblique = "the oblique pixels" if geometry.panels[0].is_oblique() else "the segments"
+            what = f"the {len(geometry.panels)} panels" if several else "the gaps" if geometry.gaps else oblique
             _refuse_pixels(flag, f"{by}: {what} of {geometry.source}")
     mask = camera.get(Detector, {}).get("mask")
     if mask is not None:
