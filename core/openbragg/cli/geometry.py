@@ -111,7 +111,9 @@ def place_as_described(registry: Registry, given: Given, geometry: Geometry | No
     UsageError
         When another convention is asked for, or vectors of the detector are given.
     """
-    if geometry is None:
+    if geometry is not None and not geometry.panels:
+        selected.notices.extend(described_notices(geometry))
+    if geometry is None or not geometry.panels:
         if getattr(selected.roles.get(_CONVENTIONS), "name", "") == CONVENTION:
             raise UsageError(f"the convention {CONVENTION} places the detector as a file says: name it with -geometry")
         return
@@ -149,6 +151,8 @@ def with_described(camera: Settings, geometry: Geometry, assignments: Assignment
         When a flag beside it cannot be combined with its panels.
     """
     said = described_settings(geometry)
+    if not geometry.panels:
+        return {**camera, **{cls: {**camera.get(cls, {}), **values} for cls, values in said.items()}}
     by = _describing(assignments)
     for flag, _ in assignments:
         if flag.owner is DetectorChoice or (flag.owner is CameraFile and by != flag.spellings[0]):

@@ -101,7 +101,7 @@ class Geometry:
     source
         What messages call the file.
     panels
-        The panels, at least one.
+        The panels; none of a file that only has a unit cell.
     image
         Pixels (slow, fast) of the image's array; None for what the panels take.
     gaps
@@ -164,13 +164,13 @@ class Geometry:
     notices: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        if not self.panels:
+        if not (self.panels or self.cell):
             raise InputError(f"{self.source}: there is no panel")
         if len(self.panels) > MOST_PANELS:
             raise InputError(f"{self.source}: {len(self.panels)} panels, {MOST_PANELS} can be read")
         slow, fast = self.image or (1, 1)
         pixels = sum(panel.pixels[0] * panel.pixels[1] for panel in self.panels)
-        if not 0 < max(pixels, slow * fast) <= MOST_PIXELS or min(slow, fast) < 1:
+        if (self.panels and not 0 < max(pixels, slow * fast) <= MOST_PIXELS) or min(slow, fast) < 1:
             raise InputError(f"{self.source}: {max(pixels, slow * fast)} pixels, {MOST_PIXELS} can be rendered")
         for name, least in (("wavelength", 0.0), ("exposure", 0.0), ("attenuation_length", 0.0)):
             value = getattr(self, name)

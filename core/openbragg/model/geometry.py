@@ -15,6 +15,8 @@ from openbragg.model.vectors import matrix, rotation_about, rotation_xyz, scalar
 
 #: Unit vectors whose cross product is shorter than this are taken for parallel.
 _PARALLEL = 1e-6
+#: Pixels may be so many pixels off before it is worth a word.
+_NOTICED = 0.01
 #: Cosine of what is a right angle, but for rounding.
 _RIGHT_ANGLE = 1e-12
 #: What a pole of the beam's slope is replaced by, where the beam runs parallel to the detector.
@@ -134,6 +136,16 @@ class Laboratory:
     distance: torch.Tensor
     pivot: str
     beam_centre: tuple[torch.Tensor, torch.Tensor]
+
+    def oblique_pixels(self) -> str | None:
+        """What a file takes wrongly that has the pixels of all panels rectangular (`PanelFrame.upright`), if anything.
+
+        Words that go on after "the file cannot say".
+        """
+        worst = max(frame.upright()[1] for frame in self.panels)
+        if not worst > _NOTICED:
+            return None
+        return f"that pixels are oblique: with right angles they are up to {worst:.2g} pixels off"
 
 
 def place(

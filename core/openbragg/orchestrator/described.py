@@ -58,7 +58,15 @@ def described_experiment(geometry: Geometry, crystal: Crystal | None = None, **c
 
 
 def described_convention(geometry: Geometry) -> GeometryConvention:
-    """The convention that places beam, polarization, spindle and panels as a file says."""
+    """The convention that places beam, polarization, spindle and panels as a file says.
+
+    Raises
+    ------
+    UsageError
+        When it says nothing of a detector.
+    """
+    if not geometry.panels:
+        raise UsageError(f"{geometry.source} says nothing of a detector")
     made: GeometryConvention = default_registry().get("geometry_conventions", CONVENTION).cls(**placement(geometry))
     return made
 
@@ -68,6 +76,8 @@ def described_settings(geometry: Geometry) -> dict[type, dict[str, Any]]:
 
     A rotation range of 0 is none. A sensor has to be known in both thickness and attenuation length to count.
     """
+    if not geometry.panels:
+        return {Detector: {}, Beam: {}, Scan: {}, Crystal: {"cell": geometry.cell}}
     reference = reference_panel(geometry)
     detector: dict[str, Any] = {
         "pixels": reference.pixels,
@@ -107,6 +117,8 @@ def wavelength_notice(geometry: Geometry, remedy: str = "give -lambda or -energy
     InputError
         When the file does not say one; with what helps.
     """
+    if not geometry.panels:
+        return ""
     if geometry.wavelength is None:
         reason = f" ({geometry.wavelength_note})" if geometry.wavelength_note else ""
         raise InputError(f"{geometry.source} does not say the wavelength{reason}: {remedy}")
@@ -116,6 +128,8 @@ def wavelength_notice(geometry: Geometry, remedy: str = "give -lambda or -energy
 def described_notices(geometry: Geometry) -> list[str]:
     """What is to be said of a file beside its own notices."""
     notices = list(geometry.notices)
+    if not geometry.panels:
+        return notices
     if geometry.sensor_thickness and not (geometry.attenuation_length or attenuates(geometry.sensor_material)):
         notices.append(
             f"{geometry.source} does not say how far X-rays get into the sensor: it is taken for a surface, "
@@ -157,7 +171,7 @@ def reversed_axis(axis: Vector3) -> Vector3:
 def described_summary(geometry: Geometry) -> str:
     """What is in a file, for people."""
     count = len(geometry.panels)
-    said = [f"{count} panels" if count > 1 else "1 panel"]
+    said = [f"{count} panels" if count > 1 else "1 panel"] if count else []
     crystal = geometry.reciprocal_vectors or geometry.cell
     if crystal is not None:
         oriented = "an oriented crystal" if geometry.reciprocal_vectors is not None else "a unit cell"
