@@ -100,7 +100,7 @@ def _bad_expt() -> dict[str, bytes]:
         "no fast axis": (panel + "fast_axis", ...),
         "a fast axis of nothing": (panel + "fast_axis", [0, 0, 0]),
         "parallel axes": (panel + "slow_axis", [1, 0, 0]),
-        "oblong pixels": (panel + "pixel_size", [0.1, 0.2]),
+        "endless pixels": (panel + "pixel_size", [0.1, 2e3]),
         "pixels of nothing": (panel + "pixel_size", [0, 0]),
         "no pixels": (panel + "image_size", [0, 10]),
         "too many pixels": (panel + "image_size", [1 << 20, 1 << 20]),

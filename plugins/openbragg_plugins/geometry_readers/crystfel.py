@@ -232,7 +232,7 @@ def _wavelength(path: Path, top: dict[str, Word]) -> tuple[float | None, str]:
             note = note or f"{key} is at {ascii(top[key].text)[1:-1][:60]} in the data"
         elif found == 0.0:
             note = note or f"{key} is 0"
-        elif not 1e-300 < found < 1e300:
+        elif not 1e-300 < found < 1e300 or (key == "wavelength" and len(top[key].text.split()) < 2 and found > 1e-6):
             raise InputError(f"{path}, line {top[key].line}: expected a number above 0 for {key}")
         elif key == "electron_voltage":
             return _electron_wavelength(found), ""

@@ -116,7 +116,7 @@ def _beam(beam: Node) -> dict[str, Any]:
 def _wavelength(beam: Node) -> tuple[float | None, str]:
     """The wavelength in metres, and what is to be said of it; of a polychromatic beam the middle of its range."""
     found = beam.number("wavelength")
-    if found is not None and found > 0.0:
+    if found:
         return _ANGSTROM(found), ""
     if beam.has("wavelength_range"):
         low, high = beam.numbers("wavelength_range", 2)
