@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import h5py
 import numpy as np
 import pytest
 import torch
 
 import openbragg
 from command_line import run
+from dials import ask
 from openbragg import (
     Beam,
     Crystal,
@@ -280,3 +282,43 @@ def test_the_gradient_of_a_panels_axes_is_that_of_its_photons() -> None:
             photons(torch.eye(3, dtype=torch.float64) - step),
         )
     assert float(slope[0, 0]) == pytest.approx(float(there - back) / 2e-6, rel=1e-5)
+
+
+def test_of_a_spectrum_in_an_image_the_mean_by_its_weights_is_taken() -> None:
+    words = "-cell 30 -N 3 -default_F 100 -detpixels 8 -pixel 1 -distance 60 -oversample 3".split()
+    assert run("simulate", *words, "-nxmx_photons", "a.nxs").status == 0
+    with h5py.File("a.nxs", "r+") as file:
+        beam = file["entry/instrument/beam"]
+        del beam["incident_wavelength"]
+        beam["incident_wavelength"] = [1.0, 1.1, 1.4]
+        beam["incident_wavelength"].attrs["units"] = "angstrom"
+        beam["incident_wavelength_weights"] = [1.0, 2.0, 1.0]
+    said = read_image("a.nxs").geometry
+    assert said is not None and said.wavelength == pytest.approx(1.15e-10)
+    finished = run("simulate", "-img", "a.nxs", *words[:6], "-oversample", "3", "-floatfile", "a.bin")
+    assert finished.status == 0
+    assert "a.nxs: of a spectrum of 3 wavelengths the mean is taken, 1.15 A" in finished.err
+    given = run("simulate", "-img", "a.nxs", *words[:6], "-oversample", "3", "-lambda", "1.2", "-floatfile", "a.bin")
+    assert given.status == 0 and "spectrum" not in given.err
+
+
+def test_dials_opens_what_is_written_of_an_oblique_panel() -> None:
+    """Its pixels lie where the notice says that they do, and its experiment list and NXmx agree."""
+    words = "-cell 30 40 50 90 97 90 -N 3 -default_F 100 -oversample 3 -osc 1".split()
+    finished = run("simulate", "-geometry", "p.geom", *words, "-expt", "a.expt", "-nxmx", "a.nxs")
+    assert finished.status == 0
+    script = (
+        "panels = [ExperimentListFactory.from_json_file('a.expt', check_format=False)[0].detector[0],\n"
+        "    ExperimentListFactory.from_filenames(['a.nxs'])[0].detector[0]]\n"
+        "places = [(0, 0), (40, 0), (0, 30), (40, 30), (20, 15)]\n"
+        "print(json.dumps([[panel.get_pixel_lab_coord(place) for place in places] for panel in panels]))"
+    )
+    listed, stored = (np.array(places) for places in ask(script, folder=Path.cwd()))
+    np.testing.assert_allclose(listed, stored, atol=1e-6)
+    true = np.array(
+        [read_geometry("p.geom").panels[0].position(*place) for place in ((0, 0), (40, 0), (0, 30), (40, 30), (20, 15))]
+    )
+    apart = np.linalg.norm(listed * 1e-3, axis=1) - np.linalg.norm(true, axis=1)
+    assert abs(apart[4]) < 1e-9
+    off = float(finished.err.split(" up to ")[1].split()[0])
+    assert 1e-6 < abs(apart).max() < off * 2e-4
