@@ -14,6 +14,7 @@ from openbragg_plugins.geometry_readers.spans import MOST_ROWS, Rectangle, Span,
 
 _IN_DATA = ("min_fs", "max_fs", "min_ss", "max_ss")
 _IN_LABORATORY = ("min_x", "max_x", "min_y", "max_y")
+_ASLANT = f"aslant on panels of more than {MOST_ROWS} rows"
 #: An axis has no part along another one below this.
 _NONE = 1e-12
 
@@ -52,7 +53,8 @@ def bad_pixels(
         When a number is none, or a panel is not there.
     """
     found: list[Rectangle] = []
-    left_out = []
+    left_out: dict[str, list[str]] = {"without four limits in fs and ss or in x and y": [], _ASLANT: []}
+    without, aslant = left_out.values()
     for name, region in regions.items():
         if "panel" in region and region["panel"].text not in rows:
             word = region["panel"]
@@ -67,16 +69,17 @@ def bad_pixels(
             bounds = [number(path, region[key].line, region[key].text) for key in _IN_LABORATORY]
             made = [_in_laboratory(panel, bounds) for panel in there]
             found.extend(rectangle for each in made if each is not None for rectangle in each)
-            left_out.extend([name] if None in made else [])
+            aslant.extend([name] if None in made else [])
         else:
-            left_out.append(name)
+            without.append(name)
     for panel in panels:
         found.extend(_of_panel(path, keys[panel.name], panel))
-    notices: tuple[str, ...] = ()
-    if left_out:
-        names = ascii(", ".join(left_out))[1:-1][:60]
-        notices = (f"{path}: bad regions without four limits in fs and ss or in x and y are passed over: {names}",)
-    return tuple(dict.fromkeys(found)), notices
+    notices = (
+        f"{path}: bad regions {which} are passed over: {ascii(', '.join(names))[1:-1][:60]}"
+        for which, names in left_out.items()
+        if names
+    )
+    return tuple(dict.fromkeys(found)), tuple(notices)
 
 
 def _of_panel(path: Path, keys: Keys, panel: PanelGeometry) -> Iterator[Rectangle]:

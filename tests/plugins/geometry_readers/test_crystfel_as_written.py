@@ -151,6 +151,13 @@ def test_bad_regions_of_another_panel_or_without_all_limits(tmp_path: Path) -> N
         read(tmp_path, OBLIQUE + BOUNDS + "bad1/panel = q\n")
 
 
+def test_a_bad_region_aslant_on_an_endless_panel_is_named(tmp_path: Path) -> None:
+    """A file of a few lines takes no longer than that."""
+    found = read(tmp_path, OBLIQUE.replace("max_ss = 39", "max_ss = 9999999") + BOUNDS)
+    assert found.gaps == ()
+    assert found.notices[0].endswith("bad regions aslant on panels of more than 32768 rows are passed over: bad1")
+
+
 def test_limits_of_bad_regions_lose_their_fractions(tmp_path: Path) -> None:
     region = "bad1/min_fs = 3.0\nbad1/max_fs = 7.9\nbad1/min_ss = 1\nbad1/max_ss = 2e0\nbad1/panel = p\n"
     assert read(tmp_path, OBLIQUE + region).gaps == ((3, 7, 1, 2),)
