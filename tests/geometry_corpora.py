@@ -9,6 +9,7 @@ import numpy as np
 
 import geometry_texts as texts
 from openbragg_plugins.geometry_readers.crystfel import CrystFel
+from openbragg_plugins.geometry_readers.crystfel_cell import CrystFelCell
 from openbragg_plugins.geometry_readers.expt import Expt
 from openbragg_plugins.geometry_readers.xds_inp import XdsInp
 from openbragg_plugins.geometry_readers.xparm import Xparm
@@ -31,7 +32,18 @@ READ: dict[str, Callable[[Any], Any]] = {
     "xds-inp": XdsInp().read,
     "xparm": Xparm().read,
     "crystfel": CrystFel().read,
+    "crystfel-cell": CrystFelCell().read,
 }
+CELL = b"""CrystFEL unit cell file version 1.0
+lattice_type = monoclinic
+unique_axis = b
+a = 30 A
+b = 4.0 nm
+c = 50 A ; as found
+al = 90 deg
+be = 97.5 deg
+ga = 90 deg
+"""
 ZEROS = b"\0" * 100
 
 
@@ -47,6 +59,7 @@ def good() -> dict[str, dict[str, bytes]]:
         "xds-inp": {"plain": texts.xds_inp(ALONE), "segments": texts.xds_inp(KNOWN)},
         "xparm": {"plain": texts.xparm(ALONE), "segments": texts.xparm(KNOWN), "old": texts.old_xparm(ALONE)},
         "crystfel": {"plain": texts.geom(KNOWN), "one panel": texts.geom(ALONE)},
+        "crystfel-cell": {"plain": CELL},
     }
 
 
@@ -54,15 +67,40 @@ def words() -> dict[str, tuple[bytes, ...]]:
     """What may stand in such files."""
     return {
         "expt": tuple(b'"panels" "hierarchy" "children" [{"panel": 0}] null true [] {} [1,2,3] "mask"'.split(b" ")),
-        "xds-inp": (b"SEGMENT= 1 2 3 4\n", b"NX=", b"ORGX= ", b"!", b"UNTRUSTED_RECTANGLE= 0 1 2 3 ", b"SEGMENT_"),
+        "xds-inp": (
+            b"SEGMENT= 1 2 3 4\n",
+            b"NX=",
+            b"ORGX= ",
+            b"!",
+            b"UNTRUSTED_RECTANGLE= 0 1 2 3 ",
+            b"UNTRUSTED_ELLIPSE= 1 9 2 8 ",
+            b"UNTRUSTED_QUADRILATERAL= 1 1 9 1 9 9 1 9 ",
+            b"SEGMENT_",
+        ),
         "xparm": (b" XPARM.XDS", b"\n", b" 1 2 3 "),
-        "crystfel": (b"p0/fs = ", b"bad/min_fs = 3\n", b"clen = /a/b\n", b";", b"z", b" -", b"photon_energy = 9 keV\n"),
+        "crystfel-cell": (b"a = ", b" nm", b" rad", b"\nga = 1 deg\n", b";"),
+        "crystfel": (
+            b"p0/fs = ",
+            b"bad/min_x = -9\nbad/max_x = 9\nbad/min_y = -9\nbad/max_y = 9\n",
+            b"bad/min_fs = 3\n",
+            b"clen = /a/b\n",
+            b";",
+            b"z",
+            b" -",
+            b"photon_energy = 9 keV\n",
+        ),
     }
 
 
 def bad() -> dict[str, dict[str, bytes]]:
     """Files that readers refuse, twenty or more of each kind."""
-    return {"expt": _bad_expt(), "xds-inp": _bad_xds_inp(), "xparm": _bad_xparm(), "crystfel": _bad_geom()}
+    return {
+        "expt": _bad_expt(),
+        "xds-inp": _bad_xds_inp(),
+        "xparm": _bad_xparm(),
+        "crystfel": _bad_geom(),
+        "crystfel-cell": _bad_cell(),
+    }
 
 
 def _bad_expt() -> dict[str, bytes]:
@@ -100,7 +138,7 @@ def _bad_expt() -> dict[str, bytes]:
         "no fast axis": (panel + "fast_axis", ...),
         "a fast axis of nothing": (panel + "fast_axis", [0, 0, 0]),
         "parallel axes": (panel + "slow_axis", [1, 0, 0]),
-        "oblong pixels": (panel + "pixel_size", [0.1, 0.2]),
+        "endless pixels": (panel + "pixel_size", [0.1, 2e3]),
         "pixels of nothing": (panel + "pixel_size", [0, 0]),
         "no pixels": (panel + "image_size", [0, 10]),
         "too many pixels": (panel + "image_size", [1 << 20, 1 << 20]),
@@ -140,9 +178,9 @@ def _bad_xds_inp() -> dict[str, bytes]:
         "no NX": (b"NX= 40", b""),
         "no ORGX": (b"\nORGX=", b"\nORG="),
         "no distance": (b"DETECTOR_DISTANCE=", b"DISTANCE="),
-        "no wavelength": (b"X-RAY_WAVELENGTH=", b"WAVELENGTH="),
-        "a wavelength of 0": (b"X-RAY_WAVELENGTH= 1.1", b"X-RAY_WAVELENGTH= 0"),
-        "oblong pixels": (b"QY= 0.1", b"QY= 0.2"),
+        "a wavelength of a word": (b"X-RAY_WAVELENGTH= 1.1", b"X-RAY_WAVELENGTH= Cu"),
+        "a negative wavelength": (b"X-RAY_WAVELENGTH= 1.1", b"X-RAY_WAVELENGTH= -1"),
+        "endless pixels": (b"QY= 0.1", b"QY= 2e3"),
         "pixels of nothing": (b"QX= 0.1  QY= 0.1", b"QX= 0 QY= 0"),
         "half a pixel": (b"NX= 40", b"NX= 40.5"),
         "no pixels": (b"NX= 40", b"NX= 0"),
@@ -171,6 +209,8 @@ def _bad_xds_inp() -> dict[str, bytes]:
         "a segment backwards": several.replace(b"SEGMENT= 1 40 1 30", b"SEGMENT= 40 1 1 30"),
         "a segment of nothing": several.replace(b"SEGMENT_X-AXIS= 1.0", b"SEGMENT_X-AXIS= 0.0"),
         "half a rectangle": text + b"UNTRUSTED_RECTANGLE= 1 2 3\n",
+        "half an ellipse": text + b"UNTRUSTED_ELLIPSE= 1 2\n",
+        "half a quadrilateral": text + b"UNTRUSTED_QUADRILATERAL= 1 2 3 4\n",
         **{case: _replaced(text, old, new) for case, (old, new) in changes.items()},
     }
 
@@ -183,7 +223,7 @@ def _bad_xparm() -> dict[str, bytes]:
         "a number more": (lines[2], lines[2] + b" 1"),
         "not a number": (lines[2], b"nan 0 0 1"),
         "infinite": (lines[2], b"1e999 0 0 1"),
-        "a wavelength of 0": (lines[2], b"0 0 0 1"),
+        "a negative wavelength": (lines[2], b"-1 0 0 1"),
         "a beam that stands still": (lines[2], b"1.1 0 0 0"),
         "an axis of nothing": (lines[1], b"1 0 0.1 0 0 0"),
         "half a space group": (lines[3], b"4.5 30 40 50 90 90 90"),
@@ -191,7 +231,7 @@ def _bad_xparm() -> dict[str, bytes]:
         "half a pixel": (lines[7], b"1 40.5 30 0.1 0.1"),
         "no pixels": (lines[7], b"1 0 30 0.1 0.1"),
         "too many pixels": (lines[7], b"1 99999999 99999999 0.1 0.1"),
-        "oblong pixels": (lines[7], b"1 40 30 0.1 0.2"),
+        "endless pixels": (lines[7], b"1 40 30 0.1 2e3"),
         "segments that are not there": (lines[7], b"5 40 30 0.1 0.1"),
         "segments without number": (lines[7], b"-1 40 30 0.1 0.1"),
         "far away": (lines[8], b"1 1 1e300"),
@@ -234,9 +274,10 @@ def _bad_geom() -> dict[str, bytes]:
         "an axis of words": (b"p0/fs = +1x", b"p0/fs = along"),
         "an axis twice": (b"p0/fs = +1x", b"p0/fs = +1x +1x"),
         "an axis of nothing": (b"p0/fs = +1x", b"p0/fs = +0x"),
-        "a long axis": (b"p0/fs = +1x", b"p0/fs = +3x"),
-        "parallel axes": (b"p0/ss = +0x", b"p0/ss = +1x"),
-        "a wavelength of 0": (b"wavelength = 1.1 A", b"wavelength = 0 A"),
+        "a long axis": (b"p0/fs = +1x", b"p0/fs = +300x"),
+        "parallel axes": (b"p0/ss = +0x +1y", b"p0/ss = +1x +0y"),
+        "a negative wavelength": (b"wavelength = 1.1 A", b"wavelength = -1 A"),
+        "a wavelength of a metre": (b"wavelength = 1.1 A", b"wavelength = 1.1"),
         "an energy in joules": (b"wavelength = 1.1 A", b"photon_energy = 9 J"),
         "an offset elsewhere": (b"p0/coffset = ", b"p0/coffset = /entry/offset ;"),
         "no key": (b"max_adu = 65535", b" = 3"),
@@ -258,3 +299,29 @@ def _bad_geom() -> dict[str, bytes]:
 def _replaced(text: bytes, old: bytes, new: bytes) -> bytes:
     assert old in text, old
     return text.replace(old, new, 1)
+
+
+def _bad_cell() -> dict[str, bytes]:
+    changes = {
+        **{f"no {line.split()[0].decode()}": (line, b"") for line in CELL.splitlines()[3:]},
+        "no unit": (b"a = 30 A", b"a = 30"),
+        "a length in degrees": (b"a = 30 A", b"a = 30 deg"),
+        "an angle in angstroms": (b"al = 90 deg", b"al = 90 A"),
+        "a word": (b"a = 30 A", b"a = long A"),
+        "not a number": (b"a = 30 A", b"a = nan A"),
+        "infinite": (b"a = 30 A", b"a = 1e999 A"),
+        "a negative length": (b"a = 30 A", b"a = -30 A"),
+        "a length of 0": (b"a = 30 A", b"a = 0 A"),
+        "a length of a mile": (b"b = 4.0 nm", b"b = 1609 m"),
+        "half a turn": (b"be = 97.5 deg", b"be = 180 deg"),
+        "an angle of 0": (b"be = 97.5 deg", b"be = 0 deg"),
+        "two lengths": (b"a = 30 A", b"a = 30 40 A"),
+        "many digits": (b"a = 30 A", b"a = " + b"9" * 5000 + b" A"),
+    }
+    return {
+        "empty": b"",
+        "zeros": ZEROS,
+        "cut": CELL[:70],
+        "wide letters": CELL.decode().encode("utf-16"),
+        **{case: _replaced(CELL, old, new) for case, (old, new) in changes.items()},
+    }

@@ -113,16 +113,35 @@ class Described:
             wanted = _float64(detector.distance) if close is None else _float64(close) / slope.abs()
             corner = corner + (wanted - height / slope) * beam
             spot = beam * wanted - corner
-        for axis, given, near, pixel in zip(
-            (fast, slow), detector.beam_centre, detector.near_point, detector.near_pixel, strict=True
+        axes, duals = _pixel_axes(detector, fast, slow, normal)
+        for axis, dual, given, near, pixel in zip(
+            axes, duals, detector.beam_centre, detector.near_point, detector.near_pixel, strict=True
         ):
             if given is not None:
-                corner = corner + (spot @ axis - _float64(given)) * axis
+                corner = corner + (spot @ dual - _float64(given)) * axis
             elif near is not None:
-                corner = corner + (-(corner @ axis) - _float64(near)) * axis
+                corner = corner + (-(corner @ dual) - _float64(near)) * axis
             elif pixel is not None:
-                corner = corner + (-(corner @ axis) - (_float64(pixel) - 0.5) * detector.pixel_size) * axis
+                corner = corner + (-(corner @ dual) - (_float64(pixel) - 0.5) * detector.pixel_size) * axis
         return corner
+
+
+def _pixel_axes(
+    detector: Detector, fast: torch.Tensor, slow: torch.Tensor, normal: torch.Tensor
+) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """Vectors (3,) along rows and columns of the panel at the origin, and those whose products are parts along them.
+
+    They are the detector's own axes, unless that panel's are oblique or of another length.
+    """
+    import torch
+
+    here = next((panel for panel in detector.layout if not any(map(float, panel.offset))), None)
+    if here is None or not here.is_oblique():
+        return (fast, slow), (fast, slow)
+    along, down = (_float64(axis) @ torch.stack((fast, slow, normal)) for axis in here.axes[:2])
+    volume = torch.linalg.cross(along, down) @ normal
+    duals = torch.linalg.cross(down, normal) / volume, torch.linalg.cross(normal, along) / volume
+    return (along, down), duals
 
 
 def _float64(value: Any) -> torch.Tensor:

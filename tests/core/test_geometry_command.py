@@ -1,5 +1,6 @@
 """``-geometry FILE`` and ``-detector NAME`` on the command line: the same images as by flags, and which of them win."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,13 @@ import pytest
 
 import geometry_texts as texts
 from command_line import run
+from field import field
+from geometry_corpora import CELL
 from openbragg import (
+    Beam,
+    Crystal,
+    InputError,
+    UsageError,
     described_convention,
     described_experiment,
     plugin,
@@ -31,6 +38,9 @@ BY_FLAGS = (
     "-cell 30 40 50 90 95 90 -polar 0.8"
 ).split()
 COMMON = "-default_F 100 -N 3 -oversample 1 -fluence 1e28".split()
+#: A panel of a list, and the beam, spindle, crystal and wavelength beside it.
+FLAT = (np.array([-2.0, 1.6, -90]), np.array([1.0, 0, 0]), np.array([0.0, -1, 0]), (40, 30), (0, 0))
+REST = (np.array([0.0, 0, -1]), np.array([1.0, 0, 0]), np.diag([30.0, 40, 50]), 1.1, 5.0, 0.1)
 #: Of the largest pixel: two ways to the same geometry differ by rounding.
 SAME = 1e-6
 
@@ -317,3 +327,121 @@ def test_a_sensor_by_name_absorbs_as_its_material_does() -> None:
     assert_same(found, image(*by_flags, length * 1e6, *words, shape=shape))
     surface = image("-detector", "eiger-500k", "-detector_thick", 0, *words, shape=shape)
     assert surface.max() > found.max()
+
+
+# ----------------------------------------------------------------------------------------------- without a wavelength
+
+GEOM = """clen = 60 mm
+res = 5000
+p/min_fs = 0
+p/max_fs = 23
+p/min_ss = 0
+p/max_ss = 19
+p/fs = x
+p/ss = y
+p/corner_x = -10.5
+p/corner_y = -7.25
+"""
+CRYSTAL = "-cell 30 40 50 90 95 90".split()
+MONOCLINIC = "-cell 30 40 50 90 97.5 90".split()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("", "no.geom does not say the wavelength: give -lambda or -energy"),
+        (
+            "photon_energy = /LCLS/photon_energy_eV eV",
+            "no.geom does not say the wavelength (photon_energy is at /LCLS/photon_energy_eV eV in the data): "
+            "give -lambda or -energy",
+        ),
+        (
+            "wavelength = /entry/w A",
+            "no.geom does not say the wavelength (wavelength is at /entry/w A in the data): give -lambda or -energy",
+        ),
+        (
+            "photon_energy = 0",
+            "no.geom does not say the wavelength (photon_energy is 0): give -lambda or -energy",
+        ),
+    ],
+)
+def test_a_file_that_does_not_say_the_wavelength_needs_one(said: str, reason: str) -> None:
+    Path("no.geom").write_text(f"{said}\n{GEOM}")
+    assert complaint("-geometry", "no.geom", *CRYSTAL) == reason
+    images = []
+    for flag in ("-lambda 1.3", "-energy 9537.246", "-sourcefile sources.txt"):
+        Path("sources.txt").write_text("0 0 -10 1 1.3e-10\n")
+        finished = run("simulate", *COMMON, "-geometry", "no.geom", *CRYSTAL, *flag.split(), "-floatfile", "image.bin")
+        assert finished.status == 0
+        assert "wavelength" not in finished.err
+        images.append(np.fromfile("image.bin", "<f4"))
+    for other in images[1:]:
+        np.testing.assert_allclose(other, images[0], rtol=0, atol=1e-4 * images[0].max())
+
+
+def test_xds_without_a_wavelength_needs_one() -> None:
+    Path("XDS.INP").write_text(XDS.replace("X-RAY_WAVELENGTH= 1.1", ""))
+    assert complaint("-geometry", "XDS.INP") == "XDS.INP does not say the wavelength: give -lambda or -energy"
+    found = image("-geometry", "XDS.INP", "-lambda", "1.1")
+    Path("XDS.INP").write_text(XDS)
+    assert_same(found, image("-geometry", "XDS.INP"))
+
+
+def test_the_mean_of_a_spectrum_is_named_unless_a_wavelength_is_given() -> None:
+    content = json.loads(texts.expt(texts.Described([texts.Flat(*FLAT)], *REST)))
+    content["beam"][0] = {"__id__": "polychromatic", "direction": [0, 0, 1.0], "wavelength_range": [1.0, 1.5]}
+    Path("p.expt").write_text(json.dumps(content))
+    words = ("simulate", *COMMON, "-geometry", "p.expt", "-floatfile", "image.bin")
+    named = run(*words)
+    assert named.status == 0
+    assert "p.expt: of wavelengths from 1 to 1.5 A the mean is taken, 1.25 A" in named.err
+    first = np.fromfile("image.bin", "<f4")
+    given = run(*words, "-lambda", "1.25")
+    assert given.status == 0 and "wavelength" not in given.err
+    np.testing.assert_array_equal(np.fromfile("image.bin", "<f4"), first)
+    content["beam"][0].pop("wavelength_range")
+    Path("p.expt").write_text(json.dumps(content))
+    assert complaint("-geometry", "p.expt") == (
+        "p.expt does not say the wavelength (its beam is polychromatic): give -lambda or -energy"
+    )
+
+
+def test_python_is_asked_for_a_beam_where_a_file_does_not_say_the_wavelength() -> None:
+    Path("no.geom").write_text(GEOM)
+    geometry, crystal = read_geometry("no.geom"), Crystal(cell=(3e-9, 3e-9, 3e-9, 1.6, 1.6, 1.6))
+    with pytest.raises(InputError, match=r"no\.geom does not say the wavelength: give a beam"):
+        described_experiment(geometry, crystal)
+    made = described_experiment(geometry, crystal, beam=Beam(wavelength=1.3e-10))
+    assert made.beam.wavelength == 1.3e-10
+
+
+# ------------------------------------------------------------------------------------------------- a cell and no more
+
+
+def test_a_cell_file_gives_the_cell_and_flags_the_rest() -> None:
+    Path("x.cell").write_bytes(CELL)
+    flags = "-mosflm -detpixels 24 -pixel 0.2 -distance 60 -lambda 1.3 -Xbeam 2 -Ybeam 3".split()
+    by_flags = image(*flags, *MONOCLINIC, shape=(24, 24))
+    assert_same(image("-geometry", "x.cell", *flags, shape=(24, 24)), by_flags)
+    finished = run("simulate", *COMMON, "-geometry", "x.cell", *flags, "-floatfile", "image.bin")
+    assert finished.complaints() == run("simulate", *COMMON, *flags, *MONOCLINIC, "-floatfile", "i.bin").complaints()
+    assert "x.cell: a unit cell" in finished.out
+    assert_same(
+        image("-geometry", "x.cell", *flags, "-cell", 33, shape=(24, 24)),
+        image(*flags, *MONOCLINIC, "-cell", 33, shape=(24, 24)),
+    )
+    with pytest.raises(UsageError, match=r"x\.cell says nothing of a detector"):
+        described_convention(read_geometry("x.cell"))
+
+
+def test_the_cell_file_of_the_field_is_read_for_its_cell() -> None:
+    flags = "-detpixels 16 -pixel 0.5 -distance 60 -lambda 1.3".split()
+    found = image("-geometry", field("example.cell"), *flags, shape=(16, 16))
+    assert_same(found, image(*flags, *"-cell 77.05 77.05 37.21 90 90 90".split(), shape=(16, 16)))
+
+
+def test_pixels_that_are_not_square_cannot_be_given_others() -> None:
+    Path("a.geom").write_text("wavelength = 1.3 A\n" + GEOM.replace("ss = y", "ss = 0.1x +1.1y"))
+    assert complaint("-geometry", "a.geom", *CRYSTAL, "-pixel", "0.1") == (
+        "-pixel and -geometry: the oblique pixels of a.geom have their own pixels"
+    )

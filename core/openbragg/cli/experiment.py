@@ -14,6 +14,7 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.model.described import Geometry
 from openbragg.options import ANGLE_OF_CELL, COUNT, POSITIVE
+from openbragg.orchestrator.described import wavelength_notice
 from openbragg.orchestrator.detectors import NamedDetector
 from openbragg.orchestrator.headers import Settings, camera_settings
 from openbragg.orchestrator.images import read_image
@@ -69,6 +70,8 @@ def make_experiment(
     if geometry is not None:
         camera = with_described(camera, geometry, assignments)
     beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})})
+    if geometry is not None and not _has_wavelength(assignments, beam, known):
+        notices.extend(filter(None, [wavelength_notice(geometry)]))
     camera[Detector] = with_sensor(camera.get(Detector, {}), geometry, detector, assignments, beam)
     others = [(flag, words) for flag, words in assignments if flag.field != "mask"]
     return Experiment(
@@ -110,6 +113,13 @@ def _camera(assignments: Assignments, quirks: frozenset[str], notices: list[str]
 
 def _known_beam(known: KnownCrystal | None) -> dict[str, Any]:
     return {"wavelength": known.wavelength} if known is not None and known.wavelength is not None else {}
+
+
+def _has_wavelength(assignments: Assignments, beam: Beam, known: KnownCrystal | None) -> bool:
+    """Whether a wavelength is given beside a geometry file's: by a flag, for every source, or with the reflections."""
+    flagged = any(flag.owner is Beam and flag.field == "wavelength" for flag, _ in assignments)
+    listed = beam.sources is not None and all(row[-1] is not None for row in beam.sources)
+    return flagged or listed or bool(_known_beam(known))
 
 
 def _make_beam(assignments: Assignments, camera: dict[str, Any]) -> Beam:

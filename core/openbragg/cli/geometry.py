@@ -111,7 +111,9 @@ def place_as_described(registry: Registry, given: Given, geometry: Geometry | No
     UsageError
         When another convention is asked for, or vectors of the detector are given.
     """
-    if geometry is None:
+    if geometry is not None and not geometry.panels:
+        selected.notices.extend(described_notices(geometry))
+    if geometry is None or not geometry.panels:
         if getattr(selected.roles.get(_CONVENTIONS), "name", "") == CONVENTION:
             raise UsageError(f"the convention {CONVENTION} places the detector as a file says: name it with -geometry")
         return
@@ -149,13 +151,16 @@ def with_described(camera: Settings, geometry: Geometry, assignments: Assignment
         When a flag beside it cannot be combined with its panels.
     """
     said = described_settings(geometry)
+    if not geometry.panels:
+        return {**camera, **{cls: {**camera.get(cls, {}), **values} for cls, values in said.items()}}
     by = _describing(assignments)
     for flag, _ in assignments:
         if flag.owner is DetectorChoice or (flag.owner is CameraFile and by != flag.spellings[0]):
             raise UsageError(f"{flag.spellings[0]} and {by}: both describe the detector; leave one out")
         several = len(geometry.panels) > 1
         if several or geometry.gaps or "layout" in said[Detector]:
-            what = f"the {len(geometry.panels)} panels" if several else "the gaps" if geometry.gaps else "the segments"
+            oblique = "the oblique pixels" if geometry.panels[0].is_oblique() else "the segments"
+            what = f"the {len(geometry.panels)} panels" if several else "the gaps" if geometry.gaps else oblique
             _refuse_pixels(flag, f"{by}: {what} of {geometry.source}")
     mask = camera.get(Detector, {}).get("mask")
     if mask is not None:

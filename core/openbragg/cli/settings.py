@@ -190,8 +190,8 @@ class GeometryFile:
         "-geometry",
         type=Path,
         metavar="FILE",
-        help="DIALS .expt, XDS.INP, XPARM.XDS or CrystFEL .geom: panels, beam, spindle, scan and crystal as there; "
-        "flags override it.",
+        help="DIALS .expt, XDS.INP, XPARM.XDS or CrystFEL .geom: panels, beam, spindle, scan and crystal as there, or "
+        "CrystFEL .cell: the cell; flags override it. Where it says no wavelength, -lambda or -energy must.",
     )
     reader: str | None = option(
         "-geometry_reader", type=str, metavar="NAME", help="How to read it. Default: as what is in it says."

@@ -41,7 +41,7 @@ class PlanRays:
     @property
     def pixel_area(self) -> torch.Tensor:
         """Area of a pixel, in square metres, ()."""
-        return self.panel.pixel_size * self.panel.pixel_size
+        return self.panel.pixel_area
 
     def molecules(self, thickness: float, density: float, molar_mass: float) -> torch.Tensor:
         """See `openbragg.PanelRays.molecules`."""

@@ -10,13 +10,13 @@ import torch
 from torch.autograd import forward_ad
 
 from openbragg.engine.sources import make_sources
-from openbragg.model import Experiment
+from openbragg.model import Experiment, Panel
 from openbragg.model.geometry import Laboratory, PanelFrame
 from openbragg.model.lattice import oriented_bases
 from openbragg.model.reference_random import draw_mosaic_domains
 from openbragg.model.scalars import is_tensor, plain
 from openbragg.model.sensor import Sensor, resolve_sensor
-from openbragg.model.vectors import rotation_about, scalar, vector
+from openbragg.model.vectors import matrix, rotation_about, scalar, vector
 from openbragg.roles import InterpolatingStructureFactors, Lattice, LatticeShape, StructureFactors
 from openbragg.units import AVOGADRO, ELECTRON_RADIUS_SQUARED
 
@@ -32,13 +32,15 @@ PRECISIONS = {"mixed": torch.float32, "double": torch.float64}
 
 @attrs.frozen(kw_only=True, eq=False)
 class PanelPlan:
-    """One panel's tensors: vectors (3,) in metres or of unit length, depths of its layers (layer,), the rest ().
+    """One panel's tensors: vectors (3,) in metres or without a unit, depths of its layers (layer,), the rest ().
 
+    A pixel's sides are its size times `fast` and `slow`, which may be oblique and of any length.
     `absorbs` is False for a surface, which captures every photon.
     """
 
     pixels: tuple[int, int]
     pixel_size: torch.Tensor
+    pixel_area: torch.Tensor
     origin: torch.Tensor
     fast: torch.Tensor
     slow: torch.Tensor
@@ -199,7 +201,7 @@ class Plan:
         if self.water is not None:
             yield self.water.photons
         for panel in self.panels:
-            yield from (panel.origin, panel.fast, panel.slow, panel.normal, panel.pixel_size)
+            yield from (panel.origin, panel.fast, panel.slow, panel.normal, panel.pixel_size, panel.pixel_area)
             yield from (panel.layer_depths, panel.absorption)
 
 
@@ -458,6 +460,7 @@ def _panel_plan(frame: PanelFrame, sensor: Sensor, device: torch.device) -> Pane
     return PanelPlan(
         pixels=frame.panel.pixels,
         pixel_size=scalar(frame.panel.pixel_size).to(device),
+        pixel_area=_pixel_area(frame.panel).to(device),
         origin=frame.origin.to(device),
         fast=frame.fast.to(device),
         slow=frame.slow.to(device),
@@ -468,3 +471,13 @@ def _panel_plan(frame: PanelFrame, sensor: Sensor, device: torch.device) -> Pane
         absorption=scalar(sensor.absorption).to(device),
         absorbs=sensor.absorbs,
     )
+
+
+def _pixel_area(panel: Panel) -> torch.Tensor:
+    """Of a pixel, in square metres, ()."""
+    size = scalar(panel.pixel_size)
+    axes = matrix(panel.axes)
+    if not (panel.is_oblique() or axes.requires_grad):
+        return size * size
+    area: torch.Tensor = size * size * torch.linalg.cross(axes[0], axes[1]).norm()
+    return area

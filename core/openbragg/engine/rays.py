@@ -85,7 +85,7 @@ def solid_angle(plan: Plan, panel: PanelPlan, distance: torch.Tensor) -> torch.T
     inverse_square = inverse * inverse
     if plan.point_pixel:
         return inverse_square
-    return panel.pixel_size * panel.pixel_size * inverse_square * (panel.close_distance * inverse)
+    return panel.pixel_area * inverse_square * (panel.close_distance * inverse)
 
 
 def on_axis(values: torch.Tensor, axis: str) -> torch.Tensor:
@@ -100,8 +100,9 @@ def _curved(
 ) -> Components:
     """Positions at one distance: the beam's spot turned about the slow and then the fast axis, by y and z over it."""
     distance, beam = curvature
-    turned = _turned_about(panel.slow, (distance * beam).unbind(0), y / distance)
-    return _turned_about(panel.fast, turned, z / distance)
+    slow, fast = panel.slow / panel.slow.norm(), panel.fast / panel.fast.norm()
+    turned = _turned_about(slow, (distance * beam).unbind(0), y / distance)
+    return _turned_about(fast, turned, z / distance)
 
 
 def _turned_about(axis: torch.Tensor, place: tuple[torch.Tensor, ...], angle: torch.Tensor) -> Components:

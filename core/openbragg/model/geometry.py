@@ -15,6 +15,10 @@ from openbragg.model.vectors import matrix, rotation_about, rotation_xyz, scalar
 
 #: Unit vectors whose cross product is shorter than this are taken for parallel.
 _PARALLEL = 1e-6
+#: Pixels may be so many pixels off before it is worth a word.
+_NOTICED = 0.01
+#: Cosine of what is a right angle, but for rounding.
+_RIGHT_ANGLE = 1e-12
 #: What a pole of the beam's slope is replaced by, where the beam runs parallel to the detector.
 _SMALLEST = 2.2250738585072014e-308
 
@@ -34,14 +38,17 @@ class Axes:
 
 @attrs.frozen(kw_only=True)
 class PanelFrame:
-    """One panel in the laboratory; float64 tensors of shape (3,), metres or unit vectors.
+    """One panel in the laboratory; float64 tensors of shape (3,), metres or without a unit.
 
     Attributes
     ----------
     origin
         From the crystal to the outer corner of the first pixel.
-    fast, slow, normal
-        Directions of growing fast and slow index and of growing distance.
+    fast, slow
+        Directions of growing fast and slow index. A pixel's sides are the pixel size times these, which are mostly unit
+        vectors at right angles, but need not be.
+    normal
+        Unit vector of growing distance, at right angles to the panel.
     """
 
     panel: Panel
@@ -55,14 +62,52 @@ class PanelFrame:
         return self.origin @ self.normal
 
     def near_point(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Point of the plane nearest to the crystal, (fast, slow) in metres from the panel's first corner."""
-        return -(self.origin @ self.fast), -(self.origin @ self.slow)
+        """Point of the plane nearest to the crystal, (fast, slow) in metres from the panel's first corner.
+
+        Along axes that are not of unit length they are counted in pixels times the pixel size.
+        """
+        return self._along_axes(-self.origin)
 
     def beam_point(self, beam: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Where a beam of unit direction (3,) meets the plane, (fast, slow) in metres from the first corner."""
+        """Where a beam of unit direction (3,) meets the plane, (fast, slow) as those of `near_point`."""
         slope = beam @ self.normal
-        spot = beam * (self.close_distance() / _safe(slope)) - self.origin
-        return spot @ self.fast, spot @ self.slow
+        return self._along_axes(beam * (self.close_distance() / _safe(slope)) - self.origin)
+
+    def pixel_sides(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sides of a pixel along fast and slow, in metres."""
+        size = scalar(self.panel.pixel_size)
+        if not self.panel.is_oblique():
+            return size, size
+        return size * self.fast.norm(), size * self.slow.norm()
+
+    def upright(self) -> tuple[PanelFrame, float]:
+        """The panel as a file can say it that knows no oblique pixels, and how many pixels its corners are off.
+
+        Its axes are at right angles, each turned by half of what they lack, and of the same lengths; its middle stays.
+        """
+        lengths = self.fast.norm(), self.slow.norm()
+        fast, slow = self.fast / lengths[0], self.slow / lengths[1]
+        if abs(float(fast @ slow)) < _RIGHT_ANGLE:
+            return self, 0.0
+        # The bisectors of two unit vectors are at right angles.
+        between, across = unit(fast + slow), unit(fast - slow)
+        fast, slow = (lengths[0] * unit(between + across), lengths[1] * unit(between - across))
+        rows, columns = self.panel.pixels
+        size = scalar(self.panel.pixel_size)
+        middle = 0.5 * size * (columns * (self.fast - fast) + rows * (self.slow - slow))
+        made = attrs.evolve(self, origin=self.origin + middle, fast=fast, slow=slow)
+        # Opposite corners are as far off as each other, for the middle stays.
+        ends = [0.5 * (columns * (self.fast - fast) + sign * rows * (self.slow - slow)) for sign in (-1.0, 1.0)]
+        return made, max(float(end.detach().norm()) for end in ends)
+
+    def _along_axes(self, vector: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The factors of fast and slow that make a vector (3,), but for what it has along the normal."""
+        fast, slow = vector @ self.fast, vector @ self.slow
+        if not self.panel.is_oblique():
+            return fast, slow
+        square_fast, square_slow, product = self.fast @ self.fast, self.slow @ self.slow, self.fast @ self.slow
+        area = square_fast * square_slow - product * product
+        return (fast * square_slow - slow * product) / area, (slow * square_fast - fast * product) / area
 
 
 @attrs.frozen(kw_only=True)
@@ -91,6 +136,16 @@ class Laboratory:
     distance: torch.Tensor
     pivot: str
     beam_centre: tuple[torch.Tensor, torch.Tensor]
+
+    def oblique_pixels(self) -> str | None:
+        """What a file takes wrongly that has the pixels of all panels rectangular (`PanelFrame.upright`), if anything.
+
+        Words that go on after "the file cannot say".
+        """
+        worst = max(frame.upright()[1] for frame in self.panels)
+        if not worst > _NOTICED:
+            return None
+        return f"that pixels are oblique: with right angles they are up to {worst:.2g} pixels off"
 
 
 def place(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from openbragg.errors import InputError, quoted
-from openbragg.model.scalars import Scalar, Vector
+from openbragg.model.scalars import Scalar, Vector, plain
 from openbragg.options import COUNT, COUNT_OR_NONE, MATRIX, POSITIVE, VECTOR, Rule, singles
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: More pixels than any detector has; an image of so many takes 4 GB.
 MOST_PIXELS = 1 << 30
+#: Products of unit vectors at right angles are off by less.
+_ROUNDING = 1e-12
 #: First and last pixel along fast, then along slow, both included; the order of ``-roi``.
 Rectangle = tuple[int, int, int, int]
 
@@ -50,11 +52,13 @@ class Panel:
     pixels
         Number of pixels (slow, fast).
     pixel_size
-        Side of a pixel in metres.
+        Side of a pixel in metres, where the axes are of unit length.
     offset
         From the detector's first corner to the panel's, along the detector's fast, slow and normal axes, in metres.
     axes
-        The panel's fast, slow and normal unit vectors in the detector's own axes; rows, shape (3, 3).
+        The panel's fast and slow axis and its normal in the detector's own axes; rows, shape (3, 3). A pixel's sides
+        are the first two times its size: they may be of any length and need not be at right angles. The normal is a
+        unit vector, at right angles to both.
     slab
         Where its first pixel lies in the stored frame, (slow, fast). None puts it below the panels before it.
     name
@@ -80,6 +84,13 @@ class Panel:
             value = getattr(self, name)
             if not rule.accepts(value):
                 raise InputError(f"Panel.{name}: expected {rule.text}, got {quoted(value)}")
+
+    def is_oblique(self) -> bool:
+        """Whether its fast and slow axes are other than unit vectors at right angles, but for rounding."""
+        fast, slow = ([plain(value) for value in axis] for axis in self.axes[:2])
+        products = [sum(one * other for one, other in zip(*pair, strict=True)) for pair in ((fast,) * 2, (slow,) * 2)]
+        products.append(1.0 + sum(one * other for one, other in zip(fast, slow, strict=True)))
+        return any(abs(product - 1.0) > _ROUNDING for product in products)
 
     def rows(self) -> slice:
         """The panel's rows in the stored frame; its slab is known."""

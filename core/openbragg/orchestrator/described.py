@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from openbragg.errors import UsageError
+from openbragg.errors import InputError, UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Scan
 from openbragg.model.absorption import attenuates
 from openbragg.model.described import Geometry, PanelGeometry, Rectangle, Vector3
@@ -36,9 +36,13 @@ def described_experiment(geometry: Geometry, crystal: Crystal | None = None, **c
 
     Raises
     ------
+    InputError
+        When the file does not say the wavelength, and no beam is given.
     UsageError
         When neither the file nor the caller says anything of the crystal.
     """
+    if "beam" not in changes:
+        wavelength_notice(geometry, "give a beam")
     settings = described_settings(geometry)
     if crystal is None:
         if not settings[Crystal]:
@@ -54,7 +58,15 @@ def described_experiment(geometry: Geometry, crystal: Crystal | None = None, **c
 
 
 def described_convention(geometry: Geometry) -> GeometryConvention:
-    """The convention that places beam, polarization, spindle and panels as a file says."""
+    """The convention that places beam, polarization, spindle and panels as a file says.
+
+    Raises
+    ------
+    UsageError
+        When it says nothing of a detector.
+    """
+    if not geometry.panels:
+        raise UsageError(f"{geometry.source} says nothing of a detector")
     made: GeometryConvention = default_registry().get("geometry_conventions", CONVENTION).cls(**placement(geometry))
     return made
 
@@ -64,6 +76,8 @@ def described_settings(geometry: Geometry) -> dict[type, dict[str, Any]]:
 
     A rotation range of 0 is none. A sensor has to be known in both thickness and attenuation length to count.
     """
+    if not geometry.panels:
+        return {Detector: {}, Beam: {}, Scan: {}, Crystal: {"cell": geometry.cell}}
     reference = reference_panel(geometry)
     detector: dict[str, Any] = {
         "pixels": reference.pixels,
@@ -74,7 +88,7 @@ def described_settings(geometry: Geometry) -> dict[type, dict[str, Any]]:
     if gaps:
         detector["gaps"] = gaps
     slabs = _slabs(geometry)
-    if len(geometry.panels) > 1 or slabs[0] not in (None, (0, 0)):
+    if len(geometry.panels) > 1 or slabs[0] not in (None, (0, 0)) or reference.is_oblique():
         detector["layout"] = tuple(
             _in_axes_of(reference, panel, slab) for panel, slab in zip(geometry.panels, slabs, strict=True)
         )
@@ -95,9 +109,27 @@ def described_settings(geometry: Geometry) -> dict[type, dict[str, Any]]:
     }
 
 
+def wavelength_notice(geometry: Geometry, remedy: str = "give -lambda or -energy") -> str:
+    """What is to be said of the wavelength where no other is given than the file's; empty for nothing.
+
+    Raises
+    ------
+    InputError
+        When the file does not say one; with what helps.
+    """
+    if not geometry.panels:
+        return ""
+    if geometry.wavelength is None:
+        reason = f" ({geometry.wavelength_note})" if geometry.wavelength_note else ""
+        raise InputError(f"{geometry.source} does not say the wavelength{reason}: {remedy}")
+    return f"{geometry.source}: {geometry.wavelength_note}" if geometry.wavelength_note else ""
+
+
 def described_notices(geometry: Geometry) -> list[str]:
     """What is to be said of a file beside its own notices."""
     notices = list(geometry.notices)
+    if not geometry.panels:
+        return notices
     if geometry.sensor_thickness and not (geometry.attenuation_length or attenuates(geometry.sensor_material)):
         notices.append(
             f"{geometry.source} does not say how far X-rays get into the sensor: it is taken for a surface, "
@@ -139,7 +171,7 @@ def reversed_axis(axis: Vector3) -> Vector3:
 def described_summary(geometry: Geometry) -> str:
     """What is in a file, for people."""
     count = len(geometry.panels)
-    said = [f"{count} panels" if count > 1 else "1 panel"]
+    said = [f"{count} panels" if count > 1 else "1 panel"] if count else []
     crystal = geometry.reciprocal_vectors or geometry.cell
     if crystal is not None:
         oriented = "an oriented crystal" if geometry.reciprocal_vectors is not None else "a unit cell"
@@ -158,11 +190,12 @@ def placement(geometry: Geometry) -> dict[str, Any]:
     spindle, and without a spindle that is along x, or y where the beam is.
     """
     reference = reference_panel(geometry)
+    fast, slow, _ = reference.axes()
     spindle, _, _ = _rotation(geometry)
     return {
         "origin": reference.origin,
-        "fast": reference.fast,
-        "slow": reference.slow,
+        "fast": fast,
+        "slow": slow,
         "beam": geometry.beam,
         "polarization": _electric(geometry) or _across(geometry.beam),
         "spindle": spindle,
@@ -206,7 +239,7 @@ def reference_panel(geometry: Geometry) -> PanelGeometry:
     def badness(panel: PanelGeometry) -> tuple[bool, float]:
         middle = panel.position(panel.pixels[1] / 2.0, panel.pixels[0] / 2.0)
         along = _dot(middle, geometry.beam)
-        normal = _cross(panel.fast, panel.slow)
+        _, _, normal = panel.axes()
         slope = _dot(geometry.beam, normal)
         meets = abs(slope) > _FLATTEST and _dot(panel.origin, normal) / slope > 0.0
         return not meets, -along / max(math.hypot(*middle), 1e-12)
@@ -217,7 +250,7 @@ def reference_panel(geometry: Geometry) -> PanelGeometry:
 def distance_along_beam(geometry: Geometry) -> float:
     """From the crystal to the reference panel's plane along the beam, in metres."""
     panel = reference_panel(geometry)
-    normal = _cross(panel.fast, panel.slow)
+    _, _, normal = panel.axes()
     slope = _dot(geometry.beam, normal)
     if abs(slope) > _FLATTEST and _dot(panel.origin, normal) / slope > 0.0:
         return _dot(panel.origin, normal) / slope
@@ -226,9 +259,9 @@ def distance_along_beam(geometry: Geometry) -> float:
 
 def _in_axes_of(reference: PanelGeometry, panel: PanelGeometry, slab: tuple[int, int] | None) -> Panel:
     """A panel in the axes of the reference panel."""
-    frame = (reference.fast, reference.slow, _cross(reference.fast, reference.slow))
+    frame = reference.axes()
     away = _sum((1.0, panel.origin), (-1.0, reference.origin))
-    rows = (panel.fast, panel.slow, _cross(panel.fast, panel.slow))
+    rows = (panel.fast, panel.slow, panel.axes()[2])
     fast, slow, normal = (_components(row, frame) for row in rows)
     return Panel(
         pixels=panel.pixels,

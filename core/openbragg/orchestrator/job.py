@@ -15,7 +15,7 @@ from openbragg.orchestrator.recording import Recording, Repeated, prepare_record
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.stopwatch import Stopwatch
-from openbragg.orchestrator.truth import check_truth, make_truth, prepared, write_truth
+from openbragg.orchestrator.truth import check_truth, make_truth, prepared, unsaid_truths, write_truth
 from openbragg.orchestrator.writing import Pictures, make_pictures, reference_differences, unsaid, write_pictures
 from openbragg.roles import Registry, Tracer, WrittenImages
 
@@ -48,6 +48,7 @@ class Job:
         check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
         rendering = self.simulation.rendering(progress, stopwatch)
         refuse_impossible(rendering)
+        rendering.choices.notices.extend(unsaid_truths(layout, self.truths))
         return rendering
 
     def pictures(self, rendering: Rendering) -> Pictures:

@@ -183,7 +183,7 @@ def resolve_sampling(experiment: Experiment, laboratory: Laboratory, choices: Ch
     lengths = experiment.crystal.oriented_vectors().detach().norm(dim=1).tolist()
     counts = [plain(count) for count in experiment.crystal.cells]
     largest = max(length * count for length, count in zip(lengths, counts, strict=True))
-    pixel = plain(laboratory.panels[0].panel.pixel_size)
+    pixel = max(plain(side) for side in laboratory.panels[0].pixel_sides())
     period = abs(plain(experiment.beam.wavelength) * plain(laboratory.distance) / pixel)
     fringes = largest / period if period > 0.0 else inf
     recommended = max(1, ceil(min(_SUBPIXELS_PER_FRINGE * fringes, _MOST_SUBPIXELS + 1.0)))

@@ -120,13 +120,13 @@ def numbers(tensor: torch.Tensor) -> Array:
 
 def _magnified(plan: Plan, panel: PanelPlan, face: Face, obliquity: Array) -> Array:
     """The solid angle that the image takes a pixel to have, over the true one."""
-    # The image takes the edges of a pixel to be at right angles to each other and to the normal.
-    area = abs(float(np.cross(face.fast, face.slow) @ face.origin))
-    skew = np.full(len(obliquity), abs(float(panel.close_distance)) / area)
+    # Axes that a convention gives the image takes to be at right angles to each other and to the normal.
+    volume = face.pixel_size**2 * abs(float(np.cross(face.fast, face.slow) @ face.origin))
+    skew = np.full(len(obliquity), abs(float(panel.close_distance)) / volume)
     if not plan.point_pixel:
-        return skew
+        return float(panel.pixel_area) * skew
     # A point pixel is counted as one of 1 m^2 that faces the crystal.
-    return skew / (face.pixel_size**2 * obliquity)
+    return skew / obliquity
 
 
 def _captured(panel: PanelPlan, obliquity: Array, last_layer: bool) -> tuple[Array, Array]:

@@ -30,7 +30,7 @@ from openbragg.orchestrator.series import (
     series_seed,
 )
 from openbragg.orchestrator.series_files import SeriesFiles, SeriesOutput, seeds_there
-from openbragg.orchestrator.truth import check_truth, make_truth, prepared, write_truth
+from openbragg.orchestrator.truth import check_truth, make_truth, prepared, unsaid_truths, write_truth
 from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid
 from openbragg.roles import Registry, Series, Tracer, WrittenImages
 from openbragg.version import own_version
@@ -76,6 +76,7 @@ class SeriesJob:
         """
         simulation, missing = self.simulation, self.missing()
         check_truth(simulation.layout(), image_scans(simulation, self.images), simulation.compat, self.truths)
+        say(unsaid_truths(simulation.layout(), self.truths))
         simulation.foresee(max(1, len(missing)))
         for each in self.files:
             each.begin()

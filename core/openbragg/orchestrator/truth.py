@@ -91,6 +91,17 @@ def check_truth(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str],
         check_predictable(layout, scans, quirks)
 
 
+def unsaid_truths(layout: Layout, outputs: Iterable[Output]) -> list[str]:
+    """A notice for each file that cannot say all of how a run's detector stands."""
+    notices = []
+    for output in outputs:
+        asked: Any = getattr(output.format, "unsaid", None)
+        missing = asked(layout.laboratory) if asked is not None else None
+        if missing is not None:
+            notices.append(f"{output.path} cannot say {missing}")
+    return notices
+
+
 def write_truth(truth: Truth, outputs: Iterable[Output]) -> None:
     """Write the files.
 

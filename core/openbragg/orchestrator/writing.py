@@ -136,7 +136,10 @@ def unsaid(pictures: Pictures) -> list[str]:
         asked: Any = getattr(output.format, "unsaid", None)
         missing = asked(image) if asked is not None else None
         if missing is not None:
-            notices.append(f"{output.path} cannot say {missing}; simulate writes all of it with -expt")
+            # DIALS's experiment lists have no oblique pixels either.
+            oblique = any(frame.upright()[1] > 0.0 for frame in image.laboratory.panels)
+            remedy = "" if oblique else "; simulate writes all of it with -expt"
+            notices.append(f"{output.path} cannot say {missing}{remedy}")
     return notices
 
 

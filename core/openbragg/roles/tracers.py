@@ -88,11 +88,11 @@ class TracedPanel(Protocol):
 
     @property
     def fast(self) -> torch.Tensor:
-        """Direction of growing fast index."""
+        """Direction of growing fast index: a side of a pixel over its size."""
 
     @property
     def slow(self) -> torch.Tensor:
-        """Direction of growing slow index."""
+        """Direction of growing slow index: a side of a pixel over its size."""
 
     @property
     def normal(self) -> torch.Tensor:

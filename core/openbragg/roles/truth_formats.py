@@ -57,7 +57,8 @@ class PredictedReflections:
     ray
         Unit vectors along the scattered rays in the laboratory: float64, (reflections, 3).
     place
-        Where the ray meets the panel's plane, (fast, slow) in metres from its first corner: float64, (reflections, 2).
+        Where the ray meets the panel's plane, (fast, slow) from its first corner in pixels times the pixel size, which
+        are metres for square pixels: float64, (reflections, 2).
     pixel
         Where the sensor counts it, (fast, slow) in pixels from the first corner: float64, (reflections, 2).
     angle
@@ -139,6 +140,8 @@ class TruthFormat(Plugin, Protocol):
 
     - a method ``refuses(experiment)``, called when an option of it was given: why it cannot say what there is to say of
       an experiment, or None; the run is then refused before it begins.
+    - a method ``unsaid(laboratory)``: what its files cannot say of how the detector stands, as words that go on after
+      "the file cannot say", or None.
     - a method ``unasked()``: the field, with ``output``, of a file that is written to standard output when none is
       named, or None.
     - a method ``prepared(truth)``, called before any file is written, of a series before any but its images: a format

@@ -20,6 +20,8 @@ from openbragg.testing.declaration import check_declaration
 _CUTS = 24
 #: How far unit vectors are from that, by rounding.
 _ROUNDING = 1e-12
+#: Cosine of axes that are along each other.
+_PARALLEL = 1.0 - 1e-9
 _OTHERS: dict[str, bytes] = {
     "empty": b"",
     "words": b"a file of some\nother kind\n",
@@ -60,7 +62,7 @@ def check_recognition(reader: GeometryReader, good: Mapping[str, bytes]) -> None
 
 
 def check_described(reader: GeometryReader, good: Mapping[str, bytes]) -> None:
-    """A good file gives finite numbers, unit vectors, and axes at right angles, always the same ones."""
+    """A good file gives finite numbers, unit vectors, and axes that span each panel, always the same ones."""
     for name, content in good.items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
@@ -73,9 +75,14 @@ def check_described(reader: GeometryReader, good: Mapping[str, bytes]) -> None:
             require(math.isfinite(number), f"{name}: a number is {number}")
         units = {"beam": geometry.beam, "spindle": geometry.spindle, "normal": geometry.polarization_normal}
         for panel in geometry.panels:
-            units |= {f"fast axis of {panel.name}": panel.fast, f"slow axis of {panel.name}": panel.slow}
-            cosine = sum(one * other for one, other in zip(panel.fast, panel.slow, strict=True))
-            require(abs(cosine) < _ROUNDING, f"{name}: the axes of panel {panel.name} have the cosine {cosine}")
+            lengths = math.hypot(*panel.fast), math.hypot(*panel.slow)
+            product = sum(one * other for one, other in zip(panel.fast, panel.slow, strict=True))
+            require(
+                min(lengths) > 0.0 and abs(product) < _PARALLEL * lengths[0] * lengths[1],
+                f"{name}: the axes of panel {panel.name} span no plane: {panel.fast} and {panel.slow}",
+            )
+            if not panel.is_oblique():
+                units |= {f"fast axis of {panel.name}": panel.fast, f"slow axis of {panel.name}": panel.slow}
         for what, vector in units.items():
             length = 1.0 if vector is None else math.hypot(*vector)
             require(abs(length - 1.0) < _ROUNDING, f"{name}: the {what} has the length {length}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 
 from openbragg import POSITIVE, Geometry, InputError, PanelGeometry, described_panel, hookimpl, option, read_lines, unit
+from openbragg_plugins.geometry_readers.crystfel_bad import Word, bad_pixels
 from openbragg_plugins.geometry_readers.numbers import number, whole_number
-from openbragg_plugins.geometry_readers.vectors import Vector
+from openbragg_plugins.geometry_readers.vectors import Vector, dot
 
 if TYPE_CHECKING:
     from openbragg import GeometryReader
@@ -24,19 +26,21 @@ _MARKS = (b"corner_x", b"min_fs", b"max_ss", b"res", b"clen", b"photon_energy", 
 _HC = 1.239841984332003e-06
 _LENGTHS = {"": 1.0, **{name: unit(name).to_si(1.0) for name in ("m", "mm", "um", "A")}}
 _ENERGIES = {"": 1.0, "eV": 1.0, "keV": 1e3, "MeV": 1e6}
+_VOLTAGES = {"": 1.0, "V": 1.0, "kV": 1e3, "MV": 1e6}
+#: Energy at rest of an electron, in eV (CODATA 2018).
+_ELECTRON_AT_REST = 510998.95
 _TERM = re.compile(r"\s*([-+]?)\s*(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)?\s*([xyz])")
 _BAD = "bad"
 #: What panels have of each; the rest of a file is about data and not about where they are.
-_KEYS = frozenset("min_fs max_fs min_ss max_ss corner_x corner_y fs ss clen coffset res max_adu".split())
-_NEEDED = ("min_fs", "max_fs", "min_ss", "max_ss", "corner_x", "corner_y", "res")
-
-
-@attrs.frozen
-class _Word:
-    """A value and the line it stands on."""
-
-    line: int
-    text: str
+_KEYS = frozenset(
+    "min_fs max_fs min_ss max_ss corner_x corner_y fs ss clen coffset res pixel_pitch max_adu data no_index "
+    "mask_edge_pixels".split()
+)
+_NEEDED = ("min_fs", "max_fs", "min_ss", "max_ss", "corner_x", "corner_y")
+#: Keys of arrays of pixels that are not good, in the data or in files beside them.
+_MASK = re.compile(r"(mask\d*(_file|_data)?|saturation_map(_file)?)\Z")
+#: Rows of hexagonal pixels are this much closer than the pixels in them, or at this cosine to them; so nearly.
+_HEXAGON, _NEARLY = (math.sqrt(0.75), 0.5), 2e-3
 
 
 @attrs.frozen
@@ -71,12 +75,12 @@ class CrystFel:
 
     def read(self, path: Path) -> Geometry:
         """See `openbragg.GeometryReader.read`."""
-        top: dict[str, _Word] = {}
-        panels: dict[str, dict[str, _Word]] = {}
-        bad: dict[str, dict[str, _Word]] = {}
-        defaults: dict[str, _Word] = {}
+        top: dict[str, Word] = {}
+        panels: dict[str, dict[str, Word]] = {}
+        bad: dict[str, dict[str, Word]] = {}
+        defaults: dict[str, Word] = {}
         for place, owner, key, text in _lines(path):
-            word = _Word(place, text)
+            word = Word(place, text)
             if not owner:
                 top[key] = word
                 if key in _KEYS or _is_dimension(key):
@@ -88,33 +92,36 @@ class CrystFel:
         if not panels:
             raise InputError(f"{path}: there is no panel: expected lines like panel/corner_x = 10")
         shift, notices = _shift(path, top)
+        masks = sorted({key for keys in (top, *panels.values()) for key in keys if _MASK.match(key)})
         rows = _rows_above(path, panels)
         made = tuple(self._panel(path, name, keys, shift, rows[name]) for name, keys in panels.items())
-        wavelength, more = _wavelength(path, top)
+        wavelength, note = _wavelength(path, top)
         limits = [keys["max_adu"] for keys in panels.values() if "max_adu" in keys]
-        gaps, other = _bad_regions(path, bad, made, rows)
+        gaps, other = bad_pixels(path, bad, panels, made, rows)
+        if masks:
+            other += (f"{path}: {', '.join(masks)}: masks are not read, and what they hide is rendered; see -mask",)
+        if any(map(_looks_hexagonal, made)):
+            other += (f"{path}: pixels that look hexagonal are taken for parallelograms; no row is shifted",)
         return Geometry(
             source=str(path),
             panels=made,
             gaps=gaps,
             beam=(0.0, 0.0, 1.0),
             wavelength=wavelength,
+            wavelength_note=note,
             saturation=number(path, limits[0].line, limits[0].text) if limits else None,
-            notices=(*notices, *more, *other),
+            notices=(*notices, *other),
         )
 
     def _panel(
-        self, path: Path, name: str, keys: dict[str, _Word], shift: tuple[float, float], rows: int
+        self, path: Path, name: str, keys: dict[str, Word], shift: tuple[float, float], rows: int
     ) -> PanelGeometry:
         for key in _NEEDED:
             if key not in keys:
                 raise InputError(f"{path}: panel {ascii(name)[1:-1][:60]}: expected {key}")
         whole = {key: whole_number(path, keys[key].line, keys[key].text) for key in _NEEDED[:4]}
-        x, y, resolution = (number(path, keys[key].line, keys[key].text) for key in _NEEDED[4:])
-        if not resolution > 0.0:
-            line = keys["res"].line
-            raise InputError(f"{path}, line {line}: expected pixels per metre above 0, got {resolution:g}")
-        side = 1.0 / resolution
+        x, y = (number(path, keys[key].line, keys[key].text) for key in _NEEDED[4:])
+        side = _pixel_side(path, name, keys)
         offset = _quantity(path, keys["coffset"], _LENGTHS) if "coffset" in keys else 0.0
         if offset is None:
             raise InputError(f"{path}, line {keys['coffset'].line}: expected a number for coffset")
@@ -127,9 +134,10 @@ class CrystFel:
             fast=_direction(path, keys.get("fs"), (1.0, 0.0, 0.0)),
             slow=_direction(path, keys.get("ss"), (0.0, 1.0, 0.0)),
             slab=(whole["min_ss"] + rows, whole["min_fs"]),
+            as_written=True,
         )
 
-    def _camera_length(self, path: Path, name: str, keys: dict[str, _Word]) -> float:
+    def _camera_length(self, path: Path, name: str, keys: dict[str, Word]) -> float:
         if self.camera_length is not None:
             return self.camera_length
         word = keys.get("clen")
@@ -159,7 +167,7 @@ def _is_dimension(key: str) -> bool:
     return key.startswith("dim") and key[3:].isdigit()
 
 
-def _direction(path: Path, word: _Word | None, default: Vector) -> Vector:
+def _direction(path: Path, word: Word | None, default: Vector) -> Vector:
     """A vector like ``-0.999x +0.002y``."""
     if word is None:
         return default
@@ -179,7 +187,29 @@ def _direction(path: Path, word: _Word | None, default: Vector) -> Vector:
     return found["x"], found["y"], found["z"]
 
 
-def _quantity(path: Path, word: _Word, units: dict[str, float]) -> float | None:
+def _pixel_side(path: Path, name: str, keys: dict[str, Word]) -> float:
+    """What fs and ss are multiplied by, in metres: said itself, or as pixels per metre."""
+    for key in ("res", "pixel_pitch"):
+        if key in keys:
+            found = number(path, keys[key].line, keys[key].text)
+            if not found > 0.0:
+                what = "pixels per metre" if key == "res" else "metres"
+                raise InputError(f"{path}, line {keys[key].line}: expected {what} above 0, got {found:g}")
+            return 1.0 / found if key == "res" else found
+    raise InputError(f"{path}: panel {ascii(name)[1:-1][:60]}: expected res")
+
+
+def _looks_hexagonal(panel: PanelGeometry) -> bool:
+    """Whether rows are as far apart as those of hexagonal pixels are."""
+    lengths = math.hypot(*panel.fast), math.hypot(*panel.slow)
+    cosine = abs(dot(panel.fast, panel.slow)) / (lengths[0] * lengths[1])
+    ratio = lengths[1] / lengths[0]
+    closer, oblique = _HEXAGON
+    upright = cosine < _NEARLY and min(abs(ratio - closer), abs(1.0 / ratio - closer)) < _NEARLY
+    return upright or (abs(cosine - oblique) < _NEARLY and abs(ratio - 1.0) < _NEARLY)
+
+
+def _quantity(path: Path, word: Word, units: dict[str, float]) -> float | None:
     """A number with a unit; None for a place in the data, which is no number."""
     parts = word.text.split()
     if not parts or len(parts) > 2 or parts[0].startswith("/") or parts[0][0] not in "+-.0123456789":
@@ -191,21 +221,32 @@ def _quantity(path: Path, word: _Word, units: dict[str, float]) -> float | None:
     return number(path, word.line, parts[0]) * units[unit]
 
 
-def _wavelength(path: Path, top: dict[str, _Word]) -> tuple[float | None, tuple[str, ...]]:
-    """The wavelength in metres, and what is to be said of it."""
-    for key, units in (("photon_energy", _ENERGIES), ("wavelength", _LENGTHS)):
+def _wavelength(path: Path, top: dict[str, Word]) -> tuple[float | None, str]:
+    """The wavelength in metres; where there is none, why."""
+    note = ""
+    for key, units in (("photon_energy", _ENERGIES), ("electron_voltage", _VOLTAGES), ("wavelength", _LENGTHS)):
         if key not in top:
             continue
         found = _quantity(path, top[key], units)
         if found is None:
-            return None, (f"{path} does not say the wavelength, only where it is in the data: give -lambda or -energy",)
-        if not 1e-300 < found < 1e300:
+            note = note or f"{key} is at {ascii(top[key].text)[1:-1][:60]} in the data"
+        elif found == 0.0:
+            note = note or f"{key} is 0"
+        elif not 1e-300 < found < 1e300 or (key == "wavelength" and len(top[key].text.split()) < 2 and found > 1e-6):
             raise InputError(f"{path}, line {top[key].line}: expected a number above 0 for {key}")
-        return (_HC / found if key == "photon_energy" else found), ()
-    return None, ()
+        elif key == "electron_voltage":
+            return _electron_wavelength(found), ""
+        else:
+            return (_HC / found if key == "photon_energy" else found), ""
+    return None, note
 
 
-def _shift(path: Path, top: dict[str, _Word]) -> tuple[tuple[float, float], tuple[str, ...]]:
+def _electron_wavelength(voltage: float) -> float:
+    """The wavelength in metres of electrons after a voltage. Source: de Broglie, with the relativistic momentum."""
+    return _HC / math.sqrt(voltage * (voltage + 2.0 * _ELECTRON_AT_REST))
+
+
+def _shift(path: Path, top: dict[str, Word]) -> tuple[tuple[float, float], tuple[str, ...]]:
     """How far the whole detector is shifted along x and y, in metres."""
     shifts, notices = [0.0, 0.0], []
     for axis, key in enumerate(("detector_shift_x", "detector_shift_y")):
@@ -217,55 +258,25 @@ def _shift(path: Path, top: dict[str, _Word]) -> tuple[tuple[float, float], tupl
     return (shifts[0], shifts[1]), tuple(notices)
 
 
-def _rows_above(path: Path, panels: dict[str, dict[str, _Word]]) -> dict[str, int]:
+def _rows_above(path: Path, panels: dict[str, dict[str, Word]]) -> dict[str, int]:
     """Rows of the image above each panel's part of the data.
 
-    Data of more than two dimensions, of which a panel has one index (``dim1 = 3``), are put below each other by it.
+    Data of more than two dimensions, of which a panel has one index (``dim1 = 3``), are put below each other by it, and
+    so are arrays of their own.
     """
     parts: dict[tuple[tuple[str, str], ...], int] = {}
     numbers = {}
     most = 0
     for name, keys in panels.items():
         fixed = tuple(
-            (key, word.text) for key, word in sorted(keys.items()) if _is_dimension(key) and word.text.isdigit()
+            (key, word.text)
+            for key, word in sorted(keys.items())
+            if key == "data" or (_is_dimension(key) and word.text.isdigit())
         )
         numbers[name] = parts.setdefault(fixed, len(parts))
         if "max_ss" in keys:
             most = max(most, whole_number(path, keys["max_ss"].line, keys["max_ss"].text) + 1)
     return {name: number * most for name, number in numbers.items()}
-
-
-def _bad_regions(
-    path: Path, bad: dict[str, dict[str, _Word]], panels: tuple[PanelGeometry, ...], rows: dict[str, int]
-) -> tuple[tuple[tuple[int, int, int, int], ...], tuple[str, ...]]:
-    """Bad rectangles of a panel's pixels, and a notice of those that are given in the laboratory."""
-    keys = ("min_fs", "max_fs", "min_ss", "max_ss")
-    found, left_out = [], 0
-    for region in bad.values():
-        if not all(key in region for key in keys):
-            left_out += 1
-            continue
-        first_fast, last_fast, first_slow, last_slow = (
-            whole_number(path, region[key].line, region[key].text) for key in keys
-        )
-        if "panel" in region and region["panel"].text not in rows:
-            word = region["panel"]
-            raise InputError(f"{path}, line {word.line}: there is no panel {ascii(word.text)[:60]}")
-        for panel in panels:
-            if "panel" in region and panel.name != region["panel"].text:
-                continue
-            slow, fast = panel.slab or (0, 0)
-            above = rows[panel.name]
-            place = (
-                max(first_fast, fast),
-                min(last_fast, fast + panel.pixels[1] - 1),
-                max(first_slow + above, slow),
-                min(last_slow + above, slow + panel.pixels[0] - 1),
-            )
-            if place[0] <= place[1] and place[2] <= place[3]:
-                found.append(place)
-    notice = f"{path}: {left_out} bad regions are not in terms of fs and ss; they are passed over"
-    return tuple(dict.fromkeys(found)), (notice,) if left_out else ()
 
 
 @hookimpl

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
+
+import attrs
 
 from openbragg import InputError, PanelGeometry, described_panel, unit, unit_vector
 from openbragg_plugins.geometry_readers.values import Node
@@ -33,8 +36,12 @@ def panels_of(detector: Node) -> dict[str, Any]:
     panels = tuple(_panel(node, number, parents[number]) for number, node in enumerate(nodes))
     if not panels:
         raise InputError(f"{detector.path}: {detector.where} has no panels")
+    if len(panels) > 1 and len({panel.slab for panel in panels}) == 1:
+        # Without offsets, as of images that keep each panel in an array of its own; masks stay with their panels.
+        rows = accumulate((panel.pixels[0] for panel in panels), initial=0)
+        panels = tuple(attrs.evolve(panel, slab=(row, 0)) for panel, row in zip(panels, rows, strict=False))
     first = nodes[0]
-    thickness, absorption = first.number("thickness"), first.number("mu")
+    thickness, absorption = _sensor(first)
     trusted = first.numbers("trusted_range", 2) if first.has("trusted_range") else [0.0, 0.0]
     return {
         "panels": panels,
@@ -44,6 +51,17 @@ def panels_of(detector: Node) -> dict[str, Any]:
         "attenuation_length": _MM(1.0 / absorption) if absorption and absorption > 0.0 else None,
         "saturation": trusted[1] if trusted[1] > 0.0 else None,
     }
+
+
+def _sensor(panel: Node) -> tuple[float | None, float | None]:
+    """Thickness in mm and absorption per mm of a panel's sensor.
+
+    Old lists have them with the correction of the parallax, where dxtbx still looks first.
+    """
+    strategy = panel.node("px_mm_strategy") if panel.has("px_mm_strategy") else None
+    if strategy is not None and strategy.has("mu") and strategy.has("t0"):
+        return strategy.number("t0"), strategy.number("mu")
+    return panel.number("thickness"), panel.number("mu")
 
 
 def _parents(group: Node, outside: Frame, count: int, depth: int) -> Iterator[tuple[int, Frame]]:

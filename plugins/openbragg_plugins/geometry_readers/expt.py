@@ -102,14 +102,28 @@ def _model(file: Node, experiment: Node, kind: str) -> Node:
 def _beam(beam: Node) -> dict[str, Any]:
     """The beam; DIALS' direction points from the sample to the source."""
     where = f"{beam.path}: {beam.where}"
-    wavelength = beam.number("wavelength")
+    wavelength, note = _wavelength(beam)
     normal = beam.numbers("polarization_normal", 3) if beam.has("polarization_normal") else None
     return {
         "beam": combined((-1.0, unit_vector(where, beam.numbers("direction", 3), "direction"))),
-        "wavelength": None if not wavelength else _ANGSTROM(wavelength),
+        "wavelength": wavelength,
+        "wavelength_note": note,
         "polarization_normal": None if normal is None else unit_vector(where, normal, "polarization_normal"),
         "polarization_fraction": beam.number("polarization_fraction"),
     }
+
+
+def _wavelength(beam: Node) -> tuple[float | None, str]:
+    """The wavelength in metres, and what is to be said of it; of a polychromatic beam the middle of its range."""
+    found = beam.number("wavelength")
+    if found:
+        return _ANGSTROM(found), ""
+    if beam.has("wavelength_range"):
+        low, high = beam.numbers("wavelength_range", 2)
+        if 0.0 < low <= high:
+            mean = (low + high) / 2.0
+            return _ANGSTROM(mean), f"of wavelengths from {low:g} to {high:g} A the mean is taken, {mean:g} A"
+    return None, "its beam is polychromatic" if beam.word("__id__") == "polychromatic" else ""
 
 
 def _goniometer(goniometer: Node) -> tuple[Vector, Matrix, Matrix]:

@@ -30,14 +30,15 @@ def number(path: Path, line: int, word: str, what: str = "a finite number") -> f
 
 
 def whole_number(path: Path, line: int, word: str) -> int:
-    """The whole number in a word.
+    """The whole number in a word; it may be written as 513.0.
 
     Raises
     ------
     InputError
         When there is none; the message names the file and the line.
     """
-    digits = word[1:] if word[:1] in ("-", "+") else word
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS):
+    whole, _, rest = word.partition(".")
+    digits = whole[1:] if whole[:1] in ("-", "+") else whole
+    if rest.strip("0") or not (digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS):
         raise InputError(f"{path}, line {line}: expected a whole number, got {ascii(word)[:_LONGEST]}")
-    return int(word)
+    return int(whole)

@@ -142,7 +142,7 @@ def described_by_xds(
     oscillation: float,
     **more: object,
 ) -> Geometry:
-    """A geometry from XDS' numbers: wavelength in angstroms, start and oscillation in degrees; `more` in SI.
+    """A geometry from XDS' numbers: wavelength in angstroms or 0, start and oscillation in degrees; `more` in SI.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def described_by_xds(
         image=(detector.counts[1], detector.counts[0]),
         beam=unit_vector(str(path), beam, "the direction of the beam"),
         spindle=unit_vector(str(path), spindle, "the rotation axis"),
-        wavelength=_ANGSTROM(wavelength),
+        wavelength=_ANGSTROM(wavelength) if wavelength != 0.0 else None,
         start=math.radians(start),
         oscillation=math.radians(oscillation),
         **more,  # type: ignore[arg-type]

@@ -12,6 +12,15 @@ import attrs
 
 from openbragg import Geometry, InputError, hookimpl, read_lines, unit, unit_vector
 from openbragg_plugins.geometry_readers.numbers import number, whole_number
+from openbragg_plugins.geometry_readers.spans import (
+    MOST_ROWS,
+    Rectangle,
+    cropped,
+    ellipse,
+    inside,
+    polygon,
+    rectangles,
+)
 from openbragg_plugins.geometry_readers.vectors import Vector
 from openbragg_plugins.geometry_readers.xds_frame import (
     Segment,
@@ -36,7 +45,8 @@ _MARKS = tuple(
     ).split()
 )
 _SEGMENT = "SEGMENT"
-_RECTANGLE = "UNTRUSTED_RECTANGLE"
+#: Keywords of pixels that are not trusted, and how many numbers each has.
+_UNTRUSTED = {"UNTRUSTED_RECTANGLE": 4, "UNTRUSTED_ELLIPSE": 4, "UNTRUSTED_QUADRILATERAL": 8}
 _AXES_OF_CELL = tuple(f"UNIT_CELL_{axis}-AXIS" for axis in "ABC")
 #: The part that is polarized of a beam of which nothing is said: none, as in XDS.
 _UNPOLARIZED = 0.5
@@ -86,6 +96,12 @@ class XdsInp:
             raise InputError(f"{path}: expected {', '.join(_AXES_OF_CELL)}, got {len(axes)} of them")
         cell = said.numbers("UNIT_CELL_CONSTANTS", 6) if "UNIT_CELL_CONSTANTS" in said.entries else []
         group = said.whole("SPACE_GROUP_NUMBER", 1, [0])[0]
+        notices = []
+        if any(cell) and group == 0 and "SPACE_GROUP_NUMBER" in said.entries:
+            # So templates have it for a crystal that is not known yet, and XDS heeds it no more than this.
+            cell = []
+            if not axes:
+                notices.append(f"{path}: UNIT_CELL_CONSTANTS= is a placeholder, for SPACE_GROUP_NUMBER= is 0")
         return described_by_xds(
             path,
             XdsDetector(
@@ -99,11 +115,11 @@ class XdsInp:
             ),
             beam=said.vector("INCIDENT_BEAM_DIRECTION", (0.0, 0.0, 1.0)),
             spindle=said.vector("ROTATION_AXIS", (1.0, 0.0, 0.0)),
-            wavelength=said.numbers("X-RAY_WAVELENGTH", 1)[0],
+            wavelength=said.numbers("X-RAY_WAVELENGTH", 1, [0.0])[0],
             start=start,
             oscillation=oscillation,
             images=last - first + 1 if "DATA_RANGE" in said.entries and last >= first else None,
-            gaps=tuple(said.rectangles(counts)),
+            gaps=tuple(dict.fromkeys(said.gaps(counts))),
             polarization_fraction=said.numbers("FRACTION_OF_POLARIZATION", 1, [_UNPOLARIZED])[0],
             polarization_normal=said.direction("POLARIZATION_PLANE_NORMAL"),
             sensor_thickness=thickness or None,
@@ -113,6 +129,7 @@ class XdsInp:
             reciprocal_vectors=reciprocal_axes(path, axes) if axes else None,
             cell=_cell(path, cell) if any(cell) and not axes else None,
             space_group=space_group(group or None),
+            notices=tuple(notices),
         )
 
 
@@ -123,12 +140,12 @@ class _Said:
     path: Path
     entries: dict[str, _Entry] = attrs.field(factory=dict)
     segments: list[Segment] = attrs.field(factory=list)
-    untrusted: list[_Entry] = attrs.field(factory=list)
+    untrusted: list[tuple[str, _Entry]] = attrs.field(factory=list)
 
     def take(self, keyword: str, entry: _Entry) -> None:
         """Take a keyword; those of a segment belong to the last one that was begun."""
-        if keyword == _RECTANGLE:
-            self.untrusted.append(entry)
+        if keyword in _UNTRUSTED:
+            self.untrusted.append((keyword, entry))
         elif keyword == _SEGMENT:
             x1, x2, y1, y2 = self._whole(entry, 4)
             self.segments.append(Segment(limits=(x1, x2, y1, y2)))
@@ -153,14 +170,28 @@ class _Said:
             return attrs.evolve(segment, org=(segment.org[0], value))
         return segment
 
-    def rectangles(self, counts: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
-        """Untrusted pixels counted from 0, both ends included; XDS counts from 1 and excludes the ends."""
-        for entry in self.untrusted:
-            x1, x2, y1, y2 = self._whole(entry, 4)
-            first_x, last_x = max(0, x1), min(counts[0], x2 - 1) - 1
-            first_y, last_y = max(0, y1), min(counts[1], y2 - 1) - 1
-            if first_x <= last_x and first_y <= last_y:
-                yield first_x, last_x, first_y, last_y
+    def gaps(self, counts: tuple[int, int]) -> Iterator[Rectangle]:
+        """Untrusted pixels counted from 0, both ends included; XDS counts from 1 and excludes the edges."""
+        for keyword, entry in self.untrusted:
+            values = [value - 1.0 for value in self._numbers(entry, _UNTRUSTED[keyword])]
+            if keyword == "UNTRUSTED_RECTANGLE":
+                for columns in cropped(inside(*values[:2]), counts[0]):
+                    for lines in cropped(inside(*values[2:]), counts[1]):
+                        yield (*columns, *lines)
+                continue
+            corners = list(zip(values[::2], values[1::2], strict=True))
+            heights = values[1::2] if keyword == "UNTRUSTED_QUADRILATERAL" else values[2:]
+            for first, last in cropped(inside(min(heights), max(heights)), counts[1]):
+                if last - first >= MOST_ROWS:
+                    raise InputError(f"{self.path}, line {entry.line}: expected {MOST_ROWS} rows of pixels at most")
+                x1, x2, y1, y2 = values[:4]
+                rows = (
+                    (row, polygon(corners, row) if len(values) > 4 else ellipse(x1, x2, y1, y2, row))
+                    for row in range(first, last + 1)
+                )
+                yield from rectangles(
+                    (row, [part for span in spans for part in cropped(span, counts[0])]) for row, spans in rows
+                )
 
     def numbers(self, keyword: str, count: int, default: list[float] | None = None) -> list[float]:
         """The first numbers of a keyword."""

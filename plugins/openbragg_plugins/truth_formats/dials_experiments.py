@@ -21,7 +21,7 @@ from openbragg_plugins.truth_formats.dials_models import (
 )
 
 if TYPE_CHECKING:
-    from openbragg import Experiment, Truth, TruthFormat, WrittenImages
+    from openbragg import Experiment, Laboratory, Truth, TruthFormat, WrittenImages
 
 #: Image formats that DIALS reads, in the order in which they are preferred: how much they say themselves.
 _READ = ("nxmx", "minicbf", "smv")
@@ -55,6 +55,10 @@ class DialsExperiments:
     def refuses(self, experiment: Experiment) -> str | None:
         """See `openbragg.TruthFormat`: a curved detector."""
         return "DIALS has no curved detectors (-curved_det)" if experiment.detector.curved else None
+
+    def unsaid(self, laboratory: Laboratory) -> str | None:
+        """See `openbragg.TruthFormat`: oblique pixels."""
+        return laboratory.oblique_pixels()
 
     def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:
         """See `openbragg.TruthFormat.write_truth`."""

@@ -63,7 +63,7 @@ def detector_model(
     import numpy as np
 
     children = [{"panel": number} for number in range(len(laboratory.panels))]
-    whole = _panel("", [0.0, 0.0, 0.0], np.eye(3), (0, 0), 0.0)
+    whole = _panel("", [0.0, 0.0, 0.0], np.eye(3), (0, 0), [0.0, 0.0])
     return {
         "panels": [panel_model(frame, experiment, laboratory, trusted, pedestal) for frame in laboratory.panels],
         "hierarchy": {**whole, "children": children},
@@ -79,10 +79,15 @@ def panel_model(
     axes = dials_axes(laboratory)
     slow, fast = frame.panel.pixels
     number = next(place for place, other in enumerate(laboratory.panels) if other is frame)
+    sides = _MM(np.array([float(side) for side in frame.pixel_sides()]))
+    # DIALS has pixels with sides of two lengths, but at right angles.
+    frame, _ = frame.upright()
     directions = np.array([turned(axes, frame.fast), turned(axes, frame.slow)])
+    if frame.panel.is_oblique():
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     origin = _MM(turned(axes, frame.origin)).tolist()
     name = frame.panel.name or f"panel {number}"
-    model = _panel(name, origin, directions, (fast, slow), _MM(float(frame.panel.pixel_size)))
+    model = _panel(name, origin, directions, (fast, slow), sides.tolist())
     model |= {"type": "SENSOR_PAD", "trusted_range": list(trusted), "pedestal": pedestal}
     first_slow, first_fast = frame.panel.slab or (0, 0)
     model["raw_image_offset"] = [first_fast, first_slow]
@@ -200,7 +205,7 @@ def _absorption(experiment: Experiment) -> float:
 
 
 def _panel(
-    name: str, origin: list[float], directions: np.ndarray[Any, Any], pixels: tuple[int, int], pixel_size: float
+    name: str, origin: list[float], directions: np.ndarray[Any, Any], pixels: tuple[int, int], sides: list[float]
 ) -> Model:
     return {
         "name": name,
@@ -210,7 +215,7 @@ def _panel(
         "origin": origin,
         "raw_image_offset": [0, 0],
         "image_size": list(pixels),
-        "pixel_size": [pixel_size, pixel_size],
+        "pixel_size": sides,
         "trusted_range": [0.0, 0.0],
         "thickness": 0.0,
         "material": "",

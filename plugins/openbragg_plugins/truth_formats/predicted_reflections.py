@@ -97,6 +97,9 @@ def columns_of(truth: Truth) -> Columns:
     start, width = float(scan.start), float(scan.range or 0.0)
     count = len(found.angle)
     frame = (found.angle - start) / width if width > 0.0 else np.full(count, 0.5)
+    sides = np.array([list(map(float, panel.pixel_sides())) for panel in truth.laboratory.panels])
+    sizes = np.array([float(panel.panel.pixel_size) for panel in truth.laboratory.panels])
+    place = found.place * (sides / sizes[:, None])[found.panel]
     wavelength = _ANGSTROM(float(truth.experiment.beam.wavelength))
     return {
         "miller_index": found.indices,
@@ -105,7 +108,7 @@ def columns_of(truth: Truth) -> Columns:
         "flags": np.full(count, _PREDICTED, dtype=np.uint64),
         "s1": found.ray @ dials_axes(truth.laboratory).T / wavelength,
         "xyzcal.px": np.column_stack([found.pixel, frame]),
-        "xyzcal.mm": np.column_stack([_MM(found.place), found.angle]),
+        "xyzcal.mm": np.column_stack([_MM(place), found.angle]),
         "d": _ANGSTROM(found.spacing),
         "partiality": found.partiality,
         "F": found.amplitude,

@@ -25,7 +25,7 @@ class PlacedPanel:
     origin
         From the crystal to the outer corner of the first pixel, (3,), metres.
     fast, slow
-        Unit vectors, (3,).
+        A pixel's sides over its size, (3,); not always of unit length or at right angles.
     pixel_size
         Side of a pixel in metres.
     pixels

@@ -27,7 +27,8 @@ class Face:
     origin
         From the crystal to the outer corner of the first pixel, (3,), metres.
     fast, slow, normal
-        Unit vectors (3,) along growing fast and slow index, and along growing depth; not always at right angles.
+        Vectors (3,) along growing fast and slow index, a pixel's sides over its size, and along growing depth; not
+        always of unit length or at right angles.
     pixel_size
         Side of a pixel in metres.
     pixels

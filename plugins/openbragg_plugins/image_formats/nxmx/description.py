@@ -115,8 +115,8 @@ def _detector(detector: Any, about: Description, axes: np.ndarray[Any, Any], exp
     _put(detector, "frame_time", exposure, "s")
     frame = laboratory.panels[0]
     pixel = float(frame.panel.pixel_size)
-    _put(detector, "x_pixel_size", pixel, "m")
-    _put(detector, "y_pixel_size", pixel, "m")
+    for name, side in zip("xy", frame.pixel_sides(), strict=True):
+        _put(detector, f"{name}_pixel_size", float(side), "m")
     first_slow, first_fast = frame.panel.slab or (0, 0)
     fast, slow = (float(value) / pixel for value in frame.beam_point(laboratory.beam))
     fast, slow = fast + first_fast, slow + first_slow
@@ -156,14 +156,18 @@ def _module(module: Any, frame: Any, axes: np.ndarray[Any, Any]) -> None:
     module["data_origin"] = np.array(frame.panel.slab or (0, 0))
     module["data_size"] = np.array([slow, fast])
     module["data_stride"] = np.array([1, 1])
-    pixel = float(frame.panel.pixel_size)
+    sides = [float(side) for side in frame.pixel_sides()]
+    # NeXus has oblique axes, but DIALS does not open a file with them.
+    frame, _ = frame.upright()
     # As an offset the position is exact; a length and a unit vector would be rounded.
     offset = _axis(module, "module_offset", 0.0, "m", "translation", [0.0, 0.0, 1.0], _STEPS)
     offset.attrs["offset"] = turned(axes, frame.origin)
     offset.attrs["offset_units"] = "m"
-    for name, direction in (("fast", frame.fast), ("slow", frame.slow)):
+    for name, side, direction in zip(("fast", "slow"), sides, (frame.fast, frame.slow), strict=True):
         vector = turned(axes, direction)
-        made = _axis(module, f"{name}_pixel_direction", pixel, "m", "translation", vector, offset.name)
+        if frame.panel.is_oblique():
+            vector = vector / np.linalg.norm(vector)
+        made = _axis(module, f"{name}_pixel_direction", side, "m", "translation", vector, offset.name)
         made.attrs["offset"] = np.zeros(3)
         made.attrs["offset_units"] = "m"
 

@@ -129,6 +129,10 @@ class NXmx:
 
         return read_nxmx(source)
 
+    def unsaid(self, image: Image) -> str | None:
+        """See `openbragg.ImageFormat`: oblique pixels."""
+        return image.laboratory.oblique_pixels()
+
     def largest(self, content: str) -> int | None:
         """The largest value of a pixel of photons or counts; None for floating-point numbers."""
         return _LARGEST.get(self._type(content))

@@ -68,7 +68,7 @@ class Placed:
     shape: tuple[int, ...]
 
 
-@np.errstate(over="ignore", invalid="ignore")
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def place_frame(file: Linked, frame: Placed, saturation: float | None) -> Geometry | None:
     """The geometry of an image of an open file; None where the file does not tell it in numbers of known units.
 
@@ -77,8 +77,8 @@ def place_frame(file: Linked, frame: Placed, saturation: float | None) -> Geomet
     InputError
         When there are far more values than images where one is expected, or it leads where it may not.
     """
-    wavelengths = (_value(file.get(name), frame, 1e-10, _LENGTHS) for name in _WAVELENGTHS)
-    wavelength = next((value for value in wavelengths if value is not None), None)
+    wavelengths = (_wavelength(file, file.get(name), frame) for name in _WAVELENGTHS)
+    wavelength, note = next((found for found in wavelengths if found[0] is not None), (None, ""))
     detector = file.get(DETECTOR)
     if wavelength is None or not wavelength > 0.0 or detector is None:
         return None
@@ -113,6 +113,7 @@ def place_frame(file: Linked, frame: Placed, saturation: float | None) -> Geomet
         image=(frame.shape[0], frame.shape[1]),
         beam=_three(turn @ _BEAM),
         wavelength=wavelength,
+        wavelength_note=note,
         spindle=_three(turn @ spindle),
         start=start,
         oscillation=width,
@@ -121,6 +122,18 @@ def place_frame(file: Linked, frame: Placed, saturation: float | None) -> Geomet
         sensor_material="" if material is None else _text(_values(material, frame)[0]),
         saturation=positive(saturation),
     )
+
+
+def _wavelength(file: Linked, data: Any, frame: Placed) -> tuple[float | None, str]:
+    """The wavelength in metres, of a spectrum the mean by its weights, and what is to be said of that."""
+    if data is not None and data.size > 1 and data.size != frame.count:
+        weights = file.get(data.name.rsplit("/", 1)[-1] + "_weights", data.parent)
+        if weights is not None and weights.size == data.size and few(data, frame.count):
+            values, parts = _values(data, frame).astype(float), _values(weights, frame).astype(float)
+            mean = float(values @ parts / parts.sum()) * _factor(data, 1e-10, _LENGTHS)
+            if np.isfinite(mean) and mean > 0.0:
+                return mean, f"of a spectrum of {data.size} wavelengths the mean is taken, {mean * 1e10:g} A"
+    return _value(data, frame, 1e-10, _LENGTHS), ""
 
 
 def _laboratory(spindle: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,11 +152,13 @@ def _panel(file: Linked, module: Any, frame: Placed) -> PanelGeometry | None:
     if any(step is None for step in steps):
         return None
     sizes = [float(_values(step, frame)[0]) * _factor(step, 1.0, _LENGTHS) for step in steps]
-    if not (sizes[0] > 0.0 and abs(sizes[1] / sizes[0] - 1.0) < _SQUARE):
+    if not (sizes[0] > 0.0 and sizes[1] > 0.0):
         return None
     below = _text(steps[0].attrs.get("depends_on", "."))
     turn, origin = _chain(file, module, below, frame)
     fast, slow = (turn @ _unit(step.attrs["vector"]) for step in steps)
+    if abs(sizes[1] / sizes[0] - 1.0) >= _SQUARE:
+        slow = slow * (sizes[1] / sizes[0])
     sizing, placing = (file.get(f"data_{name}", module) for name in ("size", "origin"))
     size = frame.shape if sizing is None else _values(sizing, frame)[-2:]
     first = (0, 0) if placing is None else _values(placing, frame)[-2:]

@@ -40,7 +40,9 @@ function meets(panel, direction) {
   const time = dot(panel.origin, normal) / dot(direction, normal);
   if (!(time > 0) || !Number.isFinite(time)) return null;
   const spot = combined(time, direction, -1, panel.origin);
-  return [dot(spot, panel.fast) / panel.pixelSize, dot(spot, panel.slow) / panel.pixelSize];
+  // Fast and slow may be oblique and of any length: what is across one of them has nothing of it.
+  const area = panel.pixelSize * dot(normal, normal);
+  return [dot(spot, cross(panel.slow, normal)) / area, dot(spot, cross(normal, panel.fast)) / area];
 }
 
 function onPanel(panel, place) {
