@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from openbragg import InputError
+from openbragg_plugins.structure_factors.kinds import PDB
 from openbragg_plugins.structure_factors.reflection_data import checked_cell, checked_group
-from openbragg_plugins.structure_factors.sources import PDB, complaints, text_of
+from openbragg_plugins.structure_factors.sources import complaints, text_of
 
 if TYPE_CHECKING:
     import gemmi

@@ -11,9 +11,10 @@ import attrs
 from openbragg import NOT_NEGATIVE, POSITIVE, InputError, KnownCrystal, ReflectionTable, hookimpl, option, unit
 from openbragg_plugins.structure_factors.expansion import expanded, sphere, unique, with_absences
 from openbragg_plugins.structure_factors.file_table import Arrays, FileTable
+from openbragg_plugins.structure_factors.kinds import MODEL_CIF, PDB, SMALL_CIF, kind_of
 from openbragg_plugins.structure_factors.macromolecule import SHANNON_RATE, Macromolecule, read_macromolecule
 from openbragg_plugins.structure_factors.small_molecule import SmallMolecule, read_small_molecule
-from openbragg_plugins.structure_factors.sources import MODEL_CIF, PDB, SMALL_CIF, complaints, content_of, kind_of
+from openbragg_plugins.structure_factors.sources import complaints, content_of
 
 if TYPE_CHECKING:
     from openbragg import Experiment, StructureFactors
