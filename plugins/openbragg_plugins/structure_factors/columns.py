@@ -71,7 +71,7 @@ class Column:
         return 0 if pair else 2
 
     def stem(self) -> str:
-        """The first label in capitals, without the sign of a mate and without what stands between letters and digits."""
+        """The first label in capitals, without a mate's sign and without what stands between letters and digits."""
         name = self.labels[0]
         if len(self.labels) == 2 and not self.difference:
             for plus, minus in _SIGNS:
@@ -189,9 +189,7 @@ def _labelled(path: Path, columns: list[Column], asked: str, quantity: str, flag
         if label not in singles:
             raise InputError(f"{path}: {flag} {asked}: there is no column {label!r}; there are {_list(columns)}")
         if singles[label] == "anomalous difference":
-            raise InputError(
-                f"{path}: {flag} {asked}: {label!r} holds anomalous differences; there are {_list(columns)}"
-            )
+            raise InputError(f"{path}: {flag} {asked}: {label!r} holds differences; there are {_list(columns)}")
         if singles[label] != quantity:
             other = "-I_label" if quantity == AMPLITUDE else "-F_label"
             raise InputError(f"{path}: {flag} {asked}: {label!r} holds no {quantity} but {singles[label]}; use {other}")
@@ -200,10 +198,8 @@ def _labelled(path: Path, columns: list[Column], asked: str, quantity: str, flag
     if len(labels) == 1:
         pairs = [column for column in columns if len(column.labels) == 2 and labels[0] in column.labels]
         if pairs and pairs[0].difference:
-            text = pairs[0].text()
-            return Column(
-                labels, quantity
-            ), f"{path}: Friedel mates are equal: {flag} {text} takes their difference along"
+            both = pairs[0].text()
+            return Column(labels, quantity), f"{path}: mates are equal; {flag} {both} takes their difference along"
         return pairs[0] if pairs else Column(labels, quantity), None
     return Column(labels, quantity), None
 

@@ -180,7 +180,7 @@ def _of_crystfel(path: Path, content: bytes) -> CrystalFile:
     for key in _CELL_KEYS:
         if key not in words:
             raise InputError(f"{path}: there is no {key} in the cell file")
-        number, word = words[key]
+        place, word = words[key]
         found = _LENGTH.fullmatch(word.removesuffix("deg").strip() if len(key) > 1 else word)
         try:
             value = float(found[1]) * _LENGTHS[found[2] or ""] if found else float("nan")
@@ -188,7 +188,7 @@ def _of_crystfel(path: Path, content: bytes) -> CrystalFile:
             value = float("nan")
         if not value > 0.0:
             unit = "deg" if len(key) > 1 else "A"
-            raise InputError(f"{path}, line {number}: expected {key} = a number above 0 and {unit}, got {word[:40]!r}")
+            raise InputError(f"{path}, line {place}: expected {key} = a number above 0 and {unit}, got {word[:40]!r}")
         numbers.append(value)
     number, centring = words.get("centering", (0, "P"))
     if centring not in (*CENTRINGS, "R"):
@@ -204,7 +204,8 @@ def _of_shelx(path: Path, content: bytes) -> CrystalFile:
     import gemmi
 
     cell: gemmi.UnitCell | None = None
-    wavelength, latt, triplets, hklf = 0.0, 1, [], [4.0]
+    wavelength, latt, hklf = 0.0, 1, [4.0]
+    triplets: list[str] = []
     for number, line in _instructions(path, content):
         name, *words = line.split()
         keyword = name.upper()[:4]

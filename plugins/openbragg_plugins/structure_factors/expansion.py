@@ -85,7 +85,8 @@ def unique(
     here, there = np.where(swapped, minus, plus), np.where(swapped, plus, minus)
     first, first_count = _mean(here, weights, place, len(keys))
     second, second_count = _mean(there, weights, place, len(keys))
-    both, _ = _mean(*(np.concatenate(pair) for pair in ((here, there), (weights, weights), (place, place))), len(keys))
+    twice = np.concatenate([weights, weights])
+    both, _ = _mean(np.concatenate([here, there]), twice, np.concatenate([place, place]), len(keys))
     first = np.where(centric, both, np.where(np.isnan(first), second, first))
     second = np.where(centric, both, np.where(np.isnan(second), first, second))
     return Unique(

@@ -162,7 +162,9 @@ def read_scalepack(path: Path, content: bytes, asked: Asked) -> ReflectionData:
     lengths = _reflection(path, 3, words[:6], 6)
     cell = checked_cell(path, gemmi.UnitCell(*lengths))
     name = asked.symmetry or " ".join(words[6:])
-    group = gemmi.find_spacegroup_by_name(name, cell.alpha, cell.gamma) or named_group(path, name)
+    group: gemmi.SpaceGroup | Symmetry | None = gemmi.find_spacegroup_by_name(name, cell.alpha, cell.gamma)
+    if group is None:
+        group = named_group(path, name)
     refuse_misfit(path, group, cell)
     table = np.array(rows).reshape(-1, 5)
     column = Column(("I(+)", "I(-)") if numbers else ("I",), INTENSITY)
@@ -197,7 +199,7 @@ def read_xds_ascii(path: Path, content: bytes, asked: Asked) -> ReflectionData:
     with complaints(path, "file of XDS"), as_file(content, ".HKL") as name:
         xds = gemmi.read_xds_ascii(name)
     cell = checked_cell(path, gemmi.UnitCell(*xds.cell_constants))
-    group = gemmi.find_spacegroup_by_number(xds.spacegroup_number)
+    group: gemmi.SpaceGroup | Symmetry | None = gemmi.find_spacegroup_by_number(xds.spacegroup_number)
     if asked.symmetry is not None:
         group = named_group(path, asked.symmetry)
     if group is None:

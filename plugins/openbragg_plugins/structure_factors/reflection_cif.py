@@ -61,7 +61,7 @@ def read_reflection_cif(path: Path, content: bytes, block: str | None) -> Reflec
     chosen = _block(path, blocks, block)
     loop = chosen.default_loop
     with complaints(path, "mmCIF reflection file"):
-        small = list(loop.tags)[0].startswith("_refln_")
+        small = next(iter(loop.tags)).startswith("_refln_")
         cell = (cell_of(path, chosen.block) if small else None) or checked_cell(path, chosen.cell)
         group = (operations_of(path, chosen.block, cell) if small else None) or checked_group(
             path, chosen.spacegroup, _group_name(chosen), cell

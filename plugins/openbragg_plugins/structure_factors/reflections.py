@@ -71,8 +71,8 @@ class _Amplitudes:
 class ReflectionFile(FileTable):
     """Amplitudes of a file of reflections, expanded to the P1 cell by its space group.
 
-    Friedel mates have one amplitude, except where the file has both, or their difference; systematic absences are 0, and
-    what the file does not have is the default amplitude. Flags for cross-validation are ignored.
+    Friedel mates have one amplitude, except where the file has both, or their difference; systematic absences are 0,
+    and what the file does not have is the default amplitude. Flags for cross-validation are ignored.
     """
 
     name: ClassVar[str] = "reflections"
