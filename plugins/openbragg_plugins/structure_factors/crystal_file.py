@@ -33,8 +33,9 @@ _NAMES = (
     *("_symmetry.space_group_name_H-M", "_space_group.name_H-M_alt"),
 )
 _HALL = ("_symmetry_space_group_name_Hall", "_space_group_name_Hall", "_symmetry.space_group_name_Hall")
-_LENGTH = re.compile(r"([-+.\deE]+)\s*(A|nm)?")
-_LENGTHS = {"": 1.0, "A": 1.0, "nm": 10.0}
+_MEASURE = re.compile(r"(\d+\.?\d*(?:[eE][-+]?\d{1,2})?)\s*([a-zA-Z]*)")
+_UNITS_OF_LENGTH = {"": 1.0, "A": 1.0, "nm": 10.0}
+_UNITS_OF_ANGLE = {"": 1.0, "deg": 1.0}
 _CELL_KEYS = ("a", "b", "c", "al", "be", "ga")
 
 
@@ -181,15 +182,13 @@ def _of_crystfel(path: Path, content: bytes) -> CrystalFile:
         if key not in words:
             raise InputError(f"{path}: there is no {key} in the cell file")
         place, word = words[key]
-        found = _LENGTH.fullmatch(word.removesuffix("deg").strip() if len(key) > 1 else word)
-        try:
-            value = float(found[1]) * _LENGTHS[found[2] or ""] if found else float("nan")
-        except ValueError:
-            value = float("nan")
-        if not value > 0.0:
+        found = _MEASURE.fullmatch(word)
+        scale = _UNITS_OF_ANGLE if len(key) > 1 else _UNITS_OF_LENGTH
+        size = float(found[1]) * scale.get(found[2], 0.0) if found else 0.0
+        if not size > 0.0:
             unit = "deg" if len(key) > 1 else "A"
             raise InputError(f"{path}, line {place}: expected {key} = a number above 0 and {unit}, got {word[:40]!r}")
-        numbers.append(value)
+        numbers.append(size)
     number, centring = words.get("centering", (0, "P"))
     if centring not in (*CENTRINGS, "R"):
         raise InputError(f"{path}, line {number}: expected a centering of {' '.join(CENTRINGS)} or R")

@@ -199,7 +199,9 @@ def read_xds_ascii(path: Path, content: bytes, asked: Asked) -> ReflectionData:
     with complaints(path, "file of XDS"), as_file(content, ".HKL") as name:
         xds = gemmi.read_xds_ascii(name)
     cell = checked_cell(path, gemmi.UnitCell(*xds.cell_constants))
-    group: gemmi.SpaceGroup | Symmetry | None = gemmi.find_spacegroup_by_number(xds.spacegroup_number)
+    group: gemmi.SpaceGroup | Symmetry | None = None
+    if xds.spacegroup_number > 0:  # 0 is what XDS has before it knows one
+        group = gemmi.find_spacegroup_by_number(xds.spacegroup_number)
     if asked.symmetry is not None:
         group = named_group(path, asked.symmetry)
     if group is None:

@@ -57,7 +57,8 @@ def read_reflection_cif(path: Path, content: bytes, block: str | None) -> Reflec
 
     with complaints(path, "mmCIF reflection file"):
         document = gemmi.cif.read_string(text_of(content))
-        blocks = gemmi.as_refln_blocks(document)
+        lists = [block for block in document if block.find_loop("_refln_index_h")]
+        blocks = list(map(gemmi.hkl_cif_as_refln_block, lists)) or list(gemmi.as_refln_blocks(document))
     chosen = _block(path, blocks, block)
     loop = chosen.default_loop
     with complaints(path, "mmCIF reflection file"):
@@ -91,7 +92,7 @@ def read_reflection_cif(path: Path, content: bytes, block: str | None) -> Reflec
     )
 
 
-def _block(path: Path, blocks: gemmi.ReflnBlocks, name: str | None) -> gemmi.ReflnBlock:
+def _block(path: Path, blocks: list[gemmi.ReflnBlock], name: str | None) -> gemmi.ReflnBlock:
     merged = [block for block in blocks if block.default_loop is not None and block.is_merged()]
     if name is not None:
         found = [block for block in blocks if block.block.name == name]

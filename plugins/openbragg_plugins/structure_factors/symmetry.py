@@ -97,16 +97,18 @@ def listed_group(path: Path, triplets: Iterable[str], name: str = "") -> gemmi.S
     """
     import gemmi
 
-    operations = [gemmi.Op("x,y,z")]
+    # Each once: gemmi takes a second one of the same rotation for a centring.
+    operations = {"x,y,z": gemmi.Op("x,y,z")}
     for triplet in triplets:
         try:
-            operations.append(gemmi.Op(triplet.replace("'", "").replace('"', "")))
+            operation = gemmi.Op(triplet.replace("'", "").replace('"', "")).wrap()
         except (RuntimeError, ValueError):
             raise InputError(f"{path}: {triplet[:40]!r} is no symmetry operation") from None
+        operations.setdefault(operation.triplet(), operation)
         if len(operations) > 2 * _MOST_OPERATIONS:
             raise InputError(f"{path}: more symmetry operations than any space group has")
     try:
-        group = gemmi.GroupOps(operations)
+        group = gemmi.GroupOps(list(operations.values()))
         group.add_missing_elements()
     except (RuntimeError, ValueError):
         raise InputError(f"{path}: the symmetry operations make no group") from None
