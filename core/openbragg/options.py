@@ -247,6 +247,8 @@ def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
         if spec.whole is not None and not spec.whole.accepts(value):
             raise InputError(f"{where}: expected {spec.whole.text}, got {quoted(value)}")
         return
+    if spec.type in (int, float) and _is_single(spec) and len(singles(value)) != 1:
+        raise InputError(f"{where}: expected one number, got {quoted(value)}")
     for single in singles(value):
         if spec.rule is not None and not spec.rule.accepts(single):
             raise InputError(f"{where}: expected {spec.rule.text}, got {single!r}")
@@ -255,6 +257,11 @@ def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
     for each in value if spec.several else (value,):
         if spec.whole is not None and not spec.whole.accepts(singles(each)):
             raise InputError(f"{where}: expected {spec.whole.text}, got {each!r}")
+
+
+def _is_single(spec: OptionSpec) -> bool:
+    """Whether a field holds one number."""
+    return spec.length == 1 and not spec.components and not spec.several and spec.whole is None
 
 
 def singles(value: Any) -> list[Any]:

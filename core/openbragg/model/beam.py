@@ -6,20 +6,31 @@ from typing import Any
 
 import attrs
 
-from openbragg.model.scalars import Scalar
+from openbragg.model.scalars import Scalar, is_tensor
 from openbragg.options import COUNT_OR_NONE, FINITE, FRACTION, NOT_NEGATIVE, POSITIVE, Rule, option, singles
 
 #: Photons per square metre when nothing else is said: the reference program's value.
 DEFAULT_FLUENCE = 125932015286227086360700780544.0
+#: Of a source: x, y, z, weight, wavelength.
+_COLUMNS = 5
 
 
 def _are_sources(rows: Any) -> bool:
-    return all(0 < len(row) <= 5 and all(value is None or _is_number(value) for value in row) for row in rows)
+    return all(0 < len(row) <= _COLUMNS and all(value is None or _is_number(value) for value in row) for row in rows)
 
 
 def _is_number(value: Any) -> bool:
     numbers = singles(value)
     return len(numbers) == 1 and FINITE.accepts(numbers[0])
+
+
+def _rows(sources: Any) -> list[tuple[Any, ...]]:
+    """Rows of five, of a list, an array or a tensor; None at their ends for what is not given."""
+    if is_tensor(sources) and sources.requires_grad:
+        sources = [row.unbind() for row in sources.unbind()]
+    elif hasattr(sources, "tolist"):
+        sources = sources.tolist()
+    return [(*row, *(None for _ in range(_COLUMNS - len(row)))) for row in sources]
 
 
 _SOURCES = Rule("rows of x, y, z, weight and wavelength", _are_sources)
@@ -32,7 +43,7 @@ class Beam:
     Attributes
     ----------
     sources
-        Rows (x, y, z, weight, wavelength) of sources, seen from the crystal, in metres; None stands for what is not
+        Rows (x, y, z, weight, wavelength) of sources, as a list, an array or a tensor, seen from the crystal, in metres; None stands for what is not
         given: upstream along the beam, 1, and `wavelength`. They replace divergence and dispersion.
 
     All fields are in SI units; a dispersion is a part of the wavelength. Fields that hold a number may hold a
@@ -135,6 +146,10 @@ class Beam:
     no_polarization_factor: bool = option(
         "-nopolar", default=False, type=bool, help="Leave the polarization factor out: it is 1 everywhere."
     )
+
+    def __attrs_post_init__(self) -> None:
+        if self.sources is not None:
+            object.__setattr__(self, "sources", _rows(self.sources))
 
     @property
     def photons_per_area(self) -> Scalar:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from openbragg import InputError
 from openbragg_plugins.structure_factors.columns import AMPLITUDE, INTENSITY, Column, paired, with_differences
+from openbragg_plugins.structure_factors.other_kinds import other_kind
 from openbragg_plugins.structure_factors.reflection_data import (
     ReflectionData,
     checked_cell,
@@ -50,7 +51,8 @@ def read_mtz(path: Path, content: bytes) -> ReflectionData:
 
     with complaints(path, "MTZ file"), as_file(content, ".mtz") as name:
         if not content.startswith(b"MTZ "):
-            raise InputError(f"{path}: not an MTZ file: it does not begin with MTZ")
+            kind = other_kind(content[: _HEADER_BYTES * 4])
+            raise InputError(f"{path}: not an MTZ file: {kind or 'it does not begin with MTZ'}")
         _check_size(path, content)
         mtz = gemmi.read_mtz_file(name)
     labels = [column.label for column in mtz.columns]

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from openbragg import InputError
 
-_GZIP = b"\x1f\x8b"
+#: How a file packed by gzip begins.
+GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31
 #: No file of these kinds is larger.
 _LARGEST = 1 << 30
@@ -40,7 +41,7 @@ def content_of(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as stream:
-            packed = stream.read(len(_GZIP)) == _GZIP
+            packed = stream.read(len(GZIP)) == GZIP
             stream.seek(0)
             content = _unpacked(path, stream) if packed else stream.read(_LARGEST + 1)
     except (OSError, ValueError) as error:
@@ -65,9 +66,9 @@ def _unpacked(path: Path, stream: BinaryIO) -> bytes:
                 raise InputError(f"{path}: unpacks to more than {largest} bytes, too large for what it should be")
             if unpacking.eof:
                 raw = unpacking.unused_data or stream.read(_PIECE)
-                if len(raw) < len(_GZIP):
+                if len(raw) < len(GZIP):
                     raw += stream.read(_PIECE)
-                if not raw.startswith(_GZIP):  # padding
+                if not raw.startswith(GZIP):  # padding
                     return content.getvalue()
                 unpacking = zlib.decompressobj(_GZIP_WINDOW)
             else:

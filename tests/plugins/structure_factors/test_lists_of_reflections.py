@@ -143,9 +143,7 @@ def test_crystfel_s_intensities_are_expanded_by_their_point_group(tmp_path: Path
 
 def test_a_cell_file_beside_crystfel_s_list_gives_cell_and_centring(tmp_path: Path) -> None:
     path = write(tmp_path / "a.hkl", crystfel("4/mmm", *ROWS))
-    cell = (
-        "CrystFEL unit cell file version 1.0\n\nlattice_type = tetragonal ; of four\ncentering = I\nunique_axis = c\n"
-    )
+    cell = "CrystFEL unit cell file version 1.0\n\nlattice_type = tetragonal ; 4\ncentering = I\nunique_axis = c\n"
     cell += "a = 7.70 nm\nb = 77.0 A\nc = 37.2 A\nal = 90.0 deg\nbe = 90 deg\nga = 90.00 deg\n"
     write(tmp_path / "a.cell", cell)
     crystal = ReflectionFile(file=path).crystal()
@@ -201,7 +199,7 @@ def test_scalepack_keeps_mates_apart_and_leaves_out_what_was_not_measured(tmp_pa
 def xds(law: str, *rows: str, merged: str = "FALSE") -> str:
     items = "H K L IOBS SIGMA(IOBS) XD YD ZD RLP PEAK CORR MAXC PSI".split()[: 5 if merged == "TRUE" else 13]
     return (
-        f"!FORMAT=XDS_ASCII    MERGE={merged:8}FRIEDEL'S_LAW={law}\n!OUTPUT_FILE=XDS_ASCII.HKL        DATE= 1-Jan-2026\n"
+        f"!FORMAT=XDS_ASCII    MERGE={merged:8}FRIEDEL'S_LAW={law}\n!OUTPUT_FILE=XDS_ASCII.HKL  DATE= 1-Jan-2026\n"
         f"!SPACE_GROUP_NUMBER=   19\n!UNIT_CELL_CONSTANTS=  {ORTHORHOMBIC}\n!X-RAY_WAVELENGTH=  0.979500\n"
         f"!NUMBER_OF_ITEMS_IN_EACH_DATA_RECORD={len(items)}\n"
         + "".join(f"!ITEM_{item}={place}\n" for place, item in enumerate(items, start=1))
