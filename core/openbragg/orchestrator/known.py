@@ -62,8 +62,8 @@ def _varies(crystal: Crystal) -> bool:
 def report_known(known: KnownCrystal, experiment: Experiment, finest: float, choices: Choices) -> None:
     """Say what was taken from the source, and how far it goes; `finest` is the smallest d spacing on the detector.
 
-    A cell that is not the source's is what flags and files may not have; in Python it is noticed, unless it is a tensor,
-    as in a fit.
+    A cell that is not the source's is what flags and files may not have; in Python it is noticed, unless it is a
+    tensor, as in a fit.
     """
     other = None if _varies(experiment.crystal) else _other_cell(experiment.crystal, known, "")
     for line in (*known.notices, *([other] if other is not None else [])):

@@ -173,6 +173,8 @@ def read_hkl(path: Path, *, comments: bool = True) -> tuple[Indices, np.ndarray[
     if not text or text.decode("latin-1").isspace():
         raise InputError(f"{path}: no reflections in the file")
     mark = _COMMENT if comments and _COMMENT.encode() in text else None
+    if mark is not None and not any(line.partition(mark)[0].strip() for line in _lines(text)):
+        raise InputError(f"{path}: no reflections in the file")
     table = _parsed(text, _WHOLE_INDICES, mark)
     if table is not None:
         index = np.empty((len(table), 3), dtype=np.int64)

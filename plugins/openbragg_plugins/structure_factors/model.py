@@ -192,8 +192,8 @@ def _stretched(path: Path, model: Model, resolution: float | None) -> list[str]:
     if used * _STRETCH >= model.resolution:
         return []
     return [
-        f"{path}: refined at {model.resolution:g} A and used to {used:.3g} A: amplitudes beyond the former are made up by "
-        "the model; -resolution says where they end"
+        f"{path}: refined at {model.resolution:g} A and used to {used:.3g} A: the amplitudes "
+        "beyond are the model's alone; -resolution says where they end"
     ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 #: Beginnings, and what a file is that has one.
 _BEGINNINGS = (
     (b"\x1f\x8b", "a damaged gzip file"),
@@ -31,15 +29,14 @@ _BEGINNINGS = (
     (b"{", "a JSON file"),
     (b"[", "a JSON file"),
 )
-_CNS = re.compile(
-    rb"(?i)(\{.*\}\s*)?(nreflections?\s*=|anomalous\s*=\s*(true|false)|declare\s+name\s*=|index\s*=?\s+-?\d)"
-)
-_PAGE = re.compile(rb"(?i)<(!doctype\s+html|html|head|body)")
-_SHELX_INSTRUCTIONS = re.compile(rb"(?im)^cell\s+\S+(\s+[\d.]+){6}\s*$")
-_HKL_SIGMA = re.compile(rb"(\s*-?\d+){3}(\s+[-+\d.eE]+){2,}\s*\n")
+#: First words of the lines of CNS files, and of pages of the web.
+_CNS = (b"nref", b"anom", b"decl", b"inde")
+_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body")
+_CELL_WORDS, _COLUMNS = 8, 4
 _DIALS = b"dials::af::reflection_table"
 _CCP4_MAP = slice(208, 212)
 _SHOWN = 1 << 12
+_LONGEST_NUMBER = 30
 
 
 def other_kind(beginning: bytes) -> str | None:
@@ -52,12 +49,26 @@ def other_kind(beginning: bytes) -> str | None:
         return "a DIALS reflection table: export it as MTZ first"
     if beginning[_CCP4_MAP] == b"MAP ":
         return "a CCP4 map"
-    if _PAGE.match(text):
+    if text[:20].lower().startswith(_PAGE):
         return "a page of the web: a download that went wrong"
-    if _CNS.match(text):
+    if b"\0" in text:
+        return None
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    if lines and lines[0][0][:4].lower() in _CNS and (b"=" in text or lines[0][0][:4].lower() == b"inde"):
         return "a CNS reflection file: convert it to MTZ first"
-    if b"\0" not in text and _SHELX_INSTRUCTIONS.search(text):
+    if any(words[0].upper() == b"CELL" and len(words) == _CELL_WORDS for words in lines):
         return "instructions of SHELX (.ins, .res): name the .hkl beside them"
-    if _HKL_SIGMA.match(text):
-        return "a table with more columns than h k l F: leave F alone, or write it in SHELX's columns (3I4, 2F8)"
+    if lines and len(lines[0]) > _COLUMNS and all(map(_is_number, lines[0])):
+        return (
+            f"a table of {len(lines[0])} columns: leave h k l F alone, or write h k l, I and its deviation in SHELX's "
+            "columns (3I4, 2F8)"
+        )
     return None
+
+
+def _is_number(word: bytes) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return len(word) < _LONGEST_NUMBER

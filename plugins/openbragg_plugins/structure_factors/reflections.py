@@ -165,7 +165,8 @@ class ReflectionFile(FileTable):
         found = self._read()
         if found.cell is None and experiment is not None:
             cell = _cell_of(experiment)
-            refuse_misfit(self.path(), found.group, cell)
+            if not _varies(experiment):
+                refuse_misfit(self.path(), found.group, cell)
             found = attrs.evolve(found, cell=cell, resolution=_resolution(self.path(), cell, found.reflections))
         return _whole(found, absences=absences)
 
@@ -265,6 +266,12 @@ def _finite(path: Path, data: ReflectionData, label: str) -> np.ndarray[Any, np.
         place = int(np.argmax(np.isinf(values)))
         raise InputError(f"{path}, reflection {place + 1}: expected a finite {label}, got {values[place]}")
     return values
+
+
+def _varies(experiment: Experiment) -> bool:
+    """Whether the cell is a tensor, as in a fit, where it may leave its symmetry."""
+    cell = experiment.crystal.cell
+    return cell is not None and any(hasattr(value, "detach") for value in cell)
 
 
 def _cell_of(experiment: Experiment) -> gemmi.UnitCell:
