@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
-from openbragg import InputError
+from openbragg import InputError, read_at_most
 
 #: How a file packed by gzip begins.
 GZIP = b"\x1f\x8b"
@@ -43,7 +43,7 @@ def content_of(path: Path) -> bytes:
         with path.open("rb") as stream:
             packed = stream.read(len(GZIP)) == GZIP
             stream.seek(0)
-            content = _unpacked(path, stream) if packed else stream.read(_LARGEST + 1)
+            content = _unpacked(path, stream) if packed else read_at_most(stream, _LARGEST + 1)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > _LARGEST:
