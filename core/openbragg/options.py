@@ -252,8 +252,8 @@ def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
             raise InputError(f"{where}: expected {spec.whole.text}, got {quoted(value)}")
         return
     numbers = singles(value)
-    one = spec.length == 1 and not spec.components and not spec.several and spec.type in (float, int)
-    if one and len(numbers) != 1:
+    one = spec.length == 1 and not spec.components and not spec.several and spec.whole is None
+    if one and spec.type in (float, int) and len(numbers) != 1:
         raise InputError(f"{where}: expected one number, got {len(numbers)}")
     for single in numbers:
         if spec.rule is not None and not spec.rule.accepts(single):

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from command_line import SMALL, Finished, run, simulate_command
+from openbragg import Beam, Crystal, Detector, Experiment, InputError, plugin, simulate
 from openbragg.cli.compose import Flag, FlagOption
 from openbragg.cli.registry import load_registry
 from openbragg.errors import UsageError
@@ -708,3 +710,34 @@ def test_a_file_name_that_is_no_text_can_be_reported(folder: Path) -> None:
     assert finished.status == 0
     assert Path("\udcff.bin").exists()
     assert r"\udcff.bin (raw, photons)" in finished.out
+
+
+def test_sources_may_be_an_array_a_tensor_or_short_rows() -> None:
+    rows = [[-10.0, 0.1, 0.2, 1.0, 1e-10], [-10.0, -0.3, 0.1, 3.0, 1.1e-10]]
+    made = [Beam(sources=sources) for sources in (rows, np.array(rows), torch.tensor(rows, dtype=torch.float64))]
+    assert made[0] == made[1] == made[2]
+    assert Beam(sources=np.array(rows)[:, :3]).sources == [
+        (-10.0, 0.1, 0.2, None, None),
+        (-10.0, -0.3, 0.1, None, None),
+    ]
+    gradient = torch.tensor(rows, dtype=torch.float64, requires_grad=True)
+    assert Beam(sources=gradient).sources[1][4].requires_grad
+    crystal = Crystal(cell=(5e-9, 5e-9, 5e-9, 1.57, 1.57, 1.57), cells=(3, 3, 3))
+    factors = plugin("structure_factors", "hkl", default_F=10.0)
+    images = [
+        simulate(Experiment(beam=beam, crystal=crystal, detector=Detector(pixels=(4, 4))), structure_factors=factors)
+        for beam in made
+    ]
+    assert images[0].max() > 0.0 and torch.equal(images[0], images[1]) and torch.equal(images[0], images[2])
+    for wrong in (np.zeros(3), np.zeros((2, 6)), np.full((1, 3), np.nan)):
+        with pytest.raises(InputError, match=r"Beam\.sources: expected rows of x, y, z, weight and wavelength"):
+            Beam(sources=wrong)
+
+
+@pytest.mark.parametrize(
+    "several", [[0.1, 0.2, 0.3], (0.1, 0.2, 0.3), np.array([0.1, 0.2]), torch.tensor([0.1, 0.2]), []]
+)
+def test_several_numbers_for_one_are_refused_in_one_line(several: object) -> None:
+    with pytest.raises(InputError, match=r"Crystal\.mosaic_spread: expected one number, got ") as caught:
+        Crystal(cell=(5e-9, 5e-9, 5e-9, 1.57, 1.57, 1.57), mosaic_spread=several)
+    assert "\n" not in str(caught.value)

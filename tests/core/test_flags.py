@@ -150,6 +150,8 @@ PLUGIN_FLAGS = [
     ("-dump", "a.dump", "structure_factors hkl dump", Path("a.dump")),
     ("-F_label", "FP", "structure_factors reflections amplitudes", "FP"),
     ("-I_label", "IMEAN", "structure_factors reflections intensities", "IMEAN"),
+    ("-crystal_file", "a.ins", "structure_factors reflections crystal_file", Path("a.ins")),
+    ("-symmetry", "4/mmm", "structure_factors reflections symmetry", "4/mmm"),
     ("-from_intensities", "", "structure_factors reflections from_intensities", True),
     ("-block", "one", "structure_factors reflections block", "one"),
     ("-resolution", "1.5", "structure_factors model resolution", 1.5 / 1e10),

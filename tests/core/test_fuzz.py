@@ -22,7 +22,7 @@ from openbragg.errors import OpenBraggError
 
 GEOMETRIES = ("expt", "xds-inp", "xparm", "crystfel")
 NAMES = (
-    *("matrix", "hkl", "dump", "header", "sources", "stol", "picture", "cbf", "tiff", "record", "trace"),
+    *("matrix", "hkl", "reflections", "dump", "header", "sources", "stol", "picture", "cbf", "tiff", "record", "trace"),
     *GEOMETRIES,
 )
 #: Far more than any of these small files takes, on any machine.
@@ -236,6 +236,7 @@ DENSE = [
     ("hkl", b"12\n"),
     ("hkl", b"12 "),
     ("hkl", b"\n"),
+    ("reflections", b"   1   2   3  100.00    1.00\n"),
     ("sources", b"1 1 1 1 1\n"),
     ("sources", b"12 "),
     ("stol", b"0 0\n"),

@@ -67,6 +67,8 @@ CASES = {
 }
 #: The image is the same in both modes; a file is not.
 _FILES_ONLY = {"smv-header"}
+#: What the reference refuses, or reads as no image at all, is refused with the quirk.
+_REFUSED = {"comments-refused"}
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +127,32 @@ def prepare(name: str) -> None:
 
 
 def test_every_quirk_has_a_case() -> None:
-    assert set(CASES) == {quirk.name for quirk in QUIRKS}
+    assert set(CASES) | _REFUSED == {quirk.name for quirk in QUIRKS}
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("-hkl", "# h k l F\n0 0 0 100\n1 0 0 90 # strong\n0 1 0 80\n"),
+        ("-sourcefile", "# x y z\n-10 0.1 0.2\n\n-10 -0.3 0.1 # the second\n"),
+        ("-mat", "# of MOSFLM\n0.02 0.001 0\n0 0.025 0 # b*\n0 0 0.03\n"),
+    ],
+)
+def test_comments_are_passed_over_and_with_the_quirk_refused(flag: str, text: str) -> None:
+    Path("commented").write_text(text)
+    Path("plain").write_text("".join(f"{line.partition('#')[0].rstrip()}\n" for line in text.splitlines()[1:]))
+    crystal = {key: value for key, value in PLAIN.items() if flag != "-mat" or key != "cell"}
+    image, notices = simulated(crystal, flag, "commented")
+    assert [line.partition(": the reference")[0] for line in notices] == ["openbragg: notice: comments-refused"]
+    assert "(commented)" in notices[0]
+    plain, notices = simulated(crystal, flag, "plain")
+    assert notices == [] and image.max() > 0.0
+    np.testing.assert_array_equal(image, plain)
+    for compat in ("comments-refused", "nanobragg"):
+        line = (*words(crystal), flag, "commented", "-floatfile", "no.bin", "--compat", compat)
+        finished = command_line.run("simulate", *line)
+        assert finished.status == 1 and "commented, line 1: expected" in finished.complaints()[-1]
+        assert not Path("no.bin").exists()
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 import pytest
+import torch
 
 from command_line import CRYSTAL, run
-from crystal_files import indices, model_cif, mtz, pdb, reflection_cif, small_cif
-from openbragg import KnownCrystal, UsageError, option, structure_factors_of
+from crystal_files import CELL, indices, model_cif, mtz, pdb, reflection_cif, small_cif
+from openbragg import Crystal, Detector, Experiment, KnownCrystal, Simulation, UsageError, option, structure_factors_of
 from openbragg.orchestrator.recognition import recognised
 from openbragg.orchestrator.registry import load
 from openbragg.roles import Registry
@@ -147,3 +148,48 @@ def test_python_finds_the_plugin_too(tmp_path: Path) -> None:
     assert structure_factors_of(made(tmp_path, "a.mtz")).name == "reflections"
     (tmp_path / "table.hkl").write_text("1 2 3 4\n", encoding="ascii")
     assert structure_factors_of(tmp_path / "table.hkl").name == "hkl"
+
+
+def crystal_of(scale: float, **changes: Any) -> Crystal:
+    """A crystal of the file's cell, its axes so many times longer."""
+    cell = (*(length * scale * 1e-10 for length in CELL[:3]), *np.radians(CELL[3:]).tolist())
+    return Crystal(**{"cell": cell, "cells": (3, 3, 3), "misset": (0.1, 0.2, 0.3), **changes})
+
+
+def test_a_fit_may_leave_the_cell_of_the_model_and_python_is_told(tmp_path: Path) -> None:
+    factors = structure_factors_of(made(tmp_path, "a.pdb"), resolution=3e-10)
+    camera = Detector(pixels=(8, 8), pixel_size=4e-3, distance=0.06)
+    simulation = Simulation(Experiment(crystal=crystal_of(1.0), detector=camera), structure_factors=factors)
+    assert not any("unit cell" in line for line in simulation.notices)
+    # An optimiser's step: the cell carries a gradient, and the image follows it.
+    cell = torch.tensor(crystal_of(1.03).cell, dtype=torch.float64, requires_grad=True)
+    moved = simulation.evolve(crystal=crystal_of(1.0, cell=tuple(cell.unbind())))
+    moved.photons().sum().backward()
+    assert cell.grad is not None and bool(cell.grad.abs().max() > 0.0)
+    assert not any("unit cell" in line for line in moved.notices)
+    # A cell that is drawn: plain numbers, from Python.
+    drawn = simulation.evolve(crystal=crystal_of(1.03))
+    torch.testing.assert_close(drawn.photons(), moved.photons().detach())
+    assert sum("differ by more than 1%" in line for line in drawn.notices) == 1
+
+
+def test_reflections_without_a_cell_take_that_of_the_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(
+        f"{h:4d}{k:4d}{l:4d}  {50 + 3 * h + 2 * k - l:10.2f}  -  1.00  4\n" for h, k, l in indices().tolist()
+    )
+    header = "   h    k    l          I    phase   sigma(I)   nmeas\n"
+    text = f"CrystFEL reflection list version 2.0\nSymmetry: 2/m_uab\n{header}{rows}End of reflections\n"
+    Path("list.hkl").write_text(text, encoding="ascii")
+    cell = ("-cell", "12", "15", "18", "90", "103", "90")
+    assert run("simulate", "-hkl", "list.hkl", *cell, *CAMERA, "a.bin").status == 0
+    assert run("convert", "list.hkl", "-o", "table.hkl").status == 0
+    assert run("simulate", "-hkl", "table.hkl", *cell, *CAMERA, "b.bin").status == 0
+    images = [np.fromfile(name, dtype="<f4") for name in ("a.bin", "b.bin")]
+    assert images[0].max() > 0.0
+    np.testing.assert_allclose(images[0], images[1], rtol=3e-6, atol=1e-6 * images[0].max())  # nine and seven digits
+    lacking = run("simulate", "-hkl", "list.hkl", *CAMERA, "c.bin")
+    assert lacking.status == 2 and "no crystal" in lacking.complaints()[-1]
+    wrong = run("simulate", "-hkl", "list.hkl", "-cell", "12", "15", "18", "90", "103", "95", *CAMERA, "c.bin")
+    assert wrong.status == 1 and "impossible in the space group" in wrong.complaints()[-1]
+    assert not Path("c.bin").exists()

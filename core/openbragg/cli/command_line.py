@@ -42,6 +42,8 @@ class CommandLine:
         As asked for, its defaults unresolved.
     made
         What files say that were named, for people: pairs of a word and a value.
+    known
+        What the source of structure factors says of its crystal, where it says anything.
     """
 
     words: Given
@@ -50,6 +52,7 @@ class CommandLine:
     selected: Selected
     experiment: Experiment
     made: dict[str, str] = attrs.field(factory=dict)
+    known: KnownCrystal | None = None
 
     @property
     def notices(self) -> list[str]:
@@ -77,15 +80,19 @@ class CommandLine:
             When a part is not what it should be.
         """
         load_torch()
-        from openbragg.orchestrator.reflections import with_cache
+        from openbragg.orchestrator.known import refuse_other_cell
+        from openbragg.orchestrator.reflections import with_cache, with_comments
         from openbragg.orchestrator.renders import CommandWords
         from openbragg.orchestrator.simulation import Simulation
 
         roles, computation = self.selected.roles, self.computation
+        if self.known is not None:
+            refuse_other_cell(self.experiment.crystal, self.known)
+        factors = with_comments(roles["structure_factors"], self.compat, self.notices)
         return Simulation(
             self.experiment,
             convention=roles["geometry_conventions"],
-            structure_factors=with_cache(roles["structure_factors"], self.compat, self.notices),
+            structure_factors=with_cache(factors, self.compat, self.notices),
             lattice_shape=roles["lattice_shapes"],
             backgrounds=self.selected.backgrounds,
             noise=roles["noise_models"],
@@ -164,7 +171,7 @@ def understand(
             if line not in notices:
                 notices.append(line)
     made = {} if geometry is None else {"geometry": described_summary(geometry)}
-    return CommandLine(words, computation, compat, selected, experiment, made)
+    return CommandLine(words, computation, compat, selected, experiment, made, known)
 
 
 def _known_crystal(selected: Selected) -> KnownCrystal | None:

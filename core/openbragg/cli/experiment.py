@@ -19,8 +19,9 @@ from openbragg.orchestrator.detectors import NamedDetector
 from openbragg.orchestrator.headers import Settings, camera_settings
 from openbragg.orchestrator.images import read_image
 from openbragg.orchestrator.matrix import read_mosflm_matrix
-from openbragg.orchestrator.quirks import notice
+from openbragg.orchestrator.quirks import COMMENTS, notice
 from openbragg.orchestrator.sources import read_sources
+from openbragg.orchestrator.textfile import has_comments
 from openbragg.roles import KnownCrystal
 from openbragg.units import unit
 
@@ -69,7 +70,10 @@ def make_experiment(
     camera = _camera(assignments, quirks, notices)
     if geometry is not None:
         camera = with_described(camera, geometry, assignments)
-    beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})})
+    comments = COMMENTS not in quirks
+    if comments:
+        notices.extend(_commented(assignments))
+    beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})}, comments)
     if geometry is not None and not _has_wavelength(assignments, beam, known):
         notices.extend(filter(None, [wavelength_notice(geometry)]))
     camera[Detector] = with_sensor(camera.get(Detector, {}), geometry, detector, assignments, beam)
@@ -77,7 +81,9 @@ def make_experiment(
     return Experiment(
         beam=beam,
         detector=construct(Detector, others, implied_pivot=_implied_pivot(given), **camera.get(Detector, {})),
-        crystal=_make_crystal(assignments, beam, known, camera.get(Crystal, {})) if crystal is None else crystal,
+        crystal=_make_crystal(assignments, beam, known, camera.get(Crystal, {}), comments)
+        if crystal is None
+        else crystal,
         scan=construct(Scan, assignments, **camera.get(Scan, {})),
         sampling=construct(Sampling, assignments),
     )
@@ -122,14 +128,23 @@ def _has_wavelength(assignments: Assignments, beam: Beam, known: KnownCrystal | 
     return flagged or listed or bool(_known_beam(known))
 
 
-def _make_beam(assignments: Assignments, camera: dict[str, Any]) -> Beam:
+def _commented(assignments: Assignments) -> list[str]:
+    """A notice for each file of sources, and each matrix, that the reference would read otherwise for its comments."""
+    fields = {(Beam, "sources"), (Crystal, "reciprocal_vectors")}
+    files = [Path(words[0]) for flag, words in assignments if (flag.owner, flag.field) in fields]
+    return [notice(COMMENTS, str(path)) for path in files if has_comments(path)]
+
+
+def _make_beam(assignments: Assignments, camera: dict[str, Any], comments: bool) -> Beam:
     """The beam, its file of sources read."""
     files = [words[0] for flag, words in assignments if flag.owner is Beam and flag.field == "sources"]
     polarizing = [flag.field for flag, _ in assignments if flag.owner is Beam and flag.field in _POLARIZATION]
     others = [(flag, words) for flag, words in assignments if flag.field != "sources"]
     if polarizing[-1:] == ["polarization"]:
         others = [(flag, words) for flag, words in others if flag.field != "no_polarization_factor"]
-    beam: Beam = construct(Beam, others, sources=read_sources(Path(files[-1])) if files else None, **camera)
+    beam: Beam = construct(
+        Beam, others, sources=read_sources(Path(files[-1]), comments=comments) if files else None, **camera
+    )
     return beam
 
 
@@ -146,7 +161,7 @@ def _implied_pivot(given: Given) -> str | None:
 
 
 def _make_crystal(
-    assignments: Assignments, beam: Beam, known: KnownCrystal | None, oriented: dict[str, Any]
+    assignments: Assignments, beam: Beam, known: KnownCrystal | None, oriented: dict[str, Any], comments: bool
 ) -> Crystal:
     """The crystal: what its flags cannot say one by one is worked out here.
 
@@ -162,7 +177,7 @@ def _make_crystal(
         if flag.field == "cell":
             fixed["cell"] = _cell(flag, words)
         elif flag.field == "reciprocal_vectors":
-            fixed["reciprocal_vectors"] = read_mosflm_matrix(Path(words[0]), beam.wavelength)
+            fixed["reciprocal_vectors"] = read_mosflm_matrix(Path(words[0]), beam.wavelength, comments=comments)
         elif flag.field == "misset":
             fixed["misset"] = _misset(flag, words)
         else:

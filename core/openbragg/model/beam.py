@@ -48,8 +48,9 @@ class Beam:
     Attributes
     ----------
     sources
-        Rows (x, y, z, weight, wavelength) of sources, seen from the crystal, in metres; None stands for what is not
-        given: upstream along the beam, 1, and `wavelength`. They replace divergence and dispersion.
+        Rows (x, y, z, weight, wavelength) of sources, a list, an array or a tensor, seen from the crystal, in metres;
+        None stands for what is not given: upstream along the beam, 1, and `wavelength`. They replace divergence and
+        dispersion.
 
     All fields are in SI units; a dispersion is a part of the wavelength. Fields that hold a number may hold a
     0-dimensional tensor with a gradient instead.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import attrs
+
 from openbragg.errors import InputError
 from openbragg.model import Crystal, Experiment
 from openbragg.model.scalars import is_tensor, plain
@@ -20,31 +22,51 @@ _ANGSTROM, _DEGREE = unit("A"), unit("deg")
 
 
 def refuse_other_cell(crystal: Crystal, known: KnownCrystal) -> None:
-    """Refuse a cell that is not that of the structure factors.
+    """Refuse a cell that is not that of the structure factors; for flags and files.
 
     Raises
     ------
     InputError
         When a length or an angle differs by more than 1 %; the message has both cells.
     """
+    where = "-mat" if crystal.reciprocal_vectors is not None else "-cell"
+    if (line := _other_cell(crystal, known, f" ({where})")) is not None:
+        raise InputError(line)
+
+
+def _other_cell(crystal: Crystal, known: KnownCrystal, where: str) -> str | None:
+    """What is to be said of a cell that is not that of the structure factors; None where it is."""
     if known.cell is None:
-        return
+        return None
     from openbragg.model.lattice import cell_angles
 
-    vectors = crystal.oriented_vectors().detach()
+    # Turning the crystal changes no length and no angle, and it may not be known yet how it is turned.
+    vectors = attrs.evolve(crystal, misset=None).oriented_vectors().detach()
     cell = (*vectors.norm(dim=1).tolist(), *cell_angles(vectors))
     if all(abs(here - there) <= _TOLERANCE * there for here, there in zip(cell, known.cell, strict=True)):
-        return
-    where = "-mat" if crystal.reciprocal_vectors is not None else "-cell"
-    raise InputError(
-        f"the unit cell {shown_cell(cell)} ({where}) is not {shown_cell(known.cell)} of {known.source}: "
+        return None
+    return (
+        f"the unit cell {shown_cell(cell)}{where} is not {shown_cell(known.cell)} of {known.source}: "
         f"they differ by more than {_TOLERANCE:.0%}"
     )
 
 
+def _varies(crystal: Crystal) -> bool:
+    """Whether a cell is a tensor, as in a fit or a draw."""
+    if crystal.reciprocal_vectors is not None:
+        rows = crystal.reciprocal_vectors
+        return is_tensor(rows) or any(is_tensor(row) or any(map(is_tensor, row)) for row in rows)
+    return is_tensor(crystal.cell) or any(map(is_tensor, crystal.cell or ()))
+
+
 def report_known(known: KnownCrystal, experiment: Experiment, finest: float, choices: Choices) -> None:
-    """Say what was taken from the source, and how far it goes; `finest` is the smallest d spacing on the detector."""
-    for line in known.notices:
+    """Say what was taken from the source, and how far it goes; `finest` is the smallest d spacing on the detector.
+
+    A cell that is not the source's is what flags and files may not have; in Python it is noticed, unless it is a
+    tensor, as in a fit.
+    """
+    other = None if _varies(experiment.crystal) else _other_cell(experiment.crystal, known, "")
+    for line in (*known.notices, *([other] if other is not None else [])):
         if line not in choices.notices:
             choices.notices.append(line)
     if known.space_group:

@@ -16,7 +16,7 @@ from openbragg.model.sensor import resolve_sensor
 from openbragg.orchestrator.backgrounds import Backgrounds
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.frame import Shown, shown_parts, visible_pixels
-from openbragg.orchestrator.known import refuse_other_cell, report_known
+from openbragg.orchestrator.known import report_known
 from openbragg.orchestrator.notices import notice_carryover, notice_quirks, notice_water
 from openbragg.orchestrator.placement import place_with_quirks
 from openbragg.orchestrator.reflections import reference_interpolates
@@ -205,9 +205,7 @@ def _turned(base: Layout, asked: Composition) -> Layout | None:
 
 
 def _settled(factors: StructureFactors, experiment: Experiment, finest: float | None) -> StructureFactors:
-    """Structure factors as far as the detector reaches, their crystal compared with the experiment's."""
-    if isinstance(factors, DescribedStructureFactors):
-        refuse_other_cell(experiment.crystal, factors.crystal())
+    """Structure factors as far as the detector reaches."""
     if finest is not None and isinstance(factors, ComputedStructureFactors):
         factors = factors.reaching(finest, experiment)
     return factors

@@ -21,7 +21,7 @@ _LONGEST = 1e50
 Rows = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
 
-def read_mosflm_matrix(path: Path, wavelength: Scalar) -> Rows:
+def read_mosflm_matrix(path: Path, wavelength: Scalar, *, comments: bool = True) -> Rows:
     """Read the orientation of a crystal from a MOSFLM matrix file.
 
     The file begins with three lines of three numbers, the columns a*, b* and c* times the wavelength; what MOSFLM
@@ -33,6 +33,8 @@ def read_mosflm_matrix(path: Path, wavelength: Scalar) -> Rows:
         The file.
     wavelength
         In metres; it is taken out of the matrix as a plain number.
+    comments
+        Whether what follows # in a line is passed over; it is refused as any other word without.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def read_mosflm_matrix(path: Path, wavelength: Scalar) -> Rows:
         When the file is missing, its first nine numbers are not finite numbers in three lines, or the vectors have no
         volume.
     """
-    lines = read_lines(path, _LARGEST_FILE, "an orientation matrix")
+    lines = read_lines(path, _LARGEST_FILE, "an orientation matrix", comment="#" if comments else "")
     filled = ((number, line.split()) for number, line in enumerate(lines, start=1) if line.strip())
     rows = []
     for number, words in islice(filled, 3):

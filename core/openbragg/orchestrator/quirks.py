@@ -10,6 +10,8 @@ from openbragg.errors import UsageError
 
 #: The word that stands for all of them.
 ALL = "nanobragg"
+#: Of files that have lines of comments.
+COMMENTS = "comments-refused"
 
 
 @attrs.frozen
@@ -44,6 +46,7 @@ QUIRKS = (
     Quirk("header-distance", "keeps the CLOSE_DISTANCE of a header when -distance is given"),
     Quirk("header-keys", "takes the last place in a header where a key's name appears, also inside a longer one"),
     Quirk("fdump-cache", "reads Fdump.bin from the working folder without -hkl, and writes it with"),
+    Quirk(COMMENTS, "takes # in a table, a list of sources or a matrix for a number, or stops there"),
     Quirk("flag-matching", "reads some flags as others, or not at all"),
     Quirk("smv-header", "writes other values into the headers of its images"),
 )

@@ -10,7 +10,8 @@ import attrs
 
 from openbragg.model import Experiment
 from openbragg.model.scalars import plain
-from openbragg.orchestrator.quirks import notice
+from openbragg.orchestrator.quirks import COMMENTS, notice
+from openbragg.orchestrator.textfile import has_comments
 from openbragg.roles import InterpolatingStructureFactors
 
 #: Where the reference keeps the table of the run before, in the working folder.
@@ -46,6 +47,20 @@ def with_cache(factors: Any, quirks: frozenset[str], notices: list[str]) -> Any:
         notices.append(f"{_CACHE} is not written: this folder is closed")
         return factors
     return attrs.evolve(factors, dump=_CACHE) if reads or factors.file is not None else factors
+
+
+def with_comments(factors: Any, quirks: frozenset[str], notices: list[str]) -> Any:
+    """A structure-factor plugin that refuses comments in its table as the reference does, or a notice.
+
+    This concerns plugins that have an option `comments`.
+    """
+    if not _has(factors, "file", "comments") or factors.file is None:
+        return factors
+    if COMMENTS in quirks:
+        return attrs.evolve(factors, comments=False)
+    if has_comments(factors.file):
+        notices.append(notice(COMMENTS, str(factors.file)))
+    return factors
 
 
 def _has(plugin: Any, *names: str) -> bool:

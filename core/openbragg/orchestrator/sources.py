@@ -21,11 +21,12 @@ _LARGEST = 1e100
 Row = tuple[float | None, ...]
 
 
-def read_sources(path: Path) -> list[Row]:
+def read_sources(path: Path, *, comments: bool = True) -> list[Row]:
     """Read a source file: x y z in metres as seen from the crystal, weight, wavelength in metres, one source a line.
 
     Columns may be missing at the end of a line; they come back as None. Words are separated by blanks, tabs, commas,
-    semicolons or colons, as in the reference program.
+    semicolons or colons, as in the reference program. With `comments`, what follows # in a line is passed over;
+    without, it is refused as any other word.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def read_sources(path: Path) -> list[Row]:
         When the file is missing or empty, has more sources than can be rendered or only sources without weight, or a
         line has something else, or a source in the crystal's own place; the message names the line.
     """
-    lines = read_lines(path, _LARGEST_FILE, "a list of sources")
+    lines = read_lines(path, _LARGEST_FILE, "a list of sources", comment="#" if comments else "")
     rows: list[Row] = []
     for number, line in enumerate(lines, start=1):
         words = line.translate(str.maketrans(",;:!", "    ")).split()

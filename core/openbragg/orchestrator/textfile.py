@@ -12,12 +12,14 @@ from openbragg.errors import InputError
 #: No file that a person writes has a longer line; one of many small words would take far more memory than its bytes.
 _LONGEST_LINE = 1 << 13
 _PIECE = 1 << 16
+_LARGE_PIECE = 1 << 20
 
 
-def read_lines(path: Path, largest: int, what: str) -> Iterator[str]:
+def read_lines(path: Path, largest: int, what: str, *, comment: str = "") -> Iterator[str]:
     """The lines of a text file of at most `largest` bytes, one by one, without what ends them.
 
-    Lines end as in any editor; letters beyond ASCII come out wrong, but each as some letter.
+    Lines end as in any editor; letters beyond ASCII come out wrong, but each as some letter. What follows `comment`
+    in a line is left out.
 
     Raises
     ------
@@ -30,7 +32,19 @@ def read_lines(path: Path, largest: int, what: str) -> Iterator[str]:
         number += 1
         if len(line) == _LONGEST_LINE and not line.endswith("\n"):
             raise InputError(f"{path}, line {number}: too long for {what}")
-        yield line.removesuffix("\n")
+        line = line.removesuffix("\n")
+        yield line.partition(comment)[0] if comment else line
+
+
+def has_comments(path: Path) -> bool:
+    """Whether a regular file has a # anywhere; False of what cannot be read."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return any(b"#" in piece for piece in iter(lambda: stream.read(_LARGE_PIECE), b""))
+    except (OSError, ValueError):
+        return False
 
 
 def read_content(path: Path, largest: int, what: str) -> bytes:

@@ -132,16 +132,16 @@ class ReflectionTable:
     unique
         Number of reflections that no symmetry and no Friedel's law relates.
     completeness
-        These as a part of all there are down to the resolution.
+        These as a part of all there are down to the resolution; None where no cell says how many there are.
     resolution
-        The smallest d spacing, in metres.
+        The smallest d spacing, in metres; None without a cell.
     """
 
     indices: np.ndarray[Any, np.dtype[np.int64]]
     amplitudes: np.ndarray[Any, np.dtype[np.float64]]
     unique: int
-    completeness: float
-    resolution: float
+    completeness: float | None
+    resolution: float | None
 
 
 @runtime_checkable

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import gemmi
     import numpy as np
 
+    from openbragg_plugins.structure_factors.symmetry import Symmetry
+
     Whole = np.ndarray[Any, np.dtype[np.int64]]
     Real = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -39,7 +41,15 @@ class Unique:
     repeated: int
 
 
-def unique(indices: Whole, plus: Real, minus: Real, group: gemmi.SpaceGroup) -> Unique:
+def unique(
+    indices: Whole,
+    plus: Real,
+    minus: Real,
+    group: gemmi.SpaceGroup | Symmetry,
+    weights: Real | None = None,
+    *,
+    mates_alike: bool = False,
+) -> Unique:
     """Bring reflections of any part of reciprocal space together, without those that are absent by symmetry.
 
     Parameters
@@ -51,12 +61,17 @@ def unique(indices: Whole, plus: Real, minus: Real, group: gemmi.SpaceGroup) -> 
         out, and all that is known of one mate is averaged.
     group
         The space group in the setting of the indices.
+    weights
+        With which what is known of one mate is averaged, (reflections,) above 0; all alike by default.
+    mates_alike
+        Whether h k l and -h -k -l are averaged, too.
     """
     import numpy as np
 
+    weights = np.ones(len(indices)) if weights is None else weights
     known = ~(np.isnan(plus) & np.isnan(minus))
     known &= ~group.operations().systematic_absences(np.ascontiguousarray(indices, dtype=np.int32))
-    indices, plus, minus = indices[known], plus[known], minus[known]
+    indices, plus, minus, weights = indices[known], plus[known], minus[known], weights[known]
     rotations = _rotations(group)
     span = _span(indices)
     largest_plus = _largest_key(indices, rotations, span)
@@ -64,13 +79,14 @@ def unique(indices: Whole, plus: Real, minus: Real, group: gemmi.SpaceGroup) -> 
     keys, place = np.unique(np.maximum(largest_plus, largest_minus), return_inverse=True)
     place = place.reshape(-1)
     swapped = largest_minus > largest_plus
-    centric = np.zeros(len(keys), dtype=bool)
-    centric[place] = largest_minus == largest_plus
+    centric = np.full(len(keys), mates_alike)
+    centric[place] |= largest_minus == largest_plus
 
     here, there = np.where(swapped, minus, plus), np.where(swapped, plus, minus)
-    first, first_count = _mean(here, place, len(keys))
-    second, second_count = _mean(there, place, len(keys))
-    both, _ = _mean(np.concatenate([here, there]), np.concatenate([place, place]), len(keys))
+    first, first_count = _mean(here, weights, place, len(keys))
+    second, second_count = _mean(there, weights, place, len(keys))
+    twice = np.concatenate([weights, weights])
+    both, _ = _mean(np.concatenate([here, there]), twice, np.concatenate([place, place]), len(keys))
     first = np.where(centric, both, np.where(np.isnan(first), second, first))
     second = np.where(centric, both, np.where(np.isnan(second), first, second))
     return Unique(
@@ -81,7 +97,7 @@ def unique(indices: Whole, plus: Real, minus: Real, group: gemmi.SpaceGroup) -> 
     )
 
 
-def expanded(reflections: Unique, group: gemmi.SpaceGroup) -> tuple[Whole, Real]:
+def expanded(reflections: Unique, group: gemmi.SpaceGroup | Symmetry) -> tuple[Whole, Real]:
     """Every mate of every reflection: h k l, int64, (mates, 3), each once, and amplitudes, (mates,)."""
     import numpy as np
 
@@ -95,7 +111,7 @@ def expanded(reflections: Unique, group: gemmi.SpaceGroup) -> tuple[Whole, Real]
 
 
 def with_absences(
-    indices: Whole, amplitudes: Real, cell: gemmi.UnitCell, group: gemmi.SpaceGroup, resolution: float
+    indices: Whole, amplitudes: Real, cell: gemmi.UnitCell, group: gemmi.SpaceGroup | Symmetry, resolution: float
 ) -> tuple[Whole, Real]:
     """Reflections, and 0 for what symmetry forbids down to a d spacing in angstroms; sorted by h, then k, then l."""
     import numpy as np
@@ -111,7 +127,7 @@ def sphere(cell: gemmi.UnitCell, resolution: float) -> float:
     return 4.0 / 3.0 * pi * float(cell.volume) / resolution**3
 
 
-def absences(cell: gemmi.UnitCell, group: gemmi.SpaceGroup, resolution: float) -> Whole:
+def absences(cell: gemmi.UnitCell, group: gemmi.SpaceGroup | Symmetry, resolution: float) -> Whole:
     """All h k l, int64, (reflections, 3), that are absent by symmetry, down to a d spacing in angstroms."""
     import numpy as np
 
@@ -130,7 +146,7 @@ def absences(cell: gemmi.UnitCell, group: gemmi.SpaceGroup, resolution: float) -
     return np.concatenate(found)
 
 
-def _rotations(group: gemmi.SpaceGroup) -> Whole:
+def _rotations(group: gemmi.SpaceGroup | Symmetry) -> Whole:
     """Rotation parts, int64, (operations, 3, 3); the mates of h are the products h R."""
     import gemmi
     import numpy as np
@@ -167,12 +183,13 @@ def _largest_key(indices: Whole, rotations: Whole, span: int) -> Whole:
     return largest
 
 
-def _mean(values: Real, place: Whole, count: int) -> tuple[Real, Whole]:
+def _mean(values: Real, weights: Real, place: Whole, count: int) -> tuple[Real, Whole]:
     """Means of the values that are there at each place, NaN for none; and how many there are."""
     import numpy as np
 
     there = ~np.isnan(values)
     number = np.bincount(place[there], minlength=count)
-    total = np.bincount(place[there], weights=values[there], minlength=count)
-    with np.errstate(invalid="ignore"):
-        return np.where(number > 0, total / np.maximum(number, 1), np.nan), number
+    weight = np.bincount(place[there], weights=weights[there], minlength=count)
+    total = np.bincount(place[there], weights=(values * weights)[there], minlength=count)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(number > 0, total / weight, np.nan), number

@@ -12,6 +12,8 @@ import attrs
 
 from openbragg import InputError, hookimpl, option
 from openbragg_plugins.structure_factors.lookup import TableLookup, lengths_of
+from openbragg_plugins.structure_factors.other_kinds import other_kind
+from openbragg_plugins.structure_factors.sources import GZIP, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +31,9 @@ _LARGEST_BOX = 1 << 26
 _BOX_PER_REFLECTION = 64
 #: Crystals of at most this many cells along an axis are interpolated unless told otherwise, as in the reference.
 _FEW_CELLS = 2
+_COMMENT = "#"
+#: So much of a file says what it is.
+_BEGINNING = 1 << 12
 #: A dump's first line, and the size of an amplitude in it.
 _DUMP_LIMITS = re.compile(rb"\s*-?\d+(\s+-?\d+){5}\s*\n")
 _LONGEST_FIRST_LINE = 200
@@ -69,6 +74,7 @@ class HklTable(TableLookup):
         type=bool,
         help="Interpolate between reflections, or not. Default: on for crystals of 1 or 2 cells.",
     )
+    comments: bool = option(default=True, type=bool, help="Pass over what follows # in a line of the table.")
     dump: Path | None = option(
         "-dump",
         type=Path,
@@ -120,7 +126,7 @@ class HklTable(TableLookup):
         import torch
 
         if self.file is not None:
-            indices, amplitude = read_hkl(self.file)
+            indices, amplitude = read_hkl(self.file, comments=self.comments)
             amplitudes = torch.from_numpy(amplitude)
         else:
             indices = torch.as_tensor(self.reflections[0], dtype=torch.int64).cpu().numpy()
@@ -145,8 +151,10 @@ class HklTable(TableLookup):
         return any(float(count) <= _FEW_CELLS for count in experiment.crystal.cells)
 
 
-def read_hkl(path: Path) -> tuple[Indices, np.ndarray[Any, np.dtype[np.float64]]]:
+def read_hkl(path: Path, *, comments: bool = True) -> tuple[Indices, np.ndarray[Any, np.dtype[np.float64]]]:
     """Read a table: indices (reflections, 3) and amplitudes in electrons (reflections,).
+
+    With `comments`, what follows # in a line is passed over; without, it is refused as any other word.
 
     Raises
     ------
@@ -160,21 +168,26 @@ def read_hkl(path: Path) -> tuple[Indices, np.ndarray[Any, np.dtype[np.float64]]
         text = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
+    if text.startswith(GZIP):
+        text = content_of(path)
     if not text or text.decode("latin-1").isspace():
         raise InputError(f"{path}: no reflections in the file")
-    table = _parsed(text, _WHOLE_INDICES)
+    mark = _COMMENT if comments and _COMMENT.encode() in text else None
+    if mark is not None and not any(line.partition(mark)[0].strip() for line in _lines(text)):
+        raise InputError(f"{path}: no reflections in the file")
+    table = _parsed(text, _WHOLE_INDICES, mark)
     if table is not None:
         index = np.empty((len(table), 3), dtype=np.int64)
         for column, name in enumerate("hkl"):
             index[:, column] = table[name]
         amplitude = table["F"].copy()
     else:
-        values = _parsed(text, "f8")
+        values = _parsed(text, "f8", mark)
         if values is None or values.shape[1:] != (4,) or not (values[:, :3] == np.rint(values[:, :3])).all():
-            raise InputError(_complaint(path, text))
+            raise InputError(_complaint(path, text, mark))
         index, amplitude = values[:, :3], values[:, 3].copy()
     if not (np.isfinite(amplitude).all() and index.min() >= -_LARGEST_INDEX and index.max() <= _LARGEST_INDEX):
-        raise InputError(_complaint(path, text))
+        raise InputError(_complaint(path, text, mark))
     return index.astype(np.int64, copy=False), amplitude
 
 
@@ -225,7 +238,7 @@ def write_dump(path: Path, lowest: list[int], box: np.ndarray[Any, np.dtype[np.f
     write_file(path, lambda stream: stream.writelines([f"{limits}\n\f".encode(), content]))
 
 
-def _parsed(text: bytes, columns: Any) -> np.ndarray[Any, Any] | None:
+def _parsed(text: bytes, columns: Any, mark: str | None) -> np.ndarray[Any, Any] | None:
     """The lines of a table by the numbers in their columns; None where a line has others."""
     import numpy as np
 
@@ -233,7 +246,7 @@ def _parsed(text: bytes, columns: Any) -> np.ndarray[Any, Any] | None:
         # For an index like 1.5, numpy makes do with the 1 and a word of warning.
         warnings.simplefilter("error")
         try:
-            return np.loadtxt(_lines(text), dtype=columns, ndmin=1 if np.dtype(columns).names else 2, comments=None)
+            return np.loadtxt(_lines(text), dtype=columns, ndmin=1 if np.dtype(columns).names else 2, comments=mark)
         except (ValueError, Warning):
             return None
 
@@ -270,10 +283,12 @@ def _is_there(path: Path) -> bool:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _complaint(path: Path, text: bytes) -> str:
-    """What is wrong with a table, by its first bad line."""
+def _complaint(path: Path, text: bytes, mark: str | None) -> str:
+    """What is wrong with a table: what it is instead, or its first bad line."""
+    if kind := other_kind(text[:_BEGINNING]):
+        return f"{path}: not structure factors that can be read: {kind}"
     for number, line in enumerate(_lines(text), start=1):
-        words = line.split()
+        words = (line.partition(mark)[0] if mark is not None else line).split()
         if words and not _is_reflection(words):
             shown = " ".join(words)[:60]
             return f"{path}, line {number}: expected h k l F (three whole numbers and an amplitude), got {shown!r}"

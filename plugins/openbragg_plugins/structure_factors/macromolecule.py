@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from openbragg import InputError
+from openbragg_plugins.structure_factors.kinds import PDB
+from openbragg_plugins.structure_factors.pdb_columns import without_serials
 from openbragg_plugins.structure_factors.reflection_data import checked_cell, checked_group
-from openbragg_plugins.structure_factors.sources import PDB, complaints, text_of
+from openbragg_plugins.structure_factors.sources import complaints, text_of
 
 if TYPE_CHECKING:
     import gemmi
@@ -23,6 +25,10 @@ _WAVELENGTH = re.compile(r"^REMARK 200  WAVELENGTH OR RANGE +\(A\) : *(\d*\.?\d+
 #: Electrons of which the B factor, in A^2, is as large as this have left the crystal.
 _LARGEST_B = 1e5
 _LARGEST_OCCUPANCY = 100.0
+#: Atoms of traces of chains, and from which part of all on, of more than a few, a model is nothing else.
+_TRACE = ("CA", "P")
+_NEARLY_ALL = 0.9
+_FEW_ATOMS = 10
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -100,7 +106,7 @@ def read_macromolecule(path: Path, content: bytes, kind: str) -> Macromolecule:
     notices = []
     if kind == PDB:
         with complaints(path, "PDB file"):
-            structure = gemmi.read_pdb_string(text_of(content, columns=True))
+            structure = gemmi.read_pdb_string(text_of(without_serials(content), columns=True))
         wavelength = _remarked(structure.raw_remarks)
     else:
         with complaints(path, "mmCIF model"):
@@ -124,13 +130,14 @@ def read_macromolecule(path: Path, content: bytes, kind: str) -> Macromolecule:
             structure.expand_ncs(gemmi.HowToNameCopiedChain.Short)
         notices.append(f"{path}: copies by non-crystallographic symmetry are made")
     _check_atoms(path, structure[0])
+    notices.extend(_without_unknown(path, structure[0]))
+    if (note := _trace_only(path, structure[0])) is not None:
+        notices.append(note)
     structure.setup_cell_images()
     return Macromolecule(path=path, structure=structure, group=group, wavelength=wavelength, notices=tuple(notices))
 
 
 def _check_atoms(path: Path, model: gemmi.Model) -> None:
-    import gemmi
-
     for number, place in enumerate(model.all(), start=1):
         atom = place.atom
         values = (*atom.pos.tolist(), atom.occ, atom.b_iso, *atom.aniso.elements_pdb())
@@ -138,8 +145,40 @@ def _check_atoms(path: Path, model: gemmi.Model) -> None:
             raise InputError(f"{path}: atom {number} ({atom.name}) has a position, occupancy or B factor that is none")
         if not 0.0 <= atom.b_iso <= _LARGEST_B:
             raise InputError(f"{path}: atom {number} ({atom.name}) has a B factor of {atom.b_iso:g} A^2")
-        if atom.element.it92 is None or atom.element == gemmi.Element("X"):
-            raise InputError(f"{path}: atom {number} ({atom.name}) is of no element with known scattering factors")
+
+
+def _without_unknown(path: Path, model: gemmi.Model) -> list[str]:
+    """Take out atoms of no element that scatters as is known, and say how many there were.
+
+    Raises
+    ------
+    InputError
+        When there is no other.
+    """
+    import gemmi
+
+    unknown = 0
+    for chain in model:
+        for residue in chain:
+            for place in reversed(range(len(residue))):
+                element = residue[place].element
+                if element.it92 is None or element == gemmi.Element("X"):
+                    del residue[place]
+                    unknown += 1
+    if not unknown:
+        return []
+    if not any(True for _ in model.all()):
+        raise InputError(f"{path}: none of the {unknown} atoms is of an element with known scattering factors")
+    return [f"{path}: {unknown} atoms of no element with known scattering factors (X) are left out"]
+
+
+def _trace_only(path: Path, model: gemmi.Model) -> str | None:
+    """What is to be said of a model in which nearly all residues are one atom each, as in a trace of C-alpha atoms."""
+    atoms = [place.atom.name for place in model.all()]
+    traced = sum(1 for name in atoms if name in _TRACE)
+    if len(atoms) < _FEW_ATOMS or traced < _NEARLY_ALL * len(atoms):
+        return None
+    return f"{path}: {traced} of {len(atoms)} atoms are CA or P, a trace of the chains: the amplitudes are no crystal's"
 
 
 def _remarked(remarks: list[str]) -> float | None:

@@ -11,9 +11,11 @@ import attrs
 from openbragg import NOT_NEGATIVE, POSITIVE, InputError, KnownCrystal, ReflectionTable, hookimpl, option, unit
 from openbragg_plugins.structure_factors.expansion import expanded, sphere, unique, with_absences
 from openbragg_plugins.structure_factors.file_table import Arrays, FileTable
+from openbragg_plugins.structure_factors.kinds import MODEL_CIF, PDB, SMALL_CIF, kind_of
 from openbragg_plugins.structure_factors.macromolecule import SHANNON_RATE, Macromolecule, read_macromolecule
+from openbragg_plugins.structure_factors.other_kinds import other_kind
 from openbragg_plugins.structure_factors.small_molecule import SmallMolecule, read_small_molecule
-from openbragg_plugins.structure_factors.sources import MODEL_CIF, PDB, SMALL_CIF, complaints, content_of, kind_of
+from openbragg_plugins.structure_factors.sources import complaints, content_of
 
 if TYPE_CHECKING:
     from openbragg import Experiment, StructureFactors
@@ -38,6 +40,8 @@ _ROUNDING = 1e-6
 _BEYOND = 0.5
 _BEYOND_INTERPOLATED = 2.0
 _FEW_CELLS = 2.0
+#: A model is used beyond its data when it is to a d spacing so many times finer than that of its refinement.
+_STRETCH = 2.0
 
 Model = Macromolecule | SmallMolecule
 
@@ -103,7 +107,7 @@ class ModelFile(FileTable):
             space_group=model.group.xhm(),
             resolution=self.resolution,
             chosen=chosen,
-            notices=model.notices,
+            notices=(*model.notices, *_stretched(self.path(), model, self.resolution)),
         )
 
     def reaching(self, resolution: float, experiment: Experiment) -> ModelFile:
@@ -176,7 +180,21 @@ class ModelFile(FileTable):
                 return read_small_molecule(path, content)
             if kind in (PDB, MODEL_CIF):
                 return read_macromolecule(path, content, kind)
-        raise InputError(f"{path}: not a model: expected a PDB, mmCIF or small-molecule CIF file")
+        other = other_kind(content[:_BEGINNING])
+        raise InputError(f"{path}: not a model: {other or 'expected a PDB, mmCIF or small-molecule CIF file'}")
+
+
+def _stretched(path: Path, model: Model, resolution: float | None) -> list[str]:
+    """What is to be said of a model that is used far beyond the resolution at which it was refined."""
+    if resolution is None or model.resolution is None:
+        return []
+    used = _ANGSTROM.from_si(resolution)
+    if used * _STRETCH >= model.resolution:
+        return []
+    return [
+        f"{path}: refined at {model.resolution:g} A and used to {used:.3g} A: the amplitudes "
+        "beyond are the model's alone; -resolution says where they end"
+    ]
 
 
 def _finest_chosen(model: Model) -> float:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from openbragg import InputError
-from openbragg_plugins.structure_factors.columns import AMPLITUDE, INTENSITY, Column, paired
+from openbragg_plugins.structure_factors.columns import AMPLITUDE, INTENSITY, Column, paired, with_differences
+from openbragg_plugins.structure_factors.other_kinds import other_kind
 from openbragg_plugins.structure_factors.reflection_data import (
     ReflectionData,
     checked_cell,
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 #: Column types of amplitudes and intensities; G and K are those of one Friedel mate.
 _TYPES = {"F": AMPLITUDE, "G": AMPLITUDE, "J": INTENSITY, "K": INTENSITY}
 _MATES = ("G", "K")
+#: Of h, k and l; and of anomalous differences.
+_INDEX, _DIFFERENCE = "H", "D"
+#: Columns that only unmerged files have.
+_OF_OBSERVATIONS = ("M/ISYM", "M_ISYM", "BATCH")
+#: Merged reflections are there once, but for a few by mistake.
+_MOST_REPEATED = 0.1
 #: A file's first record, and the size of a number in it.
 _HEADER_BYTES = 80
 _NUMBER_BYTES = 4
@@ -44,17 +51,22 @@ def read_mtz(path: Path, content: bytes) -> ReflectionData:
 
     with complaints(path, "MTZ file"), as_file(content, ".mtz") as name:
         if not content.startswith(b"MTZ "):
-            raise InputError(f"{path}: not an MTZ file: it does not begin with MTZ")
+            kind = other_kind(content[: _HEADER_BYTES * 4])
+            raise InputError(f"{path}: not an MTZ file: {kind or 'it does not begin with MTZ'}")
         _check_size(path, content)
         mtz = gemmi.read_mtz_file(name)
-    if mtz.batches:
-        raise InputError(f"{path}: the reflections are unmerged ({len(mtz.batches)} batches): merge them first")
+    labels = [column.label for column in mtz.columns]
+    observations = [label for label in labels if label.upper() in _OF_OBSERVATIONS]
+    if mtz.batches or observations:
+        sign = f"{len(mtz.batches)} batches" if mtz.batches else f"column {observations[0]}"
+        raise InputError(f"{path}: the reflections are unmerged ({sign}): merge them first")
     cell = checked_cell(path, mtz.cell)
     group = checked_group(path, mtz.spacegroup, mtz.spacegroup_name, cell)
-    labels = [column.label for column in mtz.columns]
     if len(labels) < 3 or mtz.nreflections < 1:
         raise InputError(f"{path}: there are no reflections in the file")
     data = mtz.array
+    indices = checked_indices(path, data[:, _index_columns(path, mtz)])
+    _refuse_repeated(path, indices)
     by_label: dict[str, gemmi.Mtz.Column] = {}
     for column in mtz.columns:
         by_label.setdefault(column.label, column)
@@ -70,13 +82,17 @@ def read_mtz(path: Path, content: bytes) -> ReflectionData:
         every = sorted((dataset.id != own, dataset.wavelength) for dataset in mtz.datasets)
         return next((value for _, value in every if 0.0 < value < 1e6), None)
 
+    columns = _columns(by_label, labels)
+    taken = {label for column in columns for label in column.labels}
+    unused = [label for label, column in by_label.items() if column.type == _DIFFERENCE and label not in taken]
     return ReflectionData(
         cell=cell,
         group=group,
-        indices=checked_indices(path, data[:, :3]),
-        columns=_columns(by_label),
+        indices=indices,
+        columns=columns,
         values=values,
         wavelength=wavelength,
+        notices=tuple(f"{path}: the differences {label} belong to no amplitudes, and are not used" for label in unused),
     )
 
 
@@ -98,9 +114,32 @@ def _check_size(path: Path, content: bytes) -> None:
             )
 
 
-def _columns(by_label: dict[str, gemmi.Mtz.Column]) -> list[Column]:
+def _index_columns(path: Path, mtz: gemmi.Mtz) -> list[int]:
+    """Where h, k and l are: by their names, or else the first three of their type."""
+    of_type = [place for place, column in enumerate(mtz.columns) if column.type == _INDEX]
+    named = {mtz.columns[place].label.upper(): place for place in reversed(of_type)}
+    if all(name in named for name in "HKL"):
+        return [named[name] for name in "HKL"]
+    if len(of_type) < 3:
+        raise InputError(f"{path}: expected columns H, K and L of type {_INDEX}, got {len(of_type)} of that type")
+    return of_type[:3]
+
+
+def _refuse_repeated(path: Path, indices: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+    """Refuse reflections most of which are there several times: observations that nobody merged."""
+    import numpy as np
+
+    once = len(np.unique(indices, axis=0))
+    if len(indices) - once > _MOST_REPEATED * once:
+        raise InputError(
+            f"{path}: the reflections are unmerged ({len(indices)} observations of {once}): merge them first"
+        )
+
+
+def _columns(by_label: dict[str, gemmi.Mtz.Column], order: list[str]) -> list[Column]:
     found = {label: column for label, column in by_label.items() if column.type in _TYPES}
     mates = [Column((label,), _TYPES[column.type]) for label, column in found.items() if column.type in _MATES]
     means = [Column((label,), _TYPES[column.type]) for label, column in found.items() if column.type not in _MATES]
+    differences = [label for label, column in by_label.items() if column.type == _DIFFERENCE]
     # Programs give the type F to Friedel mates, too.
-    return paired([*mates, *means])
+    return with_differences(paired([*mates, *means]), differences, order)

@@ -1,4 +1,4 @@
-"""mmCIF reflection files."""
+"""Reflections of a CIF: mmCIF, and the lists of small molecules (.fcf)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from openbragg import InputError
 from openbragg_plugins.structure_factors.columns import AMPLITUDE, INTENSITY, Column, paired
+from openbragg_plugins.structure_factors.crystal_file import cell_of, operations_of, wavelength_of
 from openbragg_plugins.structure_factors.reflection_data import (
     ReflectionData,
     checked_cell,
     checked_group,
     checked_indices,
+    refuse_misfit,
 )
 from openbragg_plugins.structure_factors.sources import complaints, text_of
 
@@ -38,10 +40,13 @@ _QUANTITIES = {
 }
 #: Statuses of systematically absent and unreliable reflections.
 _UNUSED = ("-", "x")
+_STATUSES = ("status", "observed_status", "include_status")
+#: What begins the name of an item: of mmCIF, and of a small molecule.
+_CATEGORIES = ("_refln.", "_refln_")
 
 
 def read_reflection_cif(path: Path, content: bytes, block: str | None) -> ReflectionData:
-    """Read merged reflections from a block of an mmCIF file, by default from the first that has some.
+    """Read merged reflections from a block of a CIF, by default from the first that has some.
 
     Raises
     ------
@@ -52,34 +57,42 @@ def read_reflection_cif(path: Path, content: bytes, block: str | None) -> Reflec
 
     with complaints(path, "mmCIF reflection file"):
         document = gemmi.cif.read_string(text_of(content))
-        blocks = gemmi.as_refln_blocks(document)
+        lists = [block for block in document if block.find_loop("_refln_index_h")]
+        blocks = list(map(gemmi.hkl_cif_as_refln_block, lists)) or list(gemmi.as_refln_blocks(document))
     chosen = _block(path, blocks, block)
     loop = chosen.default_loop
     with complaints(path, "mmCIF reflection file"):
-        cell = checked_cell(path, chosen.cell)
-        group = checked_group(path, chosen.spacegroup, _group_name(chosen), cell)
+        small = next(iter(loop.tags)).startswith("_refln_")
+        cell = (cell_of(path, chosen.block) if small else None) or checked_cell(path, chosen.cell)
+        group = (operations_of(path, chosen.block, cell) if small else None) or checked_group(
+            path, chosen.spacegroup, _group_name(chosen), cell
+        )
+        refuse_misfit(path, group, cell)
         labels = [label for label in chosen.column_labels() if label in _QUANTITIES]
         indices = checked_indices(path, _indices(path, chosen))
-    tags = [tag.split(".", 1)[1] for tag in loop.tags]
+    tags = [tag[len(_CATEGORIES[0]) :] for tag in loop.tags]
+    columns = paired([Column((label,), _QUANTITIES[label]) for label in labels if label in tags])
+    measured = {column.quantity for column in columns if column.rank() < 3}
 
     def values(label: str) -> np.ndarray[Any, np.dtype[Any]]:
         return _numbers(path, chosen, label)
 
     def wavelength(label: str) -> float | None:
-        return float(chosen.wavelength) if 0.0 < chosen.wavelength < 1e6 else None
+        return wavelength_of(chosen.block)
 
     return ReflectionData(
         cell=cell,
         group=group,
         indices=indices,
-        columns=paired([Column((label,), _QUANTITIES[label]) for label in labels if label in tags]),
+        columns=columns,
         values=values,
         wavelength=wavelength,
         part=f"block {chosen.block.name}" if len(blocks) > 1 else "",
+        measures_intensities=small and measured == {INTENSITY},
     )
 
 
-def _block(path: Path, blocks: gemmi.ReflnBlocks, name: str | None) -> gemmi.ReflnBlock:
+def _block(path: Path, blocks: list[gemmi.ReflnBlock], name: str | None) -> gemmi.ReflnBlock:
     merged = [block for block in blocks if block.default_loop is not None and block.is_merged()]
     if name is not None:
         found = [block for block in blocks if block.block.name == name]
@@ -136,14 +149,16 @@ def _numbers(path: Path, block: gemmi.ReflnBlock, label: str) -> np.ndarray[Any,
             raise InputError(
                 f"{path}, reflection {place + 1}: expected a number for _refln.{label}, got {words[place][:40]!r}"
             )
-    if "calc" not in label and (status := _strings(block, "status")) is not None:
-        numbers[np.isin(np.array([word.strip("'\"") for word in status]), _UNUSED)] = np.nan
+    for name in _STATUSES if "calc" not in label else ():
+        if (status := _strings(block, name)) is not None:
+            numbers[np.isin(np.array([word.strip("'\"") for word in status]), _UNUSED)] = np.nan
     return numbers
 
 
 def _strings(block: gemmi.ReflnBlock, label: str) -> list[str] | None:
     loop = block.default_loop
     tags = list(loop.tags)
-    if f"_refln.{label}" not in tags:
-        return None
-    return list(loop.values)[tags.index(f"_refln.{label}") :: len(tags)]
+    for category in _CATEGORIES:
+        if f"{category}{label}" in tags:
+            return list(loop.values)[tags.index(f"{category}{label}") :: len(tags)]
+    return None

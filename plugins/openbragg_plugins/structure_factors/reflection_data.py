@@ -1,4 +1,4 @@
-"""Merged reflections as files hold them."""
+"""Reflections as files hold them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import attrs
 
 from openbragg import InputError
 from openbragg_plugins.structure_factors.columns import Column
+from openbragg_plugins.structure_factors.symmetry import Symmetry, fits
 
 if TYPE_CHECKING:
     import gemmi
@@ -33,7 +34,8 @@ class ReflectionData:
     Attributes
     ----------
     cell, group
-        The cell in angstroms and degrees, and the space group.
+        The cell in angstroms and degrees, None where neither the file nor one beside it has any; and the space group,
+        or operations that are none of gemmi's.
     indices
         h k l, int64, (reflections, 3).
     columns
@@ -44,15 +46,27 @@ class ReflectionData:
         Of the column with a label, in angstroms; None where the file has none.
     part
         The part of the file that it is, for people; empty for all.
+    weights
+        Of observations that are to be averaged, (reflections,); None where all count alike, as merged ones do.
+    mates_alike
+        Whether h k l and -h -k -l were observed as one reflection.
+    measures_intensities
+        Whether such a file holds measured intensities and no measured amplitudes, so that they are what it is for.
+    notices
+        What the user should know.
     """
 
-    cell: gemmi.UnitCell
-    group: gemmi.SpaceGroup
+    cell: gemmi.UnitCell | None
+    group: gemmi.SpaceGroup | Symmetry
     indices: Whole
     columns: list[Column]
     values: Callable[[str], Real]
     wavelength: Callable[[str], float | None]
     part: str = ""
+    weights: Real | None = None
+    mates_alike: bool = False
+    measures_intensities: bool = False
+    notices: tuple[str, ...] = ()
 
 
 def checked_cell(path: Path, cell: gemmi.UnitCell) -> gemmi.UnitCell:
@@ -84,10 +98,21 @@ def checked_group(path: Path, group: gemmi.SpaceGroup | None, name: str, cell: g
     if group is None:
         said = f"gemmi knows no space group {name!r}" if name else "there is no space group in the file"
         raise InputError(f"{path}: {said}")
-    if not cell.is_compatible_with_spacegroup(group, 0.01):
+    refuse_misfit(path, group, cell)
+    return group
+
+
+def refuse_misfit(path: Path, group: gemmi.SpaceGroup | Symmetry, cell: gemmi.UnitCell) -> None:
+    """Refuse a cell that has not the symmetry of a group.
+
+    Raises
+    ------
+    InputError
+        With both.
+    """
+    if not fits(cell, group):
         described = " ".join(f"{value:g}" for value in cell.parameters)
         raise InputError(f"{path}: the unit cell {described} is impossible in the space group {group.xhm()}")
-    return group
 
 
 def checked_indices(path: Path, indices: Any) -> Whole:

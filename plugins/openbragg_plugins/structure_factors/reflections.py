@@ -1,4 +1,4 @@
-"""Structure factors from reflection files: MTZ and mmCIF."""
+"""Structure factors from files of reflections."""
 
 from __future__ import annotations
 
@@ -9,12 +9,31 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from openbragg import InputError, KnownCrystal, ReflectionTable, UsageError, hookimpl, option, unit
-from openbragg_plugins.structure_factors.columns import INTENSITY, choose
+from openbragg_plugins.structure_factors.columns import INTENSITY, Column, choose
 from openbragg_plugins.structure_factors.expansion import Unique, expanded, sphere, unique, with_absences
 from openbragg_plugins.structure_factors.file_table import Arrays, FileTable
+from openbragg_plugins.structure_factors.kinds import (
+    CRYSTFEL,
+    MTZ,
+    REFLECTION_CIF,
+    REFLECTIONS,
+    SCALEPACK,
+    SHELX,
+    XDS_ASCII,
+    kind_of,
+)
 from openbragg_plugins.structure_factors.mtz import read_mtz
+from openbragg_plugins.structure_factors.observations import (
+    Asked,
+    read_crystfel,
+    read_scalepack,
+    read_shelx,
+    read_xds_ascii,
+)
 from openbragg_plugins.structure_factors.reflection_cif import read_reflection_cif
-from openbragg_plugins.structure_factors.sources import MTZ, REFLECTION_CIF, complaints, content_of, kind_of
+from openbragg_plugins.structure_factors.reflection_data import refuse_misfit
+from openbragg_plugins.structure_factors.sources import complaints, content_of
+from openbragg_plugins.structure_factors.symmetry import Symmetry
 
 if TYPE_CHECKING:
     import gemmi
@@ -22,6 +41,8 @@ if TYPE_CHECKING:
 
     from openbragg import Experiment, StructureFactors
     from openbragg_plugins.structure_factors.reflection_data import ReflectionData
+
+    Real = np.ndarray[Any, np.dtype[np.float64]]
 
 #: So much of a file says what it is.
 _BEGINNING = 1 << 20
@@ -37,10 +58,10 @@ _ROUNDING = 1e-6
 class _Amplitudes:
     """What is taken from a file."""
 
-    cell: gemmi.UnitCell
-    group: gemmi.SpaceGroup
+    cell: gemmi.UnitCell | None
+    group: gemmi.SpaceGroup | Symmetry
     reflections: Unique
-    resolution: float
+    resolution: float | None
     wavelength: float | None
     chosen: str
     notices: tuple[str, ...]
@@ -48,16 +69,16 @@ class _Amplitudes:
 
 @attrs.frozen(eq=False)
 class ReflectionFile(FileTable):
-    """Amplitudes of an MTZ or mmCIF reflection file, expanded to the P1 cell by its space group.
+    """Amplitudes of a file of reflections, expanded to the P1 cell by its space group.
 
-    Friedel mates have one amplitude, except where the file has both; systematic absences are 0, and what the file does
-    not have is the default amplitude. Flags for cross-validation are ignored.
+    Friedel mates have one amplitude, except where the file has both, or their difference; systematic absences are 0,
+    and what the file does not have is the default amplitude. Flags for cross-validation are ignored.
     """
 
     name: ClassVar[str] = "reflections"
-    summary: ClassVar[str] = "reflection file, MTZ or mmCIF, expanded by its space group"
+    summary: ClassVar[str] = "reflections of MTZ, CIF, SHELX, XDS, CrystFEL or SCALEPACK, expanded by their space group"
     flags: ClassVar[tuple[str, ...]] = ()
-    suffixes: ClassVar[tuple[str, ...]] = (".mtz",)
+    suffixes: ClassVar[tuple[str, ...]] = (".mtz", ".fcf", ".sca")
 
     amplitudes: str | None = option(
         "-F_label",
@@ -78,6 +99,19 @@ class ReflectionFile(FileTable):
         "-block", type=str, metavar="NAME", help="Block of an mmCIF file. Default: the first with merged reflections."
     )
 
+    crystal_file: Path | None = option(
+        "-crystal_file",
+        type=Path,
+        metavar="FILE",
+        help="File with cell and symmetry, for reflections of SHELX or CrystFEL. Default: one beside them.",
+    )
+    symmetry: str | None = option(
+        "-symmetry",
+        type=str,
+        metavar="NAME",
+        help="Space group, or point group as CrystFEL has it, in place of what a file without cell says.",
+    )
+
     def __attrs_post_init__(self) -> None:
         asked = [
             flag
@@ -94,20 +128,22 @@ class ReflectionFile(FileTable):
     @classmethod
     def recognises(cls, beginning: bytes) -> bool:
         """See `openbragg.FileStructureFactors.recognises`."""
-        return kind_of(beginning) in (MTZ, REFLECTION_CIF)
+        return kind_of(beginning) in REFLECTIONS
 
     def crystal(self) -> KnownCrystal:
         """See `openbragg.DescribedStructureFactors.crystal`."""
         found = self._read()
         return KnownCrystal(
             source=str(self.path()),
-            cell=(
+            cell=None
+            if found.cell is None
+            else (
                 *(_ANGSTROM(length) for length in found.cell.parameters[:3]),
                 *(math.radians(angle) for angle in found.cell.parameters[3:]),
             ),
             wavelength=None if found.wavelength is None else _ANGSTROM(found.wavelength),
             space_group=found.group.xhm(),
-            resolution=_ANGSTROM(found.resolution),
+            resolution=None if found.resolution is None else _ANGSTROM(found.resolution),
             chosen={"amplitudes": found.chosen},
             notices=found.notices,
         )
@@ -120,13 +156,19 @@ class ReflectionFile(FileTable):
             indices=indices,
             amplitudes=amplitudes,
             unique=len(found.reflections.indices),
-            completeness=_completeness(found),
-            resolution=_ANGSTROM(found.resolution),
+            completeness=_completeness(found, indices),
+            resolution=None if found.resolution is None else _ANGSTROM(found.resolution),
         )
 
     def arrays(self, experiment: Experiment | None, *, absences: bool) -> Arrays:
         """See `FileTable.arrays`."""
-        return _whole(self._read(), absences=absences)
+        found = self._read()
+        if found.cell is None and experiment is not None:
+            cell = _cell_of(experiment)
+            if not _varies(experiment):
+                refuse_misfit(self.path(), found.group, cell)
+            found = attrs.evolve(found, cell=cell, resolution=_resolution(self.path(), cell, found.reflections))
+        return _whole(found, absences=absences)
 
     def _read(self) -> _Amplitudes:
         # gemmi tells of some faults only when it is asked for what is wrong.
@@ -134,52 +176,86 @@ class ReflectionFile(FileTable):
             return self._taken(self.path())
 
     def _taken(self, path: Path) -> _Amplitudes:
-        import numpy as np
 
         data = self._data(path)
+        asked = self.amplitudes is not None or self.intensities is not None
         column, notice = choose(
             path,
             data.columns,
             amplitudes=self.amplitudes,
             intensities=self.intensities,
-            from_intensities=self.from_intensities,
+            from_intensities=self.from_intensities or (data.measures_intensities and not asked),
         )
-        plus = _finite(path, data, column.labels[0])
-        minus = _finite(path, data, column.labels[1]) if len(column.labels) > 1 else np.full(len(plus), np.nan)
-        notices = [notice] if notice is not None else []
-        if column.quantity == INTENSITY:
-            negative = int(((plus < 0.0) | (minus < 0.0)).sum())
-            if negative:
-                notices.append(f"{path}: {negative} reflections of negative intensity have the amplitude 0")
-            plus, minus = np.sqrt(np.maximum(plus, 0.0)), np.sqrt(np.maximum(minus, 0.0))
-        plus, minus = abs(plus), abs(minus)
-        reflections = unique(data.indices, plus, minus, data.group)
+        notices = [*data.notices, *([notice] if notice is not None else [])]
+        plus, minus = _mates(path, data, column)
+        intensities = column.quantity == INTENSITY
+        if not intensities:
+            plus, minus = abs(plus), abs(minus)
+        reflections = unique(data.indices, plus, minus, data.group, data.weights, mates_alike=data.mates_alike)
         if not len(reflections.indices):
             raise InputError(f"{path}: {column.text()} has no reflection with a value")
-        if reflections.repeated:
+        if intensities:
+            reflections, negative = _roots(reflections)
+            if negative:
+                notices.append(f"{path}: {negative} reflections of negative intensity have the amplitude 0")
+            if not (self.intensities or self.from_intensities):
+                notices.append(f"{path}: the amplitudes are square roots of the intensities {column.text()}")
+        if reflections.repeated and data.weights is None:
             notices.append(f"{path}: {reflections.repeated} reflections are there more than once; their mean is taken")
-        resolution = _resolution(path, data, reflections)
-        root = "square root of " if column.quantity == INTENSITY else ""
+        root = "square root of " if intensities else ""
+        observed = f", {len(data.indices)} observations" if data.weights is not None else ""
         return _Amplitudes(
             cell=data.cell,
             group=data.group,
             reflections=reflections,
-            resolution=resolution,
+            resolution=None if data.cell is None else _resolution(path, data.cell, reflections),
             wavelength=data.wavelength(column.labels[0]),
-            chosen=f"{root}{column.text()}{f', {data.part}' if data.part else ''}",
+            chosen=f"{root}{column.text()}{observed}{f', {data.part}' if data.part else ''}",
             notices=tuple(notices),
         )
 
     def _data(self, path: Path) -> ReflectionData:
         content = content_of(path)
         kind = kind_of(content[:_BEGINNING])
+        asked = Asked(self.crystal_file, self.symmetry)
         if kind == REFLECTION_CIF:
-            return read_reflection_cif(path, content, self.block)
-        if kind is not None and kind != MTZ:
+            data = read_reflection_cif(path, content, self.block)
+        elif self.block is not None:
+            raise InputError(f"{path}: -block {self.block}: {_SAID.get(kind or MTZ, 'such a file')} has no blocks")
+        elif kind in _LISTS:
+            return _LISTS[kind](path, content, asked)
+        elif kind is not None and kind != MTZ:
             raise InputError(f"{path}: a model, not a file of reflections")
-        if self.block is not None:
-            raise InputError(f"{path}: -block {self.block}: an MTZ file has no blocks")
-        return read_mtz(path, content)
+        else:
+            data = read_mtz(path, content)
+        if self.crystal_file is not None or self.symmetry is not None:
+            flag = "-crystal_file" if self.crystal_file is not None else "-symmetry"
+            raise InputError(f"{path}: {flag}: the file has its own cell and symmetry")
+        return data
+
+
+def _mates(path: Path, data: ReflectionData, column: Column) -> tuple[Real, Real]:
+    """What a column says of h k l and of -h -k -l; NaN for what it does not."""
+    import numpy as np
+
+    first = _finite(path, data, column.labels[0])
+    if len(column.labels) == 1:
+        return first, np.full(len(first), np.nan)
+    second = _finite(path, data, column.labels[1])
+    if not column.difference:
+        return first, second
+    half = np.where(np.isnan(second), 0.0, second) / 2.0
+    return np.maximum(first + half, 0.0), np.maximum(first - half, 0.0)
+
+
+def _roots(intensities: Unique) -> tuple[Unique, int]:
+    """Amplitudes of intensities, 0 of those below 0, and the number of these."""
+    import numpy as np
+
+    mates = intensities.plus, intensities.minus
+    negative = int(((mates[0] < 0.0) | (mates[1] < 0.0)).sum())
+    plus, minus = (np.sqrt(np.maximum(values, 0.0)) for values in mates)
+    return attrs.evolve(intensities, plus=plus, minus=minus), negative
 
 
 def _finite(path: Path, data: ReflectionData, label: str) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -192,7 +268,25 @@ def _finite(path: Path, data: ReflectionData, label: str) -> np.ndarray[Any, np.
     return values
 
 
-def _resolution(path: Path, data: ReflectionData, reflections: Unique) -> float:
+def _varies(experiment: Experiment) -> bool:
+    """Whether the cell is a tensor, as in a fit, where it may leave its symmetry."""
+    cell = experiment.crystal.cell
+    return cell is not None and any(hasattr(value, "detach") for value in cell)
+
+
+def _cell_of(experiment: Experiment) -> gemmi.UnitCell:
+    """The cell of an experiment's crystal, in angstroms and degrees."""
+    import gemmi
+    import numpy as np
+
+    vectors = experiment.crystal.oriented_vectors().detach().cpu().numpy() / _ANGSTROM(1.0)
+    lengths = np.linalg.norm(vectors, axis=1)
+    units = vectors / lengths[:, None]
+    cosines = [units[1] @ units[2], units[2] @ units[0], units[0] @ units[1]]
+    return gemmi.UnitCell(*lengths.tolist(), *np.degrees(np.arccos(cosines)).tolist())
+
+
+def _resolution(path: Path, cell: gemmi.UnitCell, reflections: Unique) -> float:
     """The smallest d spacing, in angstroms.
 
     Raises
@@ -206,10 +300,10 @@ def _resolution(path: Path, data: ReflectionData, reflections: Unique) -> float:
     away = (indices != 0).any(axis=1)
     if not away.any():
         raise InputError(f"{path}: the only reflection is 0 0 0")
-    spacings = data.cell.calculate_d_array(indices[away])
+    spacings = cell.calculate_d_array(indices[away])
     place = int(spacings.argmin())
     resolution = float(spacings[place])
-    possible = sphere(data.cell, resolution)
+    possible = sphere(cell, resolution)
     if possible > max(_LARGEST_SPHERE, _SPHERE_PER_REFLECTION * len(indices)):
         shown = " ".join(str(index) for index in indices[away][place].tolist())
         raise InputError(
@@ -221,16 +315,34 @@ def _resolution(path: Path, data: ReflectionData, reflections: Unique) -> float:
 
 def _whole(found: _Amplitudes, *, absences: bool) -> Arrays:
     """The P1 cell, with or without zeros for what symmetry forbids."""
-    whole = expanded(found.reflections, found.group)
-    return with_absences(*whole, found.cell, found.group, found.resolution) if absences else whole
+    import numpy as np
+
+    indices, amplitudes = expanded(found.reflections, found.group)
+    if absences and found.cell is not None and found.resolution is not None:
+        return with_absences(indices, amplitudes, found.cell, found.group, found.resolution)
+    order = np.lexsort(indices.T[::-1])
+    return indices[order], amplitudes[order]
 
 
-def _completeness(found: _Amplitudes) -> float:
+def _completeness(found: _Amplitudes, whole: np.ndarray[Any, np.dtype[np.int64]]) -> float | None:
+    """The part of all reflections down to the resolution that is there; None without a cell."""
     import gemmi
 
+    if found.cell is None or found.resolution is None:
+        return None
+    limit = found.resolution * (1.0 - _ROUNDING)
+    if isinstance(found.group, Symmetry):
+        # Half of the sphere without 0 0 0; `whole` has the absent ones, too.
+        possible = 2 * len(gemmi.make_miller_array(found.cell, gemmi.SpaceGroup("P 1"), limit, unique=True))
+        return float((whole != 0).any(axis=1).sum()) / max(1, possible)
     indices = found.reflections.indices
-    possible = gemmi.make_miller_array(found.cell, found.group, found.resolution * (1.0 - _ROUNDING), unique=True)
-    return float((indices != 0).any(axis=1).sum()) / max(1, len(possible))
+    possible = len(gemmi.make_miller_array(found.cell, found.group, limit, unique=True))
+    return float((indices != 0).any(axis=1).sum()) / max(1, possible)
+
+
+#: What reads each kind that has no columns to choose from, and what messages call the others.
+_LISTS = {CRYSTFEL: read_crystfel, SHELX: read_shelx, SCALEPACK: read_scalepack, XDS_ASCII: read_xds_ascii}
+_SAID = {MTZ: "an MTZ file"}
 
 
 @hookimpl

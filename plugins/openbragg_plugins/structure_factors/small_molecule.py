@@ -88,9 +88,18 @@ def read_small_molecule(path: Path, content: bytes) -> SmallMolecule:
             raise InputError(f"{path}: the atom {site.label} has a coordinate, occupancy or displacement that is none")
         if not (0.0 <= site.occ <= _LARGEST_OCCUPANCY and -_LARGEST_U <= site.u_iso <= _LARGEST_U):
             raise InputError(f"{path}: the atom {site.label} has an occupancy of {site.occ:g} and U of {site.u_iso:g}")
-        if site.element.it92 is None or site.element == gemmi.Element("X"):
-            raise InputError(f"{path}: the atom {site.label} is of no element with known scattering factors")
     notices = [f"{path}: the first of {len(filled)} structures is taken"] if len(filled) > 1 else []
+    unknown = [
+        place
+        for place, site in enumerate(structure.sites)
+        if site.element.it92 is None or site.element == gemmi.Element("X")
+    ]
+    if len(unknown) == len(structure.sites):
+        raise InputError(f"{path}: none of the {len(unknown)} atoms is of an element with known scattering factors")
+    for place in reversed(unknown):
+        del structure.sites[place]
+    if unknown:
+        notices.append(f"{path}: {len(unknown)} atoms of no element with known scattering factors (X) are left out")
     structure.setup_cell_images()
     structure.change_occupancies_to_crystallographic()
     wavelength = float(structure.wavelength)

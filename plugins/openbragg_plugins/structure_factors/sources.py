@@ -1,61 +1,34 @@
-"""Files of crystallography: what kind one is, by how it begins, and its content in memory."""
+"""Files of crystallography: their content in memory."""
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import BinaryIO
 
-from openbragg import InputError
+from openbragg import InputError, read_at_most
 
-MTZ, REFLECTION_CIF, MODEL_CIF, SMALL_CIF, PDB = "mtz", "reflection-cif", "model-cif", "small-cif", "pdb"
-
-_GZIP = b"\x1f\x8b"
+#: How a file packed by gzip begins.
+GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31
-#: No file of these kinds is larger; a small packed one that claims to be is refused before memory is taken.
+#: No file of these kinds is larger.
 _LARGEST = 1 << 30
+#: Nor is what it holds, for each byte of the packed file, beyond the first of these: text of reflections packs to a
+#: tenth, and a file that says next to nothing is refused before memory is taken for it.
+_UNPACKED_FREELY = 1 << 24
+_LARGEST_RATIO = 100
 _PIECE = 1 << 16
-#: Records that a PDB file may begin with.
-_PDB_RECORDS = frozenset(
-    b"""
-    HEADER OBSLTE TITLE SPLIT CAVEAT COMPND SOURCE KEYWDS EXPDTA NUMMDL MDLTYP AUTHOR REVDAT SPRSDE JRNL REMARK DBREF
-    SEQRES MODRES HET HELIX SHEET SSBOND LINK CISPEP CRYST1 ORIGX1 SCALE1 MTRIX1 MODEL ATOM HETATM USER
-    """.split()
-)
+#: No file of lines has a longer one.
+_LONGEST_LINE = 1 << 13
 #: How gemmi names the place of a mistake in a CIF, and a file that was made for it.
 _CIF_PLACE = re.compile(r"^(?:data|string|):(\d+):\d+(?:\(\d+\))?:? ")
 _TEMPORARY = re.compile(r":? ?\S*openbragg-\S*\.mtz")
-_BLOCK = re.compile(rb"(?im)^data_\S*")
-_REFLECTIONS = re.compile(rb"(?im)^\s*_refln\.")
-_MACROMOLECULE = re.compile(rb"(?im)^\s*_(atom_site|cell|entry|audit_conform|struct|entity|citation)\.")
-_SMALL = re.compile(rb"(?im)^\s*_(atom_site_|cell_length_|symmetry_|space_group_|chemical_)")
-
-
-def kind_of(beginning: bytes) -> str | None:
-    """The kind of a file that begins so, unpacked; None for one that is of none of these kinds."""
-    if beginning.startswith(b"MTZ "):
-        return MTZ
-    if b"\0" in beginning:
-        return None
-    if _BLOCK.search(beginning) and _is_cif(beginning):
-        if _REFLECTIONS.search(beginning):
-            return REFLECTION_CIF
-        if _MACROMOLECULE.search(beginning):
-            return MODEL_CIF
-        return SMALL_CIF if _SMALL.search(beginning) else None
-    return PDB if beginning.lstrip()[:6].split(b"\n")[0].strip() in _PDB_RECORDS else None
-
-
-def _is_cif(beginning: bytes) -> bool:
-    """Whether the first line that is no comment opens a block, as it does in every CIF."""
-    for line in beginning.splitlines():
-        stripped = line.strip()
-        if stripped and not stripped.startswith(b"#"):
-            return stripped.lower().startswith(b"data_")
-    return False
+_EMPTY = re.compile(rb"[\0 \t\r\n]*")
 
 
 def content_of(path: Path) -> bytes:
@@ -68,35 +41,62 @@ def content_of(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as stream:
-            raw = stream.read(_LARGEST + 1)
+            packed = stream.read(len(GZIP)) == GZIP
+            stream.seek(0)
+            content = _unpacked(path, stream) if packed else read_at_most(stream, _LARGEST + 1)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    content = _unpacked(path, raw) if raw.startswith(_GZIP) else raw
     if len(content) > _LARGEST:
         raise InputError(f"{path}: more than {_LARGEST} bytes are too large for a crystallographic file")
-    if not content.strip(b"\0 \t\r\n"):
+    if _EMPTY.fullmatch(content):
         raise InputError(f"{path}: the file is empty")
     return content
 
 
-def _unpacked(path: Path, raw: bytes) -> bytes:
-    pieces = []
-    size = 0
+def _unpacked(path: Path, stream: BinaryIO) -> bytes:
+    """What is in a file of one gzip member or several; each byte is looked at once."""
+    largest = min(_LARGEST, _UNPACKED_FREELY + _LARGEST_RATIO * path.stat().st_size)
+    content = io.BytesIO()
+    unpacking = zlib.decompressobj(_GZIP_WINDOW)
+    raw = stream.read(_PIECE)
     try:
-        while raw.startswith(_GZIP):
-            packed = zlib.decompressobj(_GZIP_WINDOW)
-            while not packed.eof and (piece := packed.decompress(raw, _PIECE)):
-                pieces.append(piece)
-                size += len(piece)
-                if size > _LARGEST:
-                    raise InputError(f"{path}: unpacks to more than {_LARGEST} bytes, too large for what it should be")
-                raw = packed.unconsumed_tail
-            if not packed.eof:
-                raise InputError(f"{path}: the gzip file ends too early")
-            raw = packed.unused_data
+        while raw:
+            content.write(unpacking.decompress(raw, _PIECE))
+            if content.tell() > largest:
+                raise InputError(f"{path}: unpacks to more than {largest} bytes, too large for what it should be")
+            if unpacking.eof:
+                raw = unpacking.unused_data or stream.read(_PIECE)
+                if len(raw) < len(GZIP):
+                    raw += stream.read(_PIECE)
+                if not raw.startswith(GZIP):  # padding
+                    return content.getvalue()
+                unpacking = zlib.decompressobj(_GZIP_WINDOW)
+            else:
+                raw = unpacking.unconsumed_tail or stream.read(_PIECE)
+        # What is left when all has been fed is less than a piece.
+        content.write(unpacking.flush())
     except zlib.error as error:
         raise InputError(f"{path}: a damaged gzip file: {error}") from None
-    return b"".join(pieces)
+    if not unpacking.eof:
+        raise InputError(f"{path}: the gzip file ends too early")
+    return content.getvalue()
+
+
+def lines_of(path: Path, content: bytes) -> Iterator[tuple[int, str]]:
+    """The lines of a text with their numbers, one by one.
+
+    Raises
+    ------
+    InputError
+        When one is too long for a reflection.
+    """
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="latin-1")
+    number = 0
+    while line := text.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE and not line.endswith("\n"):
+            raise InputError(f"{path}, line {number}: too long for a reflection")
+        yield number, line.removesuffix("\n")
 
 
 def text_of(content: bytes, *, columns: bool = False) -> str:

@@ -108,8 +108,11 @@ class Convert:
                 lines["unit cell"] = shown_cell(known.cell)
             if known.wavelength is not None:
                 lines["wavelength"] = f"{_ANGSTROM(known.wavelength):.6g} A"
-        lines["resolution"] = f"{_ANGSTROM(listed.resolution):.4g} A"
-        lines["unique"] = f"{listed.unique} reflections, {listed.completeness:.1%} of all to there"
+        completeness = ""
+        if listed.resolution is not None and listed.completeness is not None:
+            lines["resolution"] = f"{_ANGSTROM(listed.resolution):.4g} A"
+            completeness = f", {listed.completeness:.1%} of all to there"
+        lines["unique"] = f"{listed.unique} reflections{completeness}"
         lines["wrote"] = f"{self.file} ({len(listed.indices)} reflections of the P1 cell)"
         for word, text in lines.items():
             click.echo(f"{word:<16}{text}")

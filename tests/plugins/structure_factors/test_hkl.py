@@ -1,5 +1,6 @@
 """The h k l F table: the shared properties, its file, its duplicates, and what lies between whole indices."""
 
+import gzip
 import itertools
 import math
 from pathlib import Path
@@ -106,7 +107,7 @@ def test_lines_that_end_as_on_old_computers_are_read_however_many(tmp_path: Path
         ("1 2.5 3 10", "'1 2.5 3 10'"),
         ("1 2 nan 10", "'1 2 nan 10'"),
         ("1 2 1e12 10", "'1 2 1e12 10'"),
-        ("# h k l F", "'# h k l F'"),
+        ("! h k l F", "'! h k l F'"),
         ("1,2,3,4", "'1,2,3,4'"),
         ("\xff\xfe\x00", ""),
     ],
@@ -134,7 +135,20 @@ def test_a_bad_line_is_refused_with_its_number(tmp_path: Path, line: str, shown:
     assert len(message.splitlines()) == 1
 
 
-@pytest.mark.parametrize("text", ["", "\n\n  \n"], ids=["empty", "blank"])
+def test_comments_are_passed_over_or_refused_and_a_packed_table_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "# h k l F\n1 0 0 5 # the first\n  #\n\n2 0 0 6\n")
+    indices, amplitudes = read_hkl(path)
+    assert indices.tolist() == [[1, 0, 0], [2, 0, 0]] and amplitudes.tolist() == [5.0, 6.0]
+    with pytest.raises(InputError, match=r"line 1: expected h k l F .* got '# h k l F'"):
+        read_hkl(path, comments=False)
+    with pytest.raises(InputError, match=r"line 3: expected h k l F .* got '2 0'"):
+        read_hkl(written(tmp_path, "# h k l F\n1 0 0 5\n2 0 # 0 6\n"))
+    packed = tmp_path / "table.hkl.gz"
+    packed.write_bytes(gzip.compress(b"1 0 0 5\n"))
+    assert read_hkl(packed)[1].tolist() == [5.0]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n  \n", "# nothing\n"], ids=["empty", "blank", "comment"])
 def test_a_file_without_reflections_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(InputError, match="no reflections in the file") as caught:

@@ -13,6 +13,7 @@ from crystal_files import CELL, WAVELENGTH, indices, model_cif, pdb, small_cif, 
 from openbragg import Crystal, Experiment, InputError
 from openbragg.testing import check_structure_factors
 from openbragg_plugins.structure_factors.model import ModelFile
+from openbragg_plugins.structure_factors.pdb_columns import without_serials
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 RESOLUTION = 2.5e-10
@@ -91,6 +92,59 @@ def test_a_packed_model_is_read_and_the_resolution_follows_the_detector(tmp_path
     assert given.reaching(1e-10, experiment()) is given
 
 
+def in_old_form(content: bytes, first: int = 1) -> bytes:
+    """A PDB file as before 1996: the entry's name and a line number in columns 73 to 80."""
+    lines = content.decode("ascii").splitlines()
+    return "".join(f"{line[:72]:72}1ABC{number:4d}\n" for number, line in enumerate(lines, start=first)).encode("ascii")
+
+
+@pytest.mark.parametrize("first", [1, 95, 1070, 9000])
+def test_a_pdb_file_of_before_1996_is_read_as_one_of_today(tmp_path: Path, first: int) -> None:
+    new = pdb(tmp_path / "new.pdb")
+    old = tmp_path / "old.pdb"
+    old.write_bytes(in_old_form(new.read_bytes(), first))
+    factors = [ModelFile(file=path, resolution=RESOLUTION) for path in (new, old)]
+    assert table(factors[0]) == table(factors[1])
+    assert factors[1].crystal().space_group == "P 1 21 1"
+    assert without_serials(new.read_bytes()) == new.read_bytes()
+    charged = new.read_bytes().replace(b"           C  ", b"           C1+")
+    assert without_serials(charged) == charged
+
+
+def test_atoms_of_no_known_element_are_left_out_and_counted(tmp_path: Path) -> None:
+    whole = pdb(tmp_path / "a.pdb").read_bytes()
+    lines = [line for line in whole.splitlines() if line.startswith(b"HETATM")]
+    unknown = [lines[1][:12] + b" X1 " + lines[1][16:76] + b" X" + lines[1][78:], lines[1][:76] + b" X" + lines[1][78:]]
+    path = tmp_path / "x.pdb"
+    path.write_bytes(whole.replace(lines[0], b"\n".join([unknown[0], lines[0], unknown[1]])))
+    factors = ModelFile(file=path, resolution=RESOLUTION)
+    assert table(factors) == table(ModelFile(file=tmp_path / "a.pdb", resolution=RESOLUTION))
+    (line,) = factors.crystal().notices
+    assert "2 atoms of no element with known scattering factors (X) are left out" in line
+    small = small_cif(tmp_path / "a.cif")
+    odd = tmp_path / "x.cif"
+    odd.write_text(small.read_text() + "Q1 X 0.5 0.5 0.5 1 0.1\n", encoding="ascii")
+    assert table(ModelFile(file=odd, resolution=RESOLUTION)) == table(ModelFile(file=small, resolution=RESOLUTION))
+    assert "1 atoms of no element" in ModelFile(file=odd).crystal().notices[0]
+
+
+def test_a_trace_of_chains_and_a_model_used_far_beyond_its_data_are_noticed(tmp_path: Path) -> None:
+    text = pdb(tmp_path / "a.pdb").read_text()
+    refined = tmp_path / "b.pdb"
+    refined.write_text(f"REMARK   2\nREMARK   2 RESOLUTION.    6.00 ANGSTROMS.\n{text}", encoding="ascii")
+    (line,) = ModelFile(file=refined, resolution=1.2e-10).crystal().notices
+    assert "refined at 6 A and used to 1.2 A" in line
+    assert ModelFile(file=refined, resolution=4e-10).crystal().notices == ()
+    reached = ModelFile(file=refined).reaching(1.5e-10, experiment())
+    assert reached.resolution is not None and "refined at 6 A" in reached.crystal().notices[0]
+    atom = next(line for line in text.splitlines() if " C1 " in line)
+    trace = "\n".join(f"{atom[:12]} CA  ALA A{number:4d}{atom[26:]}" for number in range(1, 13))
+    path = tmp_path / "c.pdb"
+    path.write_text(text.split("HETATM")[0] + trace + "\nEND\n", encoding="ascii")
+    (line,) = ModelFile(file=path, resolution=RESOLUTION).crystal().notices
+    assert "12 of 12 atoms are CA or P" in line
+
+
 def wrong_files(folder: Path) -> dict[str, bytes]:
     """Files that are no models, though they come as such."""
     good, cif, small = (
@@ -112,7 +166,9 @@ def wrong_files(folder: Path) -> dict[str, bytes]:
         "nan.pdb": good.replace(atom, atom[:30] + b"     nan" + atom[38:]),
         "infinite.pdb": good.replace(atom, atom[:60] + b"   inf" + atom[66:]),
         "occupancy.pdb": good.replace(atom, atom[:54] + b" -1.00" + atom[60:]),
-        "element.pdb": good.replace(atom, atom[:12] + b" X1 " + atom[16:76] + b" X" + atom[78:]),
+        "elements.pdb": b"\n".join(
+            line[:76] + b" X" + line[78:] if line.startswith(b"HETATM") else line for line in good.splitlines()
+        ),
         "cut.pdb.gz": gzip.compress(good)[:100],
         "cut.cif": cif[: cif.index(b"_atom_site.") + 200],
         "no_atoms.cif": cif[: cif.index(b"_atom_site.") - 6],

@@ -1,6 +1,8 @@
 """Reflection files: columns, intensities, Friedel pairs, what is missing, and what is no such file."""
 
 import gzip
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import gemmi
@@ -8,14 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from corpora import traced
 from crystal_files import CELL, WAVELENGTH, indices, mtz, reflection_cif
-from openbragg import Crystal, Experiment, InputError, UsageError
+from openbragg import Crystal, Experiment, InputError, UsageError, structure_factors_of
 from openbragg.testing import check_structure_factors
 from openbragg_plugins.structure_factors.reflections import ReflectionFile
+from openbragg_plugins.structure_factors.sources import content_of
 
 HKL = indices()
 F = np.linspace(1.0, 200.0, len(HKL)).astype(np.float32)
 SHARED = Path(__file__).parents[4] / "shared" / "data"
+FIELD = Path(__file__).parents[4] / "shared" / "field"
 
 
 def table(factors: ReflectionFile) -> dict[tuple[int, ...], float]:
@@ -227,3 +232,154 @@ def test_real_files_are_read(name: str, column: str, group: str) -> None:
     assert factors.crystal().chosen["amplitudes"] == column
     assert factors.crystal().space_group == group
     assert len(table(factors)) > factors.listed().unique
+
+
+def by_hand(table: dict[tuple[int, ...], float], index: tuple[int, int, int]) -> tuple[float, float]:
+    """Amplitudes of h k l and of -h -k -l."""
+    h, k, l = index
+    return table[h, k, l], table[-h, -k, -l]
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "difference"),
+    [("F", "DANO"), ("FP", "DANO"), ("F_peak", "DANO_peak"), ("F-obs", "DANO-obs"), ("FPH1", "DPH1"), ("F_a", "odd")],
+)
+def test_anomalous_differences_are_used(tmp_path: Path, amplitude: str, difference: str) -> None:
+    dano = (0.2 * F).astype(np.float32)
+    dano[40] = np.nan
+    columns = {amplitude: ("F", F), "SIGF": ("Q", F), difference: ("D", dano), "SIGD": ("Q", F)}
+    path = mtz(tmp_path / "a.mtz", columns)
+    factors = ReflectionFile(file=path)
+    assert factors.crystal().chosen["amplitudes"] == f"{amplitude},{difference}"
+    known = table(factors)
+    acentric = [place for place in (30, 40, 60, 100) if HKL[place].all()]
+    assert len(acentric) >= 3
+    for place in acentric:
+        half = 0.0 if place == 40 else 0.1 * float(F[place])
+        plus, minus = by_hand(known, tuple(HKL[place].tolist()))
+        assert plus == pytest.approx(float(F[place]) + half, rel=1e-6)
+        assert minus == pytest.approx(float(F[place]) - half, rel=1e-6)
+    (h, k, l) = next(tuple(index) for index in HKL.tolist() if index[1] == 0)
+    assert known[h, k, l] == known[-h, -k, -l]
+    # By its name the mean is taken alone, and a notice has the difference.
+    alone = ReflectionFile(file=path, amplitudes=amplitude)
+    assert len(set(by_hand(table(alone), tuple(HKL[60].tolist())))) == 1
+    assert f"-F_label {amplitude},{difference} takes their difference along" in " ".join(alone.crystal().notices)
+    assert table(ReflectionFile(file=path, amplitudes=f"{amplitude},{difference}")) == known
+
+
+def test_a_difference_of_no_amplitude_is_noticed_and_is_no_amplitude(tmp_path: Path) -> None:
+    path = mtz(tmp_path / "a.mtz", {"DANO": ("D", F), "SIGD": ("Q", F), "FP": ("F", F), "X": ("R", F), "D2": ("D", F)})
+    factors = ReflectionFile(file=path)
+    assert factors.crystal().chosen["amplitudes"] == "FP,DANO"  # its name says so
+    assert "the differences D2 belong to no amplitudes" in factors.crystal().notices[0]
+    with pytest.raises(InputError, match="'DANO' holds differences; there are FP,DANO"):
+        ReflectionFile(file=path, amplitudes="DANO").crystal()
+
+
+def test_the_anomalous_columns_of_a_refinement_are_found(tmp_path: Path) -> None:
+    names = ("F-obs", "F-obs-filtered", "F-model", "F-calc")
+    columns = {
+        f"{name}({sign})": ("G", (F + 10 * number + (sign == "-")).astype(np.float32))
+        for number, name in enumerate(names)
+        for sign in "+-"
+    }
+    maps = {"2FOFCWT": ("F", F), "FOFCWT": ("F", F), "ANOM": ("F", F)}
+    path = mtz(tmp_path / "a.mtz", {**maps, **columns})
+    factors = ReflectionFile(file=path)
+    assert factors.crystal().chosen["amplitudes"] == "F-obs(+),F-obs(-)"
+    plus, minus = by_hand(table(factors), tuple(HKL[60].tolist()))
+    assert (plus, minus) == pytest.approx((float(F[60]), float(F[60]) + 1.0), rel=1e-6)
+    filtered = {label: value for label, value in columns.items() if "F-obs(" not in label}
+    found = ReflectionFile(file=mtz(tmp_path / "b.mtz", {**filtered, **maps})).crystal()
+    assert found.chosen["amplitudes"] == "F-obs-filtered(+),F-obs-filtered(-)"
+    # Measured amplitudes come before calculated ones that are paired.
+    calculated = {label: value for label, value in columns.items() if "model" in label}
+    found = ReflectionFile(file=mtz(tmp_path / "c.mtz", {**calculated, "FP": ("F", F)})).crystal()
+    assert found.chosen["amplitudes"] == "FP"
+
+
+def placed(path: Path, order: tuple[str, ...], extra: dict[str, tuple[str, np.ndarray]]) -> Path:
+    """An MTZ file whose columns come in an order."""
+    made = gemmi.Mtz(with_base=False)
+    made.spacegroup = gemmi.SpaceGroup("P 1 21 1")
+    made.add_dataset("crystal").wavelength = WAVELENGTH
+    made.set_cell_for_all(gemmi.UnitCell(*CELL))
+    known = {**{name: ("H", HKL[:, axis]) for axis, name in enumerate("HKL")}, **extra}
+    for label in order:
+        made.add_column(label, known[label][0])
+    made.set_data(np.column_stack([known[label][1] for label in order]).astype(np.float32))
+    made.write_to_file(str(path))
+    return path
+
+
+def test_indices_may_stand_in_any_columns(tmp_path: Path) -> None:
+    columns = {"FP": ("F", F), "FREE": ("I", F)}
+    first = placed(tmp_path / "a.mtz", ("H", "K", "L", "FP", "FREE"), columns)
+    for number, order in enumerate([("FP", "H", "K", "L", "FREE"), ("L", "FREE", "H", "FP", "K")]):
+        assert table(ReflectionFile(file=placed(tmp_path / f"{number}.mtz", order, columns))) == table(
+            ReflectionFile(file=first)
+        )
+
+
+def test_observations_without_batch_headers_are_refused(tmp_path: Path) -> None:
+    twice = np.concatenate([HKL, HKL])
+    values = np.concatenate([F, F])
+    for label, kind in (("M/ISYM", "Y"), ("BATCH", "B")):
+        path = mtz(tmp_path / "a.mtz", {"I": ("J", values), label: (kind, np.ones(len(values)))}, twice)
+        with pytest.raises(InputError, match=rf"unmerged \(column {label}\): merge them first"):
+            ReflectionFile(file=path, from_intensities=True).crystal()
+    path = mtz(tmp_path / "b.mtz", {"FP": ("F", values)}, twice)
+    with pytest.raises(InputError, match=r"unmerged \(476 observations of 238\): merge them first"):
+        ReflectionFile(file=path).crystal()
+    # TRUNCATE says which mates were measured, in a merged file.
+    merged = {"F": ("F", F), "SIGF": ("Q", F), "DANO": ("D", 0 * F), "SIGDANO": ("Q", F), "ISYM": ("Y", F * 0)}
+    assert ReflectionFile(file=mtz(tmp_path / "c.mtz", merged)).crystal().chosen["amplitudes"] == "F,DANO"
+
+
+def test_a_packed_file_is_unpacked_in_one_pass_and_within_bounds(tmp_path: Path) -> None:
+    # Noise does not pack, so the file is as long as what it holds; each further member begins anew.
+    noise = np.random.default_rng(1).bytes(1 << 20)
+    path = tmp_path / "a.mtz.gz"
+    path.write_bytes(gzip.compress(noise, 1) + gzip.compress(b"and more", 9) + bytes(512))
+    assert content_of(path) == noise + b"and more"
+    # Zeros are a thousandth packed: refused long before they are all there.
+    zeros = zlib.compressobj(9, wbits=31)
+    path.write_bytes(b"".join(zeros.compress(bytes(1 << 20)) for _ in range(60)) + zeros.flush())
+    with traced():
+        before = tracemalloc.get_traced_memory()[0]
+        with pytest.raises(InputError, match=r"unpacks to more than \d+ bytes"):
+            content_of(path)
+        assert tracemalloc.get_traced_memory()[1] - before < 3 * (1 << 24) + 200 * path.stat().st_size
+    path.write_bytes(gzip.compress(noise, 1)[:-9])
+    with pytest.raises(InputError, match="ends too early"):
+        content_of(path)
+
+
+@pytest.mark.skipif(not FIELD.is_dir(), reason="the files of the field are not here")
+def test_f_and_dano_of_the_field() -> None:
+    plus, minus = by_hand(table(ReflectionFile(file=FIELD / "f_dano.mtz")), (3, 1, 2))
+    assert (plus, minus) == pytest.approx((114.37447 + 22.874893 / 2, 114.37447 - 22.874893 / 2), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "expected"),
+    [
+        (b"\x89HDF\r\n\x1a\n" + bytes(40), "an HDF5 file"),
+        (b"CrystFEL stream format 2.3\n", "a CrystFEL stream"),
+        (b"CrystFEL unit cell file version 1.0\na = 1 A\n", "a CrystFEL cell file"),
+        (b"!OUTPUT_FILE=INTEGRATE.HKL\n", "take XDS_ASCII.HKL"),
+        (b" NREFLECTION=  100\n ANOMALOUS=FALSE\n INDEX 1 0 0 FOBS= 3\n", "a CNS reflection file"),
+        (b"TITL x\nCELL 0.7 10 11 12 90 90 90\n", "instructions of SHELX"),
+        (b"<!DOCTYPE html>\n<html>", "a page of the web"),
+        (b"1 2 3 4.5 0.1\n", "a table of 5 columns"),
+        (b"BZh91AY", "packed by bzip2"),
+    ],
+)
+def test_what_is_not_read_is_named(tmp_path: Path, beginning: bytes, expected: str) -> None:
+    for name in ("a.hkl", "a.mtz", "a.pdb"):
+        path = tmp_path / name
+        path.write_bytes(beginning)
+        with pytest.raises(InputError) as caught:
+            structure_factors_of(path).prepare(experiment(), torch.device("cpu"), torch.float64)
+        assert expected in str(caught.value) and str(path) in str(caught.value), name
