@@ -250,7 +250,9 @@ def make_plan(
         tables
     )
     oversample = sampling.oversample or 1
-    sources = make_sources(beam, laboratory, weighted="source-weights" not in quirks)
+    sources = make_sources(
+        beam, laboratory, weighted="source-weights" not in quirks, exact="rounded-counts" not in quirks
+    )
     sensor = resolve_sensor(experiment.detector)
     steps = len(sources.incident) * oriented.cell_vectors.shape[:2].numel() * oversample**2
     limit = sampling.resolution_limit
