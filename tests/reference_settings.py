@@ -32,8 +32,8 @@ import command_line
 VARIABLE = "OPENBRAGG_REFERENCE"
 #: Of the brightest pixel: what single precision in the file and mixed precision in the sum add up to.
 TOLERANCE = 1e-6
-#: Below this, an image is the rounding of nothing, which neither program means.
-_NOTHING = 1e-25
+#: Photons; an image with less in its brightest pixel is nothing, to which neither program pays its digits.
+_NOTHING = 1e-20
 
 _LONGEST_RUN = 300.0
 _FLOATS = "float.bin"

@@ -101,8 +101,10 @@ class Plan:
         Of a curved detector, the distance () that all pixels share and the beam's direction (3,); else None.
     oversample_capture, oversample_polarization, oversample_solid_angle
         Factors that each term has of its own; the others are a pixel's.
-    last_layer, running_product, interpolation_latch
+    parallel_polarization, last_layer, running_product, interpolation_latch
         Quirks of the reference that concern the sum.
+    reference_rays
+        Whether rays are rounded as by the reference, where a quirk hangs on whether q is 0.
     water
         The background of water, or None.
     lattice, shape, structure_factors, tables
@@ -135,6 +137,7 @@ class Plan:
     electric_axis: torch.Tensor
     kahn: torch.Tensor
     polarized: bool
+    parallel_polarization: bool
     point_pixel: bool
     curvature: tuple[torch.Tensor, torch.Tensor] | None
     oversample_capture: bool
@@ -143,6 +146,7 @@ class Plan:
     last_layer: bool
     running_product: bool
     interpolation_latch: bool
+    reference_rays: bool
     water: Water | None
     resolution_limit: torch.Tensor | None
     lattice: Lattice
@@ -274,6 +278,7 @@ def make_plan(
         electric_axis=laboratory.polarization.to(device),
         kahn=scalar(beam.polarization).to(device),
         polarized=polarized,
+        parallel_polarization="parallel-polarization" in quirks,
         point_pixel=experiment.detector.point_pixel,
         curvature=(laboratory.distance.to(device), laboratory.beam.to(device)) if experiment.detector.curved else None,
         oversample_capture=sampling.oversample_capture,
@@ -282,6 +287,7 @@ def make_plan(
         last_layer="last-layer" in quirks and not sampling.oversample_capture,
         running_product=running_product,
         interpolation_latch="interpolation-latch" in quirks,
+        reference_rays=False,
         water=_water(experiment, quirks, steps, running_product, device),
         resolution_limit=scalar(limit).to(device) if plain(limit) > 0.0 else None,
         lattice=Lattice(

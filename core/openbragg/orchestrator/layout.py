@@ -18,7 +18,13 @@ from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.counting import Counting, counting
 from openbragg.orchestrator.frame import Shown, shown_parts, visible_pixels
 from openbragg.orchestrator.known import refuse_other_cell, report_known
-from openbragg.orchestrator.notices import notice_carryover, notice_quirks, notice_water
+from openbragg.orchestrator.notices import (
+    notice_carryover,
+    notice_parallel,
+    notice_quirks,
+    notice_water,
+    with_reference_shape,
+)
 from openbragg.orchestrator.placement import place_with_quirks
 from openbragg.orchestrator.reflections import reference_interpolates
 from openbragg.orchestrator.resolve import (
@@ -153,7 +159,9 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         tables=tables,
     )
     refuse_too_many_terms(plan.terms_per_pixel())
+    plan = with_reference_shape(plan, resolved, quirks, choices)
     notice_water(plan, resolved, quirks, choices)
+    notice_parallel(plan, resolved, quirks, choices)
     carried = Choices()
     notice_carryover(resolved, quirks, carried)
     return Layout(

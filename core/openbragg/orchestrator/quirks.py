@@ -44,6 +44,8 @@ QUIRKS = (
     Quirk("header-distance", "keeps the CLOSE_DISTANCE of a header when -distance is given"),
     Quirk("header-keys", "takes the last place in a header where a key's name appears, also inside a longer one"),
     Quirk("fdump-cache", "reads Fdump.bin from the working folder without -hkl, and writes it with"),
+    Quirk("sphere-cancellation", "loses the digits of -round_xtal at lattice points, and is 0 in the direct beam"),
+    Quirk("parallel-polarization", "takes a beam along the polarization for polarized towards every pixel"),
     Quirk("rounded-counts", "rounds up quotients as they come, where a whole one may be a last bit above or below"),
     Quirk("flag-matching", "reads some flags as others, or not at all"),
     Quirk("smv-header", "writes other values into the headers of its images"),
