@@ -131,6 +131,9 @@ SETTING_FLAGS = [
     ("-geometry_reader", "expt", GeometryFile, "reader", "expt"),
     ("-stolout", "a.stol", WithoutEffect, "stolout", "a.stol"),
     ("-coherent", "", WithoutEffect, "coherent", True),
+    ("-hdiv", "0.28", WithoutEffect, "hdiv", 0.28 / 1000),
+    ("-vdiv", "0.28", WithoutEffect, "vdiv", 0.28 / 1000),
+    ("-dispstep", "3", WithoutEffect, "dispstep", 3.0),
 ]
 #: The same for options of plugins: the plugin's role, name and field.
 PLUGIN_FLAGS = [
