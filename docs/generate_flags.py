@@ -214,7 +214,8 @@ In general:
 - The reference looks for its names inside the words of the command line. A word that only begins like one of its flags,
   such as `-matrixfile` or `-wavelen`, is therefore let through as that flag, with a notice. A word that begins like
   none is an error here, and passed over there.
-- A flag that names an image to write keeps the others from being written unasked. The reference always writes its own.
+- A flag that names an image to write keeps the others from being written unasked. The reference always writes its own;
+  a run says at its end which these would have been.
 
 This page is written by `docs/generate_flags.py`.
 """
