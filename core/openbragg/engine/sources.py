@@ -109,7 +109,7 @@ def _listed(beam: Beam, laboratory: Laboratory, weighted: bool) -> Sources:
         _column(beam.sources, place, default) for place, default in enumerate((*upstream, 1.0, beam.wavelength))
     )
     places = torch.stack([x, y, z], dim=-1)
-    distances = places.norm(dim=-1, keepdim=True)
+    distances = (x * x + y * y + z * z).sqrt().unsqueeze(-1)
     if not bool((distances > 0.0).all()):
         raise InputError(f"source {int(distances.argmin()) + 1} of the list stands where the crystal is")
     if not (bool((lengths > 0.0).all()) and bool((strengths >= 0.0).all()) and plain(strengths.sum()) > 0.0):

@@ -10,7 +10,7 @@ import torch
 from openbragg.errors import InputError
 from openbragg.model.detector import Detector
 from openbragg.model.panel import Panel
-from openbragg.model.reference_arithmetic import reference_distance
+from openbragg.model.reference_arithmetic import ReferencePlacement, reference_placement
 from openbragg.model.scalars import Scalar
 from openbragg.model.vectors import matrix, rotation_about, rotation_xyz, scalar, unit, vector
 
@@ -83,8 +83,8 @@ class Laboratory:
         What detector rotations kept in place: ``beam`` or ``sample``.
     beam_centre
         The beam centre in the convention's own sense (X, Y), in metres, as image headers give it.
-    reference_distance
-        `distance` as the reference program's roundings leave it; None where it was not placed by beam centre and
+    reference
+        The same as the reference program's roundings leave it; None where nothing was placed by beam centre and
         distances.
     """
 
@@ -95,7 +95,7 @@ class Laboratory:
     distance: torch.Tensor
     pivot: str
     beam_centre: tuple[torch.Tensor, torch.Tensor]
-    reference_distance: float | None = None
+    reference: ReferencePlacement | None = None
 
 
 def place(
@@ -173,7 +173,7 @@ def place(
     reference = None
     if first_corner is None:
         near = near_point or detector.near_point_default()
-        reference = reference_distance(detector, axes, pivot, beam_point, near)
+        reference = reference_placement(detector, axes, pivot, beam_point, near)
 
     turned_fast, turned_slow, turned_normal = swing @ fast, swing @ slow, swing @ normal
     if pivot == "sample":
@@ -191,7 +191,7 @@ def place(
         distance=close_distance / slope,
         pivot=pivot,
         beam_centre=(scalar(beam_centre[0]), scalar(beam_centre[1])),
-        reference_distance=reference,
+        reference=reference,
     )
 
 

@@ -1,8 +1,8 @@
 """The reference program's arithmetic, rounding for rounding, where a count hangs on the last bit.
 
-Lengths of the cell's axes, and the distance that comes out of the detector's rotations: the same operations on the same
-double-precision numbers in the same order, for their quotients are rounded up to counts. Nothing else is computed from
-them. Source: nanoBragg.c.
+Lengths of the cell's axes, and the detector's place after its rotations: the same operations on the same numbers of
+double precision in the same order, for quotients of them are rounded up to counts, and a quirk hangs on whether q is
+exactly 0. Nothing else is computed from them. Source: nanoBragg.c.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Any
+
+import attrs
 
 from openbragg.model.crystal import Crystal
 from openbragg.model.detector import Detector
@@ -60,17 +62,26 @@ def reference_cell_lengths(crystal: Crystal, wavelength: float) -> Vector:
     return a, b, c
 
 
-def reference_distance(
+@attrs.frozen
+class ReferencePlacement:
+    """Where the reference places a detector of one panel: metres and unit vectors; see `openbragg.PanelFrame`."""
+
+    beam: Vector
+    origin: Vector
+    fast: Vector
+    slow: Vector
+    normal: Vector
+    distance: float
+
+
+def reference_placement(
     detector: Detector,
     axes: Any,
     pivot: str,
     beam_point: tuple[Any, Any],
     near_point: tuple[Any, Any],
-) -> float:
-    """The distance in metres that the reference ends up with when it has placed a detector.
-
-    Arguments are those of `openbragg.place`; `axes` has the directions before rotation.
-    """
+) -> ReferencePlacement:
+    """A detector placed as `openbragg.place` does, which has the same arguments; `axes` are those before rotation."""
     beam, fast, slow = (_unit([plain(part) for part in axis]) for axis in (axes.beam, axes.fast, axes.slow))
     normal = [plain(part) for part in axes.normal]
     odet = _unit(normal if _length(normal) == 1.0 else _cross(fast, slow))
@@ -79,16 +90,15 @@ def reference_distance(
     ratio = _dot(beam, _turned(odet, angles)) or _SMALLEST
     given = detector.close_distance
     close = plain(given) if given is not None else abs(ratio * plain(detector.distance))
+    near_fast, near_slow = plain(near_point[0]), plain(near_point[1])
+    corner = _sum_of((-near_fast, fast), (-near_slow, slow), (close, odet))
+    fast, slow, odet = (_about(_turned(axis, angles), swing, twotheta) for axis in (fast, slow, odet))
     if pivot == "sample":
-        near_fast, near_slow = plain(near_point[0]), plain(near_point[1])
-        corner = _sum_of((-near_fast, fast), (-near_slow, slow), (close, odet))
-        corner = _about(_turned(corner, angles), swing, twotheta)
-        odet = _about(_turned(odet, angles), swing, twotheta)
+        origin = _about(_turned(corner, angles), swing, twotheta)
     else:
-        fast, slow, odet = (_about(_turned(axis, angles), swing, twotheta) for axis in (fast, slow, odet))
         beam_fast, beam_slow = plain(beam_point[0]), plain(beam_point[1])
-        corner = _sum_of((-beam_fast, fast), (-beam_slow, slow), (close / ratio, beam))
-    return _dot(corner, odet) / ratio
+        origin = _sum_of((-beam_fast, fast), (-beam_slow, slow), (close / ratio, beam))
+    return ReferencePlacement(beam, origin, fast, slow, odet, _dot(origin, odet) / ratio)
 
 
 def reference_oversample(largest: float, wavelength: float, distance: float, pixel_size: float) -> float:

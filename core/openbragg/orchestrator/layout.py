@@ -159,7 +159,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         tables=tables,
     )
     refuse_too_many_terms(plan.terms_per_pixel())
-    plan = with_reference_shape(plan, resolved, quirks, choices)
+    plan = with_reference_shape(plan, resolved, laboratory, quirks, choices)
     notice_water(plan, resolved, quirks, choices)
     notice_parallel(plan, resolved, quirks, choices)
     carried = Choices()

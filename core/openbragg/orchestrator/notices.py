@@ -5,11 +5,12 @@ from __future__ import annotations
 import attrs
 import torch
 
-from openbragg.engine.direct_beam import pixels_in_beam
+from openbragg.engine.direct_beam import pixels_in_beam, with_reference_rays
 from openbragg.engine.evaluate import any_resolved
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import Plan, carried_steps, step_angles
 from openbragg.model import Experiment
+from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import cell_angles, oriented_bases
 from openbragg.model.scalars import plain
 from openbragg.model.sensor import resolve_sensor
@@ -58,7 +59,9 @@ def notice_water(plan: Plan, experiment: Experiment, quirks: frozenset[str], cho
         choices.notices.append(notice("water-fluence", f"a factor of {twice:.3g} here"))
 
 
-def with_reference_shape(plan: Plan, experiment: Experiment, quirks: frozenset[str], choices: Choices) -> Plan:
+def with_reference_shape(
+    plan: Plan, experiment: Experiment, laboratory: Laboratory, quirks: frozenset[str], choices: Choices
+) -> Plan:
     """The plan with the shape as the reference evaluates it, where that matters and is asked for; else it is noted."""
     if not isinstance(plan.shape, ReferenceLatticeShape):
         return plan
@@ -69,7 +72,7 @@ def with_reference_shape(plan: Plan, experiment: Experiment, quirks: frozenset[s
     if cancelling is plan.shape or not _shows_beam(plan, experiment):
         return plan
     if "sphere-cancellation" in quirks:
-        return attrs.evolve(plan, shape=cancelling, reference_rays=True)
+        return attrs.evolve(with_reference_rays(plan, laboratory.reference), shape=cancelling)
     choices.notices.append(notice("sphere-cancellation"))
     return plan
 

@@ -215,12 +215,12 @@ def resolve_sampling(
 def _reference_oversample(experiment: Experiment, laboratory: Laboratory) -> int | None:
     """Subpixels a side that the reference chooses; None for a detector that it cannot have."""
     crystal, wavelength = experiment.crystal, plain(experiment.beam.wavelength)
-    if laboratory.reference_distance is None:
+    if laboratory.reference is None:
         return None
     lengths = reference_cell_lengths(crystal, wavelength)
     largest = max(length * plain(count) for length, count in zip(lengths, crystal.cells, strict=True))
     pixel = plain(laboratory.panels[0].panel.pixel_size)
-    quotient = reference_oversample(largest, wavelength, laboratory.reference_distance, pixel)
+    quotient = reference_oversample(largest, wavelength, laboratory.reference.distance, pixel)
     return max(1, ceil(quotient)) if abs(quotient) <= _MOST_SUBPIXELS else None
 
 
