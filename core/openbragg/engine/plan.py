@@ -244,7 +244,10 @@ def make_plan(
         From the crystal or from the structure factors.
     """
     crystal, beam, sampling = experiment.crystal, experiment.beam, experiment.sampling
-    dtype = PRECISIONS[precision]
+    oversampled = sampling.oversample_capture or sampling.oversample_polarization or sampling.oversample_solid_angle
+    running_product = "running-product" in quirks and oversampled
+    # The last few terms may be all that is left of a running product, and they may be far from any peak.
+    dtype = torch.float64 if running_product else PRECISIONS[precision]
     oriented = _orientations(experiment, laboratory, quirks, device)
     reciprocal = oriented.reciprocal_vectors
     fluence = scalar(beam.photons_per_area)
@@ -260,8 +263,6 @@ def make_plan(
     sensor = resolve_sensor(experiment.detector)
     steps = len(sources.incident) * oriented.cell_vectors.shape[:2].numel() * oversample**2
     limit = sampling.resolution_limit
-    oversampled = sampling.oversample_capture or sampling.oversample_polarization or sampling.oversample_solid_angle
-    running_product = "running-product" in quirks and oversampled
     # The reference works the factor out when it is to be oversampled, even if it was asked to leave it out.
     polarized = not beam.no_polarization_factor or (running_product and sampling.oversample_polarization)
     return Plan(

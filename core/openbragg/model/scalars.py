@@ -45,7 +45,9 @@ def whole_above(quotient: float, what: str) -> int:
     InputError
         See `rounded_up`.
     """
-    nearest = round(quotient) if math.isfinite(quotient) else 0
+    if not math.isfinite(quotient):
+        return rounded_up(quotient, what)
+    nearest = round(quotient)
     if abs(quotient - nearest) <= _ROUNDING * max(1.0, abs(quotient)):
         return nearest
     return rounded_up(quotient, what)
