@@ -116,7 +116,7 @@ REFERENCE: dict[str, Reference] = {
         f"{_USAGE} that -seed is the default; it is the clock.",
     ),
     "-N": Reference(
-        "1", "The reference decides by it whether to interpolate, even when -xtalsize follows: {interpolation-latch}."
+        "1", "0 counts as 1, in both. The reference decides by it whether to interpolate, even when -xtalsize follows: {interpolation-latch}."
     ),
     "-Na": Reference("1"),
     "-Nb": Reference("1"),
@@ -154,6 +154,9 @@ REFERENCE: dict[str, Reference] = {
     "-Q": Reference("", "Quirk {stol-ignored}."),
     "-stolout": Reference("output.stol", "No effect in either; it is never written."),
     "-coherent": Reference(None, "No effect in either."),
+    "-hdiv": Reference(None, "No effect in either; it stands in the reference's examples, and -hdivrange is meant."),
+    "-vdiv": Reference(None, "No effect in either; it stands in the reference's examples, and -vdivrange is meant."),
+    "-dispstep": Reference(None, "No effect in either; it stands in the reference's examples, and -dispsteps is meant."),
     "-density": Reference("1", "Quirk {stol-ignored}. Without a table no effect in either."),
     "-MW": Reference("18", "Quirk {stol-ignored}. Without a table no effect in either."),
     "-adxv": Reference(None, f"{_CONVENTION} {_USAGE} that it is the default; that is MOSFLM."),
@@ -211,7 +214,8 @@ In general:
 - The reference looks for its names inside the words of the command line. A word that only begins like one of its flags,
   such as `-matrixfile` or `-wavelen`, is therefore let through as that flag, with a notice. A word that begins like
   none is an error here, and passed over there.
-- A flag that names an image to write keeps the others from being written unasked. The reference always writes its own.
+- A flag that names an image to write keeps the others from being written unasked. The reference always writes its own;
+  a run says at its end which these would have been.
 
 This page is written by `docs/generate_flags.py`.
 """

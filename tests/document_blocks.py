@@ -36,7 +36,7 @@ import attrs
 #: What a block may need that is not to be had where tests run.
 NEEDS = {
     "DIALS": re.compile(r"\bdials\.|examples/dials/"),
-    "the reference program": re.compile(r"\bnanoBragg\b|--reference|\bgcc\b"),
+    "the reference program": re.compile(r"\breference_settings\.py\b|\bnanoBragg\b|--reference|\bgcc\b"),
     "the network": re.compile(r"\bpip install\b|\bgit clone\b|\bpre-commit install\b"),
     "an idle machine": re.compile(r"-m benchmarks|-m cProfile"),
     "to be what runs it": re.compile(r"tests/(run|environment)\.sh|\bmkdocs\b"),

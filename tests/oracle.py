@@ -59,6 +59,9 @@ QUIRKS = frozenset(
         "header-twotheta",
         "header-distance",
         "header-keys",
+        "rounded-counts",
+        "parallel-polarization",
+        "sphere-cancellation",
     }
 )
 
@@ -184,7 +187,9 @@ def misset_angles(rotation: Matrix) -> Vector:
 # -------------------------------------------------------------------------------------------- factors of a term
 
 
-def polarization(kahn: float, incident: Vector, diffracted: Vector, axis: Vector) -> float:
+def polarization(
+    kahn: float, incident: Vector, diffracted: Vector, axis: Vector, parallel_is_polarized: bool = False
+) -> float:
     """Return the Kahn polarization factor.
 
     Parameters
@@ -195,10 +200,14 @@ def polarization(kahn: float, incident: Vector, diffracted: Vector, axis: Vector
         Unit vectors along the incident and the diffracted beam.
     axis
         Unit vector; the electric field lies as near to it as the incident beam allows.
+    parallel_is_polarized
+        Where the beam runs along the axis and leaves no direction to the field: cos 2psi is 1, and 0 otherwise.
     """
     cos_2theta = _dot(incident, diffracted)
     cos_2psi = 1.0
-    if kahn != 0.0:
+    if _cross(axis, incident) == (0.0, 0.0, 0.0):
+        cos_2psi = 1.0 if parallel_is_polarized else 0.0
+    elif kahn != 0.0:
         magnetic = _unit(_cross(axis, incident))
         electric = _unit(_cross(incident, magnetic))
         cos_2psi = math.cos(-2.0 * math.atan2(_dot(diffracted, magnetic), _dot(diffracted, electric)))
@@ -213,6 +222,7 @@ def lattice_factor(
     cells: tuple[int, int, int],
     reciprocal: Matrix = ((0.0, 0.0, 0.0),) * 3,
     fudge: float = 1.0,
+    cancels: bool = False,
 ) -> float:
     """Return the amplitude of the finite lattice's transform.
 
@@ -229,6 +239,8 @@ def lattice_factor(
         a*, b*, c* in 1/angstrom; for gauss and tophat.
     fudge
         Scale of the squared distance from the Bragg peak; not for square.
+    cancels
+        Whether the sphere's closed form is used however small its argument is.
     """
     indices = (dh, dk, dl)
     if shape == "square":
@@ -237,7 +249,7 @@ def lattice_factor(
     peak = float(math.prod(cells))
     if shape == "round":
         radius = math.sqrt(fudge * sum((n * d) ** 2 for n, d in zip(cells, offsets, strict=True)))
-        return peak * SPHERE_TO_CUBE * _sphere(math.pi * radius)
+        return peak * SPHERE_TO_CUBE * _sphere(math.pi * radius, cancels)
     distance = [sum(d * star[i] for d, star in zip(offsets, reciprocal, strict=True)) for i in range(3)]
     radius_squared = sum(x * x for x in distance) * peak * peak
     if shape == "gauss":
@@ -259,9 +271,9 @@ def _interference(x: float, n: int) -> float:
     return sign * numerator / math.sin(math.pi * offset)
 
 
-def _sphere(x: float) -> float:
+def _sphere(x: float, cancels: bool) -> float:
     """Return 3 (sin x / x - cos x) / x^2, by its series where that form loses digits."""
-    if abs(x) < 0.3:
+    if x == 0.0 or (abs(x) < 0.3 and not cancels):
         return 3.0 * sum((-x * x) ** i * (2 * i + 2) / math.factorial(2 * i + 3) for i in range(7))
     return 3.0 * (math.sin(x) / x - math.cos(x)) / (x * x)
 
@@ -456,7 +468,14 @@ def _pixel(run: _Run, state: _State, slow: int, fast: int) -> float:
                         for domain in run.domains:
                             a, b, c = (_apply(domain, edge) for edge in state.cell)
                             indices = (_dot(a, q), _dot(b, q), _dot(c, q))
-                            f_latt = lattice_factor(run.shape, *indices, run.cells, run.reciprocal, run.fudge)
+                            f_latt = lattice_factor(
+                                run.shape,
+                                *indices,
+                                run.cells,
+                                run.reciprocal,
+                                run.fudge,
+                                "sphere-cancellation" in run.quirks,
+                            )
                             if f_latt == 0.0 and run.water == 0.0:
                                 continue
                             f_cell = _unit_cell_amplitude(run, state, indices)
@@ -563,7 +582,7 @@ def _polar(run: _Run, incident: Vector, diffracted: Vector) -> float:
     # Oversampling makes the reference compute the factor even where -nopolar asks for none.
     if run.nopolar and not (run.oversample_polar and "running-product" in run.quirks):
         return 1.0
-    return polarization(run.kahn, incident, diffracted, run.axes.polarization)
+    return polarization(run.kahn, incident, diffracted, run.axes.polarization, "parallel-polarization" in run.quirks)
 
 
 def _is_cut(q: Vector, dmin: float) -> bool:
@@ -709,15 +728,15 @@ def _resolve(flags: Mapping[str, Any], quirks: frozenset[str]) -> _Run:
     axes = _axes(given)
     panel = _panel(given, axes, pixel, fast_size, slow_size, quirks)
     cell, reciprocal = _crystal(given, wavelength, quirks)
-    cells = _cell_numbers(given, cell)
+    cells = _cell_numbers(given, cell, quirks)
     widest = max(n * _length(edge) for n, edge in zip(cells, cell, strict=True))
     oversample = int(given.get("oversample", -1))
     if oversample <= 0:
-        oversample = max(1, math.ceil(3.0 * widest / (wavelength * panel.distance / pixel)))
+        oversample = max(1, _count(3.0 * widest / (wavelength * panel.distance / pixel), quirks))
 
     structure_factors = _structure_factors(given)
     layers, layer_step, thickness, absorption = _sensor(given)
-    phi0, phi_step, phi_steps = _phi_steps(given)
+    phi0, phi_step, phi_steps = _phi_steps(given, quirks)
     fast_low, fast_high, slow_low, slow_high = given.get("roi", (-1, -1, -1, -1))
     return _Run(
         quirks=quirks,
@@ -1054,7 +1073,7 @@ def _matrix(source: Any) -> Matrix:
     return vectors[0], vectors[1], vectors[2]
 
 
-def _cell_numbers(given: Mapping[str, Any], cell: Matrix) -> tuple[int, int, int]:
+def _cell_numbers(given: Mapping[str, Any], cell: Matrix, quirks: frozenset[str]) -> tuple[int, int, int]:
     """Return the numbers of cells along a, b, c, from a crystal size clipped to the beam where one is given."""
     beam = given.get("beamsize", 0.1) / 1000.0
     numbers = []
@@ -1064,7 +1083,7 @@ def _cell_numbers(given: Mapping[str, Any], cell: Matrix) -> tuple[int, int, int
         metres = given.get(size, 0.0) / 1000.0
         if clipped and 0.0 <= beam < metres:
             metres = beam
-        number = math.ceil(metres / _length(edge)) if metres > 0.0 else int(given.get(count, 1))
+        number = _count(metres / _length(edge), quirks) if metres > 0.0 else int(given.get(count, 1))
         numbers.append(max(1, number))
     return numbers[0], numbers[1], numbers[2]
 
@@ -1123,7 +1142,7 @@ def _fluence(given: Mapping[str, Any]) -> float:
     return float(given.get("fluence", DEFAULT_FLUENCE))
 
 
-def _phi_steps(given: Mapping[str, Any]) -> tuple[float, float, int]:
+def _phi_steps(given: Mapping[str, Any], quirks: frozenset[str]) -> tuple[float, float, int]:
     """Return the first phi, the step (radians) and the number of steps."""
     phi0 = given.get("phi", 0.0) / DEGREES
     osc = given.get("osc", -1.0) / DEGREES
@@ -1136,7 +1155,7 @@ def _phi_steps(given: Mapping[str, Any]) -> tuple[float, float, int]:
             return phi0, 0.0, 1
         if step <= 0.0:
             return phi0, osc / 2.0, 2
-        return phi0, step, math.ceil(osc / step)
+        return phi0, step, _count(osc / step, quirks)
     count = max(count, 1)
     if osc < 0.0:
         return phi0, 1.0 / DEGREES / count, count
@@ -1145,7 +1164,14 @@ def _phi_steps(given: Mapping[str, Any]) -> tuple[float, float, int]:
     return phi0, step, count
 
 
-def _fan(extent: float, step: float, count: int) -> tuple[float, float, int]:
+def _count(quotient: float, quirks: frozenset[str]) -> int:
+    """Return how many it takes; a whole number but for rounding is that many, unless roundings are to count."""
+    nearest = round(quotient)
+    whole = abs(quotient - nearest) < 1e-9 and "rounded-counts" not in quirks
+    return nearest if whole else math.ceil(quotient)
+
+
+def _fan(extent: float, step: float, count: int, quirks: frozenset[str]) -> tuple[float, float, int]:
     """Complete a range, a step and a count of which some are missing (negative, or a count of 0)."""
     if extent < 0.0 and step > 0.0:
         extent, count = step, 2
@@ -1157,7 +1183,7 @@ def _fan(extent: float, step: float, count: int) -> tuple[float, float, int]:
     elif step <= 0.0:
         step, count = extent, 2
     elif count <= 0:
-        count = math.ceil(extent / step)
+        count = _count(extent / step, quirks)
     if extent <= 0.0 or step <= 0.0 or count <= 0:
         return 0.0, 0.0, 1
     return extent, step, count
@@ -1182,10 +1208,10 @@ def _sensor(given: Mapping[str, Any]) -> tuple[int, float, float, float]:
 def _sources(given: Mapping[str, Any], axes: _Axes, wavelength: float, quirks: frozenset[str]) -> tuple[_Source, ...]:
     if "sourcefile" in given:
         return _listed_sources(given["sourcefile"], axes, wavelength, quirks)
-    h_range, h_step, h_count = _divergence(given, "h")
-    v_range, v_step, v_count = _divergence(given, "v")
+    h_range, h_step, h_count = _divergence(given, "h", quirks)
+    v_range, v_step, v_count = _divergence(given, "v", quirks)
     dispersion, dispersion_step, wavelengths = _fan(
-        given.get("dispersion", 0.0) / 100.0, -1.0, int(given.get("dispsteps", -1))
+        given.get("dispersion", 0.0) / 100.0, -1.0, int(given.get("dispsteps", -1)), quirks
     )
     vertical = _unit(_cross(axes.beam, axes.polarization))
     sources = []
@@ -1209,11 +1235,11 @@ def _sources(given: Mapping[str, Any], axes: _Axes, wavelength: float, quirks: f
     return tuple(sources)
 
 
-def _divergence(given: Mapping[str, Any], which: str) -> tuple[float, float, int]:
+def _divergence(given: Mapping[str, Any], which: str, quirks: frozenset[str]) -> tuple[float, float, int]:
     """Return range and step (radians) and the count of a divergence; nothing given is one point."""
     extent = given.get(f"{which}divrange", -1.0) / 1000.0
     step = given.get(f"{which}divstep", -1.0) / 1000.0
-    return _fan(extent, step, int(given.get(f"{which}divsteps", -1)))
+    return _fan(extent, step, int(given.get(f"{which}divsteps", -1)), quirks)
 
 
 def _listed_sources(listed: Any, axes: _Axes, wavelength: float, quirks: frozenset[str]) -> tuple[_Source, ...]:

@@ -131,6 +131,9 @@ SETTING_FLAGS = [
     ("-geometry_reader", "expt", GeometryFile, "reader", "expt"),
     ("-stolout", "a.stol", WithoutEffect, "stolout", "a.stol"),
     ("-coherent", "", WithoutEffect, "coherent", True),
+    ("-hdiv", "0.28", WithoutEffect, "hdiv", 0.28 / 1000),
+    ("-vdiv", "0.28", WithoutEffect, "vdiv", 0.28 / 1000),
+    ("-dispstep", "3", WithoutEffect, "dispstep", 3.0),
 ]
 #: The same for options of plugins: the plugin's role, name and field.
 PLUGIN_FLAGS = [
@@ -719,6 +722,55 @@ def test_a_flag_without_effect_says_so_once_and_has_none(folder: Path, words: st
     assert the_notice(finished) == f"{flag} has no effect, in the reference program as here"
     assert (folder / "with.bin").read_bytes() == (folder / "without.bin").read_bytes()
     assert not (folder / "b.stol").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [("-hdiv 0.28", "-hdivrange"), ("-vdiv 0.28", "-vdivrange"), ("-dispstep 3", "-dispsteps")],
+)
+def test_a_flag_that_the_reference_has_in_its_examples_alone_has_no_effect_and_names_the_one_that_is_meant(
+    folder: Path, words: str, meant: str
+) -> None:
+    run("simulate", *SMALL, "-floatfile", "without.bin")
+    notice = the_notice(run("simulate", *SMALL, "-floatfile", "with.bin", *words.split()))
+    assert notice.startswith(f"{words.split()[0]} has no effect, in the reference program as here: ")
+    assert notice.endswith(f"{meant} is probably meant")
+    assert (folder / "with.bin").read_bytes() == (folder / "without.bin").read_bytes()
+
+
+@pytest.mark.parametrize("flag", ["-N", "-Na", "-Nb", "-Nc"])
+@pytest.mark.parametrize("zero", ["0", "0.0", "-0"])
+def test_no_cells_along_an_axis_are_one_as_in_the_reference(folder: Path, flag: str, zero: str) -> None:
+    run("simulate", *SMALL, "-floatfile", "one.bin", flag, "1")
+    notice = the_notice(run("simulate", *SMALL, "-floatfile", "none.bin", flag, zero))
+    assert notice == f"{flag} {zero} is read as {flag} 1, as the reference reads it: a single cell, without a lattice"
+    assert (folder / "none.bin").read_bytes() == (folder / "one.bin").read_bytes()
+
+
+@pytest.mark.parametrize("words", ["-hdi 1", "-vdivs 1", "-dispst 3", "-N -1", "-Na -2"])
+def test_other_unknown_flags_and_numbers_of_cells_stay_errors(words: str) -> None:
+    assert run("simulate", *SMALL, *words.split()).status == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "left_out"),
+    [
+        ("-floatfile a.bin", "image.pgm, intimage.img, noiseimage.img"),
+        ("-floatfile a.bin -nonoise", "image.pgm, intimage.img"),
+        ("-floatfile a.bin -nonoise -nopgm", "intimage.img"),
+        ("-floatfile a.bin -nonoise -nopgm -intfile a.img", ""),
+        ("-noisefile a.img", "floatimage.bin, image.pgm, intimage.img"),
+        ("-pngfile a.png", ""),
+        ("", ""),
+    ],
+)
+def test_a_run_says_which_files_the_reference_would_have_written_besides(
+    folder: Path, words: str, left_out: str
+) -> None:
+    said = [line for line in run("simulate", *SMALL, *words.split()).out.splitlines() if "not written" in line]
+    wanted = f"not written     {left_out} (defaults, which the reference writes in any case)"
+    assert said == ([wanted] if left_out else [])
+    assert not any((folder / name).exists() for name in left_out.split(", ") if name)
 
 
 @pytest.mark.parametrize("words", ["-stol a.stol", "-4stol a.stol", "-Q a.stol", "-stol a.stol -thick 2 -MW 5"])

@@ -64,6 +64,11 @@ CASES = {
     ),
     "fdump-cache": Case(PLAIN, misread=PLAIN | {"hkl": "table.hkl", "interpolate": False}),
     "smv-header": Case(PLAIN | {"twotheta": 20.0, "intfile": "int.img"}),
+    # Of these radians 0.9 over 0.3 degrees is a last bit above 3.
+    "rounded-counts": Case(PLAIN | {"phi": 1.0, "osc": 0.9, "phistep": 0.3}),
+    # The middle of pixel 3, 3 is a rounding away from the beam.
+    "sphere-cancellation": Case(PLAIN | {"round_xtal": True, "pixel": 4.1, "Xbeam": 12.3, "Ybeam": 12.3}),
+    "parallel-polarization": Case(PLAIN | {"xds": True, "polar": 0.5, "sourcefile": "along.txt"}),
 }
 #: The image is the same in both modes; a file is not.
 _FILES_ONLY = {"smv-header"}
@@ -79,6 +84,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = (f"{h} {k} {l} {20.0 + 7.0 * h + 5.0 * k - 3.0 * l:g}\n" for h, k, l in indices)
     Path("table.hkl").write_text("".join(lines))
     Path("sources.txt").write_text("-10 0.1 0.2 1.0\n-10 -0.3 0.1 3.0\n")
+    Path("along.txt").write_text("-10 0 0 1 1e-10\n")
     Path("even.stol").write_text("0 2.57\n")
     write_smv("turned.img", CAMERA | {"TWOTHETA": 12.0})
     write_smv("close.img", CAMERA | {"CLOSE_DISTANCE": 100.0})
@@ -205,6 +211,9 @@ def test_a_run_that_the_quirk_does_not_change_is_not_noticed(name: str) -> None:
         "flag-matching": PLAIN | {"twotheta_axis": (0.0, 0.0, 1.0), "twotheta": 20.0},
         "fdump-cache": PLAIN | {"hkl": "table.hkl"},
         "smv-header": PLAIN | {"detector_roty": 20.0, "intfile": "int.img"},
+        "rounded-counts": PLAIN | {"phi": 1.0, "osc": 0.9, "phistep": 0.4},
+        "sphere-cancellation": PLAIN | {"round_xtal": True, "pixel": 4.1},
+        "parallel-polarization": PLAIN | {"xds": True, "sourcefile": "along.txt"},
     }
     prepare(name)
     assert simulated(needless[name])[1] == []

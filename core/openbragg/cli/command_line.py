@@ -13,7 +13,7 @@ from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.experiment import make_experiment
 from openbragg.cli.geometry import place_as_described, read_described, read_named
 from openbragg.cli.loading import load_torch
-from openbragg.cli.reference_flags import Given, as_the_reference_reads
+from openbragg.cli.reference_flags import MEANT, Given, as_the_reference_reads, without_zero_cells
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, SeriesChoice, WithoutEffect
 from openbragg.cli.words import warn
@@ -146,6 +146,7 @@ def understand(
     """
     computation: Computation = construct(Computation, assignments_of(words))
     compat = parse_compat(computation.compat)
+    words, zeros = without_zero_cells(words)
     misread = as_the_reference_reads(words, settled)
     otherwise = "flag-matching" not in compat
     words = words if otherwise else misread.given
@@ -157,6 +158,7 @@ def understand(
     known = _known_crystal(selected)
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
+    notices.extend(zeros)
     experiment = make_experiment(words, compat, notices, crystal, known, geometry, named)
     misread_as = experiment
     if misread.changes:
@@ -167,11 +169,19 @@ def understand(
     construct(WithoutEffect, assignments_of(words))
     for flag, _ in assignments_of(words):
         if flag.owner is WithoutEffect:
-            line = f"{flag.spellings[0]} has no effect, in the reference program as here"
+            line = f"{flag.spellings[0]} has no effect, in the reference program as here{_meaning(flag.spellings[0])}"
             if line not in notices:
                 notices.append(line)
     made = {} if geometry is None else {"geometry": described_summary(geometry)}
     return CommandLine(words, computation, compat, selected, experiment, made, known)
+
+
+def _meaning(spelling: str) -> str:
+    """What a flag of the reference's examples is probably meant for."""
+    meant = MEANT.get(spelling)
+    return (
+        f": it stands in the reference's examples, but is none of its flags; {meant} is probably meant" if meant else ""
+    )
 
 
 def _known_crystal(selected: Selected) -> KnownCrystal | None:

@@ -114,6 +114,7 @@ def place_detector(line: CommandLine, detector: Detector) -> PlacedDetector:
     """
     load_torch()
     from openbragg.orchestrator.composition import usable_device
+    from openbragg.orchestrator.counting import counting
     from openbragg.orchestrator.frame import visible_pixels
     from openbragg.orchestrator.placement import place_with_quirks
     from openbragg.orchestrator.resolve import Choices, refuse_ill_fitting_mask, resolve_region, resolve_scan
@@ -127,7 +128,7 @@ def place_detector(line: CommandLine, detector: Detector) -> PlacedDetector:
     experiment = attrs.evolve(
         line.experiment,
         detector=detector,
-        scan=resolve_scan(line.experiment.scan),
+        scan=resolve_scan(line.experiment.scan, counting(line.compat)),
         sampling=attrs.evolve(line.experiment.sampling, region=region),
     )
     visible = visible_pixels(detector)

@@ -44,7 +44,11 @@ _BEGINNINGS = """
 #: Beginnings of words and the flags that they stand for.
 BEGINNINGS: dict[str, str] = {flag: flag for flag in _BEGINNINGS} | _SPELLED_OTHERWISE
 
+#: Flags in the reference's examples that it does not know, and those that it has for what they are probably to do.
+MEANT = {"-hdiv": "-hdivrange", "-vdiv": "-vdivrange", "-dispstep": "-dispsteps"}
+
 _LEADING_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?)")
+_ZERO = re.compile(r"[-+]?0+(\.0*)?")
 #: An attenuation length in micrometres beyond which no sensor absorbs anything.
 _TRANSPARENT = "1e300"
 
@@ -98,6 +102,23 @@ def as_the_reference_reads(given: Given, settled: Iterable[tuple[click.Option, l
                 changes.append("-detector_thick after -detector_abs inf makes a sensor that absorbs nothing")
                 read[-1] = (option, [_TRANSPARENT])
     return Misreading(read, tuple(changes))
+
+
+def without_zero_cells(given: Given) -> tuple[Given, list[str]]:
+    """Flags with one cell for none along an axis, as the reference's examples have it, and what to say of that."""
+    read: Given = []
+    notices: list[str] = []
+    for option, words in given:
+        zero = isinstance(option, FlagOption) and option.flag.owner is Crystal and _field(option) == "cells"
+        if not zero or not _ZERO.fullmatch(words[0]):
+            read.append((option, words))
+            continue
+        flag = option.opts[0]
+        line = f"{flag} {words[0]} is read as {flag} 1, as the reference reads it: a single cell, without a lattice"
+        if line not in notices:
+            notices.append(line)
+        read.append((option, ["1"]))
+    return read, notices
 
 
 def _field(option: click.Option) -> str:

@@ -39,8 +39,8 @@ class Said:
                 warn(f"notice: {line}")
 
 
-def report(rendering: Rendering, selected: Selected, wanted: list[Output]) -> None:
-    """What was chosen for an image, what came out, and where it lies."""
+def report(rendering: Rendering, selected: Selected, wanted: list[Output], left_out: Iterable[Output] = ()) -> None:
+    """What was chosen for an image, what came out, where it lies, and what the reference would have written too."""
     from openbragg.orchestrator.statistics import statistics
 
     crystal, sampling = rendering.experiment.crystal, rendering.experiment.sampling
@@ -62,6 +62,8 @@ def report(rendering: Rendering, selected: Selected, wanted: list[Output]) -> No
     click.echo(f"{'mean':<16}{numbers.mean:.6g}")
     click.echo(f"{'rms':<16}{numbers.rms:.6g}, rmsd {numbers.rmsd:.6g}")
     _print_files(wanted)
+    if names := ", ".join(str(output.path) for output in left_out):
+        click.echo(f"{'not written':<16}{names} (defaults, which the reference writes in any case)")
 
 
 def report_series(job: SeriesJob, made: dict[str, str], record: Path | None) -> None:

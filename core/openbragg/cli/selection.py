@@ -119,6 +119,25 @@ def images_to_write(selected: Selected, contents: Iterable[str]) -> list[outputs
     return [output for output in asked if not (silent and output.content == "counts")]
 
 
+def defaults_left_out(
+    selected: Selected, contents: Iterable[str], written: list[outputs.Output]
+) -> list[outputs.Output]:
+    """The formats' defaults that are not written because other files of theirs were asked for.
+
+    None where no file was asked for of a format that has a default.
+    """
+    if not any(output.format.default_file(output.content) is not None for output in written):
+        return []
+    silent = selected.roles[_NOISE].name == _SILENCE.removeprefix("-")
+    wanted = [word for word in contents if not (silent and word == "counts")]
+    there = {(output.format.name, output.content) for output in written}
+    return [
+        output
+        for output in outputs.defaults(selected.formats, wanted)
+        if (output.format.name, output.content) not in there
+    ]
+
+
 def overrule(registry: Registry, earlier: Given, later: Given) -> Given:
     """The flags of `earlier` without those that ask for another plugin in a role for which `later` asks for one."""
     for role in ROLES:

@@ -139,10 +139,13 @@ class Printout:
 
 @attrs.frozen
 class WithoutEffect:
-    """Flags that the reference program reads and does nothing with."""
+    """Flags that the reference program does nothing with: it reads them, or knows them from its examples alone."""
 
     stolout: str | None = option("-stolout", type=str, metavar="FILE", help="Without effect.")
     coherent: bool = option("-coherent", default=False, type=bool, help="Without effect.")
+    hdiv: float | None = option("-hdiv", unit="mrad", help="Without effect; see -hdivrange.")
+    vdiv: float | None = option("-vdiv", unit="mrad", help="Without effect; see -vdivrange.")
+    dispstep: float | None = option("-dispstep", unit="wavelengths", help="Without effect; see -dispsteps.")
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from openbragg.cli.registry import simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
 from openbragg.cli.report import Said
 from openbragg.cli.report import report as print_report
-from openbragg.cli.selection import images_to_write
+from openbragg.cli.selection import defaults_left_out, images_to_write
 from openbragg.cli.series import simulate_series
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
 from openbragg.cli.words import warn
@@ -96,7 +96,8 @@ def simulate(
         warn(f"notice: {text}")
     for file in timings:
         write_timings(file.path, rendering, simulation.precision, str(simulation.device), simulation.threads, stopwatch)
-    print_report(rendering, line.selected, [*wanted, *truths])
+    left_out = defaults_left_out(line.selected, ["photons", "counts"], wanted)
+    print_report(rendering, line.selected, [*wanted, *truths], left_out)
     if record is not None:
         click.echo(f"{'wrote':<16}{record} (record)")
     for file in timings:

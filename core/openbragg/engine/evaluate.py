@@ -101,7 +101,7 @@ def evaluate(
     """
     part = part or Part()
     position = positions(plan, panel, slow, fast, part)
-    direction, distance = unit_components(position)
+    direction, distance = unit_components(position, divided=plan.reference_rays)
     incident = plan.incident[part.source]
     wavelength = on_axis(plan.wavelengths[part.source], "source")
     scattering = scattering_vector(direction, incident, wavelength)
@@ -157,7 +157,7 @@ def pixel_factors(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.
     incident = _on_sources(plan.incident[:1])
     if plan.resolution_limit is not None:
         direction, incident = _first_resolved(plan, panel, slow, fast, plan.resolution_limit)
-    polarization = polarization_factor(direction, incident, plan.electric_axis, plan.kahn).reshape(-1)
+    polarization = _polarization(plan, direction, incident).reshape(-1)
     return PixelFactors(polarization=polarization, solid_angle=omega, capture=capture)
 
 
@@ -221,10 +221,14 @@ def own_factors(
         # The reference's formula gives nothing for a sensor of no thickness, and its oversampling insists on it.
         factors.append(capture if panel.absorbs or not plan.running_product else torch.zeros_like(capture))
     if plan.oversample_polarization and plan.polarized:
-        factors.append(polarization_factor(direction, _on_sources(incident), plan.electric_axis, plan.kahn))
+        factors.append(_polarization(plan, direction, _on_sources(incident)))
     if plan.oversample_solid_angle:
         factors.append(solid_angle(plan, panel, distance))
     return factors
+
+
+def _polarization(plan: Plan, direction: Components, incident: torch.Tensor) -> torch.Tensor:
+    return polarization_factor(direction, incident, plan.electric_axis, plan.kahn, parallel=plan.parallel_polarization)
 
 
 def _running_factor(

@@ -291,6 +291,8 @@ def polarization_factor(
     incident: torch.Tensor,
     electric_axis: torch.Tensor,
     kahn: torch.Tensor,
+    *,
+    parallel: bool = False,
 ) -> torch.Tensor:
     """Polarization factor of scattered rays (Kahn et al., J. Appl. Cryst. 15, 330, 1982).
 
@@ -308,6 +310,9 @@ def polarization_factor(
         The beam's electric direction, (3,); its part across the beam counts.
     kahn
         K, from -1 to 1, shape ().
+    parallel
+        Whether a beam along its own polarization, which has none across it, counts as polarized towards every pixel, as
+        in the reference, whose angle psi is 0 then; as unpolarized by default.
     """
     x, y, z = direction
     magnetic = torch.nn.functional.normalize(
@@ -320,4 +325,8 @@ def polarization_factor(
         return x * first + y * second + z * third
 
     cosine, e, b = along(incident), along(electric), along(magnetic)
-    return 0.5 * (1.0 + cosine * cosine - kahn * (e * e - b * b))
+    polarized = e * e - b * b
+    if parallel:
+        lost = (magnetic * magnetic).sum(dim=-1) == 0.0
+        polarized = torch.where(lost, 1.0 - cosine * cosine, polarized)
+    return 0.5 * (1.0 + cosine * cosine - kahn * polarized)

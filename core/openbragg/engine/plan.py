@@ -103,8 +103,10 @@ class Plan:
         Of a curved detector, the distance () that all pixels share and the beam's direction (3,); else None.
     oversample_capture, oversample_polarization, oversample_solid_angle
         Factors that each term has of its own; the others are a pixel's.
-    last_layer, running_product, interpolation_latch
+    parallel_polarization, last_layer, running_product, interpolation_latch
         Quirks of the reference that concern the sum.
+    reference_rays
+        Whether rays are rounded as by the reference, where a quirk hangs on whether q is 0.
     water
         The background of water, or None.
     lattice, shape, structure_factors, tables
@@ -137,6 +139,7 @@ class Plan:
     electric_axis: torch.Tensor
     kahn: torch.Tensor
     polarized: bool
+    parallel_polarization: bool
     point_pixel: bool
     curvature: tuple[torch.Tensor, torch.Tensor] | None
     oversample_capture: bool
@@ -145,6 +148,7 @@ class Plan:
     last_layer: bool
     running_product: bool
     interpolation_latch: bool
+    reference_rays: bool
     water: Water | None
     resolution_limit: torch.Tensor | None
     lattice: Lattice
@@ -242,7 +246,10 @@ def make_plan(
         From the crystal or from the structure factors.
     """
     crystal, beam, sampling = experiment.crystal, experiment.beam, experiment.sampling
-    dtype = PRECISIONS[precision]
+    oversampled = sampling.oversample_capture or sampling.oversample_polarization or sampling.oversample_solid_angle
+    running_product = "running-product" in quirks and oversampled
+    # The last few terms may be all that is left of a running product, and they may be far from any peak.
+    dtype = torch.float64 if running_product else PRECISIONS[precision]
     oriented = _orientations(experiment, laboratory, quirks, device)
     reciprocal = oriented.reciprocal_vectors
     fluence = scalar(beam.photons_per_area)
@@ -252,12 +259,12 @@ def make_plan(
         tables
     )
     oversample = sampling.oversample or 1
-    sources = make_sources(beam, laboratory, weighted="source-weights" not in quirks)
+    sources = make_sources(
+        beam, laboratory, weighted="source-weights" not in quirks, exact="rounded-counts" not in quirks
+    )
     sensor = resolve_sensor(experiment.detector)
     steps = len(sources.incident) * oriented.cell_vectors.shape[:2].numel() * oversample**2
     limit = sampling.resolution_limit
-    oversampled = sampling.oversample_capture or sampling.oversample_polarization or sampling.oversample_solid_angle
-    running_product = "running-product" in quirks and oversampled
     # The reference works the factor out when it is to be oversampled, even if it was asked to leave it out.
     polarized = not beam.no_polarization_factor or (running_product and sampling.oversample_polarization)
     return Plan(
@@ -274,6 +281,7 @@ def make_plan(
         electric_axis=laboratory.polarization.to(device),
         kahn=scalar(beam.polarization).to(device),
         polarized=polarized,
+        parallel_polarization="parallel-polarization" in quirks,
         point_pixel=experiment.detector.point_pixel,
         curvature=(laboratory.distance.to(device), laboratory.beam.to(device)) if experiment.detector.curved else None,
         oversample_capture=sampling.oversample_capture,
@@ -282,6 +290,7 @@ def make_plan(
         last_layer="last-layer" in quirks and not sampling.oversample_capture,
         running_product=running_product,
         interpolation_latch="interpolation-latch" in quirks,
+        reference_rays=False,
         water=_water(experiment, quirks, steps, running_product, device),
         resolution_limit=scalar(limit).to(device) if plain(limit) > 0.0 else None,
         lattice=Lattice(

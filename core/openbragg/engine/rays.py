@@ -30,9 +30,8 @@ class Part:
 
 def positions(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, part: Part) -> Components:
     """Subpixel centres in metres, in layers of growing depth: x, y, z."""
-    subpixel = plan.subpixels
-    along_slow = panel.pixel_size * (slow + on_axis(subpixel[part.slow_subpixel], "slow_subpixel"))
-    along_fast = panel.pixel_size * (fast + on_axis(subpixel[part.fast_subpixel], "fast_subpixel"))
+    along_slow = _along(plan, panel, slow, part.slow_subpixel, "slow_subpixel")
+    along_fast = _along(plan, panel, fast, part.fast_subpixel, "fast_subpixel")
     depth = on_axis(panel.layer_depths[part.layer], "layer")
     x, y, z = (
         along_fast * panel.fast[axis] + along_slow * panel.slow[axis] + depth * panel.normal[axis] + panel.origin[axis]
@@ -43,10 +42,21 @@ def positions(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tens
     return x, y, z
 
 
-def unit_components(position: Components) -> tuple[Components, torch.Tensor]:
-    """Unit vectors along positions, and the distances in metres."""
+def _along(plan: Plan, panel: PanelPlan, pixel: torch.Tensor, subpixels: slice, axis: str) -> torch.Tensor:
+    """Subpixel centres along a side of the detector, in metres."""
+    if not plan.reference_rays:
+        return panel.pixel_size * (pixel + on_axis(plan.subpixels[subpixels], axis))
+    width = panel.pixel_size / plan.oversample
+    number = torch.arange(plan.oversample, dtype=pixel.dtype, device=pixel.device)[subpixels]
+    return width * (pixel * plan.oversample + on_axis(number, axis)) + width / 2.0
+
+
+def unit_components(position: Components, *, divided: bool = False) -> tuple[Components, torch.Tensor]:
+    """Unit vectors along positions, and the distances in metres; `divided` as the reference rounds them."""
     x, y, z = position
     distance = (x * x + y * y + z * z).sqrt()
+    if divided:
+        return (x / distance, y / distance, z / distance), distance
     # One division takes as long as many products.
     inverse = distance.reciprocal()
     return (x * inverse, y * inverse, z * inverse), distance

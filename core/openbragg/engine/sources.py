@@ -31,7 +31,7 @@ class Sources:
     weights: torch.Tensor
 
 
-def make_sources(beam: Beam, laboratory: Laboratory, *, weighted: bool = True) -> Sources:
+def make_sources(beam: Beam, laboratory: Laboratory, *, weighted: bool = True, exact: bool = True) -> Sources:
     """Sources in the reference program's order: horizontal angle, vertical angle, wavelength.
 
     Parameters
@@ -40,6 +40,8 @@ def make_sources(beam: Beam, laboratory: Laboratory, *, weighted: bool = True) -
         The beam's settings, and its direction and polarization.
     weighted
         Whether the weights of listed sources count.
+    exact
+        How steps are counted, see `resolve_interval`.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def make_sources(beam: Beam, laboratory: Laboratory, *, weighted: bool = True) -
         return _listed(beam, laboratory, weighted)
     dispersion = resolve_interval(beam.dispersion, None, beam.dispersion_steps)
     horizontal, vertical = (
-        resolve_interval(*settings)
+        resolve_interval(*settings, exact=exact)
         for settings in zip(beam.divergence_range, beam.divergence_step, beam.divergence_steps, strict=True)
     )
     if horizontal.count * vertical.count * dispersion.count > _MOST_SOURCES:
@@ -107,7 +109,7 @@ def _listed(beam: Beam, laboratory: Laboratory, weighted: bool) -> Sources:
         _column(beam.sources, place, default) for place, default in enumerate((*upstream, 1.0, beam.wavelength))
     )
     places = torch.stack([x, y, z], dim=-1)
-    distances = places.norm(dim=-1, keepdim=True)
+    distances = (x * x + y * y + z * z).sqrt().unsqueeze(-1)
     if not bool((distances > 0.0).all()):
         raise InputError(f"source {int(distances.argmin()) + 1} of the list stands where the crystal is")
     if not (bool((lengths > 0.0).all()) and bool((strengths >= 0.0).all()) and plain(strengths.sum()) > 0.0):

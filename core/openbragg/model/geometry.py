@@ -10,6 +10,7 @@ import torch
 from openbragg.errors import InputError
 from openbragg.model.detector import Detector
 from openbragg.model.panel import Panel
+from openbragg.model.reference_arithmetic import ReferencePlacement, reference_placement
 from openbragg.model.scalars import Scalar
 from openbragg.model.vectors import matrix, rotation_about, rotation_xyz, scalar, unit, vector
 
@@ -127,6 +128,9 @@ class Laboratory:
         What detector rotations kept in place: ``beam`` or ``sample``.
     beam_centre
         The beam centre in the convention's own sense (X, Y), in metres, as image headers give it.
+    reference
+        The same as the reference program's roundings leave it; None where nothing was placed by beam centre and
+        distances.
     """
 
     beam: torch.Tensor
@@ -136,6 +140,7 @@ class Laboratory:
     distance: torch.Tensor
     pivot: str
     beam_centre: tuple[torch.Tensor, torch.Tensor]
+    reference: ReferencePlacement | None = None
 
     def oblique_pixels(self) -> str | None:
         """What a file takes wrongly that has the pixels of all panels rectangular (`PanelFrame.upright`), if anything.
@@ -220,6 +225,11 @@ def place(
         corner = -near_fast * fast - near_slow * slow + close_distance * normal
         beam_fast, beam_slow = (scalar(value) for value in beam_point)
 
+    reference = None
+    if first_corner is None:
+        near = near_point or detector.near_point_default()
+        reference = reference_placement(detector, axes, pivot, beam_point, near)
+
     turned_fast, turned_slow, turned_normal = swing @ fast, swing @ slow, swing @ normal
     if pivot == "sample":
         origin = swing @ corner
@@ -236,6 +246,7 @@ def place(
         distance=close_distance / slope,
         pivot=pivot,
         beam_centre=(scalar(beam_centre[0]), scalar(beam_centre[1])),
+        reference=reference,
     )
 
 

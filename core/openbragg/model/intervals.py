@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from openbragg.model.scalars import Scalar, plain, rounded_up
+from openbragg.model.scalars import Scalar, plain, rounded_up, whole_above
 
 #: Fewest points that span a range.
 _ENDS = 2
@@ -22,18 +22,22 @@ class Interval:
 POINT = Interval(0.0, 0.0, 1)
 
 
-def resolve_interval(whole: Scalar | None, step: Scalar | None, count: int | None) -> Interval:
+def resolve_interval(whole: Scalar | None, step: Scalar | None, count: int | None, *, exact: bool = True) -> Interval:
     """Fill in what is not given of an interval, as the reference program does.
 
     A range alone has two points at its ends; range and step as many as cover it; range and count points from end to
     end; a step alone two points; a count alone spreads over 1 (a radian, say). Without extent it is one point.
+
+    A range that is a whole number of steps but for rounding has that number; without `exact` the quotient is rounded up
+    as it comes, as by the reference.
     """
+    above = whole_above if exact else rounded_up
     stepped = step is not None and plain(step) > 0.0
     if not count:
         if whole is None:
             interval = Interval(step, step, _ENDS) if step is not None and stepped else POINT
         elif step is not None and stepped:
-            interval = Interval(whole, step, rounded_up(plain(whole) / plain(step), "sources"))
+            interval = Interval(whole, step, above(plain(whole) / plain(step), "sources"))
         else:
             interval = Interval(whole, whole, _ENDS)
     elif whole is None:

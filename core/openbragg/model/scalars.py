@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 else:
     Scalar = Vector = Any
 
+#: Part of a quotient that a few dozen roundings to double precision add up to at most.
+_ROUNDING = 1e-12
+
 
 def is_tensor(value: Any) -> bool:
     """Whether a value is a torch tensor, told without importing torch."""
@@ -32,6 +35,22 @@ def rounded_up(quotient: float, what: str) -> int:
     if not math.isfinite(quotient):
         raise InputError(f"{what}: more than can be counted")
     return math.ceil(quotient)
+
+
+def whole_above(quotient: float, what: str) -> int:
+    """As `rounded_up`, but a quotient that is whole but for rounding is that whole number.
+
+    Raises
+    ------
+    InputError
+        See `rounded_up`.
+    """
+    if not math.isfinite(quotient):
+        return rounded_up(quotient, what)
+    nearest = round(quotient)
+    if abs(quotient - nearest) <= _ROUNDING * max(1.0, abs(quotient)):
+        return nearest
+    return rounded_up(quotient, what)
 
 
 def plain(value: Any) -> float:

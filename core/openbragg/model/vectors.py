@@ -33,7 +33,9 @@ def matrix(rows: Any) -> torch.Tensor:
 
 def unit(values: torch.Tensor) -> torch.Tensor:
     """The unit vector of shape (3,) along a vector; a zero vector stays zero."""
-    length = values.norm()
+    # Not by `norm`, whose rounding hangs on how many numbers the machine adds at once.
+    x, y, z = values.unbind(0)
+    length = (x * x + y * y + z * z).sqrt()
     return values / length if bool(length > 0) else values
 
 

@@ -9,15 +9,22 @@ import torch
 
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
 from openbragg.engine.reflections import reach
-from openbragg.model import Crystal, Experiment, Panel, Sampling
+from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
 from openbragg.model.sensor import resolve_sensor
 from openbragg.orchestrator.backgrounds import Backgrounds
 from openbragg.orchestrator.composition import Composition
+from openbragg.orchestrator.counting import Counting, counting
 from openbragg.orchestrator.frame import Shown, shown_parts, visible_pixels
 from openbragg.orchestrator.known import report_known
-from openbragg.orchestrator.notices import notice_carryover, notice_quirks, notice_water
+from openbragg.orchestrator.notices import (
+    notice_carryover,
+    notice_parallel,
+    notice_quirks,
+    notice_water,
+    with_reference_shape,
+)
 from openbragg.orchestrator.placement import place_with_quirks
 from openbragg.orchestrator.reflections import reference_interpolates
 from openbragg.orchestrator.resolve import (
@@ -122,7 +129,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         placed = Choices()
         laboratory = place_with_quirks(asked.experiment.detector, asked.convention, quirks, placed)
     choices.notices.extend(placed.notices)
-    resolved = resolve(asked.experiment, laboratory, choices)
+    resolved = resolve(asked.experiment, laboratory, choices, quirks)
     choices.made.update({"convention": asked.convention.name, "pivot": laboratory.pivot})
     notice_quirks(resolved, quirks, choices)
     begins = reference_interpolates(asked.structure_factors, asked.experiment)
@@ -152,7 +159,9 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         tables=tables,
     )
     refuse_too_many_terms(plan.terms_per_pixel())
+    plan = with_reference_shape(plan, resolved, laboratory, quirks, choices)
     notice_water(plan, resolved, quirks, choices)
+    notice_parallel(plan, resolved, quirks, choices)
     carried = Choices()
     notice_carryover(resolved, quirks, carried)
     return Layout(
@@ -170,26 +179,40 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     )
 
 
-def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) -> Experiment:
+def resolve(
+    experiment: Experiment, laboratory: Laboratory, choices: Choices, quirks: frozenset[str] = frozenset()
+) -> Experiment:
     """Fill in every default of an experiment, noting what was chosen."""
     refuse_ill_fitting_mask(experiment.detector)
-    scan = resolve_scan(experiment.scan)
-    crystal = resolve_crystal(experiment.crystal, experiment.beam.size, choices)
+    counts = counting(quirks)
+    scan = resolve_scan(experiment.scan, counts)
+    crystal = resolve_crystal(experiment.crystal, experiment.beam, choices, counts)
     refuse_too_many_orientations(scan, crystal)
     experiment = attrs.evolve(experiment, scan=scan, crystal=crystal)
     layers = resolve_sensor(experiment.detector).layers
     refuse_too_many_layers(layers)
-    sampling = resolve_sampling(experiment, laboratory, choices)
+    sampling = resolve_sampling(experiment, laboratory, choices, counts)
+    _compare_sources(experiment.beam, counts)
+    choices.notices.extend(counts.notices())
     orientations = (scan.steps or 1) * (crystal.mosaic_domains or 1)
     refuse_too_many_terms(layers * (sampling.oversample or 1) ** 2 * orientations)
     return attrs.evolve(experiment, sampling=sampling)
 
 
+def _compare_sources(beam: Beam, counts: Counting) -> None:
+    """Note where the reference would count sources otherwise."""
+    if beam.sources is None:
+        settings = zip(beam.divergence_range, beam.divergence_step, beam.divergence_steps, strict=True)
+        for word, (whole, step, count) in zip(("horizontally", "vertically"), settings, strict=True):
+            counts.interval(whole, step, count, f"sources {word}")
+
+
 def _turned(base: Layout, asked: Composition) -> Layout | None:
     """The layout of a crystal that is turned otherwise; None where it has another number of orientations."""
     choices = Choices(made=dict(base.choices.made), notices=list(base.noted))
-    scan = resolve_scan(asked.experiment.scan)
-    crystal = resolve_crystal(asked.experiment.crystal, asked.experiment.beam.size, Choices(made=choices.made))
+    counts, beam = counting(asked.compat), asked.experiment.beam
+    scan = resolve_scan(asked.experiment.scan, counts)
+    crystal = resolve_crystal(asked.experiment.crystal, beam, Choices(made=choices.made), counts)
     steps, domains = base.plan.cell_vectors.shape[:2]
     if (scan.steps, crystal.mosaic_domains) != (steps, domains):
         return None

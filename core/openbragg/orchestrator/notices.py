@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import attrs
+import torch
+
+from openbragg.engine.direct_beam import pixels_in_beam, with_reference_rays
 from openbragg.engine.evaluate import any_resolved
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import Plan, carried_steps, step_angles
 from openbragg.model import Experiment
+from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import cell_angles, oriented_bases
 from openbragg.model.scalars import plain
 from openbragg.model.sensor import resolve_sensor
 from openbragg.orchestrator.frame import shown_parts
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import Choices
+from openbragg.roles import ReferenceLatticeShape
 from openbragg.units import DEGREES, ELECTRON_RADIUS_SQUARED
 
 #: Two cells built along different formulas are the same when they differ by rounding only.
@@ -51,6 +57,48 @@ def notice_water(plan: Plan, experiment: Experiment, quirks: frozenset[str], cho
         choices.notices.append(notice("water-over-steps", f"{steps} steps here"))
     if "water-fluence" not in quirks and abs(twice - 1.0) > _SAME_STRENGTH:
         choices.notices.append(notice("water-fluence", f"a factor of {twice:.3g} here"))
+
+
+def with_reference_shape(
+    plan: Plan, experiment: Experiment, laboratory: Laboratory, quirks: frozenset[str], choices: Choices
+) -> Plan:
+    """The plan with the shape as the reference evaluates it, where that matters and is asked for; else it is noted."""
+    if not isinstance(plan.shape, ReferenceLatticeShape):
+        return plan
+    if plan.running_product:
+        plan = attrs.evolve(plan, shape=plan.shape.as_reference(frozenset({"running-product"})))
+    assert isinstance(plan.shape, ReferenceLatticeShape)
+    cancelling = plan.shape.as_reference(frozenset({"sphere-cancellation"}))
+    if cancelling is plan.shape or not _shows_beam(plan, experiment):
+        return plan
+    if "sphere-cancellation" in quirks:
+        return attrs.evolve(with_reference_rays(plan, laboratory.reference), shape=cancelling)
+    choices.notices.append(notice("sphere-cancellation"))
+    return plan
+
+
+def _shows_beam(plan: Plan, experiment: Experiment) -> bool:
+    """Whether a pixel that is rendered has a subpixel in the direct beam."""
+    for panel, part in zip(plan.panels, shown_parts(experiment), strict=True):
+        if part.region is None:
+            continue
+        first_fast, last_fast, first_slow, last_slow = part.region
+        for slow, fast in pixels_in_beam(plan, panel):
+            inside = first_fast <= fast <= last_fast and first_slow <= slow <= last_slow
+            if inside and (part.mask is None or bool(part.mask[slow, fast])):
+                return True
+    return False
+
+
+def notice_parallel(plan: Plan, experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:
+    """Note a beam along its own polarization, which has no polarization factor by itself."""
+    if not plan.polarized or not plan.kahn or "parallel-polarization" in quirks:
+        return
+    own = plan.oversample_polarization or plan.resolution_limit is not None
+    beams = plan.incident if own else plan.incident[:1]
+    across = torch.linalg.cross(plan.electric_axis.expand_as(beams), beams)
+    if bool((across == 0.0).all(dim=-1).any()):
+        choices.notices.append(notice("parallel-polarization"))
 
 
 def _cuts_a_pixel(plan: Plan, experiment: Experiment) -> bool:

@@ -47,6 +47,9 @@ QUIRKS = (
     Quirk("header-keys", "takes the last place in a header where a key's name appears, also inside a longer one"),
     Quirk("fdump-cache", "reads Fdump.bin from the working folder without -hkl, and writes it with"),
     Quirk(COMMENTS, "takes # in a table, a list of sources or a matrix for a number, or stops there"),
+    Quirk("sphere-cancellation", "loses the digits of -round_xtal at lattice points, and is 0 in the direct beam"),
+    Quirk("parallel-polarization", "takes a beam along the polarization for polarized towards every pixel"),
+    Quirk("rounded-counts", "rounds up quotients as they come, where a whole one may be a last bit above or below"),
     Quirk("flag-matching", "reads some flags as others, or not at all"),
     Quirk("smv-header", "writes other values into the headers of its images"),
 )

@@ -8,10 +8,12 @@ from math import ceil, inf
 import attrs
 
 from openbragg.errors import InputError, UsageError
-from openbragg.model import Crystal, Detector, Experiment, Sampling, Scan
+from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import random_misset
-from openbragg.model.scalars import Scalar, is_tensor, plain, rounded_up
+from openbragg.model.reference_arithmetic import reference_cell_lengths, reference_oversample
+from openbragg.model.scalars import Scalar, is_tensor, plain, whole_above
+from openbragg.orchestrator.counting import Counting
 from openbragg.units import DEGREES
 
 #: Domains of a mosaic crystal when their number is not given, as in the reference.
@@ -23,8 +25,6 @@ _SUBPIXELS_PER_FRINGE = 3.0
 
 #: More subpixels than a default may choose.
 _MOST_SUBPIXELS = 1000
-#: Takes a rounding off a quotient, so that a crystal of exactly 20 cells has 20 and not 21.
-_WHOLE = 1.0 - 1e-12
 #: Orientations (rotation steps times mosaic domains) that are held at once: about a GB while they are drawn.
 _MOST_ORIENTATIONS = 1 << 20
 #: Layers of a sensor: finer than any photon could tell.
@@ -48,12 +48,13 @@ def clock_seed() -> int:
     return int(time.time())
 
 
-def resolve_scan(scan: Scan) -> Scan:
+def resolve_scan(scan: Scan, counting: Counting | None = None) -> Scan:
     """Fill in range, step and number of steps as the reference does.
 
     Nothing given: one step. Only a range: two steps of half of it. Range and step: as many as cover the range. Only a
     number of steps: one degree. A step without a range: two steps.
     """
+    counting = counting or Counting()
     steps, whole, step = scan.steps, scan.range, scan.step
     has_step = step is not None and plain(step) > 0.0
     if steps is None:
@@ -64,7 +65,7 @@ def resolve_scan(scan: Scan) -> Scan:
         if not has_step:
             return Scan(start=scan.start, range=whole, step=whole / 2.0, steps=2)
         assert step is not None
-        steps = rounded_up(plain(whole) / plain(step), "rotation steps")
+        steps = counting.rounded_up(plain(whole) / plain(step), "rotation steps")
         return Scan(start=scan.start, range=whole, step=step, steps=max(1, steps))
     steps = max(1, steps)
     if whole is None:
@@ -74,7 +75,7 @@ def resolve_scan(scan: Scan) -> Scan:
     return Scan(start=scan.start, range=whole, step=whole / steps if step is None else step, steps=steps)
 
 
-def resolve_crystal(crystal: Crystal, beam_size: Scalar, choices: Choices) -> Crystal:
+def resolve_crystal(crystal: Crystal, beam: Beam, choices: Choices, counting: Counting | None = None) -> Crystal:
     """Fill in misset angles, cell counts and mosaic domains.
 
     Raises
@@ -88,7 +89,9 @@ def resolve_crystal(crystal: Crystal, beam_size: Scalar, choices: Choices) -> Cr
         degrees = " ".join(f"{angle * DEGREES:.6g}" for angle in angles)
         choices.made["misset"] = f"{degrees} degrees, random with seed {seed}"
         crystal = attrs.evolve(crystal, misset=angles, misset_seed=seed)
-    crystal = attrs.evolve(crystal, cells=_cell_counts(crystal, beam_size, choices), size=(None, None, None))
+    crystal = attrs.evolve(
+        crystal, cells=_cell_counts(crystal, beam, choices, counting or Counting()), size=(None, None, None)
+    )
     spread = crystal.mosaic_spread
     if spread is None or (not is_tensor(spread) and spread == 0.0):
         if crystal.mosaic_domains is not None and crystal.mosaic_domains > 1:
@@ -177,7 +180,9 @@ def resolve_region(region: Region | None, detector: Detector, choices: Choices) 
     return inside
 
 
-def resolve_sampling(experiment: Experiment, laboratory: Laboratory, choices: Choices) -> Sampling:
+def resolve_sampling(
+    experiment: Experiment, laboratory: Laboratory, choices: Choices, counting: Counting | None = None
+) -> Sampling:
     """Fill in oversampling, region and seed; `experiment` has its crystal resolved."""
     sampling = experiment.sampling
     lengths = experiment.crystal.oriented_vectors().detach().norm(dim=1).tolist()
@@ -186,7 +191,10 @@ def resolve_sampling(experiment: Experiment, laboratory: Laboratory, choices: Ch
     pixel = max(plain(side) for side in laboratory.panels[0].pixel_sides())
     period = abs(plain(experiment.beam.wavelength) * plain(laboratory.distance) / pixel)
     fringes = largest / period if period > 0.0 else inf
-    recommended = max(1, ceil(min(_SUBPIXELS_PER_FRINGE * fringes, _MOST_SUBPIXELS + 1.0)))
+    recommended = max(1, whole_above(min(_SUBPIXELS_PER_FRINGE * fringes, _MOST_SUBPIXELS + 1.0), "subpixels"))
+    if not sampling.oversample and recommended <= _MOST_SUBPIXELS:
+        reference = _reference_oversample(experiment, laboratory)
+        recommended = (counting or Counting()).chosen(recommended, reference, "subpixels a side")
     if recommended > _MOST_SUBPIXELS and not sampling.oversample:
         raise UsageError(
             f"more than {_MOST_SUBPIXELS} subpixels a side would show every fringe of this crystal on this detector; "
@@ -204,11 +212,24 @@ def resolve_sampling(experiment: Experiment, laboratory: Laboratory, choices: Ch
     return attrs.evolve(sampling, oversample=oversample, region=region)
 
 
-def _cell_counts(crystal: Crystal, beam_size: Scalar, choices: Choices) -> tuple[Scalar, Scalar, Scalar]:
+def _reference_oversample(experiment: Experiment, laboratory: Laboratory) -> int | None:
+    """Subpixels a side that the reference chooses; None for a detector that it cannot have."""
+    crystal, wavelength = experiment.crystal, plain(experiment.beam.wavelength)
+    if laboratory.reference is None:
+        return None
+    lengths = reference_cell_lengths(crystal, wavelength)
+    largest = max(length * plain(count) for length, count in zip(lengths, crystal.cells, strict=True))
+    pixel = plain(laboratory.panels[0].panel.pixel_size)
+    quotient = reference_oversample(largest, wavelength, laboratory.reference.distance, pixel)
+    return max(1, ceil(quotient)) if abs(quotient) <= _MOST_SUBPIXELS else None
+
+
+def _cell_counts(crystal: Crystal, beam: Beam, choices: Choices, counting: Counting) -> tuple[Scalar, Scalar, Scalar]:
     """Cells along a, b, c: from the crystal's size where one is given, clipped to the beam across it."""
     sized = any(size is not None for size in crystal.size)
     lengths = crystal.oriented_vectors().detach().norm(dim=1).tolist() if sized else [0.0] * 3
-    limit = plain(beam_size)
+    reference = reference_cell_lengths(crystal, plain(beam.wavelength)) if sized else (1.0, 1.0, 1.0)
+    limit = plain(beam.size)
     counts: list[Scalar] = []
     for axis, (size, count, length) in enumerate(zip(crystal.size, crystal.cells, lengths, strict=True)):
         if size is None or plain(size) <= 0.0:
@@ -218,7 +239,8 @@ def _cell_counts(crystal: Crystal, beam_size: Scalar, choices: Choices) -> tuple
         if axis > 0 and limit < width:
             choices.notices.append(f"the crystal is clipped to the beam of {limit * 1000:g} mm along {'abc'[axis]}")
             width = limit
-        counts.append(max(1, rounded_up(width / length * _WHOLE, "cells")))
+        cells = counting.rounded_up(width / length, f"cells along {'abc'[axis]}", width / reference[axis])
+        counts.append(max(1, cells))
     if sized:
         choices.made["cells"] = " x ".join(f"{plain(count):g}" for count in counts)
     return counts[0], counts[1], counts[2]

@@ -90,6 +90,17 @@ class LatticeShape(Plugin, Protocol):
 
 
 @runtime_checkable
+class ReferenceLatticeShape(LatticeShape, Protocol):
+    """A shape of which the reference program's evaluation loses digits in places; what ``--compat`` may ask for."""
+
+    def as_reference(self, quirks: frozenset[str]) -> LatticeShape:
+        """The shape as the reference evaluates it, as far as these of its quirks go; itself, where none concerns it.
+
+        Its factors may be in float64 whatever the lattice's dtype, where digits in single precision would not tell.
+        """
+
+
+@runtime_checkable
 class BoundedLatticeShape(LatticeShape, Protocol):
     """A shape of which it can be said that it is below something away from lattice points; what ``--cull`` needs."""
 

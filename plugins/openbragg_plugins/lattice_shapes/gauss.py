@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: Squared distance, in the measure of `Lattice.scaled_distance_squared`, at which the amplitude falls to 1/e.
 _WIDTH = 0.63
 
+#: The quirk of the reference that treats terms of no amplitude otherwise than terms of a tiny one.
+_RUNNING_PRODUCT = "running-product"
+
 
 @attrs.frozen
 class Gauss:
@@ -39,12 +42,25 @@ class Gauss:
         exponent = lattice.scaled_distance_squared(Miller(*(step.to(lattice.dtype) for step in offset))) / _WIDTH
         return (count * exp_minus(exponent),)
 
+    def as_reference(self, quirks: frozenset[str]) -> LatticeShape:
+        """See `openbragg.ReferenceLatticeShape.as_reference`: which terms it leaves out hangs on what is 0."""
+        return VanishingGauss() if _RUNNING_PRODUCT in quirks else self
+
     def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
         """See `openbragg.BoundedLatticeShape.bound`."""
         from openbragg import exp_minus
 
         exponent = lattice.least_scaled_distance_squared(distance) / _WIDTH
         return lattice.cells.prod().to(lattice.dtype) * exp_minus(exponent)
+
+
+@attrs.frozen
+class VanishingGauss(Gauss):
+    """The same shape, 0 where double precision has no smaller number, as in the reference."""
+
+    def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.LatticeShape.factors`; one factor, float64 in single precision too."""
+        return (lattice.cells.prod() * (-lattice.scaled_distance_squared(offset) / _WIDTH).exp(),)
 
 
 @hookimpl

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Height of the ellipsoid's peak over the parallelepiped's, as the reference program has it.
 _PEAK = 0.723601254558268
 
+#: The quirk of the reference that keeps its formula near a lattice point.
+_CANCELLATION = "sphere-cancellation"
+
 
 @attrs.frozen
 class Round:
@@ -40,6 +43,10 @@ class Round:
         scale = (math.pi**2 * lattice.fudge).to(lattice.dtype)
         return (_PEAK * na * nb * nc * sphere_transform(scale * square),)
 
+    def as_reference(self, quirks: frozenset[str]) -> LatticeShape:
+        """See `openbragg.ReferenceLatticeShape.as_reference`."""
+        return CancellingRound() if _CANCELLATION in quirks else self
+
     def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
         """See `openbragg.BoundedLatticeShape.bound`: \\|S(x)\\| is at most 1, and 3 sqrt(1 + 1/x^2) / x^2."""
         na, nb, nc = lattice.cells.to(lattice.dtype).unbind(0)
@@ -47,6 +54,28 @@ class Round:
         scale = (math.pi**2 * lattice.fudge).to(lattice.dtype)
         inverse = 1.0 / (scale * ((h * na) ** 2 + (k * nb) ** 2 + (l * nc) ** 2)).clamp(min=1.0)
         return _PEAK * na * nb * nc * (3.0 * inverse * (1.0 + inverse).sqrt()).clamp(max=1.0)
+
+
+@attrs.frozen
+class CancellingRound(Round):
+    """The same shape by 3 (sin x / x - cos x) / x^2 down to the smallest x, as the reference evaluates it.
+
+    The difference loses its digits as x^2 falls; below 1e-8 it is 0, but for x = 0 itself, where the reference puts 1.
+    """
+
+    def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.LatticeShape.factors`; one factor, float64 in single precision too."""
+        na, nb, nc = lattice.cells.unbind(0)
+        h, k, l = offset
+        square = h * h * na * na + k * k * nb * nb + l * l * nc * nc
+        x = math.pi * (square * lattice.fudge).sqrt()
+        apart = x.where(x > 0.0, 1.0)
+        cancelled = 3.0 * (apart.sin() / apart - apart.cos()) / (apart * apart)
+        return (na * nb * nc * _PEAK * cancelled.where(x > 0.0, 1.0),)
+
+    def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.BoundedLatticeShape.bound`: where x^2 is a few units of rounding, up to 3 comes out for 1."""
+        return 4.0 * Round.bound(self, distance, lattice)
 
 
 @hookimpl

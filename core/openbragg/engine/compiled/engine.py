@@ -290,6 +290,8 @@ def _unfit(plan: Plan, panel: PanelPlan) -> str | None:
     """Why a plan's sum is not one that can be compiled; None where it is."""
     if plan.running_product:
         return "running-product goes through the terms one by one"
+    if plan.reference_rays:
+        return "sphere-cancellation hangs on the order of every rounding"
     if _evaluations(plan, panel) > _MOST_EVALUATIONS:
         return "a pixel has too many subpixels, layers and sources to be taken apart"
     return None
