@@ -541,11 +541,11 @@ def test_a_flag_is_never_cut_short_or_run_together_with_its_value() -> None:
 def test_a_source_file_gives_rows_with_blanks_for_what_is_missing(tmp_path: Path) -> None:
     file = tmp_path / "sources.txt"
     file.write_text("-10 0 0.001 2 1.1e-10\r\n\n-10,0.003;0\n-9 0 0 0.5\n")
-    assert experiment("-sourcefile", file).beam.sources == [
+    assert experiment("-sourcefile", file).beam.sources == (
         (-10.0, 0.0, 0.001, 2.0, 1.1e-10),
         (-10.0, 0.003, 0.0, None, None),
         (-9.0, 0.0, 0.0, 0.5, None),
-    ]
+    )
     assert experiment().beam.sources is None
 
 
@@ -759,7 +759,7 @@ def test_other_unknown_flags_and_numbers_of_cells_stay_errors(words: str) -> Non
         ("-floatfile a.bin -nonoise", "image.pgm, intimage.img"),
         ("-floatfile a.bin -nonoise -nopgm", "intimage.img"),
         ("-floatfile a.bin -nonoise -nopgm -intfile a.img", ""),
-        ("-noisefile a.img", "floatimage.bin, image.pgm, intimage.img"),
+        ("-noisefile a.img", "image.pgm, floatimage.bin, intimage.img"),
         ("-pngfile a.png", ""),
         ("", ""),
     ],
