@@ -16,7 +16,7 @@ import click
 
 from openbragg.cli.compose import FlagOption, Section
 from openbragg.cli.defaults import default_of, typed
-from openbragg.cli.reference_flags import BEGINNINGS
+from openbragg.cli.reference_flags import BEGINNINGS, MEANT
 from openbragg.cli.registry import load_registry, simulation_sections
 from openbragg.orchestrator.registry import kebab
 
@@ -98,14 +98,14 @@ REFERENCE: dict[str, Reference] = {
     "-hdivstep": Reference("", f"{_USAGE} a number of sources; it is an angle."),
     "-vdivstep": Reference("", f"{_USAGE} a number of sources; it is an angle."),
     "-divsteps": Reference(None, "Here 65536 sources at most, wavelengths included."),
-    "-hdivsteps": Reference(),
-    "-vdivsteps": Reference(),
+    "-hdivsteps": Reference(None, "Quirk {rounded-counts}: where -hdivrange and -hdivstep decide."),
+    "-vdivsteps": Reference(None, "Quirk {rounded-counts}: where -vdivrange and -vdivstep decide."),
     "-round_div": Reference(),
     "-square_div": Reference(),
     "-dispersion": Reference("0"),
     "-dispsteps": Reference(),
     "-sourcefile": Reference("", "Quirks {source-weights}, {comments-refused}."),
-    "-polar": Reference("0", f"{_USAGE} 1 by default."),
+    "-polar": Reference("0", f"Quirk {{parallel-polarization}}. {_USAGE} 1 by default."),
     "-nopolar": Reference(None, "A later -polar takes it back, in both."),
     "-cell": Reference("", "Quirk {oblique-cell}. Impossible angles are an error here."),
     "-mat": Reference("", "Quirk {comments-refused}. A file that is missing or singular is an error here."),
@@ -121,7 +121,7 @@ REFERENCE: dict[str, Reference] = {
     "-Na": Reference("1"),
     "-Nb": Reference("1"),
     "-Nc": Reference("1"),
-    "-xtalsize": Reference("", "Replaces -N wherever it stands, in both."),
+    "-xtalsize": Reference("", "Quirk {rounded-counts}. Replaces -N wherever it stands, in both."),
     "-xtal_x": Reference(""),
     "-xtal_y": Reference("", "Clipped to -beamsize, in both; here with a notice."),
     "-xtal_z": Reference("", "Clipped to -beamsize, in both; here with a notice."),
@@ -133,8 +133,8 @@ REFERENCE: dict[str, Reference] = {
     "-phi": Reference("0", "Quirk {phi-carryover} in a scan through 0."),
     "-osc": Reference(""),
     "-phistep": Reference("", "With -phisteps and without -osc it makes two steps, in both."),
-    "-phisteps": Reference(),
-    "-oversample": Reference(None, "More than 1000 are never chosen by default here."),
+    "-phisteps": Reference(None, "Quirk {rounded-counts}: where -osc and -phistep decide."),
+    "-oversample": Reference(None, "Quirk {rounded-counts}. More than 1000 are never chosen by default here."),
     "-oversample_thick": Reference(None, "Quirk {running-product}."),
     "-oversample_polar": Reference(None, "Quirk {running-product}."),
     "-oversample_omega": Reference(None, "Quirk {running-product}."),
@@ -181,7 +181,7 @@ REFERENCE: dict[str, Reference] = {
     "-nointerpolate": Reference(),
     "-dump": Reference("Fdump.bin", "Quirk {fdump-cache}."),
     "-gauss_xtal": Reference(None, _SHAPE),
-    "-round_xtal": Reference(None, _SHAPE),
+    "-round_xtal": Reference(None, f"Quirk {{sphere-cancellation}}. {_SHAPE}"),
     "-square_xtal": Reference(None, f"{_SHAPE} The default there too."),
     "-tophat_spots": Reference(None, _SHAPE),
     "-nonoise": Reference(None, "A later -noisefile takes it back, in both."),
@@ -234,8 +234,8 @@ def page() -> str:
 
 
 def is_the_reference_s(spelling: str) -> bool:
-    """Whether the reference program knows a spelling as a flag."""
-    return spelling in WHOLE_WORDS or any(spelling.startswith(beginning) for beginning in BEGINNINGS)
+    """Whether the reference program knows a spelling as a flag, or has it in its examples."""
+    return spelling in WHOLE_WORDS or spelling in MEANT or any(spelling.startswith(beginning) for beginning in BEGINNINGS)
 
 
 def _section(section: Section) -> str:
