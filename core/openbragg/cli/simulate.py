@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,10 @@ def command(registry: Registry) -> click.Command:
 
     def run() -> None:
         context = click.get_current_context()
-        simulate(registry, given(context), read_as(context), provenance(context))
+        with outputs.together():
+            simulate(registry, given(context), read_as(context), provenance(context))
+            # A run of which nobody can read the report has failed, too.
+            sys.stdout.flush()
 
     return ReplayingCommand(
         "simulate",

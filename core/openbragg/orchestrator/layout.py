@@ -13,6 +13,7 @@ from openbragg.model import Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
 from openbragg.model.sensor import resolve_sensor
+from openbragg.orchestrator.answers import check_plan
 from openbragg.orchestrator.backgrounds import Backgrounds
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.frame import Shown, shown_parts, visible_pixels
@@ -152,6 +153,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         tables=tables,
     )
     refuse_too_many_terms(plan.terms_per_pixel())
+    check_plan(plan)
     notice_water(plan, resolved, quirks, choices)
     carried = Choices()
     notice_carryover(resolved, quirks, carried)

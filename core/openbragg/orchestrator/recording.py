@@ -15,7 +15,7 @@ from openbragg.orchestrator.files import fingerprint, state
 from openbragg.orchestrator.inputs import describe, exists
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.machine import this_machine
-from openbragg.orchestrator.outputs import Output, write_file
+from openbragg.orchestrator.outputs import Output, place_of, write_file
 from openbragg.orchestrator.record import (
     FORMAT,
     SCHEMA,
@@ -295,7 +295,7 @@ def _unnamed_inputs(plugins: list[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _written(output: Output) -> OutputFile:
-    sha256, size = fingerprint(output.path)
+    sha256, size = fingerprint(place_of(output.path))
     return OutputFile(
         flag=output.flag or None,
         path=str(output.path),
