@@ -1,8 +1,8 @@
 """Command lines of ``openbragg simulate`` by topics, as people put them together, and what must hold of each.
 
-``python tests/random_command_lines.py --number 3000 --seed 1`` runs so many, and prints those that break a promise: a run
-ends with the status 0, 1 or 2 and no traceback; one that is refused says so in one line and leaves its folder as it was;
-one that succeeds has written what it says, and its record repeats it to the last byte.
+``python tests/random_command_lines.py --number 3000 --seed 1`` runs so many, and prints those that break a promise: a
+run ends with the status 0, 1 or 2 and no traceback; one that is refused says so in one line and leaves its folder as it
+was; one that succeeds has written what it says, and its record repeats it to the last byte.
 
 Flags are those of the composed command, sorted into topics by the class that declares them. A line takes some of the
 topics, of each a few flags that belong together, and values around those that people use; some of its words then go
@@ -16,6 +16,7 @@ import contextlib
 import multiprocessing
 import os
 import random
+import re
 import shlex
 import shutil
 import signal
@@ -148,6 +149,8 @@ _WORDS = {
     "-tiff_bits": ("16", "32", "8"),
     "-detector": ("pilatus-100k", "eiger-500k", "nosuch"),
 }
+#: What is said of a plugin that fails.
+_OWN_FAULT = re.compile(r"openbragg: error: the .* \(openbragg[\w.]*\): \w+\(\): ")
 _AXES = ("1 0 0", "0 1 0", "0 0 1", "-1 0 0", "0 0 -1", "0.6 0.8 0", "0 -0.8 0.6", "0 0 0")
 
 
@@ -488,6 +491,8 @@ def _broken(words: list[str], above: Path) -> tuple[str, str]:
             return f"ends with {ending}", ending
         if not lines or not lines[-1].startswith("openbragg: error: "):
             return "does not say why it is refused", ending
+        if _OWN_FAULT.match(lines[-1]):
+            return f"ends in a fault of a plugin that comes with the program: {lines[-1][18:]}", ending
         return (f"is refused ({lines[-1][18:]}) and leaves {', '.join(changed)}" if changed else ""), ending
     wrote = [line[16:].rpartition(" (")[0] for line in finished.out.splitlines() if line.startswith("wrote ")]
     missing = [name for name in wrote if " ... " not in name and not Path(name).exists()]

@@ -158,10 +158,10 @@ def _run(words: list[str], blocked: list[str], debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
-        text = _explained(error)
-        if text is None:
+        explained = _explained(error)
+        if explained is None:
             raise
-        _complain(text)
+        _complain(explained)
         return 1
     return 0
 

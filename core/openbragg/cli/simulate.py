@@ -13,7 +13,7 @@ from openbragg.cli.compose import given, read_as
 from openbragg.cli.progress import progress_bar
 from openbragg.cli.reference_flags import BEGINNINGS, Given
 from openbragg.cli.registry import simulation_sections
-from openbragg.cli.replay import Replay, ReplayingCommand, provenance
+from openbragg.cli.replay import Replay, ReplayingCommand, provenance, refuse_strange
 from openbragg.cli.report import report as print_report
 from openbragg.cli.report import said_once
 from openbragg.cli.selection import images_to_write
@@ -34,8 +34,9 @@ def command(registry: Registry) -> click.Command:
 
     def run() -> None:
         context = click.get_current_context()
-        with outputs.together():
-            simulate(registry, given(context), read_as(context), provenance(context))
+        recorded = provenance(context)
+        with outputs.together(recorded[1].refuse_strange if recorded[1] is not None else None):
+            simulate(registry, given(context), read_as(context), recorded)
             # A run of which nobody can read the report has failed, too.
             sys.stdout.flush()
 
@@ -72,6 +73,7 @@ def simulate(
     refuse_unsayable(line.selected.truths, line.experiment)
     truths = outputs.requested(line.selected.truths)
     outputs.check([*wanted, *truths, *timings])
+    refuse_strange([*wanted, *truths, *timings], replay)
 
     simulation = line.simulation()
     from openbragg.orchestrator.job import prepare_job

@@ -15,7 +15,6 @@ import torch
 from openbragg.engine.pixels import Region
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.trace import trace_pixel
-from openbragg.errors import PluginError
 from openbragg.model.geometry import Laboratory
 from openbragg.orchestrator.blame import wrong_answer
 from openbragg.roles import GroupedStructureFactors, Miller
@@ -163,9 +162,6 @@ def _vectors(laboratory: Laboratory) -> Iterator[tuple[str, Any]]:
 def _refuse(hook: str, plugin: Any, method: str, reason: str | None) -> None:
     if reason is not None:
         raise wrong_answer(hook, plugin, method, reason)
-
-
-
 
 
 def _kind(value: Any) -> str:

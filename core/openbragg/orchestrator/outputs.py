@@ -89,10 +89,15 @@ def check(outputs: Iterable[Output]) -> None:
         seen.add(place)
 
 
+#: Refuses files that are not to be written, by an error.
+Guard = Callable[[Path], None]
+
+
 class Together:
     """Files that appear under their names together, or not at all; see `together`."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard | None = None) -> None:
+        self.guard = guard
         self._made: dict[Path, tuple[Path, int]] = {}
         self._folders: list[Path] = []
 
@@ -140,15 +145,16 @@ _TOGETHER: ContextVar[Together | None] = ContextVar("together", default=None)
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def together(guard: Guard | None = None) -> Iterator[None]:
     """All files that are written within appear at its end, or at `appear`; none when something is raised before.
 
-    Pipes, devices and standard output are written as ever. Within another one it does nothing.
+    Each is shown to the guard first. Pipes, devices and standard output are written as ever. Within another one it does
+    nothing.
     """
     if _TOGETHER.get() is not None:
         yield
         return
-    files = Together()
+    files = Together(guard)
     token = _TOGETHER.set(files)
     try:
         yield
@@ -200,7 +206,10 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
     InputError
         When the system refuses; an existing file is untouched then.
     """
+    files = _TOGETHER.get()
     try:
+        if files is not None and files.guard is not None:
+            files.guard(path)
         if is_special(path):
             with path.open("wb") as stream:
                 write(stream)
@@ -213,7 +222,6 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
             with os.fdopen(handle, "w+b") as stream:
                 write(stream)
             mode = path.stat().st_mode & 0o777 if path.exists() else _NEW_FILE & ~_mask()
-            files = _TOGETHER.get()
             if files is not None:
                 files.add(path, Path(temporary), mode)
                 return

@@ -18,6 +18,7 @@ from openbragg.orchestrator.files import fingerprint
 from openbragg.orchestrator.ledger import Made
 from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.recording import Recording, Repeated, inputs_of, prepare_recording
+from openbragg.orchestrator.reflections import kept_table
 from openbragg.orchestrator.rendering import Progress, refuse_impossible, refuse_turned_away
 from openbragg.orchestrator.renders import Renders, roles_of
 from openbragg.orchestrator.resolve import clock_seed
@@ -184,7 +185,8 @@ def prepare_series(
     recording = prepare_recording(registry, simulation, [*wanted, *truths], record, replay, images, tracers)
     others = [*truths, *(recording.outputs() if recording is not None else ())]
     outputs.check([*(file for each in each_wanted for file in each.checked()), *others])
-    read = inputs_of(simulation)
+    kept = kept_table(simulation.structure_factors)
+    read = [(flag, name) for flag, name in inputs_of(simulation) if Path(name) != kept]
     simulation = _with_seeds(simulation, [] if restart else each_wanted)
     settings = _settings(registry, simulation, read)
     files = tuple(
