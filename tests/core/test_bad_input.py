@@ -693,7 +693,7 @@ def test_a_trace_and_an_image_in_one_file_are_refused(refuse: Refuse) -> None:
 def test_a_trace_that_cannot_be_is_refused_before_the_work_begins(
     refuse: Refuse, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
-    monkeypatch.setattr("openbragg.orchestrator.simulate.render_panel", None)
+    monkeypatch.setattr("openbragg.orchestrator.rendering.render_panel", None)
     assert len(refuse("-trace_pixel", 0, 0, *words.split())) < 250
 
 

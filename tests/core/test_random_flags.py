@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-import openbragg.orchestrator.simulate
+import openbragg.orchestrator.rendering
 from command_line import Finished, run, simulate_command
 from command_lines import Theme, all_options, command_lines, furnish, themes
 from openbragg.cli.compose import Flag, assignments_of
@@ -52,7 +52,7 @@ class LaboriousError(Exception):
 @contextmanager
 def little_work() -> Iterator[None]:
     """Give up before a long sum; all that comes before it has happened."""
-    render_panel = openbragg.orchestrator.simulate.render_panel
+    render_panel = openbragg.orchestrator.rendering.render_panel
 
     def render_few(plan: Any, panel: Any, **options: Any) -> Any:
         slow, fast = panel.pixels
@@ -60,7 +60,7 @@ def little_work() -> Iterator[None]:
             raise LaboriousError
         return render_panel(plan, panel, **options)
 
-    with mock.patch.object(openbragg.orchestrator.simulate, "render_panel", render_few):
+    with mock.patch.object(openbragg.orchestrator.rendering, "render_panel", render_few):
         yield
 
 

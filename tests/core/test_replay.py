@@ -223,3 +223,45 @@ def test_notices_of_a_repeat_are_recorded() -> None:
     rewrite(lambda record: record["machine"].update(torch="1.0"))
     finished = done("--from", "run.json", "--record", "second.json")
     assert json.loads(Path("second.json").read_text())["notices"] == notices(finished) != []
+
+
+def test_a_strangers_record_writes_no_file_out_of_the_folder_nor_over_others(inputs: Path) -> None:
+    outside = inputs.parent / "victim"
+    outside.write_text("precious")
+    Path("mine").write_text("precious")
+    Path("link").symlink_to(outside)
+    recorded(*SMALL, "-floatfile", "a.bin")
+    for name, why in {
+        str(outside): "leaves the current folder",
+        "../victim": "leaves the current folder",
+        "link": "leaves the current folder",
+        "/dev/null": "leaves the current folder",
+        ".profile": "is hidden",
+        "mine": "is there, and is not what that run wrote",
+    }.items():
+        for flag in ("-floatfile", "-dump", "-trace_log"):
+            words = [*SMALL, "-hkl", "a.hkl", flag, name, *(["-trace_pixel", "0", "0"] if flag == "-trace_log" else [])]
+            rewrite(lambda record, words=words: record.update(arguments=words))
+            line = refused("--from", "run.json", *(["-floatfile", "b.bin"] if flag != "-floatfile" else []))
+            assert line.startswith(f"run.json: the file {name} {why}") and "--write-anywhere" in line
+    assert outside.read_text() == Path("mine").read_text() == "precious"
+
+
+def test_a_name_that_the_user_says_may_be_anywhere_and_so_may_all_on_request(inputs: Path) -> None:
+    outside = inputs.parent / "other.bin"
+    recorded(*SMALL, "-floatfile", "a.bin")
+    done("--from", "run.json", "-floatfile", outside)
+    assert outside.read_bytes() == Path("a.bin").read_bytes()
+    outside.write_text("precious")
+    rewrite(lambda record: record.update(arguments=[*SMALL, "-floatfile", str(outside)]))
+    done("--from", "run.json", "--write-anywhere")
+    assert outside.read_bytes() == Path("a.bin").read_bytes()
+    assert refused(*SMALL, "--write-anywhere", status=2) == "-write_anywhere: expected with -from"
+
+
+def test_a_strangers_series_writes_no_image_over_others() -> None:
+    recorded(*SMALL, "-floatfile", "a.bin")
+    Path("mine_0002.bin").write_text("precious")
+    words = [*SMALL, "-images", "2", "-osc", "0", "-restart", "-floatfile", "mine.bin"]
+    rewrite(lambda record: record.update(arguments=words))
+    assert "mine_0002.bin is there" in refused("--from", "run.json")

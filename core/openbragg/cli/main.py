@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import click
@@ -26,6 +29,8 @@ _DEBUG_FLAG = "--debug"
 _BLOCK_FLAG = "--no-plugin"
 #: In the message with which torch says, as a RuntimeError, that memory ran out.
 _TORCH_OUT_OF_MEMORY = "memory"
+#: Why standard output may take no more.
+_CANNOT_PRINT = {errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT}
 
 
 class _Commands(click.Group):
@@ -110,12 +115,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The name of a file need not consist of letters.
         sys.stdout.reconfigure(errors="backslashreplace")
     debug, blocked, rest = take_global_flags(words)
-    status = _run(rest or ["--help"], blocked, debug)
+    status = _printed(_run(rest or ["--help"], blocked, debug))
     if arguments is None:
         # The process ends here, and Python would look through all that is left for garbage, several times, and take it
         # apart piece by piece: with torch that is half a second.
         gc.freeze()
         sys.exit(status)
+    return status
+
+
+def _printed(status: int) -> int:
+    """The exit status when all that was said is printed; what cannot be is given up, for Python would try again."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        with open(os.devnull, "wb") as nowhere, suppress(OSError, ValueError):  # noqa: PTH123
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if status == 0 and not isinstance(error, BrokenPipeError):
+            _complain(f"cannot write to standard output: {error.strerror or error}")
+        return status or 1
     return status
 
 
@@ -137,12 +155,27 @@ def _run(words: list[str], blocked: list[str], debug: bool) -> int:
         return 130
     except BrokenPipeError:
         return 1
-    except (MemoryError, RuntimeError) as error:
-        if debug or not (isinstance(error, MemoryError) or _TORCH_OUT_OF_MEMORY in str(error)):
+    except Exception as error:
+        if debug:
             raise
-        _complain("not enough memory for this run")
+        explained = _explained(error)
+        if explained is None:
+            raise
+        _complain(explained)
         return 1
     return 0
+
+
+def _explained(error: Exception) -> str | None:
+    """The line for an error that is none of the program's own; None for a fault in the program."""
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _TORCH_OUT_OF_MEMORY in str(error)):
+        return "not enough memory for this run"
+    if isinstance(error, OSError) and error.filename is None and error.errno in _CANNOT_PRINT:
+        return f"cannot write to standard output: {error.strerror}"
+    from openbragg.orchestrator.blame import blamed
+
+    line = blamed(error)
+    return None if line is None else f"{line}; --debug shows where"
 
 
 def _context(words: list[str], blocked: list[str]) -> click.Context:

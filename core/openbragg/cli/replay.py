@@ -11,8 +11,10 @@ import click
 
 from openbragg.cli.compose import FlagOption, ModelCommand, Section, assignments_of, construct, given, set_given
 from openbragg.cli.selection import Given, overrule
-from openbragg.cli.settings import Output, Provenance
-from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError
+from openbragg.cli.settings import Output, Provenance, Timing
+from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError, shown
+from openbragg.orchestrator.files import fingerprint
+from openbragg.orchestrator.outputs import Output as Written
 from openbragg.roles import Registry
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ class Replay:
         Inputs that no flag names, for they are defaults.
     changed
         Whether flags around the record change more than the names of outputs.
+    own
+        Names that the flags around the record say.
+    anywhere
+        Whether the record may name files out of the current folder, and over files of others.
     """
 
     file: Path
@@ -46,6 +52,41 @@ class Replay:
     flags: Given
     unnamed: tuple[InputFile, ...]
     changed: bool
+    own: frozenset[Path]
+    anywhere: bool
+
+    def refuse_strange(self, path: Path) -> None:
+        """Refuse to write a file where only the record says so: anybody may have written that.
+
+        Raises
+        ------
+        InputError
+            For a file out of the current folder, a hidden one, and one that is there and is not the recorded run's.
+        """
+        if self.anywhere or path in self.own:
+            return
+        here, place = Path.cwd().resolve(), path.resolve()
+        reason = ""
+        if not place.is_relative_to(here):
+            reason = "leaves the current folder"
+        elif any(part.startswith(".") for part in place.relative_to(here).parts):
+            reason = "is hidden"
+        elif self._is_named(path) and path.is_file() and fingerprint(path)[0] not in self._written(path):
+            reason = "is there, and is not what that run wrote"
+        if reason:
+            raise InputError(
+                f"{self.file}: the file {shown(str(path))} {reason}; name another one after --from, or "
+                "--write-anywhere to write it all the same"
+            )
+
+    def _is_named(self, path: Path) -> bool:
+        """Whether the record's flags name a file, itself or as an image of a series."""
+        named = [Path(value) for _, values in self.flags for value in values]
+        return path in named or any(_is_image_of(path, name) for name in named if name.name)
+
+    def _written(self, path: Path) -> set[str | None]:
+        """Hashes of what the recorded run wrote to a file."""
+        return {output.sha256 for output in self.record.outputs if Path(output.path) == path}
 
     def notices(self) -> list[str]:
         """What is to be said of the inputs."""
@@ -88,8 +129,9 @@ class ReplayingCommand(ModelCommand):
         if len(places) > 1:
             raise UsageError("-from: expected one record, got two")
         settings: Provenance = construct(Provenance, assignments_of(words))
-        if settings.repeat is None and settings.force:
-            raise UsageError("-force: expected with -from")
+        for given_alone, flag in ((settings.force, "-force"), (settings.anywhere, "-write_anywhere")):
+            if settings.repeat is None and given_alone:
+                raise UsageError(f"{flag}: expected with -from")
         first = places[0] if places else len(words)
         before, after = (
             [(option, values) for option, values in part if not _is_provenance(option)]
@@ -97,23 +139,26 @@ class ReplayingCommand(ModelCommand):
         )
         replay = None
         if settings.repeat is not None:
-            replay = self._replay(Path(settings.repeat), before, after, settings.force)
+            replay = self._replay(settings, before, after)
             before = self._overruled(self._overruled(before, replay.flags), after)
         set_given(ctx, [*before, *(replay.flags if replay is not None else ()), *after])
         ctx.meta[_PROVENANCE] = (settings, replay)
         return rest
 
-    def _replay(self, file: Path, before: Given, after: Given, force: bool) -> Replay:
+    def _replay(self, settings: Provenance, before: Given, after: Given) -> Replay:
         from openbragg.orchestrator.inputs import Finder
         from openbragg.orchestrator.record import read_record
 
+        assert settings.repeat is not None
+        file = Path(settings.repeat)
         record = read_record(file)
         if not record.arguments:
             raise InputError(f"{file}: no flags say what was simulated; openbragg.load_run repeats it in Python")
         flags = self._recorded_flags(file, record)
         named = {(option.opts[0], value) for option, values in flags for value in values}
-        flags = self._overruled(flags, after)
-        finder = Finder(file=file, folder=record.folder, force=force)
+        # How long the recorded run took is no part of it.
+        flags = [pair for pair in self._overruled(flags, after) if not _is_timing(pair[0])]
+        finder = Finder(file=file, folder=record.folder, force=settings.force)
         return Replay(
             file=file,
             record=record,
@@ -121,6 +166,12 @@ class ReplayingCommand(ModelCommand):
             flags=[(option, _found(option, values, record, finder)) for option, values in flags],
             unnamed=tuple(file for file in record.inputs if (file.flag, file.path) not in named),
             changed=not all(_changes_nothing(option) for option, _ in (*before, *after)),
+            own=frozenset(
+                Path(name)
+                for name in (settings.record, *(value for _, values in (*before, *after) for value in values))
+                if name is not None
+            ),
+            anywhere=settings.anywhere,
         )
 
     def _overruled(self, earlier: Given, later: Given) -> Given:
@@ -166,8 +217,33 @@ def provenance(ctx: click.Context) -> tuple[Provenance, Replay | None]:
     return settings, replay
 
 
+def refuse_strange(wanted: Iterable[Written], replay: Replay | None) -> None:
+    """Refuse, before the work begins, what a repeated run is to write only because its record says so.
+
+    Raises
+    ------
+    InputError
+        See `Replay.refuse_strange`.
+    """
+    if replay is not None:
+        for output in wanted:
+            if not output.stdout:
+                replay.refuse_strange(output.path)
+
+
 def _is_provenance(option: click.Option, field: str | None = None) -> bool:
     return isinstance(option, FlagOption) and option.flag.owner is Provenance and field in (None, option.flag.field)
+
+
+def _is_image_of(path: Path, name: Path) -> bool:
+    """Whether a file may be one of a series of this name: with its digits in the place of #, or by the same stem."""
+    if path.parent != name.parent or path.suffix == ".jsonl":
+        return False
+    return path.name.startswith(name.stem.partition("#")[0].removesuffix("_master"))
+
+
+def _is_timing(option: click.Option) -> bool:
+    return isinstance(option, FlagOption) and option.flag.owner is Timing
 
 
 def _changes_nothing(option: click.Option) -> bool:

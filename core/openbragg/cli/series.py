@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from openbragg.cli.command_line import CommandLine
 from openbragg.cli.compose import assignments_of
 from openbragg.cli.progress import progress_bar
-from openbragg.cli.replay import Replay
+from openbragg.cli.replay import Replay, refuse_strange
 from openbragg.cli.report import Said, report_series
 from openbragg.cli.selection import images_to_write
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
@@ -38,7 +38,9 @@ def simulate_series(registry: Registry, line: CommandLine, recorded: tuple[Prove
         noise = line.selected.roles["noise_models"]
         raise UsageError(f"nothing to write: the noise model is {noise.name}, and no flag names a file of photons")
     truths = outputs.requested(line.selected.truths)
-    outputs.check([*(file for each in wanted for file in SeriesOutput(each, choice.images).checked()), *truths])
+    each_wanted = [SeriesOutput(each, choice.images) for each in wanted]
+    outputs.check([*(file for each in each_wanted for file in each.checked()), *truths])
+    refuse_strange([*(file for each in each_wanted for file in each.outputs()), *truths], replay)
 
     said = Said()
     simulation = line.simulation(said.say_at_once)

@@ -117,6 +117,13 @@ class Provenance:
     force: bool = option(
         "-force", default=False, type=bool, help="Repeat the run even if an input is not the file it was."
     )
+    anywhere: bool = option(
+        "-write_anywhere",
+        default=False,
+        type=bool,
+        help="Write the files of a repeated run wherever its record names them, out of the current folder and over "
+        "files of others.",
+    )
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from openbragg.cli.compose import given, read_as
 from openbragg.cli.progress import progress_bar
 from openbragg.cli.reference_flags import BEGINNINGS, Given
 from openbragg.cli.registry import simulation_sections
-from openbragg.cli.replay import Replay, ReplayingCommand, provenance
+from openbragg.cli.replay import Replay, ReplayingCommand, provenance, refuse_strange
 from openbragg.cli.report import Said
 from openbragg.cli.report import report as print_report
 from openbragg.cli.selection import defaults_left_out, images_to_write
@@ -33,7 +34,11 @@ def command(registry: Registry) -> click.Command:
 
     def run() -> None:
         context = click.get_current_context()
-        simulate(registry, given(context), read_as(context), provenance(context))
+        recorded = provenance(context)
+        with outputs.together(recorded[1].refuse_strange if recorded[1] is not None else None):
+            simulate(registry, given(context), read_as(context), recorded)
+            # A run of which nobody can read the report has failed, too.
+            sys.stdout.flush()
 
     return ReplayingCommand(
         "simulate",
@@ -68,6 +73,7 @@ def simulate(
     refuse_unsayable(line.selected.truths, line.experiment)
     truths = outputs.requested(line.selected.truths)
     outputs.check([*wanted, *truths, *timings])
+    refuse_strange([*wanted, *truths, *timings], replay)
 
     said = Said()
     simulation = line.simulation(said.say_at_once)

@@ -11,6 +11,7 @@ from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.model import Experiment
 from openbragg.model.vectors import scalar
+from openbragg.orchestrator.answers import check_background
 from openbragg.orchestrator.frame import Shown, shown_parts
 from openbragg.roles import Background
 
@@ -66,7 +67,9 @@ class Backgrounds:
             rays = rays_of(plan, panel, slow, fast, area)
             photons = torch.zeros_like(slow)
             for plugin, tables in zip(self.plugins, self._tables, strict=True):
-                photons = photons + plugin.photons(rays, tables)
+                more = plugin.photons(rays, tables)
+                check_background(plugin, more, len(slow))
+                photons = photons + more
             parts.append(photons)
         return pixels.image(torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64, device=plan.device))
 

@@ -9,6 +9,7 @@ from typing import Any
 from openbragg.errors import UsageError
 from openbragg.model import Scan
 from openbragg.orchestrator.destinations import destinations
+from openbragg.orchestrator.outputs import together
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.rendering import Progress
 from openbragg.orchestrator.renders import Renders
@@ -109,18 +110,19 @@ class ImageSeries:
         simulation, registry = self.simulation, default_registry()
         wanted = destinations(registry, simulation.noise, files, several(truth), settings)
         said: list[str] = []
-        job = prepare_series(
-            registry,
-            simulation,
-            self.images,
-            wanted.images,
-            wanted.truths,
-            restart=restart,
-            record=None if record is None else Path(record),
-            notices=said,
-            tracers=installed_tracers(registry),
-        )
-        job.write(said.extend, progress)
+        with together():
+            job = prepare_series(
+                registry,
+                simulation,
+                self.images,
+                wanted.images,
+                wanted.truths,
+                restart=restart,
+                record=None if record is None else Path(record),
+                notices=said,
+                tracers=installed_tracers(registry),
+            )
+            job.write(said.extend, progress)
         said.extend(job.record(list(dict.fromkeys(said))))
         return tuple(dict.fromkeys(said))
 

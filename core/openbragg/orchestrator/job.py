@@ -12,7 +12,7 @@ from openbragg.orchestrator import outputs
 from openbragg.orchestrator.destinations import refuse_unsayable
 from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.recording import Recording, Repeated, prepare_recording
-from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible
+from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, refuse_turned_away
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.stopwatch import Stopwatch
 from openbragg.orchestrator.truth import check_truth, make_truth, prepared, unsaid_truths, write_truth
@@ -46,6 +46,7 @@ class Job:
         """Render the image, and refuse one that cannot be, or of which a truth cannot be told."""
         layout = self.simulation.layout()
         check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
+        refuse_turned_away(layout, self.simulation.convention)
         rendering = self.simulation.rendering(progress, stopwatch)
         refuse_impossible(rendering)
         rendering.choices.notices.extend(unsaid_truths(layout, self.truths))

@@ -13,6 +13,7 @@ from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
 from openbragg.model.sensor import resolve_sensor
+from openbragg.orchestrator.answers import check_plan
 from openbragg.orchestrator.backgrounds import Backgrounds
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.counting import Counting, counting
@@ -159,6 +160,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         tables=tables,
     )
     refuse_too_many_terms(plan.terms_per_pixel())
+    check_plan(plan)
     plan = with_reference_shape(plan, resolved, laboratory, quirks, choices)
     notice_water(plan, resolved, quirks, choices)
     notice_parallel(plan, resolved, quirks, choices)

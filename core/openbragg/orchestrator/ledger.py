@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from openbragg.errors import InputError, quoted
-from openbragg.orchestrator.outputs import write_text
+from openbragg.orchestrator.outputs import place_of, write_text
 from openbragg.orchestrator.strict_json import parse_json
 from openbragg.orchestrator.textfile import read_content
 
@@ -90,7 +90,7 @@ class Ledger:
 
     def _append(self, line: dict[str, Any]) -> None:
         try:
-            with self.path.open("a", encoding="ascii") as stream:
+            with place_of(self.path).open("a", encoding="ascii") as stream:
                 stream.write(json.dumps(line) + "\n")
         except OSError as error:
             raise InputError(f"cannot write {self.path}: {error.strerror or error}") from None

@@ -6,7 +6,9 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -87,8 +89,115 @@ def check(outputs: Iterable[Output]) -> None:
         seen.add(place)
 
 
+#: Refuses files that are not to be written, by an error.
+Guard = Callable[[Path], None]
+
+
+class Together:
+    """Files that appear under their names together, or not at all; see `together`."""
+
+    def __init__(self, guard: Guard | None = None) -> None:
+        self.guard = guard
+        self._made: dict[Path, tuple[Path, int]] = {}
+        self._folders: list[Path] = []
+
+    def add(self, path: Path, temporary: Path, mode: int) -> None:
+        """Take a complete file under a temporary name, which is to be `path` with these permissions."""
+        former = self._made.pop(path, None)
+        if former is not None:
+            former[0].unlink(missing_ok=True)
+        self._made[path] = temporary, mode
+
+    def add_folder(self, path: Path) -> None:
+        """Take a folder that was made for files."""
+        self._folders.append(path)
+
+    def place(self, path: Path) -> Path:
+        """Where a file is now."""
+        made = self._made.get(path)
+        return path if made is None else made[0]
+
+    def appear(self) -> None:
+        """Give all files their names."""
+        self._folders.clear()
+        while self._made:
+            path = next(iter(self._made))
+            temporary, mode = self._made[path]
+            try:
+                temporary.chmod(mode)
+                temporary.replace(path)
+            except OSError as error:
+                raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+            del self._made[path]
+
+    def withdraw(self) -> None:
+        """Leave nothing of them."""
+        for temporary, _ in self._made.values():
+            temporary.unlink(missing_ok=True)
+        self._made.clear()
+        for folder in reversed(self._folders):
+            with suppress(OSError):
+                folder.rmdir()
+        self._folders.clear()
+
+
+_TOGETHER: ContextVar[Together | None] = ContextVar("together", default=None)
+
+
+@contextmanager
+def together(guard: Guard | None = None) -> Iterator[None]:
+    """All files that are written within appear at its end, or at `appear`; none when something is raised before.
+
+    Each is shown to the guard first. Pipes, devices and standard output are written as ever. Within another one it does
+    nothing.
+    """
+    if _TOGETHER.get() is not None:
+        yield
+        return
+    files = Together(guard)
+    token = _TOGETHER.set(files)
+    try:
+        yield
+        files.appear()
+    finally:
+        _TOGETHER.reset(token)
+        files.withdraw()
+
+
+def appear() -> None:
+    """Within `together`, give the files so far their names; whatever is written from now on appears at once."""
+    files = _TOGETHER.get()
+    if files is not None:
+        files.appear()
+        _TOGETHER.set(None)
+
+
+def place_of(path: Path) -> Path:
+    """Where a file that was written is now, which within `together` is under another name."""
+    files = _TOGETHER.get()
+    return path if files is None or is_special(path) else files.place(path.resolve())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for files, unless it is there.
+
+    Raises
+    ------
+    InputError
+        When the system refuses.
+    """
+    try:
+        if not path.is_dir():
+            path.mkdir()
+            files = _TOGETHER.get()
+            if files is not None:
+                files.add_folder(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+
+
 def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file under a temporary name in its folder and rename it when it is complete.
+    """Write a file under a temporary name in its folder and rename it when it is complete, or with others: `together`.
 
     Pipes and devices are written directly; of a link, the file it points to is written.
 
@@ -97,7 +206,10 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
     InputError
         When the system refuses; an existing file is untouched then.
     """
+    files = _TOGETHER.get()
     try:
+        if files is not None and files.guard is not None:
+            files.guard(path)
         if is_special(path):
             with path.open("wb") as stream:
                 write(stream)
@@ -110,6 +222,9 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
             with os.fdopen(handle, "w+b") as stream:
                 write(stream)
             mode = path.stat().st_mode & 0o777 if path.exists() else _NEW_FILE & ~_mask()
+            if files is not None:
+                files.add(path, Path(temporary), mode)
+                return
             Path(temporary).chmod(mode)
             Path(temporary).replace(path)
         except BaseException:

@@ -7,6 +7,7 @@ import attrs
 from openbragg.model import Detector
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import plain
+from openbragg.orchestrator.answers import check_laboratory
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import Choices
 from openbragg.roles import GeometryConvention
@@ -27,7 +28,7 @@ def place_with_quirks(
         if "pix0-ignored" not in quirks:
             return _heard_first_corner(convention, detector, deaf.place(detector), choices)
         convention = deaf
-    laboratory = convention.place(detector)
+    laboratory = _placed(detector, convention)
     _notice_idle_beam_centre(detector, convention, laboratory, choices)
     if detector.pivot is None:
         return laboratory
@@ -39,6 +40,12 @@ def place_with_quirks(
     return laboratory
 
 
+def _placed(detector: Detector, convention: GeometryConvention) -> Laboratory:
+    laboratory = convention.place(detector)
+    check_laboratory(convention, laboratory, len(detector.panels()))
+    return laboratory
+
+
 def _heard_first_corner(
     convention: GeometryConvention, detector: Detector, without: Laboratory, choices: Choices
 ) -> Laboratory:
@@ -46,7 +53,7 @@ def _heard_first_corner(
 
     Headers get the beam centre that follows, in place of the one that was overruled.
     """
-    laboratory = convention.place(detector)
+    laboratory = _placed(detector, convention)
     centre = convention.beam_centre(detector, *laboratory.panels[0].beam_point(laboratory.beam))
     laboratory = attrs.evolve(laboratory, beam_centre=centre)
     apart = _farthest_corner(laboratory, without) / plain(without.panels[0].panel.pixel_size)

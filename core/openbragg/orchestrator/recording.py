@@ -15,7 +15,7 @@ from openbragg.orchestrator.files import fingerprint, state
 from openbragg.orchestrator.inputs import describe, exists
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.machine import this_machine
-from openbragg.orchestrator.outputs import Output, write_file
+from openbragg.orchestrator.outputs import Output, place_of, write_file
 from openbragg.orchestrator.record import (
     FORMAT,
     SCHEMA,
@@ -27,6 +27,7 @@ from openbragg.orchestrator.record import (
     record_text,
     refuse_too_large,
 )
+from openbragg.orchestrator.reflections import kept_table
 from openbragg.orchestrator.renders import Renders, roles_of
 from openbragg.orchestrator.repeat import differences
 from openbragg.orchestrator.serialise import JsonObject, to_plain
@@ -148,14 +149,21 @@ class Recording:
             cull=simulation.cull,
             notices=(),
             inputs=tuple(self._unchanged()),
-            outputs=tuple(_written(output) for output in self.wanted if not output.stdout),
+            outputs=tuple(_written(output) for output in (*self.wanted, *self._kept()) if not output.stdout),
             machine=this_machine(str(simulation.device)),
         )
+
+    def _kept(self) -> Iterator[Output]:
+        """The table that the structure factors keep, where they do."""
+        path = kept_table(self.simulation.structure_factors)
+        if path is not None:
+            flag = next((flag for flag, name in inputs_of(self.simulation) if Path(name) == path), "")
+            yield Output(path, None, "table", flag)
 
     def _unchanged(self) -> Iterator[InputFile]:
         """The inputs, but for those that changed meanwhile: of these nobody knows what was read, if anything."""
         for file, before in zip(self.inputs, self.states, strict=True):
-            if state(Path(file.absolute)) == before:
+            if state(place_of(Path(file.absolute))) == before:
                 yield file
 
 
@@ -295,7 +303,7 @@ def _unnamed_inputs(plugins: list[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _written(output: Output) -> OutputFile:
-    sha256, size = fingerprint(output.path)
+    sha256, size = fingerprint(place_of(output.path))
     return OutputFile(
         flag=output.flag or None,
         path=str(output.path),

@@ -63,5 +63,14 @@ def with_comments(factors: Any, quirks: frozenset[str], notices: list[str]) -> A
     return factors
 
 
+def kept_table(factors: Any) -> Path | None:
+    """The file in which a plugin keeps its table: one that the run writes and does not read; None where there is none.
+
+    This concerns plugins that have options `file` and `dump`.
+    """
+    written = _has(factors, "file", "dump") and factors.file is not None and factors.dump is not None
+    return Path(factors.dump) if written else None
+
+
 def _has(plugin: Any, *names: str) -> bool:
     return attrs.has(type(plugin)) and {field.name for field in attrs.fields(type(plugin))} >= set(names)

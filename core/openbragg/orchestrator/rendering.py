@@ -14,10 +14,13 @@ from openbragg.engine.devices import finish
 from openbragg.engine.rendering import RenderedPanel, empty_panel, render_panel
 from openbragg.engine.sparse.cull import Culled, cull_refusal
 from openbragg.errors import InputError
+from openbragg.model.geometry import PanelFrame
+from openbragg.orchestrator.answers import refuse_odd_pixel
 from openbragg.orchestrator.frame import Shown, assembled
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.stopwatch import Stopwatch
+from openbragg.roles import GeometryConvention
 
 Progress = Callable[[int, int], None]
 
@@ -77,22 +80,59 @@ def render_layout(
     )
 
 
+def refuse_turned_away(layout: Layout, convention: GeometryConvention) -> None:
+    """Refuse, before the work begins, a detector of which a part that is rendered has its back to the crystal.
+
+    Raises
+    ------
+    InputError
+        With what helps, where turning the detector about the crystal does.
+    """
+    if layout.plan.point_pixel:
+        return
+    panels = zip(layout.laboratory.panels, layout.shown, strict=True)
+    if not any(part.region is not None and _faces_away(frame) for frame, part in panels):
+        return
+    line = "the detector stands with its back to the crystal: its solid angle is negative"
+    detector = layout.experiment.detector
+    if layout.laboratory.pivot != "sample":
+        turned = convention.place(attrs.evolve(detector, pivot="sample", implied_pivot="sample"))
+        if not any(map(_faces_away, turned.panels)):
+            line += "; -pivot sample turns it about the crystal, which it then faces"
+    raise InputError(line)
+
+
+def _faces_away(frame: PanelFrame) -> bool:
+    return float(frame.close_distance()) < 0.0
+
+
 def refuse_impossible(rendering: Rendering) -> None:
     """Refuse photons that cannot be, before a file is written of them; of an image without any, a word is said.
 
     Raises
     ------
-    InputError
-        With what to look at.
+    OpenBraggError
+        With what to look at, or with the plugin that gave what is no number.
     """
     extremes = [tuple(map(float, image.aminmax())) for image in rendering.images]
     lowest, highest = min(low for low, _ in extremes), max(high for _, high in extremes)
     if not all(math.isfinite(value) for pair in extremes for value in pair):
+        _refuse_odd_answers(rendering)
         raise InputError("the image has pixels beyond single precision: check the fluence, amplitudes and distances")
     if lowest < 0.0:
-        raise InputError("the detector stands with its back to the crystal: its solid angle is negative")
+        raise InputError("the image has pixels with less than no photons: a detector's solid angle is negative")
     if highest == 0.0:
         rendering.choices.notices.append("the image is empty: no pixel has a photon to expect")
+
+
+def _refuse_odd_answers(rendering: Rendering) -> None:
+    """Refuse what plugins say of the first pixel that has no finite number of photons."""
+    for panel, part, image in zip(rendering.plan.panels, rendering.shown, rendering.images, strict=True):
+        odd = (~image.detach().isfinite()).nonzero()
+        if len(odd) and part.region is not None:
+            slow, fast = odd[0].tolist()
+            refuse_odd_pixel(rendering.plan, panel, (slow, fast), part.region, part.mask)
+            return
 
 
 def render_panels(

@@ -40,6 +40,10 @@ _DIRECTIONS = 2000
 _HALF = 0.5
 #: A shape that falls by no more than this in its whole cell is flat.
 _FLAT = 1e-9
+_TOO_WIDE = (
+    "reflections are not predicted of spots that fill the whole cell of reciprocal space: expected more unit cells "
+    "(-N), or a larger -fudge"
+)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -212,7 +216,11 @@ def _separable(shape: LatticeShape, lattice: Lattice) -> Profile:
 def _ellipsoidal(shape: LatticeShape, lattice: Lattice) -> Profile:
     form = _quadratic_form(shape, lattice)
     # Offsets of a sphere of radius 1 are turned into those of the ellipsoid; each leaves the cell at its own radius.
-    exits = np.sort(_HALF / np.abs(_directions() @ np.linalg.inv(np.linalg.cholesky(form))).max(axis=1))
+    try:
+        turned = np.linalg.inv(np.linalg.cholesky(form))
+    except np.linalg.LinAlgError:
+        raise InputError(_TOO_WIDE) from None
+    exits = np.sort(_HALF / np.abs(_directions() @ turned).max(axis=1))
     largest = float(min(exits[-1], _HALF_WIDTHS))
     step = largest / _RADII
     radii = (np.arange(_RADII) + 0.5) * step
@@ -222,6 +230,8 @@ def _ellipsoidal(shape: LatticeShape, lattice: Lattice) -> Profile:
     places = np.linspace(0.0, _FURTHEST, _TABLE)
     transform = step * np.array([np.dot(squares, np.sinc(2.0 * place * radii)) for place in places])
     whole = 4.0 * np.pi * float(transform[0]) / np.sqrt(np.linalg.det(form))
+    if not transform[0] > 0.0:
+        raise InputError(_TOO_WIDE)
     table = transform / transform[0]
     return Profile(
         whole=whole, axes=(table,), tables=np.array([_FURTHEST]), metric=np.linalg.inv(form).astype(np.float64)
@@ -262,10 +272,7 @@ def _level(shape: LatticeShape, lattice: Lattice) -> float:
     top = float(_factors(shape, lattice, np.zeros((1, 3)))[0][0])
     height = float((_factors(shape, lattice, faces)[0] ** 2).max()) / top**2
     if height > 1.0 - _FLAT:
-        raise InputError(
-            "reflections are not predicted of spots that fill the whole cell of reciprocal space: expected more unit "
-            "cells (-N), or a larger -fudge"
-        )
+        raise InputError(_TOO_WIDE)
     # Closer to the top spots that run into each other have the same ellipsoid.
     return (1.0 + height) / 2.0 if height >= _HALF else _HALF
 

@@ -16,6 +16,8 @@ from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.reflections import Face, face_of
 from openbragg.orchestrator.layout import Layout
 
+#: In place of a length that is 0.
+_SMALLEST = 1e-300
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
 
@@ -121,7 +123,8 @@ def numbers(tensor: torch.Tensor) -> Array:
 def _magnified(plan: Plan, panel: PanelPlan, face: Face, obliquity: Array) -> Array:
     """The solid angle that the image takes a pixel to have, over the true one."""
     # Axes that a convention gives the image takes to be at right angles to each other and to the normal.
-    volume = face.pixel_size**2 * abs(float(np.cross(face.fast, face.slow) @ face.origin))
+    # A panel edge-on to the crystal has no solid angle either way.
+    volume = max(face.pixel_size**2 * abs(float(np.cross(face.fast, face.slow) @ face.origin)), _SMALLEST)
     skew = np.full(len(obliquity), abs(float(panel.close_distance)) / volume)
     if not plan.point_pixel:
         return float(panel.pixel_area) * skew

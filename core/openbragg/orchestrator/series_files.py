@@ -13,7 +13,7 @@ from openbragg.errors import InputError, UsageError, shown
 from openbragg.orchestrator import numbering
 from openbragg.orchestrator.files import fingerprint
 from openbragg.orchestrator.ledger import Ledger, Made, read_ledger
-from openbragg.orchestrator.outputs import Output, is_special, write_file
+from openbragg.orchestrator.outputs import Output, is_special, make_folder, place_of, write_file
 from openbragg.roles import Image, Series, SeriesFormat
 
 
@@ -123,11 +123,7 @@ class SeriesFiles:
     def begin(self) -> None:
         """Put down how the images are made, before the first is written."""
         if self.output.together and not self._ledger.files:
-            folder = numbering.parts_of(self.output.output.path)
-            try:
-                folder.mkdir(exist_ok=True)
-            except OSError as error:
-                raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
+            make_folder(numbering.parts_of(self.output.output.path))
         self._ledger.begin()
 
     def write(self, number: int, image: Image) -> None:
@@ -136,7 +132,7 @@ class SeriesFiles:
             return
         path, format_ = self.output.image_path(number), self.output.output.format
         write_file(path, partial(format_.write_part if self.output.together else format_.write, image=image))
-        self._ledger.add(number, _sha256(path))
+        self._ledger.add(number, _sha256(place_of(path)))
 
     def finish(self, series: Series) -> None:
         """Write the files in which the whole series is, once all images are there, and take the parts away."""
@@ -147,7 +143,7 @@ class SeriesFiles:
             parts = [self.output.image_path(number) for number in range(1, self.output.images + 1)]
             for file in self.output.paths():
                 write_file(file, partial(format_.write_series, file=file, path=path, series=series, parts=parts))
-            self._ledger.add_files({file.name: _sha256(file) for file in self.output.paths()})
+            self._ledger.add_files({file.name: _sha256(place_of(file)) for file in self.output.paths()})
         shutil.rmtree(numbering.parts_of(path), ignore_errors=True)
 
     def _still_whole(self, found: Ledger, notices: list[str]) -> dict[str, str]:

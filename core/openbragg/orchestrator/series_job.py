@@ -18,7 +18,8 @@ from openbragg.orchestrator.files import fingerprint
 from openbragg.orchestrator.ledger import Made
 from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.recording import Recording, Repeated, inputs_of, prepare_recording
-from openbragg.orchestrator.rendering import Progress, refuse_impossible
+from openbragg.orchestrator.reflections import kept_table
+from openbragg.orchestrator.rendering import Progress, refuse_impossible, refuse_turned_away
 from openbragg.orchestrator.renders import Renders, roles_of
 from openbragg.orchestrator.resolve import clock_seed
 from openbragg.orchestrator.serialise import to_plain
@@ -75,8 +76,10 @@ class SeriesJob:
         `say` gets lines that the user should know, `progress` the number of pixels done and of all.
         """
         simulation, missing = self.simulation, self.missing()
-        check_truth(simulation.layout(), image_scans(simulation, self.images), simulation.compat, self.truths)
-        say(unsaid_truths(simulation.layout(), self.truths))
+        layout = simulation.layout()
+        check_truth(layout, image_scans(simulation, self.images), simulation.compat, self.truths)
+        refuse_turned_away(layout, simulation.convention)
+        say(unsaid_truths(layout, self.truths))
         simulation.foresee(max(1, len(missing)))
         for each in self.files:
             each.begin()
@@ -103,6 +106,8 @@ class SeriesJob:
                 say(unsaid(pictures))
             for each, (_, image) in zip(needing, pictures.files, strict=True):
                 each.write(number, image)
+            # A series of which one image is whole can go on.
+            outputs.appear()
         for each in self.files:
             each.finish(self._described(each))
         if self.truths:
@@ -181,7 +186,8 @@ def prepare_series(
     recording = prepare_recording(registry, simulation, [*wanted, *truths], record, replay, images, tracers)
     others = [*truths, *(recording.outputs() if recording is not None else ())]
     outputs.check([*(file for each in each_wanted for file in each.checked()), *others])
-    read = inputs_of(simulation)
+    kept = kept_table(simulation.structure_factors)
+    read = [(flag, name) for flag, name in inputs_of(simulation) if Path(name) != kept]
     simulation = _with_seeds(simulation, [] if restart else each_wanted)
     settings = _settings(registry, simulation, read)
     files = tuple(

@@ -19,6 +19,7 @@ from openbragg.orchestrator.frame import assembled
 from openbragg.orchestrator.image_series import ImageSeries, installed_tracers, several
 from openbragg.orchestrator.job import prepare_job
 from openbragg.orchestrator.layout import Base, Layout, lay_out
+from openbragg.orchestrator.outputs import together
 from openbragg.orchestrator.parameters import derivatives
 from openbragg.orchestrator.pixels import photons_of_pixels, spacings
 from openbragg.orchestrator.prediction import predict
@@ -349,19 +350,20 @@ class Simulation(Composition):
         """
         registry = default_registry()
         wanted = destinations(registry, self.noise, files, several(truth), settings)
-        job = prepare_job(
-            registry,
-            self,
-            wanted.images,
-            wanted.truths,
-            record=None if record is None else Path(record),
-            tracers=installed_tracers(registry),
-        )
-        rendering = job.render(progress)
-        pictures = job.pictures(rendering)
-        job.write(rendering, pictures)
-        said = list(dict.fromkeys(rendering.choices.notices))
-        return (*said, *job.record(rendering, pictures, said))
+        with together():
+            job = prepare_job(
+                registry,
+                self,
+                wanted.images,
+                wanted.truths,
+                record=None if record is None else Path(record),
+                tracers=installed_tracers(registry),
+            )
+            rendering = job.render(progress)
+            pictures = job.pictures(rendering)
+            job.write(rendering, pictures)
+            said = list(dict.fromkeys(rendering.choices.notices))
+            return (*said, *job.record(rendering, pictures, said))
 
     def foresee(self, uses: int) -> None:
         """Say how often this simulation, and those that evolve from it, will be rendered.

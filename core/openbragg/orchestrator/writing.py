@@ -12,6 +12,7 @@ import torch
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import plain
+from openbragg.orchestrator.answers import check_counts
 from openbragg.orchestrator.frame import visible_pixels
 from openbragg.orchestrator.outputs import Output, write_file
 from openbragg.orchestrator.quirks import notice
@@ -106,11 +107,13 @@ def draw_counts(photons: torch.Tensor, experiment: Experiment, noise: NoiseModel
     given = photons[readout.part()]
     if isinstance(noise, ReadoutNoiseModel):
         drawn = noise.read_out(given, seed, readout)
+        check_counts(noise, "read_out", drawn, given)
         if visible is not None:
             seen = visible[readout.part()].to(drawn.device)
             drawn = torch.where(seen, drawn, given.to(drawn.dtype))
     else:
         drawn = noise.counts(given, seed)
+        check_counts(noise, "counts", drawn, given)
     if drawn.shape == photons.shape:
         return drawn
     counts = drawn.new_zeros(photons.shape)

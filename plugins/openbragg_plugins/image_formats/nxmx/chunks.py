@@ -86,4 +86,9 @@ def _bitshuffle() -> dict[str, Any]:
 
     # Where HDF5_PLUGIN_PATH leads to the same filter, HDF5 has loaded it by itself, and without what it needs of h5py.
     hdf5plugin.register("bshuf", force=True)
-    return dict(hdf5plugin.Bitshuffle(nelems=0, cname="lz4"))
+    how = dict(hdf5plugin.Bitshuffle(nelems=0, cname="lz4"))
+    # The first data set with this filter that a process makes gets what is left in memory into a gap of its header;
+    # it is one that nobody sees, so that equal images are equal files.
+    with h5py_module().File("first", "w", driver="core", backing_store=False) as file:
+        file.create_dataset("data", (1, 1, 1), "uint8", chunks=(1, 1, 1), **how)
+    return how

@@ -120,7 +120,9 @@ def _detector(detector: Any, about: Description, axes: np.ndarray[Any, Any], exp
     first_slow, first_fast = frame.panel.slab or (0, 0)
     fast, slow = (float(value) / pixel for value in frame.beam_point(laboratory.beam))
     fast, slow = fast + first_fast, slow + first_slow
-    distance = float(frame.close_distance()) / float(laboratory.beam @ frame.normal)
+    slope = float(laboratory.beam @ frame.normal)
+    # A beam along the panel never meets it.
+    distance = float(frame.close_distance()) / slope if slope != 0.0 else np.inf
     if all(map(np.isfinite, (fast, slow, distance))):
         _put(detector, "beam_center_x", fast, "pixel")
         _put(detector, "beam_center_y", slow, "pixel")
