@@ -618,7 +618,7 @@ _KNOWN = frozenset(
     Na Nb Nc cell mat misset misset_seed xtal_x xtal_y xtal_z hkl default_F distance close_distance detpixels_x
     detpixels_y detsize_f detsize_s pixel Xbeam Ybeam Xclose Yclose ORGX ORGY detector_rotx detector_roty
     detector_rotz twotheta twotheta_axis pivot convention fdet_vector sdet_vector odet_vector beam_vector polar_vector
-    spindle_axis pix0_vector pix0_vector_mm phi osc phistep phisteps mosaic mosaic_domains mosaic_seed hdivrange
+    spindle_axis pix0_vector pix0_vector_mm phi phi_sampling osc phistep phisteps mosaic mosaic_domains mosaic_seed hdivrange
     vdivrange hdivstep vdivstep hdivsteps vdivsteps round_div lambda energy dispersion dispsteps sourcefile
     detector_abs detector_thick detector_thicksteps oversample oversample_thick oversample_polar oversample_omega
     polar nopolar point_pixel curved_det shape fudge interpolate dmin roi fluence flux exposure beamsize water img
@@ -1125,6 +1125,11 @@ def _fluence(given: Mapping[str, Any]) -> float:
 
 def _phi_steps(given: Mapping[str, Any]) -> tuple[float, float, int]:
     """Return the first phi, the step (radians) and the number of steps."""
+    phi0, step, count = _reference_steps(given)
+    return (phi0 + step / 2.0 if given.get("phi_sampling") == "middle" else phi0), step, count
+
+
+def _reference_steps(given: Mapping[str, Any]) -> tuple[float, float, int]:
     phi0 = given.get("phi", 0.0) / DEGREES
     osc = given.get("osc", -1.0) / DEGREES
     step = given.get("phistep", -1.0) / DEGREES

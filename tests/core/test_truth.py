@@ -511,3 +511,31 @@ def test_a_trace_says_that_it_writes_no_truth(tmp_path: Path) -> None:
     finished = run("trace", *CAMERA, "--pixel", "3", "4", "-expt", tmp_path / "a.expt")
     assert finished.status == 0
     assert "-expt" in finished.err and "is not written by openbragg trace" in finished.err
+
+
+def test_steps_in_the_middle_sweep_what_the_header_says() -> None:
+    """Partial reflections at the ends of the scan tell where it ends: half a step moves them by a fifth of their width."""
+    scan = Scan(start=0.2, range=math.radians(4.0), steps=70, phi_sampling="middle")
+    image, found, _ = rendered(scan=scan)
+    ratios, _ = spots(image, found, 0.2, 0.9)
+    assert np.abs(ratios - 1.0).max() < 0.03
+
+
+@pytest.mark.parametrize("flags", [("-expt", "a.expt"), ("-refl", "a.csv"), ("-nxmx", "a.nxs")])
+@pytest.mark.parametrize("images", [(), ("-images", "2", "--restart")])
+def test_a_file_that_says_angles_has_a_notice_of_the_half_step_that_middle_takes_away(
+    flags: tuple[str, str], images: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = (*CAMERA, "-osc", "1", "-phisteps", "5", "-noisefile", "a_#.img", *flags, *images)
+    finished = run("simulate", *words)
+    assert f"half a step, 0.1 degrees, behind what {flags[1]} says; -phi_sampling middle" in finished.err
+    assert "half a step" not in run("simulate", *words, "-phi_sampling", "middle").err
+
+
+def test_images_whose_angles_nothing_says_exactly_have_no_notice_of_the_half_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "half a step" not in run("simulate", *CAMERA, "-osc", "1", "-phisteps", "5", "-noisefile", "a.img").err
+    assert "half a step" not in run("simulate", *CAMERA, "-expt", "a.expt", "-noisefile", "b.img").err

@@ -348,7 +348,7 @@ def step_angles(experiment: Experiment) -> torch.Tensor:
     """Spindle angle of every rotation step of a resolved experiment: radians, float64, (phi,)."""
     scan = experiment.scan
     steps = torch.arange(scan.steps or 1, dtype=torch.float64)
-    return scalar(scan.start) + scalar(scan.step if scan.step is not None else 0.0) * steps
+    return scalar(scan.start) + scalar(scan.step if scan.step is not None else 0.0) * (steps + scan.place_of_step())
 
 
 def carried_steps(angles: list[float]) -> tuple[list[int], list[int]]:

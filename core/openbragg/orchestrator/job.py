@@ -10,6 +10,7 @@ import attrs
 
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.destinations import refuse_unsayable
+from openbragg.orchestrator.notices import half_step_notices
 from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.recording import Recording, Repeated, prepare_recording
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible
@@ -48,6 +49,7 @@ class Job:
         check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
         rendering = self.simulation.rendering(progress, stopwatch)
         refuse_impossible(rendering)
+        rendering.choices.notices.extend(half_step_notices(layout.experiment, [*self.images, *self.truths]))
         return rendering
 
     def pictures(self, rendering: Rendering) -> Pictures:

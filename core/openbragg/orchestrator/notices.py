@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from openbragg.engine.evaluate import any_resolved
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import Plan, carried_steps, step_angles
@@ -10,6 +12,7 @@ from openbragg.model.lattice import cell_angles, oriented_bases
 from openbragg.model.scalars import plain
 from openbragg.model.sensor import resolve_sensor
 from openbragg.orchestrator.frame import shown_parts
+from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import Choices
 from openbragg.units import DEGREES, ELECTRON_RADIUS_SQUARED
@@ -39,6 +42,20 @@ def notice_carryover(experiment: Experiment, quirks: frozenset[str], choices: Ch
     changed = [step for step, used in enumerate(following) if angles[used] != angles[step]]
     if changed and "phi-carryover" not in quirks:
         choices.notices.append(notice("phi-carryover", f"step {changed[0]} of {len(angles)}"))
+
+
+def half_step_notices(experiment: Experiment, outputs: Iterable[Output]) -> list[str]:
+    """A notice where files say at which spindle angles a crystal turned, and the steps stand half a step before that."""
+    scan = experiment.scan
+    half = (0.5 - scan.place_of_step()) * plain(scan.step if scan.step is not None else 0.0)
+    said = list(dict.fromkeys(output.path for output in outputs if getattr(output.format, "says_angles", False)))
+    if half == 0.0 or not said or plain(scan.range if scan.range is not None else 0.0) == 0.0:
+        return []
+    return [
+        "rotation steps stand at the beginnings of their intervals, so that the images are of a crystal half a step, "
+        f"{half * DEGREES:.3g} degrees, behind what {' and '.join(map(str, said))} says; -phi_sampling middle puts them "
+        "into the middle"
+    ]
 
 
 def notice_water(plan: Plan, experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:

@@ -16,6 +16,7 @@ from openbragg.orchestrator import numbering, outputs
 from openbragg.orchestrator.destinations import refuse_unsayable
 from openbragg.orchestrator.files import fingerprint
 from openbragg.orchestrator.ledger import Made
+from openbragg.orchestrator.notices import half_step_notices
 from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.recording import Recording, Repeated, inputs_of, prepare_recording
 from openbragg.orchestrator.rendering import Progress, refuse_impossible
@@ -76,6 +77,11 @@ class SeriesJob:
         """
         simulation, missing = self.simulation, self.missing()
         check_truth(simulation.layout(), image_scans(simulation, self.images), simulation.compat, self.truths)
+        say(
+            half_step_notices(
+                simulation.layout().experiment, [*(each.output.output for each in self.files), *self.truths]
+            )
+        )
         simulation.foresee(max(1, len(missing)))
         for each in self.files:
             each.begin()

@@ -43,6 +43,7 @@ class DialsExperiments:
     summary: ClassVar[str] = "DIALS experiment list (.expt) of the true geometry and crystal"
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".expt",)
+    says_angles: ClassVar[bool] = True
 
     file: Path | None = option(
         "-expt",

@@ -59,6 +59,7 @@ class NXmx:
     summary: ClassVar[str] = "NXmx (NeXus HDF5), a whole series in one"
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".nxs", ".h5")
+    says_angles: ClassVar[bool] = True
 
     file: Path | None = option(
         "-nxmx", type=Path, output="counts", metavar="FILE", help="Write counts with noise as NXmx, also of a series."
