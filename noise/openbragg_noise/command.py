@@ -48,6 +48,8 @@ _SIZED_BY, _PIXELS = ("-img", "-detector", "-geometry"), ("pixels", "size", "mas
 _EDGE, _RIGHT_ANGLE = unit("A").to_si(1.0), unit("deg").to_si(90.0)
 _CRYSTAL = Crystal(cell=(_EDGE, _EDGE, _EDGE, _RIGHT_ANGLE, _RIGHT_ANGLE, _RIGHT_ANGLE))
 
+#: A notice of where the reference would have taken the beam of an image's header; nothing is rendered here.
+_NOT_RENDERED = "header-beam-centre"
 _HELP = """Apply a noise model to an image of expected photons, and write it in any format.
 
 IMAGE is raw little-endian float32 with the fast axis first, SMV, PGM, PNG or NumPy (.npy). A raw image has the pixels
@@ -132,7 +134,7 @@ class Noise:
         placed = place_detector(line, detector)
         photons = drawn_part(image, photons, placed.region, placed.visible, line.notices)
         images = placed.read_out(photons, wanted)
-        for text in line.notices:
+        for text in (text for text in line.notices if not text.startswith(_NOT_RENDERED)):
             warn(f"notice: {text}")
         images.write()
         slow, fast = photons.shape

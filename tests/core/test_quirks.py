@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import command_line
+import openbragg
 import oracle
 from openbragg import read_image
 from openbragg.orchestrator.quirks import QUIRKS
@@ -57,6 +58,7 @@ CASES = {
     "stol-ignored": Case(PLAIN | {"stol": "even.stol"}, misread=PLAIN, meant=PLAIN | {"water": 100.0}),
     "header-twotheta": Case({**PLAIN, "img": "turned.img"}),
     "header-distance": Case({**PLAIN, "img": "close.img", "distance": 150.0}),
+    "header-beam-centre": Case({**PLAIN, "img": "centred.img"}),
     "header-keys": Case({**PLAIN, "img": "keys.img"}),
     "flag-matching": Case(
         PLAIN | {"twotheta": 20.0, "distance": 100.0, "twotheta_axis": (0.0, 0.0, 1.0)},
@@ -80,6 +82,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("even.stol").write_text("0 2.57\n")
     write_smv("turned.img", CAMERA | {"TWOTHETA": 12.0})
     write_smv("close.img", CAMERA | {"CLOSE_DISTANCE": 100.0})
+    write_smv("centred.img", CAMERA | {"BEAM_CENTER_X": 10.0, "BEAM_CENTER_Y": 14.0})
+    write_smv("own.img", CAMERA | {"BEAM_CENTER_X": 10.0, "BEAM_CENTER_Y": 14.0, "BEAMLINE": "fake"})
     write_smv("keys.img", CAMERA | {"SCAN_WAVELENGTH": 1.7})
     return tmp_path
 
@@ -174,6 +178,7 @@ def test_a_run_that_the_quirk_does_not_change_is_not_noticed(name: str) -> None:
         "water-fluence": PLAIN | {"water": 0.1},
         "header-twotheta": PLAIN | {"img": "close.img"},
         "header-distance": PLAIN | {"img": "close.img"},
+        "header-beam-centre": PLAIN | {"img": "own.img"},
         "header-keys": PLAIN | {"img": "close.img"},
         "flag-matching": PLAIN | {"twotheta_axis": (0.0, 0.0, 1.0), "twotheta": 20.0},
         "fdump-cache": PLAIN | {"hkl": "table.hkl"},
@@ -194,6 +199,35 @@ def test_a_mask_leaves_pixels_out_and_describes_the_camera() -> None:
     right = np.array(oracle.simulate(flags))
     np.testing.assert_allclose(image, right, rtol=0.0, atol=TOLERANCE * right.max())
     assert np.count_nonzero(image) == 12
+
+
+@pytest.mark.parametrize("quirks", [(), ("header-beam-centre",)])
+def test_the_beam_centre_of_a_mask_is_its_writer_s_or_from_the_other_edge(quirks: tuple[str, ...]) -> None:
+    write_smv("mask.img", CAMERA | {"BEAM_CENTER_X": 9.0, "BEAM_CENTER_Y": 14.0})
+    flags = {"cell": (40.0,) * 3 + (90.0,) * 3, "N": 4, "default_F": 100.0, "mask": "mask.img", "oversample": 1}
+    image, notices = simulated(flags, *(("--compat", *quirks) if quirks else ()))
+    right = np.array(oracle.simulate(flags, quirks))
+    np.testing.assert_allclose(image, right, rtol=0.0, atol=TOLERANCE * right.max())
+    assert bool(notices) == (not quirks)
+
+
+@pytest.mark.parametrize("convention", ["mosflm", "adxv", "denzo", "xds", "dials"])
+@pytest.mark.parametrize(
+    "keys", [{}, {"XBEAM": 8.0, "YBEAM": 12.0, "XDS_ORGX": 4.0, "XDS_ORGY": 3.0}], ids=["ADSC", "OpenBragg"]
+)
+def test_a_beam_centre_is_the_same_place_in_every_convention(convention: str, keys: dict[str, float]) -> None:
+    """The beam meets the detector 14 mm along fast and 10 mm along slow, as DIALS reads the header."""
+    write_smv("head.img", CAMERA | {"BEAM_CENTER_X": 10.0, "BEAM_CENTER_Y": 14.0} | keys)
+    line = (*words({"cell": (40.0,) * 3, "N": 2, "default_F": 1.0}), "-img", "head.img", f"-{convention}")
+    laboratory = openbragg.from_flags(line).layout().laboratory
+    place = laboratory.panels[0].beam_point(laboratory.beam)
+    assert [float(value) for value in place] == pytest.approx([0.014, 0.010], abs=1e-12)
+
+
+def test_a_beam_centre_that_the_reference_takes_elsewhere_is_noticed_in_both_modes() -> None:
+    for line in ((), ("--compat", "nanobragg")):
+        finished = command_line.run("simulate", *words(PLAIN), "-img", "centred.img", *line)
+        assert finished.err.count("header-beam-centre: ") == 1
 
 
 def test_the_header_of_an_image_counts_for_more_than_that_of_a_mask_and_less_than_flags() -> None:

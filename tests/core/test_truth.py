@@ -514,7 +514,7 @@ def test_a_trace_says_that_it_writes_no_truth(tmp_path: Path) -> None:
 
 
 def test_steps_in_the_middle_sweep_what_the_header_says() -> None:
-    """Partial reflections at the ends of the scan tell where it ends: half a step moves them by a fifth of their width."""
+    """Partial reflections at the ends of the scan tell where it ends: half a step is a fifth of their width."""
     scan = Scan(start=0.2, range=math.radians(4.0), steps=70, phi_sampling="middle")
     image, found, _ = rendered(scan=scan)
     ratios, _ = spots(image, found, 0.2, 0.9)

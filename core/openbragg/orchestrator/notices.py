@@ -45,7 +45,7 @@ def notice_carryover(experiment: Experiment, quirks: frozenset[str], choices: Ch
 
 
 def half_step_notices(experiment: Experiment, outputs: Iterable[Output]) -> list[str]:
-    """A notice where files say at which spindle angles a crystal turned, and the steps stand half a step before that."""
+    """A notice where files say at which spindle angles a crystal turned, and the steps stand half a step before."""
     scan = experiment.scan
     half = (0.5 - scan.place_of_step()) * plain(scan.step if scan.step is not None else 0.0)
     said = list(dict.fromkeys(output.path for output in outputs if getattr(output.format, "says_angles", False)))
@@ -53,8 +53,8 @@ def half_step_notices(experiment: Experiment, outputs: Iterable[Output]) -> list
         return []
     return [
         "rotation steps stand at the beginnings of their intervals, so that the images are of a crystal half a step, "
-        f"{half * DEGREES:.3g} degrees, behind what {' and '.join(map(str, said))} says; -phi_sampling middle puts them "
-        "into the middle"
+        f"{half * DEGREES:.3g} degrees, behind what {' and '.join(map(str, said))} says; "
+        "-phi_sampling middle puts them into the middle"
     ]
 
 

@@ -42,6 +42,7 @@ QUIRKS = (
     Quirk("stol-ignored", "reads -stol, -4stol and -Q and does nothing with them"),
     Quirk("header-twotheta", "reads TWOTHETA in the header of -img and -mask and drops it"),
     Quirk("header-distance", "keeps the CLOSE_DISTANCE of a header when -distance is given"),
+    Quirk("header-beam-centre", "takes a header's beam centre as -Xbeam and -Ybeam, in the sense of the convention"),
     Quirk("header-keys", "takes the last place in a header where a key's name appears, also inside a longer one"),
     Quirk("fdump-cache", "reads Fdump.bin from the working folder without -hkl, and writes it with"),
     Quirk("flag-matching", "reads some flags as others, or not at all"),

@@ -64,8 +64,8 @@ class ImageFormat(Plugin, Protocol):
     pixels have a largest value may have a method ``overloads(image)``: the number of rendered pixels beyond it. One
     whose files cannot say all of where an image was recorded may have a method ``unsaid(image)``: what its readers take
     wrongly of this one, as words that go on after "the file cannot say", or None. One whose files say exactly at which
-    spindle angles the crystal turned may have ``says_angles = True``: a notice tells where the rotation steps of the image
-    stand half a step before them.
+    spindle angles the crystal turned may have ``says_angles = True``: a notice tells where the rotation steps of the
+    image stand half a step before them.
     """
 
     def write(self, stream: BinaryIO, image: Image) -> None:

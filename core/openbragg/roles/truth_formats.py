@@ -145,8 +145,8 @@ class TruthFormat(Plugin, Protocol):
       that has in it what is to be written, whose `write_truth` is then called. What it raises leaves no file behind.
     - ``needs_reflections = True``: it is refused beforehand, too, where reflections cannot be predicted.
     - ``suffixes``, the ends of names by which Python chooses it, with the point and in lower case.
-    - ``says_angles = True``: it says at which spindle angles the crystal turned; a notice tells where the rotation steps
-      of the images stand half a step before them.
+    - ``says_angles = True``: it says at which spindle angles the crystal turned; a notice tells where the rotation
+      steps of the images stand half a step before them.
     - ``of_one_image = True``: what it says is of one image; it is refused with a series.
     """
 
