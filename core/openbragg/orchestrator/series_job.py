@@ -15,6 +15,7 @@ from openbragg.options import options_of
 from openbragg.orchestrator import numbering, outputs
 from openbragg.orchestrator.destinations import refuse_unsayable
 from openbragg.orchestrator.files import fingerprint
+from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.ledger import Made
 from openbragg.orchestrator.notices import half_step_notices
 from openbragg.orchestrator.outputs import Output
@@ -24,6 +25,7 @@ from openbragg.orchestrator.renders import Renders, roles_of
 from openbragg.orchestrator.resolve import clock_seed
 from openbragg.orchestrator.serialise import to_plain
 from openbragg.orchestrator.series import (
+    are_random_stills,
     check_images,
     image_of,
     image_scans,
@@ -82,6 +84,9 @@ class SeriesJob:
                 simulation.layout().experiment, [*(each.output.output for each in self.files), *self.truths]
             )
         )
+        if self.images > 1 and are_random_stills(simulation):
+            seed = simulation.layout().experiment.crystal.misset_seed
+            say([f"every still has a random orientation of its own, from -misset_seed {seed} and its number"])
         simulation.foresee(max(1, len(missing)))
         for each in self.files:
             each.begin()
@@ -150,7 +155,12 @@ class SeriesJob:
         ]
         simulation = self.simulation
         scans = image_scans(simulation, self.images)
-        truth = make_truth(simulation.layout(), scans, images, simulation.compat, self.tracers)
+
+        def layout_of(number: int) -> Layout:
+            return image_of(simulation, self.seed, number).layout()
+
+        of_each = layout_of if are_random_stills(simulation) else None
+        truth = make_truth(simulation.layout(), scans, images, simulation.compat, self.tracers, of_each)
         write_truth(truth, prepared(truth, self.truths))
 
 

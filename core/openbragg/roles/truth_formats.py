@@ -99,7 +99,9 @@ class Truth:
     scans
         The scan of every image, in their order.
     cell_vectors
-        Rows a, b, c in metres with the spindle at 0, in the laboratory: float64, (3, 3).
+        Rows a, b, c of the first image in metres with the spindle at 0, in the laboratory: float64, (3, 3).
+    cell_vectors_of_images
+        The same of every image: of stills with random orientations each has its own.
     mosaic_rotations
         Rotations of the mosaic domains in the laboratory, applied after the spindle's: float64, (domains, 3, 3).
     space_group
@@ -119,6 +121,7 @@ class Truth:
     laboratory: Laboratory
     scans: tuple[Scan, ...]
     cell_vectors: np.ndarray[Any, np.dtype[np.float64]]
+    cell_vectors_of_images: tuple[np.ndarray[Any, np.dtype[np.float64]], ...]
     mosaic_rotations: np.ndarray[Any, np.dtype[np.float64]]
     space_group: str
     images: tuple[WrittenImages, ...]

@@ -87,8 +87,10 @@ def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
             models["imageset"].append(_sequence(images, folder, len(truth.scans)))
             experiments[0]["imageset"] = 0
     else:
-        models["crystal"].append(crystal_model(truth, float(truth.scans[0].start)))
-        experiments = [{"beam": 0, "detector": 0, "crystal": 0} for _ in truth.scans]
+        made = [crystal_model(truth, number) for number in range(len(truth.scans))]
+        models["crystal"] = made if any(model != made[0] for model in made) else made[:1]
+        last = len(models["crystal"]) - 1
+        experiments = [{"beam": 0, "detector": 0, "crystal": min(last, number)} for number in range(len(truth.scans))]
         if images is not None:
             for number, experiment in enumerate(experiments):
                 models["imageset"].append(_still(images, folder, number))

@@ -22,6 +22,8 @@ _MM, _ANGSTROM, _DEGREES = unit("mm").from_si, unit("A").from_si, unit("deg").fr
 _IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
 #: Domains that are turned by less, in radians, are no mosaic.
 _UNTURNED = 1e-12
+#: Spindle angles of a scan at which the crystal is looked at.
+_ANGLES = 90
 
 
 def dials_axes(laboratory: Laboratory) -> np.ndarray[Any, Any]:
@@ -119,16 +121,30 @@ def scan_model(truth: Truth) -> Model:
     }
 
 
-def crystal_model(truth: Truth, spindle: float = 0.0) -> Model:
-    """The crystal with the spindle at an angle in radians; with mosaic domains their spread.
+def crystal_model(truth: Truth, still: int | None = None) -> Model:
+    """The crystal with the spindle at 0, or that of a still, from 0, as it stands; with mosaic domains their spread.
 
     That is the root of the mean square of their rotations about one axis, which is what XDS and DIALS call mosaicity.
+    The domains as a whole are turned by the mean of their rotations, and so is the crystal. They turn in the
+    laboratory; in a rotating crystal the mean over the scan is taken.
     """
     import numpy as np
 
     axes = dials_axes(truth.laboratory)
-    rotation = rotation_about(np.array(truth.laboratory.spindle.tolist()), spindle)
-    vectors = _ANGSTROM(truth.cell_vectors @ rotation.T @ axes.T) + 0.0
+    spindle = np.array(truth.laboratory.spindle.tolist())
+    mean = mean_rotation(truth.mosaic_rotations)
+    if still is None and len(truth.mosaic_rotations) == 1:
+        rotation, cell = np.eye(3), truth.cell_vectors
+    elif still is None:
+        scan = truth.scans[0]
+        angles = float(scan.start) + float(scan.range or 0.0) * len(truth.scans) * (np.arange(_ANGLES) + 0.5) / _ANGLES
+        turns = [rotation_about(spindle, angle) for angle in angles]
+        rotation = mean_rotation(np.array([turn.T @ mean @ turn for turn in turns]))
+        cell = truth.cell_vectors
+    else:
+        rotation = mean @ rotation_about(spindle, float(truth.scans[still].start))
+        cell = truth.cell_vectors_of_images[still]
+    vectors = _ANGSTROM(cell @ rotation.T @ axes.T) + 0.0
     model = {
         "__id__": "crystal",
         "real_space_a": vectors[0].tolist(),
@@ -142,10 +158,26 @@ def crystal_model(truth: Truth, spindle: float = 0.0) -> Model:
     return model
 
 
-def mosaicity(rotations: np.ndarray[Any, Any]) -> float:
-    """Standard deviation in radians of rotations (domains, 3, 3) about one axis, taken over all directions of it."""
+def mean_rotation(rotations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The rotation nearest to all of some (rotations, 3, 3), (3, 3).
+
+    Source: Moakher (2002), SIAM J. Matrix Anal. Appl. 24, 1-16: the orthogonal part of their mean.
+    """
     import numpy as np
 
+    if len(rotations) == 1:
+        only: np.ndarray[Any, Any] = rotations[0]
+        return only
+    left, _, right = np.linalg.svd(rotations.mean(axis=0))
+    mean: np.ndarray[Any, Any] = left @ right
+    return mean
+
+
+def mosaicity(rotations: np.ndarray[Any, Any]) -> float:
+    """Standard deviation in radians of rotations (domains, 3, 3) from their mean, about one axis, of all directions."""
+    import numpy as np
+
+    rotations = mean_rotation(rotations).T @ rotations
     skew = rotations - rotations.transpose(0, 2, 1)
     sines = np.sqrt(skew[:, 2, 1] ** 2 + skew[:, 0, 2] ** 2 + skew[:, 1, 0] ** 2) / 2.0
     angles = np.arctan2(sines, (np.trace(rotations, axis1=1, axis2=2) - 1.0) / 2.0)
