@@ -60,6 +60,7 @@ QUIRKS = frozenset(
         "header-distance",
         "header-beam-centre",
         "header-keys",
+        "source-units",
     }
 )
 

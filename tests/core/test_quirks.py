@@ -50,6 +50,9 @@ CASES = {
     "running-product": Case(PLAIN | {"oversample": 2, "oversample_omega": True, "oversample_polar": True}),
     "last-layer": Case(PLAIN | {"detector_thick": 3000.0, "detector_abs": 1000.0, "detector_thicksteps": 3}),
     "source-weights": Case(PLAIN | {"sourcefile": "sources.txt"}),
+    "source-units": Case(
+        PLAIN | {"sourcefile": "angstroms.txt"}, meant=PLAIN | {"sourcefile": [[-10.0, 0.1, 0.2, 1.0, 1.3e-10]]}
+    ),
     "pivot-ignored": Case(PLAIN | {"pivot": "sample", "detector_roty": 20.0, "Xbeam": 4.0, "Ybeam": 5.0}),
     "interpolation-latch": Case(PLAIN | {"N": 2, "hkl": "table.hkl", "interpolate": True}),
     "water-over-steps": Case(PLAIN | {"oversample": 2, "water": 0.1}),
@@ -79,6 +82,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = (f"{h} {k} {l} {20.0 + 7.0 * h + 5.0 * k - 3.0 * l:g}\n" for h, k, l in indices)
     Path("table.hkl").write_text("".join(lines))
     Path("sources.txt").write_text("-10 0.1 0.2 1.0\n-10 -0.3 0.1 3.0\n")
+    Path("angstroms.txt").write_text("-10 0.1 0.2 1.0 1.3\n")
+    Path("metres.txt").write_text("-10 0.1 0.2 1.0 1.3e-10\n")
     Path("even.stol").write_text("0 2.57\n")
     write_smv("turned.img", CAMERA | {"TWOTHETA": 12.0})
     write_smv("close.img", CAMERA | {"CLOSE_DISTANCE": 100.0})
@@ -172,6 +177,7 @@ def test_a_run_that_the_quirk_does_not_change_is_not_noticed(name: str) -> None:
         "running-product": PLAIN | {"oversample": 2},
         "last-layer": PLAIN | {"detector_thick": 0.0},
         "source-weights": PLAIN | {"hdivrange": 1.0},
+        "source-units": PLAIN | {"sourcefile": "metres.txt"},
         "pivot-ignored": PLAIN | {"pivot": "beam", "detector_roty": 20.0},
         "interpolation-latch": PLAIN | {"N": 2, "hkl": "table.hkl", "interpolate": True, "pixel": 0.5},
         "water-over-steps": PLAIN | {"water": 0.1},
@@ -330,3 +336,30 @@ def test_headers_agree_on_their_keys_and_only_the_default_one_has_more() -> None
     assert (more["TIME"], more["ADC_OFFSET"], more["IMAGE_PEDESTAL"]) == ("2.5", "12", "12")
     photons = np.fromfile("float.bin", "<f4").max()
     assert float(more["COUNTS_PER_PHOTON"]) == pytest.approx(55000.0 / photons, rel=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------------- spectra
+
+
+@pytest.mark.parametrize("text", ["1.30,0.5\n1.31,1.5\n", "9537.246153846154 .5\n9464.442748091603 1.5\n"])
+def test_two_columns_are_a_spectrum_along_the_beam(text: str) -> None:
+    """Wavelengths in angstroms or energies in eV; the same image as of such sources upstream, and their mean is said."""
+    Path("a.lam").write_text(text)
+    Path("rows.txt").write_text("-10 0 0 0.5 1.30e-10\n-10 0 0 1.5 1.31e-10\n")
+    image, notices = simulated(PLAIN | {"sourcefile": "a.lam"})
+    right, _ = simulated(PLAIN | {"sourcefile": "rows.txt", "lambda": 1.3075})
+    np.testing.assert_allclose(image, right, rtol=0.0, atol=1e-6 * right.max())
+    assert any("a.lam is a spectrum of" in line for line in notices)
+    assert command_line.experiment("-sourcefile", "a.lam").beam.wavelength == pytest.approx(1.3075e-10, rel=1e-9)
+    assert command_line.experiment("-sourcefile", "a.lam", "-lambda", "1.2").beam.wavelength == 1.2 / 1e10
+    image, notices = simulated(PLAIN | {"sourcefile": "a.lam"}, "--compat", "source-units")
+    finished = command_line.run("simulate", *words(PLAIN), "-sourcefile", "a.lam", "--compat", "source-units")
+    assert "taken for places x and y as the reference takes them" in finished.err
+
+
+def test_places_of_two_columns_stay_places_and_a_wavelength_of_metres_is_refused() -> None:
+    Path("two.txt").write_text("-10 0.1\n-10 -0.3\n")
+    assert command_line.experiment("-sourcefile", "two.txt").beam.sources[1] == (-10.0, -0.3, None, None, None)
+    Path("far.txt").write_text("-10 0 0 1 1e-10\n-10 0 0 1 1.3\n")
+    finished = command_line.run("simulate", *words(PLAIN), "-sourcefile", "far.txt")
+    assert finished.err == ("openbragg: error: far.txt, line 2: expected a wavelength in metres, got '-10 0 0 1 1.3'\n")

@@ -69,7 +69,7 @@ def make_experiment(
     camera = _camera(assignments, quirks, notices, convention)
     if geometry is not None:
         camera = with_described(camera, geometry, assignments)
-    beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})})
+    beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})}, quirks, notices)
     camera[Detector] = with_sensor(camera.get(Detector, {}), geometry, detector, assignments, beam)
     others = [(flag, words) for flag, words in assignments if flag.field != "mask"]
     return Experiment(
@@ -118,14 +118,16 @@ def _known_beam(known: KnownCrystal | None) -> dict[str, Any]:
     return {"wavelength": known.wavelength} if known is not None and known.wavelength is not None else {}
 
 
-def _make_beam(assignments: Assignments, camera: dict[str, Any]) -> Beam:
-    """The beam, its file of sources read."""
+def _make_beam(assignments: Assignments, camera: dict[str, Any], quirks: frozenset[str], notices: list[str]) -> Beam:
+    """The beam, its file of sources read; the mean wavelength of a spectrum is the beam's where nothing else says it."""
     files = [words[0] for flag, words in assignments if flag.owner is Beam and flag.field == "sources"]
     polarizing = [flag.field for flag, _ in assignments if flag.owner is Beam and flag.field in _POLARIZATION]
     others = [(flag, words) for flag, words in assignments if flag.field != "sources"]
     if polarizing[-1:] == ["polarization"]:
         others = [(flag, words) for flag, words in others if flag.field != "no_polarization_factor"]
-    beam: Beam = construct(Beam, others, sources=read_sources(Path(files[-1])) if files else None, **camera)
+    sources, mean = read_sources(Path(files[-1]), quirks, notices) if files else (None, None)
+    said = {"wavelength": mean, **camera} if mean is not None else camera
+    beam: Beam = construct(Beam, others, sources=sources, **said)
     return beam
 
 

@@ -124,7 +124,8 @@ class Beam:
         input=True,
         whole=_SOURCES,
         metavar="FILE",
-        help="Sources one by one, instead of divergence and dispersion: x y z, weight, wavelength (m).",
+        help="Sources one by one, instead of divergence and dispersion: x y z, weight, wavelength (m); or a spectrum: "
+        "wavelength (A) or energy (eV), weight.",
     )
     polarization: Scalar = option(
         "-polar",

@@ -35,6 +35,7 @@ QUIRKS = (
     Quirk("running-product", "multiplies the whole sum so far by the factors of -oversample_thick, _polar, _omega"),
     Quirk("last-layer", "multiplies the sum over the sensor's layers by what the last one captures"),
     Quirk("source-weights", "reads the weights of a source file and ignores them"),
+    Quirk("source-units", "takes two columns of a source file for places, and wavelengths in angstroms for metres"),
     Quirk("pivot-ignored", "ignores -pivot unless the convention is custom"),
     Quirk("interpolation-latch", "stops interpolating for the rest of the run where a neighbour is missing"),
     Quirk("water-over-steps", "divides the water background by the number of steps, and -dmin can take it away"),
