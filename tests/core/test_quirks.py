@@ -51,7 +51,9 @@ CASES = {
     "last-layer": Case(PLAIN | {"detector_thick": 3000.0, "detector_abs": 1000.0, "detector_thicksteps": 3}),
     "source-weights": Case(PLAIN | {"sourcefile": "sources.txt"}),
     "source-units": Case(
-        PLAIN | {"sourcefile": "angstroms.txt"}, meant=PLAIN | {"sourcefile": [[-10.0, 0.1, 0.2, 1.0, 1.3e-10]]}
+        PLAIN | {"sourcefile": "angstroms.txt"},
+        misread=PLAIN | {"sourcefile": "angstroms.txt"},
+        meant=PLAIN | {"sourcefile": [[-10.0, 0.1, 0.2, 1.0, 1.3e-10]]},
     ),
     "pivot-ignored": Case(PLAIN | {"pivot": "sample", "detector_roty": 20.0, "Xbeam": 4.0, "Ybeam": 5.0}),
     "interpolation-latch": Case(PLAIN | {"N": 2, "hkl": "table.hkl", "interpolate": True}),
@@ -343,7 +345,7 @@ def test_headers_agree_on_their_keys_and_only_the_default_one_has_more() -> None
 
 @pytest.mark.parametrize("text", ["1.30,0.5\n1.31,1.5\n", "9537.246153846154 .5\n9464.442748091603 1.5\n"])
 def test_two_columns_are_a_spectrum_along_the_beam(text: str) -> None:
-    """Wavelengths in angstroms or energies in eV; the same image as of such sources upstream, and their mean is said."""
+    """Wavelengths in angstroms or energies in eV: the image of such sources upstream, and their mean wavelength."""
     Path("a.lam").write_text(text)
     Path("rows.txt").write_text("-10 0 0 0.5 1.30e-10\n-10 0 0 1.5 1.31e-10\n")
     image, notices = simulated(PLAIN | {"sourcefile": "a.lam"})
@@ -352,7 +354,6 @@ def test_two_columns_are_a_spectrum_along_the_beam(text: str) -> None:
     assert any("a.lam is a spectrum of" in line for line in notices)
     assert command_line.experiment("-sourcefile", "a.lam").beam.wavelength == pytest.approx(1.3075e-10, rel=1e-9)
     assert command_line.experiment("-sourcefile", "a.lam", "-lambda", "1.2").beam.wavelength == 1.2 / 1e10
-    image, notices = simulated(PLAIN | {"sourcefile": "a.lam"}, "--compat", "source-units")
     finished = command_line.run("simulate", *words(PLAIN), "-sourcefile", "a.lam", "--compat", "source-units")
     assert "taken for places x and y as the reference takes them" in finished.err
 

@@ -119,7 +119,7 @@ def _known_beam(known: KnownCrystal | None) -> dict[str, Any]:
 
 
 def _make_beam(assignments: Assignments, camera: dict[str, Any], quirks: frozenset[str], notices: list[str]) -> Beam:
-    """The beam, its file of sources read; the mean wavelength of a spectrum is the beam's where nothing else says it."""
+    """The beam, its file of sources read; the mean wavelength of a spectrum is the beam's where nothing else says."""
     files = [words[0] for flag, words in assignments if flag.owner is Beam and flag.field == "sources"]
     polarizing = [flag.field for flag, _ in assignments if flag.owner is Beam and flag.field in _POLARIZATION]
     others = [(flag, words) for flag, words in assignments if flag.field != "sources"]
