@@ -19,6 +19,6 @@ def test_sources_of_the_field_are_along_the_beam_at_wavelengths_that_diffract(
     path = FIELD / name
     if not path.exists():
         pytest.skip("the field's inputs are not beside the project")
-    plan = openbragg.from_flags([*command_line.CRYSTAL, "-sourcefile", str(path)]).layout().plan
+    plan = openbragg.from_flags([*command_line.CRYSTAL, "-default_F", "100", "-sourcefile", str(path)]).layout().plan
     assert (plan.wavelengths * 1e10).tolist() == pytest.approx(wavelengths, rel=1e-12)
     assert (plan.incident - plan.incident.new_tensor([1.0, 0.0, 0.0])).norm() < 1e-12
