@@ -13,6 +13,7 @@ from openbragg import (
     POSITIVE,
     SEED,
     InputError,
+    Levels,
     Readout,
     Rule,
     UsageError,
@@ -195,6 +196,12 @@ class DetectorNoise:
         gap = expected < 0.0
         counts = signal_counts(expected.clamp(min=0.0), settings, seed, self.detector_seed, readout)
         return torch.where(gap, expected, counts)
+
+    def levels(self) -> Levels:
+        """See `openbragg.NoiseModel`."""
+        settings = self.settings()
+        saturation = None if settings.saturation == inf else settings.saturation
+        return Levels(gain=settings.gain, saturation=saturation)
 
     def settings(self) -> Settings:
         """What is given, else what the preset says, else what switches a component off.

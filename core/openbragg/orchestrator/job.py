@@ -17,7 +17,14 @@ from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossi
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.stopwatch import Stopwatch
 from openbragg.orchestrator.truth import check_truth, make_truth, prepared, write_truth
-from openbragg.orchestrator.writing import Pictures, make_pictures, reference_differences, unsaid, write_pictures
+from openbragg.orchestrator.writing import (
+    Pictures,
+    levels_of,
+    make_pictures,
+    reference_differences,
+    unsaid,
+    write_pictures,
+)
 from openbragg.roles import Registry, Tracer, WrittenImages
 
 
@@ -74,7 +81,13 @@ class Job:
             write_pictures(pictures)
             return
         written = [
-            WrittenImages(format=output.format, content=output.content, path=output.path, together=True)
+            WrittenImages(
+                format=output.format,
+                content=output.content,
+                path=output.path,
+                together=True,
+                levels=levels_of(self.simulation.noise, output.content),
+            )
             for output in self.images
         ]
         scans = (rendering.experiment.scan,)

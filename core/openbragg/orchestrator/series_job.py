@@ -34,7 +34,7 @@ from openbragg.orchestrator.series import (
 )
 from openbragg.orchestrator.series_files import SeriesFiles, SeriesOutput, seeds_there
 from openbragg.orchestrator.truth import check_truth, make_truth, prepared, write_truth
-from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid
+from openbragg.orchestrator.writing import levels_of, make_pictures, reference_differences, unsaid
 from openbragg.roles import Registry, Series, Tracer, WrittenImages
 from openbragg.version import own_version
 
@@ -140,6 +140,7 @@ class SeriesJob:
             shape=experiment.detector.frame_shape(),
             scans=image_scans(self.simulation, self.images),
             quirks=self.simulation.compat,
+            levels=levels_of(self.simulation.noise, files.output.output.content),
         )
 
     def _write_truth(self) -> None:
@@ -150,6 +151,7 @@ class SeriesJob:
                 content=each.output.output.content,
                 path=each.output.output.path if each.output.together else numbering.template(each.output.output.path),
                 together=each.output.together,
+                levels=levels_of(self.simulation.noise, each.output.output.content),
             )
             for each in self.files
         ]

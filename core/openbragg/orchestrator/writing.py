@@ -16,7 +16,7 @@ from openbragg.orchestrator.frame import visible_pixels
 from openbragg.orchestrator.outputs import Output, write_file
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import clock_seed
-from openbragg.roles import Image, NoiseModel, Readout, ReadoutNoiseModel
+from openbragg.roles import Image, Levels, NoiseModel, Readout, ReadoutNoiseModel
 
 
 @attrs.frozen(eq=False)
@@ -76,11 +76,18 @@ def make_pictures(
                 experiment=experiment,
                 laboratory=laboratory,
                 quirks=quirks,
+                levels=levels_of(noise, output.content),
             ),
         )
         for output in wanted
     )
     return Pictures(files, seed)
+
+
+def levels_of(noise: NoiseModel, content: str) -> Levels:
+    """What the numbers of an image mean that is made by a noise model, or of photons without noise."""
+    said: Any = getattr(noise, "levels", None)
+    return said() if content == "counts" and said is not None else Levels()
 
 
 def draw_counts(photons: torch.Tensor, experiment: Experiment, noise: NoiseModel, seed: int) -> torch.Tensor:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 import attrs
 
+from openbragg.roles.noise_models import Levels
 from openbragg.roles.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -34,12 +35,15 @@ class WrittenImages:
         or in that and a few others, that one.
     together
         Whether all images are in one file.
+    levels
+        What their counts mean.
     """
 
     format: Any
     content: str
     path: Path
     together: bool
+    levels: Levels = Levels()
 
 
 @attrs.frozen(kw_only=True, eq=False)

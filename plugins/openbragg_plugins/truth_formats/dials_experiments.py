@@ -68,10 +68,11 @@ def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
     names = _READ if len(truth.laboratory.panels) == 1 else _READ[:1]
     images = next((each for name in names for each in _counts_first(truth) if each.format.name == name), None)
     trusted, pedestal = _levels(images)
+    gain = images.levels.gain if images is not None else 1.0
     models: dict[str, Any] = {
         "imageset": [],
         "beam": [beam_model(truth.experiment, truth.laboratory)],
-        "detector": [detector_model(truth.experiment, truth.laboratory, trusted, pedestal)],
+        "detector": [detector_model(truth.experiment, truth.laboratory, trusted, pedestal, gain)],
         "goniometer": [],
         "scan": [],
         "crystal": [],
@@ -132,11 +133,9 @@ def _levels(images: WrittenImages | None) -> tuple[tuple[float, float], float]:
     format_ = images.format
     if format_.name == "smv":
         offset = float(format_.adc_offset)
-        return (-offset - 1.0, 65535.0 - offset), offset
-    if format_.name == "minicbf":
-        return (-1.0, float(format_.cutoff)), 0.0
-    largest = format_.largest(images.content)
-    return (-1.0, _LARGEST if largest is None else float(largest)), 0.0
+        return (-offset - 1.0, images.levels.largest_trusted(65535.0 - offset)), offset
+    largest = format_.cutoff if format_.name == "minicbf" else format_.largest(images.content)
+    return (-1.0, images.levels.largest_trusted(_LARGEST if largest is None else float(largest))), 0.0
 
 
 def _sequence(images: WrittenImages, folder: Path, count: int) -> dict[str, Any]:

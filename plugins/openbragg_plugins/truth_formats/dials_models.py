@@ -59,7 +59,7 @@ def beam_model(experiment: Experiment, laboratory: Laboratory) -> Model:
 
 
 def detector_model(
-    experiment: Experiment, laboratory: Laboratory, trusted: tuple[float, float], pedestal: float
+    experiment: Experiment, laboratory: Laboratory, trusted: tuple[float, float], pedestal: float, gain: float = 1.0
 ) -> Model:
     """The detector, a panel for each of the laboratory's."""
     import numpy as np
@@ -67,7 +67,10 @@ def detector_model(
     children = [{"panel": number} for number in range(len(laboratory.panels))]
     whole = _panel("", [0.0, 0.0, 0.0], np.eye(3), (0, 0), 0.0)
     return {
-        "panels": [panel_model(frame, experiment, laboratory, trusted, pedestal) for frame in laboratory.panels],
+        "panels": [
+            panel_model(frame, experiment, laboratory, trusted, pedestal) | {"gain": gain}
+            for frame in laboratory.panels
+        ],
         "hierarchy": {**whole, "children": children},
     }
 

@@ -85,7 +85,7 @@ class MiniCbf:
 
     def write(self, stream: BinaryIO, image: Image) -> None:
         """See `openbragg.ImageFormat.write`."""
-        stream.write(cbf(self._counts(image), contents(image, self.cutoff)))
+        stream.write(cbf(self._counts(image), contents(image, self._cutoff(image))))
 
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
@@ -108,7 +108,11 @@ class MiniCbf:
 
     def overloads(self, image: Image) -> int:
         """See `openbragg.ImageFormat`: pixels beyond the cutoff."""
-        return int((self._values(image) > self.cutoff).sum())
+        return int((self._values(image) > self._cutoff(image)).sum())
+
+    def _cutoff(self, image: Image) -> int:
+        """The largest count that a reader may trust: the option's, or where the noise model saturates one below."""
+        return max(1, int(image.levels.largest_trusted(self.cutoff)))
 
     def _values(self, image: Image) -> np.ndarray[Any, Any]:
         """Whole counts of the rendered part, of any size."""
@@ -125,7 +129,7 @@ class MiniCbf:
 
         counts = np.zeros(image.pixels.shape, dtype=np.int32)
         # The lowest numbers are readers' marks of pixels that count nothing.
-        counts[image.rendered()] = np.clip(self._values(image), 0, min(self.cutoff + 1, _LARGEST))
+        counts[image.rendered()] = np.clip(self._values(image), 0, min(self._cutoff(image) + 1, _LARGEST))
         mask = image.experiment.detector.hidden()
         if mask is not None:
             counts[mask] = _GAP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -200,6 +201,13 @@ class NXmx:
         kind = h5py.h5t.py_create(np.dtype(self._type(content)))
         h5py.h5d.create(data.id, b"data", kind, whole, made)
 
+    def _trusted(self, image: Image | Series) -> int | None:
+        """The largest value that a reader may trust; None where every number is."""
+        largest = self.largest(image.content)
+        if largest is None and image.levels.saturation is None:
+            return None
+        return int(image.levels.largest_trusted(largest if largest is not None else math.inf))
+
     def _type(self, content: str) -> str:
         if self.pixel_type != "auto":
             return self.pixel_type
@@ -234,7 +242,7 @@ class NXmx:
             scans=scans,
             shape=shape,
             mask=image.experiment.detector.hidden(),
-            largest=self.largest(image.content),
+            largest=self._trusted(image),
             smallest=None if name == "int32" else 0,
             bits=None if name == "float32" else int(name.lstrip("uint")),
             start_time=self.start_time,

@@ -125,12 +125,17 @@ class Smv:
             "DATE": _DATE,
             "ADC_OFFSET": f"{self.adc_offset:g}",
             "IMAGE_PEDESTAL": f"{self.adc_offset:g}",
-            "CCD_IMAGE_SATURATION": f"{_LARGEST_COUNT:g}",
-            "GAIN": f"{scale:.9g}",
+            "CCD_IMAGE_SATURATION": f"{self._saturation(image):g}",
+            "GAIN": f"{scale * image.levels.gain:.9g}",
         }
         if image.content == "photons":
             keys["COUNTS_PER_PHOTON"] = f"{scale:.9g}"
         return keys
+
+    def _saturation(self, image: Image) -> float:
+        """What a pixel has that is full, above the offset, or beyond 16 bits."""
+        full = image.levels.saturation
+        return _LARGEST_COUNT if full is None else min(_LARGEST_COUNT, full + self.adc_offset)
 
     def _scale(self, image: Image) -> float:
         """Counts per unit of a pixel: for photons given, or so that the brightest pixel becomes 55000."""
