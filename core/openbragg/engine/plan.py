@@ -463,7 +463,7 @@ def _panel_plan(frame: PanelFrame, sensor: Sensor, device: torch.device) -> Pane
         slow=frame.slow.to(device),
         normal=frame.normal.to(device),
         close_distance=frame.close_distance().to(device),
-        layer_depths=(step * torch.arange(sensor.layers, dtype=torch.float64)).to(device),
+        layer_depths=(step * torch.arange(sensor.layers, dtype=torch.float64) + scalar(sensor.offset)).to(device),
         layer_step=step.to(device),
         absorption=scalar(sensor.absorption).to(device),
         absorbs=sensor.absorbs,

@@ -22,7 +22,7 @@ from openbragg.orchestrator.writing import (
     levels_of,
     make_pictures,
     reference_differences,
-    unsaid,
+    unsaid_before,
     write_pictures,
 )
 from openbragg.roles import Registry, Tracer, WrittenImages
@@ -54,9 +54,11 @@ class Job:
         """Render the image, and refuse one that cannot be, or of which a truth cannot be told."""
         layout = self.simulation.layout()
         check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
+        foreseen = half_step_notices(layout.experiment, [*self.images, *self.truths])
+        foreseen += unsaid_before(self.images, layout, self.simulation.noise, self.simulation.compat)
+        layout.choices.notices.extend(line for line in foreseen if line not in layout.choices.notices)
         rendering = self.simulation.rendering(progress, stopwatch)
         refuse_impossible(rendering)
-        rendering.choices.notices.extend(half_step_notices(layout.experiment, [*self.images, *self.truths]))
         return rendering
 
     def pictures(self, rendering: Rendering) -> Pictures:
@@ -72,7 +74,7 @@ class Job:
         )
         if pictures.seed is not None and rendering.experiment.sampling.seed is None:
             rendering.choices.made["noise seed"] = str(pictures.seed)
-        rendering.choices.notices.extend((*reference_differences(pictures), *unsaid(pictures)))
+        rendering.choices.notices.extend(reference_differences(pictures))
         return pictures
 
     def write(self, rendering: Rendering, pictures: Pictures) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
 from openbragg.engine.reflections import reach
+from openbragg.errors import InputError
 from openbragg.model import Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
@@ -17,7 +18,7 @@ from openbragg.orchestrator.backgrounds import Backgrounds
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.frame import Shown, shown_parts, visible_pixels
 from openbragg.orchestrator.known import refuse_other_cell, report_known
-from openbragg.orchestrator.notices import notice_carryover, notice_quirks, notice_water
+from openbragg.orchestrator.notices import notice_carryover, notice_quirks, notice_spindle, notice_water
 from openbragg.orchestrator.placement import place_with_quirks
 from openbragg.orchestrator.reflections import reference_interpolates
 from openbragg.orchestrator.resolve import (
@@ -125,6 +126,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     resolved = resolve(asked.experiment, laboratory, choices)
     choices.made.update({"convention": asked.convention.name, "pivot": laboratory.pivot})
     notice_quirks(resolved, quirks, choices)
+    notice_spindle(resolved, laboratory, asked.convention.name, choices)
     begins = reference_interpolates(asked.structure_factors, asked.experiment)
     tables: tuple[torch.Tensor, ...] | None = None
     finest: float | None = None
@@ -140,6 +142,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         factors = _settled(factors, resolved, finest)
     if finest is not None and isinstance(factors, DescribedStructureFactors):
         report_known(factors.crystal(), resolved, finest, choices)
+    _refuse_nothing(factors, asked, resolved, choices)
     plan = make_plan(
         resolved,
         laboratory,
@@ -168,6 +171,24 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         shown=shown_parts(resolved),
         noted=tuple(line for line in choices.notices if line not in carried.notices),
     )
+
+
+def _refuse_nothing(factors: StructureFactors, asked: Composition, experiment: Experiment, choices: Choices) -> None:
+    """Refuse a crystal that scatters nothing, unless something else does.
+
+    Raises
+    ------
+    InputError
+        With what the structure factors lack.
+    """
+    lacking: Any = getattr(factors, "nothing", None)
+    reason = lacking() if lacking is not None else None
+    if reason is None:
+        return
+    water = experiment.crystal.water
+    if not asked.backgrounds and not is_tensor(water) and water == 0.0:
+        raise InputError(reason)
+    choices.notices.append(f"only the background is rendered; {reason}")
 
 
 def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) -> Experiment:

@@ -8,6 +8,7 @@ from openbragg.engine.evaluate import any_resolved
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import Plan, carried_steps, step_angles
 from openbragg.model import Experiment
+from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import cell_angles, oriented_bases
 from openbragg.model.scalars import plain
 from openbragg.model.sensor import resolve_sensor
@@ -23,6 +24,8 @@ _SAME_CELL = 1e-12
 _TOGETHER = 1 << 18
 #: The fluence by default makes r_e^2 fluence 1, but for rounding.
 _SAME_STRENGTH = 1e-12
+#: The cosine between two axes that are one, to a tenth of a degree.
+_ALONG = 1.0 - 1.5e-6
 
 
 def notice_quirks(experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:
@@ -56,6 +59,19 @@ def half_step_notices(experiment: Experiment, outputs: Iterable[Output]) -> list
         f"{half * DEGREES:.3g} degrees, behind what {' and '.join(map(str, said))} says; "
         "-phi_sampling middle puts them into the middle"
     ]
+
+
+def notice_spindle(experiment: Experiment, laboratory: Laboratory, convention: str, choices: Choices) -> None:
+    """Note a crystal that turns about the beam: most likely a spindle was given for another convention's axes."""
+    angles = step_angles(experiment)
+    spindle, beam = laboratory.spindle.detach(), laboratory.beam.detach()
+    if not bool((angles.detach() != 0.0).any()) or abs(float(spindle @ beam)) < _ALONG:
+        return
+    shown = " ".join(f"{value + 0.0:g}" for value in beam.tolist())
+    choices.notices.append(
+        f"the spindle is along the beam, which is along {shown} in the convention {convention}; an axis given beside "
+        "another convention's flag is in its own vectors, which can be given too (-beam_vector and others)"
+    )
 
 
 def notice_water(plan: Plan, experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:

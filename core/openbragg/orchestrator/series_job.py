@@ -34,7 +34,7 @@ from openbragg.orchestrator.series import (
 )
 from openbragg.orchestrator.series_files import SeriesFiles, SeriesOutput, seeds_there
 from openbragg.orchestrator.truth import check_truth, make_truth, prepared, write_truth
-from openbragg.orchestrator.writing import levels_of, make_pictures, reference_differences, unsaid
+from openbragg.orchestrator.writing import levels_of, make_pictures, reference_differences, unsaid_before
 from openbragg.roles import Registry, Series, Tracer, WrittenImages
 from openbragg.version import own_version
 
@@ -79,11 +79,9 @@ class SeriesJob:
         """
         simulation, missing = self.simulation, self.missing()
         check_truth(simulation.layout(), image_scans(simulation, self.images), simulation.compat, self.truths)
-        say(
-            half_step_notices(
-                simulation.layout().experiment, [*(each.output.output for each in self.files), *self.truths]
-            )
-        )
+        layout, written = simulation.layout(), [each.output.output for each in self.files]
+        say(half_step_notices(layout.experiment, [*written, *self.truths]))
+        say(unsaid_before(written, layout, simulation.noise, simulation.compat))
         if self.images > 1 and are_random_stills(simulation):
             seed = simulation.layout().experiment.crystal.misset_seed
             say([f"every still has a random orientation of its own, from -misset_seed {seed} and its number"])
@@ -108,9 +106,6 @@ class SeriesJob:
                 simulation.compat,
             )
             say([*rendering.choices.notices, *reference_differences(pictures)])
-            if place == 0:
-                # What a format cannot say it can say of none of the images.
-                say(unsaid(pictures))
             for each, (_, image) in zip(needing, pictures.files, strict=True):
                 each.write(number, image)
         for each in self.files:

@@ -7,12 +7,14 @@ from functools import partial
 from typing import Any
 
 import attrs
+import numpy as np
 import torch
 
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import plain
 from openbragg.orchestrator.frame import visible_pixels
+from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.outputs import Output, write_file
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import clock_seed
@@ -138,13 +140,37 @@ def reference_differences(pictures: Pictures) -> list[str]:
 
 def unsaid(pictures: Pictures) -> list[str]:
     """A notice for each file that cannot say where its image was recorded."""
+    return [line for output, image in pictures.files for line in _unsaid(output, image)]
+
+
+def unsaid_before(outputs: Iterable[Output], layout: Layout, noise: NoiseModel, quirks: frozenset[str]) -> list[str]:
+    """The same, before anything is rendered: whatever the pixels will be."""
+    experiment = layout.experiment
+    region = experiment.sampling.region
+    assert region is not None  # resolved
+    nothing = np.broadcast_to(np.float32(0.0), experiment.detector.frame_shape())
     notices = []
-    for output, image in pictures.files:
-        asked: Any = getattr(output.format, "unsaid", None)
-        missing = asked(image) if asked is not None else None
-        if missing is not None:
-            notices.append(f"{output.path} cannot say {missing}; simulate writes all of it with -expt")
+    for output in outputs:
+        image = Image(
+            pixels=nothing,
+            content=output.content,
+            region=region,
+            experiment=experiment,
+            laboratory=layout.laboratory,
+            quirks=quirks,
+            levels=levels_of(noise, output.content),
+        )
+        notices += _unsaid(output, image)
     return notices
+
+
+def _unsaid(output: Output, image: Image) -> list[str]:
+    asked: Any = getattr(output.format, "unsaid", None)
+    missing = asked(image) if asked is not None else None
+    if missing is None:
+        return []
+    more = "" if getattr(output.format, "says_angles", False) else "-nxmx can say more, and "
+    return [f"{output.path} cannot say {missing}; {more}simulate writes all of it with -expt"]
 
 
 def overloads(pictures: Pictures) -> list[tuple[Output, int]]:

@@ -133,7 +133,7 @@ def _levels(images: WrittenImages | None) -> tuple[tuple[float, float], float]:
     format_ = images.format
     if format_.name == "smv":
         offset = float(format_.adc_offset)
-        return (-offset - 1.0, images.levels.largest_trusted(65535.0 - offset)), offset
+        return (-offset - 1.0, images.levels.largest_trusted(format_.largest_count() - offset)), offset
     largest = format_.cutoff if format_.name == "minicbf" else format_.largest(images.content)
     return (-1.0, images.levels.largest_trusted(_LARGEST if largest is None else float(largest))), 0.0
 

@@ -92,11 +92,11 @@ def panel_model(
     first_slow, first_fast = frame.panel.slab or (0, 0)
     model["raw_image_offset"] = [first_fast, first_slow]
     model["mask"] = _gaps(frame, experiment)
-    absorption = _absorption(experiment)
-    if absorption > 0.0:
+    length = experiment.sensor_attenuation()
+    if length is not None:
         model["thickness"] = _MM(float(experiment.detector.sensor_thickness))
-        model["material"] = "Si"
-        model["mu"] = unit("mm").to_si(absorption)
+        model["material"] = experiment.sensor_material() or "Si"
+        model["mu"] = unit("mm").to_si(1.0 / length)
         model["px_mm_strategy"] = {"type": "ParallaxCorrectedPxMmStrategy"}
     return model
 
@@ -224,14 +224,6 @@ def _gaps(frame: PanelFrame, experiment: Experiment) -> list[list[int]]:
         if gap[0] < gap[2] and gap[1] < gap[3]:
             found.append(gap)
     return found
-
-
-def _absorption(experiment: Experiment) -> float:
-    """Of the sensor, per metre; 0 of a surface."""
-    thickness, length = float(experiment.detector.sensor_thickness), experiment.detector.attenuation_length
-    if thickness <= 0.0 or isinstance(length, str) or (length is not None and float(length) == 0.0):
-        return 0.0
-    return 1.0 / (thickness if length is None else float(length))
 
 
 def _panel(

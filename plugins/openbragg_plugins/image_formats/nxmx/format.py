@@ -21,6 +21,7 @@ from openbragg_plugins.image_formats.nxmx.chunks import (
     require_libraries,
 )
 from openbragg_plugins.image_formats.nxmx.description import Description, describe, group
+from openbragg_plugins.image_formats.upright import misread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,6 +140,10 @@ class NXmx:
         """See `openbragg.ImageFormat`: pixels that the type does not hold."""
         largest = self.largest(image.content)
         return 0 if largest is None else int((image.pixels[image.rendered()] > largest).sum())
+
+    def unsaid(self, image: Image) -> str | None:
+        """See `openbragg.ImageFormat`: what the file does say, and DIALS does not read."""
+        return misread(image)
 
     def write_part(self, stream: BinaryIO, image: Image) -> None:
         """See `openbragg.SeriesFormat.write_part`."""
