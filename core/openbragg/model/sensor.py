@@ -12,9 +12,9 @@ from openbragg.model.vectors import scalar
 
 #: Layers of a sensor whose number is not given.
 _DEFAULT_LAYERS = 2
-#: Attenuation lengths in a layer that counts photons at their mean depth, for rays along the normal. Of those at 45
-#: degrees to it the mean depth is a hundredth off.
-_THICKEST = 0.45
+#: Attenuation lengths in a layer that counts photons at their mean depth, for rays along the normal. Of those at 40
+#: degrees to it the mean depth is a hundredth off, with two layers or more.
+_THICKEST = 0.35
 #: Attenuation lengths beyond which a ten-thousandth of the photons is left; no layers are made for them.
 _DEEPEST = 9.0
 
@@ -56,7 +56,7 @@ def resolve_sensor(detector: Detector) -> Sensor:
     absorption = 1.0 / (thickness if length is None or isinstance(length, str) else length)
     if detector.counts_at_mean_depth and not detector.sensor_layers:
         deep = min(plain(thickness) * plain(absorption), _DEEPEST)
-        layers = max(1, ceil(deep / _THICKEST))
+        layers = max(_DEFAULT_LAYERS, ceil(deep / _THICKEST))
         whole = thickness if deep < _DEEPEST else _DEEPEST / absorption
         step = whole / layers
         return Sensor(layers, step, absorption, 1.0 / absorption - step / _grown(absorption * step))
