@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import ceil, expm1
+from typing import Any
 
 import attrs
 
 from openbragg.model.detector import Detector
 from openbragg.model.scalars import Scalar, is_tensor, plain
-from openbragg.model.vectors import scalar
 
 #: Layers of a sensor whose number is not given.
 _DEFAULT_LAYERS = 2
@@ -68,4 +68,6 @@ def resolve_sensor(detector: Detector) -> Sensor:
 
 def _grown(value: Scalar) -> Scalar:
     """``exp(value) - 1``."""
-    return scalar(value).expm1() if is_tensor(value) else expm1(value)
+    tensor: Any = value
+    grown: Scalar = tensor.expm1() if is_tensor(value) else expm1(plain(value))
+    return grown
