@@ -58,10 +58,12 @@ QUIRKS = frozenset(
         "water-fluence",
         "header-twotheta",
         "header-distance",
+        "header-beam-centre",
         "header-keys",
         "rounded-counts",
         "parallel-polarization",
         "sphere-cancellation",
+        "source-units",
     }
 )
 
@@ -637,7 +639,8 @@ _KNOWN = frozenset(
     Na Nb Nc cell mat misset misset_seed xtal_x xtal_y xtal_z hkl default_F distance close_distance detpixels_x
     detpixels_y detsize_f detsize_s pixel Xbeam Ybeam Xclose Yclose ORGX ORGY detector_rotx detector_roty
     detector_rotz twotheta twotheta_axis pivot convention fdet_vector sdet_vector odet_vector beam_vector polar_vector
-    spindle_axis pix0_vector pix0_vector_mm phi osc phistep phisteps mosaic mosaic_domains mosaic_seed hdivrange
+    spindle_axis pix0_vector pix0_vector_mm phi phi_sampling osc phistep phisteps mosaic mosaic_domains mosaic_seed
+    hdivrange
     vdivrange hdivstep vdivstep hdivsteps vdivsteps round_div lambda energy dispersion dispsteps sourcefile
     detector_abs detector_thick detector_thicksteps oversample oversample_thick oversample_polar oversample_omega
     polar nopolar point_pixel curved_det shape fudge interpolate dmin roi fluence flux exposure beamsize water img
@@ -850,10 +853,15 @@ def _with_headers(given: dict[str, Any], quirks: frozenset[str]) -> tuple[dict[s
         for key, name in keys.items():
             if key in header and not (key == "TWOTHETA" and "header-twotheta" in quirks):
                 from_headers[name] = float(header[key])
+        if "header-beam-centre" not in quirks and header.get("BEAMLINE") != "fake" and "BEAM_CENTER_X" in header:
+            # Of the MOSFLM convention: the middle of the first pixel is 0.
+            half = float(header.get("PIXEL_SIZE", 0.1)) / 2.0
+            from_headers["Xbeam"] = float(header["BEAM_CENTER_X"]) - half
+            from_headers["Ybeam"] = float(header["BEAM_CENTER_Y"]) - half
         if "distance" in given and "header-distance" not in quirks:
             from_headers.pop("close_distance", None)
         if kind == "mask":
-            if "BEAM_CENTER_Y" in header:
+            if "BEAM_CENTER_Y" in header and "header-beam-centre" in quirks:
                 height = from_headers.get("pixel", 0.1) * slow_pixels
                 from_headers["Ybeam"] = height - float(header["BEAM_CENTER_Y"])
             order = "<" if header.get("BYTE_ORDER", "little_endian") == "little_endian" else ">"
@@ -1144,6 +1152,11 @@ def _fluence(given: Mapping[str, Any]) -> float:
 
 def _phi_steps(given: Mapping[str, Any], quirks: frozenset[str]) -> tuple[float, float, int]:
     """Return the first phi, the step (radians) and the number of steps."""
+    phi0, step, count = _reference_steps(given, quirks)
+    return (phi0 + step / 2.0 if given.get("phi_sampling") == "middle" else phi0), step, count
+
+
+def _reference_steps(given: Mapping[str, Any], quirks: frozenset[str]) -> tuple[float, float, int]:
     phi0 = given.get("phi", 0.0) / DEGREES
     osc = given.get("osc", -1.0) / DEGREES
     step = given.get("phistep", -1.0) / DEGREES

@@ -47,6 +47,7 @@ from openbragg.roles import (
     KnownCrystal,
     Lattice,
     LatticeShape,
+    Levels,
     ListedStructureFactors,
     Miller,
     Modules,
@@ -80,6 +81,7 @@ from openbragg.version import own_version
 if TYPE_CHECKING:
     from openbragg.cli.from_flags import from_flags
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
+    from openbragg.model.absorption import attenuation_length
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.orchestrator.amplitudes import read_amplitudes
     from openbragg.orchestrator.compiled_code import CompiledCode, CompiledModel, compiled_code
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
 
 _LATER = {
     "Axes": "openbragg.model.geometry",
+    "attenuation_length": "openbragg.model.absorption",
     "Laboratory": "openbragg.model.geometry",
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
@@ -193,6 +196,7 @@ __all__ = [
     "Lattice",
     "LatticeShape",
     "Layout",
+    "Levels",
     "ListedStructureFactors",
     "Miller",
     "Modules",
@@ -233,6 +237,7 @@ __all__ = [
     "TruthFormat",
     "UsageError",
     "WrittenImages",
+    "attenuation_length",
     "checked_reflections",
     "compiled_code",
     "described_convention",

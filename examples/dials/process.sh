@@ -15,11 +15,11 @@ cd "$folder"
 
 # A crystal with the spots of 20 x 20 x 20 cells, but without fringes, and 0.2 degrees of mosaic spread; 60 images of one
 # degree, with a little water around it, and the noise of a photon counter. Thirty steps a degree are finer than the
-# reflections are wide.
+# reflections are wide, and stand in the middle of their intervals.
 simulate() {
     openbragg simulate -hkl "$model" -resolution 1.9 -k_sol 0.35 -lambda 1 -polar 0.998 -fluence 3e26 -water 0.2 \
         -gauss_xtal -N 20 -fudge 0.0113 -mosaic 0.2 -mosaic_domains 10 -misset 10 20 30 \
-        -distance 150 -oversample 1 -osc 1 -phisteps 30 --start 0 --images 60 -seed 1 -detector_preset pilatus "$@"
+        -distance 150 -oversample 1 -osc 1 -phisteps 30 -phi_sampling middle --start 0 --images 60 -seed 1 -detector_preset pilatus "$@"
 }
 
 # On a PILATUS 1M, with its gaps and its sensor.

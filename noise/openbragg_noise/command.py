@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 import click
 
-from openbragg import POSITIVE, Crystal, Detector, Scan, UsageError, hookimpl, option, unit
+from openbragg import NOT_NEGATIVE, POSITIVE, Crystal, Detector, Scan, UsageError, hookimpl, option, unit
 from openbragg.commands import (
     BEGINNINGS,
     ModelCommand,
@@ -48,11 +48,16 @@ _SIZED_BY, _PIXELS = ("-img", "-detector", "-geometry"), ("pixels", "size", "mas
 _EDGE, _RIGHT_ANGLE = unit("A").to_si(1.0), unit("deg").to_si(90.0)
 _CRYSTAL = Crystal(cell=(_EDGE, _EDGE, _EDGE, _RIGHT_ANGLE, _RIGHT_ANGLE, _RIGHT_ANGLE))
 
+#: A notice of where the reference would have taken the beam of an image's header; nothing is rendered here.
+_NOT_RENDERED = "header-beam-centre"
 _HELP = """Apply a noise model to an image of expected photons, and write it in any format.
 
 IMAGE is raw little-endian float32 with the fast axis first, SMV, PGM, PNG or NumPy (.npy). A raw image has the pixels
 of the detector that the flags describe, or is square when they say nothing about them. The header of an SMV image
 describes the camera as that of -img does, and its counts become photons.
+
+-scale multiplies the pixels and -header names the image of a camera, as in noisify; files of photons then have a count
+for each.
 
 Files of photons (-floatfile, -intfile and the like) get the image without noise. With -nonoise there are no others.
 Without any output flag the counts are written under the name they have in simulate. Flags are those of simulate;
@@ -79,6 +84,21 @@ class Noise:
         help="Pixels are then divided by it. Default: COUNTS_PER_PHOTON in an SMV header, else 1.",
     )
 
+    factor: float = option(
+        default=1.0,
+        rule=POSITIVE,
+        help="By what pixels are multiplied, which makes them photons: -scale, as in noisify.",
+    )
+    header: Path | None = option(
+        "-header", type=Path, metavar="FILE", help="The same as -img, as in noisify: the camera of another image."
+    )
+    radius: float | None = option(
+        "-psf_radius",
+        unit="pixels",
+        rule=NOT_NEGATIVE,
+        help="Taken, and without effect: a point spread reaches over the whole image.",
+    )
+
     @classmethod
     def command(cls, registry: Registry) -> click.Command:
         """See `openbragg.Command.command`; it has the flags of the plugins that take part, and of the core's camera."""
@@ -93,9 +113,10 @@ class Noise:
 
         def run(image: str) -> None:
             context = click.get_current_context()
-            words = _described_by(registry, Path(image), given(context))
+            words, factor = _as_noisify_means(registry, given(context))
+            words = _described_by(registry, Path(image), words)
             line = understand(registry, words, read_as(context), hooks=_ROLES, crystal=_CRYSTAL)
-            construct(cls, assignments_of(line.words)).add_noise(Path(image), line)
+            construct(cls, assignments_of(line.words), factor=factor).add_noise(Path(image), line)
 
         return ModelCommand(
             cls.name,
@@ -128,11 +149,11 @@ class Noise:
         from openbragg_noise.photons import drawn_part, expected_photons, fit_detector
 
         picture, detector = fit_detector(image, line.experiment.detector, sized=_is_sized(line.words))
-        photons = expected_photons(image, picture, self.offset, self.scale, line.notices)
+        photons = expected_photons(image, picture, self.offset, self.scale, line.notices, self.factor)
         placed = place_detector(line, detector)
         photons = drawn_part(image, photons, placed.region, placed.visible, line.notices)
         images = placed.read_out(photons, wanted)
-        for text in line.notices:
+        for text in (text for text in line.notices if not text.startswith(_NOT_RENDERED)):
             warn(f"notice: {text}")
         images.write()
         slow, fast = photons.shape
@@ -158,6 +179,25 @@ def _described_by(registry: Registry, image: Path, words: Given) -> Given:
     from openbragg_noise.photons import describes_camera
 
     return [(option_named(registry, "-img"), [str(image)]), *words] if describes_camera(image) else words
+
+
+def _as_noisify_means(registry: Registry, words: Given) -> tuple[Given, float]:
+    """Flags with -img for -header, and the factor of -scale, after which a file of photons has a count for each.
+
+    In simulate, -scale is that of such a file.
+    """
+    factor = 1.0
+    made: Given = []
+    for flag, values in words:
+        if flag.opts[0] == "-header":
+            made.append((option_named(registry, "-img"), values))
+        elif flag.opts[0] == "-scale":
+            scale: float = next(iter(assignments_of([(flag, values)])))[0].value(values)
+            factor = scale if scale > 0.0 else 1.0
+            made.append((flag, ["1"]))
+        else:
+            made.append((flag, values))
+    return made, factor
 
 
 def _is_sized(words: Given) -> bool:

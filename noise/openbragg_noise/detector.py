@@ -13,6 +13,7 @@ from openbragg import (
     POSITIVE,
     SEED,
     InputError,
+    Levels,
     Readout,
     Rule,
     UsageError,
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 _FEWEST_DEAD_TIMES = 100.0
 #: What `counts` assumes of a detector of which it is told nothing.
 _PIXEL_SIZE, _EXPOSURE = 0.1e-3, 1.0
+#: Of a point spread of which no width is given: that of noisify.
+_WIDTH = 46e-6
 
 #: Options that are of no use without another one, and its flag.
 _NEEDS = {
-    "point_spread": ("point_spread_width", "-psf_fwhm"),
     "point_spread_width": ("point_spread", "-psf gauss or -psf fibre"),
     "point_spread_order": ("point_spread", "-psf gauss or -psf fibre"),
     "dead_time_kind": ("dead_time", "-dead_time"),
@@ -81,12 +83,15 @@ class DetectorNoise:
     point_spread: str | None = option(
         "-psf",
         type=str,
-        rule=one_of("none", "gauss", "fibre"),
+        rule=one_of("none", "gauss", "fibre", "fiber"),
         metavar="none | gauss | fibre",
         help="Profile of the point spread: Gaussian, or that of a fibre-optic face with its long tails.",
     )
     point_spread_width: float | None = option(
-        "-psf_fwhm", unit="um", rule=POSITIVE, help="Full width at half maximum of the point spread."
+        "-psf_fwhm",
+        unit="um",
+        rule=POSITIVE,
+        help="Full width at half maximum of the point spread. Default: 46 um, as in noisify.",
     )
     point_spread_order: str | None = option(
         "-psf_order",
@@ -196,6 +201,12 @@ class DetectorNoise:
         counts = signal_counts(expected.clamp(min=0.0), settings, seed, self.detector_seed, readout)
         return torch.where(gap, expected, counts)
 
+    def levels(self) -> Levels:
+        """See `openbragg.NoiseModel`."""
+        settings = self.settings()
+        saturation = None if settings.saturation == inf else settings.saturation
+        return Levels(gain=settings.gain, saturation=saturation)
+
     def settings(self) -> Settings:
         """What is given, else what the preset says, else what switches a component off.
 
@@ -213,9 +224,13 @@ class DetectorNoise:
             if adu in given or electrons in given:
                 typical.pop(adu, None)
                 typical.pop(electrons, None)
+        if given.get("point_spread") == "fiber":
+            given["point_spread"] = "fibre"
         settings = Settings(**{**typical, **given})
+        if settings.point_spread != "none" and settings.point_spread_width is None:
+            settings = attrs.evolve(settings, point_spread_width=_WIDTH)
         for field, (other, flag) in _NEEDS.items():
-            on = getattr(settings, field) if field in ("point_spread", "hot_pixels") else field in given
+            on = getattr(settings, field) if field == "hot_pixels" else field in given
             if on not in (False, 0.0, "none") and getattr(settings, other) in (None, 0.0, "none"):
                 raise UsageError(f"detector noise: {field.replace('_', ' ')} is of no use without {flag}")
         return settings

@@ -56,7 +56,12 @@ def fit_detector(path: Path, detector: Detector, *, sized: bool) -> tuple[Pictur
 
 
 def expected_photons(
-    path: Path, picture: Picture, offset: float | None, scale: float | None, notices: list[str]
+    path: Path,
+    picture: Picture,
+    offset: float | None,
+    scale: float | None,
+    notices: list[str],
+    factor: float = 1.0,
 ) -> NDArray[np.float32]:
     """The photons that the pixels of an image stand for: less an offset, then divided by a scale.
 
@@ -70,6 +75,8 @@ def expected_photons(
         In counts per photon; None for COUNTS_PER_PHOTON in the header of an SMV image, and 1 in others.
     notices
         Gets a line where an SMV image does not say what is not given.
+    factor
+        By which what comes out is multiplied.
 
     Returns
     -------
@@ -91,10 +98,10 @@ def expected_photons(
     if picture.header and missing:
         keys = " and ".join(f"{key} (taken as {value:g})" for key, value in missing)
         notices.append(f"the header of {path} does not have {keys}; -input_offset and -input_scale say otherwise")
-    if (offset, scale) == (0.0, 1.0):
+    if (offset, scale, factor) == (0.0, 1.0, 1.0):
         return picture.pixels.astype(np.float32)
     with np.errstate(over="ignore"):
-        photons = ((picture.pixels.astype(np.float64) - offset) / scale).astype(np.float32)
+        photons = ((picture.pixels.astype(np.float64) - offset) / scale * factor).astype(np.float32)
     if not np.isfinite(photons).all():
         raise InputError(f"{path}: less {offset:g}, and over {scale:g} counts per photon, photons are infinite")
     return photons

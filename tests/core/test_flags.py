@@ -79,6 +79,7 @@ EXPERIMENT_FLAGS = [
     ("-osc", "0.1", "scan.range", 0.1 / DEGREES),
     ("-phistep", "0.05", "scan.step", 0.05 / DEGREES),
     ("-phisteps", "4", "scan.steps", 4),
+    ("-phi_sampling", "middle", "scan.phi_sampling", "middle"),
     ("-oversample", "3", "sampling.oversample", 3),
     ("-dmin", "2.1", "sampling.resolution_limit", 2.1 * 1e-10),
     ("-roi", "2 60 3 70", "sampling.region", (2, 60, 3, 70)),

@@ -239,6 +239,7 @@ def exposures(draw: st.DrawFn) -> dict[str, Any]:
             flags["phisteps"] = draw(st.integers(1, 3))
         case "all":
             flags |= {"osc": draw(number(0.1, 5.0)), "phisteps": draw(st.integers(1, 3))}
+            flags["phi_sampling"] = draw(st.sampled_from(["start", "middle"]))
     flags["oversample"] = draw(st.integers(1, 2))
     if draw(st.booleans()):
         flags["dmin"] = draw(number(1.0, 8.0))

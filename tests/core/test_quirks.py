@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import command_line
+import openbragg
 import oracle
 from openbragg import read_image
 from openbragg.orchestrator.quirks import QUIRKS
@@ -49,6 +50,11 @@ CASES = {
     "running-product": Case(PLAIN | {"oversample": 2, "oversample_omega": True, "oversample_polar": True}),
     "last-layer": Case(PLAIN | {"detector_thick": 3000.0, "detector_abs": 1000.0, "detector_thicksteps": 3}),
     "source-weights": Case(PLAIN | {"sourcefile": "sources.txt"}),
+    "source-units": Case(
+        PLAIN | {"sourcefile": "angstroms.txt"},
+        misread=PLAIN | {"sourcefile": "angstroms.txt"},
+        meant=PLAIN | {"sourcefile": [[-10.0, 0.1, 0.2, 1.0, 1.3e-10]]},
+    ),
     "pivot-ignored": Case(PLAIN | {"pivot": "sample", "detector_roty": 20.0, "Xbeam": 4.0, "Ybeam": 5.0}),
     "interpolation-latch": Case(PLAIN | {"N": 2, "hkl": "table.hkl", "interpolate": True}),
     "water-over-steps": Case(PLAIN | {"oversample": 2, "water": 0.1}),
@@ -57,6 +63,7 @@ CASES = {
     "stol-ignored": Case(PLAIN | {"stol": "even.stol"}, misread=PLAIN, meant=PLAIN | {"water": 100.0}),
     "header-twotheta": Case({**PLAIN, "img": "turned.img"}),
     "header-distance": Case({**PLAIN, "img": "close.img", "distance": 150.0}),
+    "header-beam-centre": Case({**PLAIN, "img": "centred.img"}),
     "header-keys": Case({**PLAIN, "img": "keys.img"}),
     "flag-matching": Case(
         PLAIN | {"twotheta": 20.0, "distance": 100.0, "twotheta_axis": (0.0, 0.0, 1.0)},
@@ -85,9 +92,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("table.hkl").write_text("".join(lines))
     Path("sources.txt").write_text("-10 0.1 0.2 1.0\n-10 -0.3 0.1 3.0\n")
     Path("along.txt").write_text("-10 0 0 1 1e-10\n")
+    Path("angstroms.txt").write_text("-10 0.1 0.2 1.0 1.3\n")
+    Path("metres.txt").write_text("-10 0.1 0.2 1.0 1.3e-10\n")
     Path("even.stol").write_text("0 2.57\n")
     write_smv("turned.img", CAMERA | {"TWOTHETA": 12.0})
     write_smv("close.img", CAMERA | {"CLOSE_DISTANCE": 100.0})
+    write_smv("centred.img", CAMERA | {"BEAM_CENTER_X": 10.0, "BEAM_CENTER_Y": 14.0})
+    write_smv("own.img", CAMERA | {"BEAM_CENTER_X": 10.0, "BEAM_CENTER_Y": 14.0, "BEAMLINE": "fake"})
     write_smv("keys.img", CAMERA | {"SCAN_WAVELENGTH": 1.7})
     return tmp_path
 
@@ -201,12 +212,14 @@ def test_a_run_that_the_quirk_does_not_change_is_not_noticed(name: str) -> None:
         "running-product": PLAIN | {"oversample": 2},
         "last-layer": PLAIN | {"detector_thick": 0.0},
         "source-weights": PLAIN | {"hdivrange": 1.0},
+        "source-units": PLAIN | {"sourcefile": "metres.txt"},
         "pivot-ignored": PLAIN | {"pivot": "beam", "detector_roty": 20.0},
         "interpolation-latch": PLAIN | {"N": 2, "hkl": "table.hkl", "interpolate": True, "pixel": 0.5},
         "water-over-steps": PLAIN | {"water": 0.1},
         "water-fluence": PLAIN | {"water": 0.1},
         "header-twotheta": PLAIN | {"img": "close.img"},
         "header-distance": PLAIN | {"img": "close.img"},
+        "header-beam-centre": PLAIN | {"img": "own.img"},
         "header-keys": PLAIN | {"img": "close.img"},
         "flag-matching": PLAIN | {"twotheta_axis": (0.0, 0.0, 1.0), "twotheta": 20.0},
         "fdump-cache": PLAIN | {"hkl": "table.hkl"},
@@ -230,6 +243,35 @@ def test_a_mask_leaves_pixels_out_and_describes_the_camera() -> None:
     right = np.array(oracle.simulate(flags))
     np.testing.assert_allclose(image, right, rtol=0.0, atol=TOLERANCE * right.max())
     assert np.count_nonzero(image) == 12
+
+
+@pytest.mark.parametrize("quirks", [(), ("header-beam-centre",)])
+def test_the_beam_centre_of_a_mask_is_its_writer_s_or_from_the_other_edge(quirks: tuple[str, ...]) -> None:
+    write_smv("mask.img", CAMERA | {"BEAM_CENTER_X": 9.0, "BEAM_CENTER_Y": 14.0})
+    flags = {"cell": (40.0,) * 3 + (90.0,) * 3, "N": 4, "default_F": 100.0, "mask": "mask.img", "oversample": 1}
+    image, notices = simulated(flags, *(("--compat", *quirks) if quirks else ()))
+    right = np.array(oracle.simulate(flags, quirks))
+    np.testing.assert_allclose(image, right, rtol=0.0, atol=TOLERANCE * right.max())
+    assert bool(notices) == (not quirks)
+
+
+@pytest.mark.parametrize("convention", ["mosflm", "adxv", "denzo", "xds", "dials"])
+@pytest.mark.parametrize(
+    "keys", [{}, {"XBEAM": 8.0, "YBEAM": 12.0, "XDS_ORGX": 4.0, "XDS_ORGY": 3.0}], ids=["ADSC", "OpenBragg"]
+)
+def test_a_beam_centre_is_the_same_place_in_every_convention(convention: str, keys: dict[str, float]) -> None:
+    """The beam meets the detector 14 mm along fast and 10 mm along slow, as DIALS reads the header."""
+    write_smv("head.img", CAMERA | {"BEAM_CENTER_X": 10.0, "BEAM_CENTER_Y": 14.0} | keys)
+    line = (*words({"cell": (40.0,) * 3, "N": 2, "default_F": 1.0}), "-img", "head.img", f"-{convention}")
+    laboratory = openbragg.from_flags(line).layout().laboratory
+    place = laboratory.panels[0].beam_point(laboratory.beam)
+    assert [float(value) for value in place] == pytest.approx([0.014, 0.010], abs=1e-12)
+
+
+def test_a_beam_centre_that_the_reference_takes_elsewhere_is_noticed_in_both_modes() -> None:
+    for line in ((), ("--compat", "nanobragg")):
+        finished = command_line.run("simulate", *words(PLAIN), "-img", "centred.img", *line)
+        assert finished.err.count("header-beam-centre: ") == 1
 
 
 def test_the_header_of_an_image_counts_for_more_than_that_of_a_mask_and_less_than_flags() -> None:
@@ -332,3 +374,29 @@ def test_headers_agree_on_their_keys_and_only_the_default_one_has_more() -> None
     assert (more["TIME"], more["ADC_OFFSET"], more["IMAGE_PEDESTAL"]) == ("2.5", "12", "12")
     photons = np.fromfile("float.bin", "<f4").max()
     assert float(more["COUNTS_PER_PHOTON"]) == pytest.approx(55000.0 / photons, rel=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------------- spectra
+
+
+@pytest.mark.parametrize("text", ["1.30,0.5\n1.31,1.5\n", "9537.246153846154 .5\n9464.442748091603 1.5\n"])
+def test_two_columns_are_a_spectrum_along_the_beam(text: str) -> None:
+    """Wavelengths in angstroms or energies in eV: the image of such sources upstream, and their mean wavelength."""
+    Path("a.lam").write_text(text)
+    Path("rows.txt").write_text("-10 0 0 0.5 1.30e-10\n-10 0 0 1.5 1.31e-10\n")
+    image, notices = simulated(PLAIN | {"sourcefile": "a.lam"})
+    right, _ = simulated(PLAIN | {"sourcefile": "rows.txt", "lambda": 1.3075})
+    np.testing.assert_allclose(image, right, rtol=0.0, atol=1e-6 * right.max())
+    assert any("a.lam is a spectrum of" in line for line in notices)
+    assert command_line.experiment("-sourcefile", "a.lam").beam.wavelength == pytest.approx(1.3075e-10, rel=1e-9)
+    assert command_line.experiment("-sourcefile", "a.lam", "-lambda", "1.2").beam.wavelength == 1.2 / 1e10
+    finished = command_line.run("simulate", *words(PLAIN), "-sourcefile", "a.lam", "--compat", "source-units")
+    assert "taken for places x and y as the reference takes them" in finished.err
+
+
+def test_places_of_two_columns_stay_places_and_a_wavelength_of_metres_is_refused() -> None:
+    Path("two.txt").write_text("-10 0.1\n-10 -0.3\n")
+    assert command_line.experiment("-sourcefile", "two.txt").beam.sources[1] == (-10.0, -0.3, None, None, None)
+    Path("far.txt").write_text("-10 0 0 1 1e-10\n-10 0 0 1 1.3\n")
+    finished = command_line.run("simulate", *words(PLAIN), "-sourcefile", "far.txt")
+    assert finished.err == ("openbragg: error: far.txt, line 2: expected a wavelength in metres, got '-10 0 0 1 1.3'\n")

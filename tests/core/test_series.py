@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import attrs
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -23,6 +24,7 @@ from openbragg.orchestrator.numbering import numbered
 from openbragg.orchestrator.series import image_of, image_scan, image_seed
 from openbragg.units import unit
 from openbragg_plugins.image_formats.raw import Raw
+from openbragg_plugins.truth_formats.dials_models import dials_axes
 
 pytestmark = pytest.mark.usefixtures("inputs")
 
@@ -223,3 +225,38 @@ def test_python_gives_chosen_images_and_gradients() -> None:
     assert math.isfinite(float(slope)) and float(slope) != 0.0
     with pytest.raises(UsageError, match="from 1 to 5"):
         series.image(6)
+
+
+def test_stills_of_a_random_crystal_have_each_an_orientation_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is that of the single image; each later one that of its own seed, which Python tells."""
+    monkeypatch.chdir(tmp_path)
+    model = "-cell 40 50 60 80 95 100 -N 3 -default_F 10 -detpixels 12 -pixel 1 -misset random -misset_seed 5"
+    words = [*model.split(), "-osc", "0", "-images", "4"]
+    finished = run("simulate", *words, "-nonoise", "-cbf_photons", "a_#.cbf", "-expt", "a.expt", "-refl", "a.csv")
+    assert finished.status == 0 and "every still has a random orientation of its own" in finished.err
+    crystals = json.loads(Path("a.expt").read_text())
+    assert [each["crystal"] for each in crystals["experiment"]] == [0, 1, 2, 3]
+    cells = np.array([[each[f"real_space_{axis}"] for axis in "abc"] for each in crystals["crystal"]])
+    metrics = cells @ cells.transpose(0, 2, 1)
+    np.testing.assert_allclose(metrics, np.broadcast_to(metrics[0], metrics.shape), atol=1e-9 * metrics[0, 0, 0])
+    series = openbragg.from_flags(" ".join(words[:-2])).series(4)
+    for number, found in enumerate(cells, start=1):
+        image = series.image(number)
+        seed = image.layout().experiment.crystal.misset_seed
+        alone = openbragg.from_flags([*words[:-2], "-misset_seed", str(seed)])
+        assert torch.equal(image.photons(), alone.photons())
+        vectors = alone.layout().plan.cell_vectors[0, 0].numpy() * 1e10
+        np.testing.assert_allclose(found @ dials_axes(alone.layout().laboratory), vectors, atol=1e-9)
+    assert series.image(1).layout().experiment.crystal.misset_seed == 5
+    rows = np.loadtxt("a.csv", delimiter=",", skiprows=1)
+    names = Path("a.csv").read_text().splitlines()[0].split(",")
+    stills = rows[:, names.index("id")].astype(int)
+    assert set(stills.tolist()) <= {0, 1, 2, 3} and len(set(stills.tolist())) > 1 and (np.diff(stills) >= 0).all()
+
+
+def test_a_random_crystal_that_is_turned_keeps_its_orientation() -> None:
+    words = "-cell 40 -N 3 -default_F 10 -detpixels 4 -misset random -misset_seed 5 -osc 1 -phisteps 1"
+    series = openbragg.from_flags(words).series(2)
+    assert series.image(2).layout().experiment.crystal.misset == series.image(1).layout().experiment.crystal.misset

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import openbragg
 from command_line import run
 from openbragg import (
     Beam,
@@ -31,7 +32,7 @@ from openbragg.orchestrator.rocking import make_profile
 from openbragg.orchestrator.truth import make_truth
 from openbragg.testing import check_truth_format, make_lattice
 from openbragg_plugins.truth_formats.dials_experiments import DialsExperiments, experiment_list
-from openbragg_plugins.truth_formats.dials_models import dials_axes, mosaicity, rotation_about
+from openbragg_plugins.truth_formats.dials_models import crystal_model, dials_axes, mosaicity, rotation_about
 from openbragg_plugins.truth_formats.predicted_reflections import PredictedReflectionsFile, columns_of
 
 MODEL = ("-cell", "40", "50", "60", "80", "95", "100", "-N", "3", "-default_F", "10", "-detpixels_f", "20")
@@ -511,3 +512,55 @@ def test_a_trace_says_that_it_writes_no_truth(tmp_path: Path) -> None:
     finished = run("trace", *CAMERA, "--pixel", "3", "4", "-expt", tmp_path / "a.expt")
     assert finished.status == 0
     assert "-expt" in finished.err and "is not written by openbragg trace" in finished.err
+
+
+def test_steps_in_the_middle_sweep_what_the_header_says() -> None:
+    """Partial reflections at the ends of the scan tell where it ends: half a step is a fifth of their width."""
+    scan = Scan(start=0.2, range=math.radians(4.0), steps=70, phi_sampling="middle")
+    image, found, _ = rendered(scan=scan)
+    ratios, _ = spots(image, found, 0.2, 0.9)
+    assert np.abs(ratios - 1.0).max() < 0.03
+
+
+@pytest.mark.parametrize("flags", [("-expt", "a.expt"), ("-refl", "a.csv"), ("-nxmx", "a.nxs")])
+@pytest.mark.parametrize("images", [(), ("-images", "2", "--restart")])
+def test_a_file_that_says_angles_has_a_notice_of_the_half_step_that_middle_takes_away(
+    flags: tuple[str, str], images: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = (*CAMERA, "-osc", "1", "-phisteps", "5", "-noisefile", "a_#.img", *flags, *images)
+    finished = run("simulate", *words)
+    assert f"half a step, 0.1 degrees, behind what {flags[1]} says; -phi_sampling middle" in finished.err
+    assert "half a step" not in run("simulate", *words, "-phi_sampling", "middle").err
+
+
+def test_images_whose_angles_nothing_says_exactly_have_no_notice_of_the_half_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "half a step" not in run("simulate", *CAMERA, "-osc", "1", "-phisteps", "5", "-noisefile", "a.img").err
+    assert "half a step" not in run("simulate", *CAMERA, "-expt", "a.expt", "-noisefile", "b.img").err
+
+
+def test_the_crystal_has_the_mean_turn_of_its_mosaic_domains() -> None:
+    """Of a still the mean of the domains' own cells; of a rotation what is left of it over the scan."""
+    words = "-cell 40 50 60 -N 3 -default_F 10 -detpixels 4 -mosaic 1 -mosaic_domains 5"
+    truths = []
+    for scan in ("", " -osc 1e-6 -phisteps 1", " -osc 360 -phisteps 1"):
+        layout = openbragg.from_flags(words + scan).layout()
+        truths.append((layout, make_truth(layout, (layout.experiment.scan,), (), frozenset())))
+    cells = []
+    for (layout, truth), still in zip(truths, (0, None, None), strict=True):
+        model = crystal_model(truth, still)
+        vectors = np.array([model[f"real_space_{axis}"] for axis in "abc"]) * 1e-10
+        cells.append(vectors @ dials_axes(layout.laboratory))
+    domains = truths[0][0].plan.cell_vectors[0].numpy()
+    # Lengths shrink in a mean of turned vectors, by the square of a degree.
+    turned = np.array([np.linalg.norm(cell - domains.mean(axis=0)) for cell in cells[:2]]) / 1e-9
+    untouched = np.linalg.norm(truths[0][1].cell_vectors - domains.mean(axis=0)) / 1e-9
+    assert turned.max() < 0.01 < 0.03 < untouched
+    rotation = np.linalg.solve(truths[2][1].cell_vectors, cells[2]).T
+    axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
+    # A whole turn leaves only what is about the spindle.
+    spindle = truths[2][0].laboratory.spindle.numpy()
+    assert np.linalg.norm(np.cross(axis, spindle)) < 1e-6

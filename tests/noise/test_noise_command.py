@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import openbragg
 from command_line import CRYSTAL, Finished, run
 from openbragg.cli.registry import load_registry
 from openbragg_noise.command import Noise
@@ -519,3 +520,18 @@ def test_the_commands_of_the_document_are_ones_that_it_takes() -> None:
     assert len(lines) == 7
     for line in lines:
         Noise.command(load_registry(())).make_context("noise", line.replace("-seed seed", "-seed 1").split())
+
+
+def test_flags_of_noisify_are_what_they_are_there() -> None:
+    """-scale makes pixels photons, -header names the camera, fiber is fibre and 46 um wide, 32 bits hold more."""
+    np.full((4, 4), 5.0, dtype="<f4").tofile("five.bin")
+    done("five.bin", "-scale", "1e5", "-nonoise", "-floatfile", "a.bin", "-intfile", "a.img", "-bits", "32")
+    assert (np.fromfile("a.bin", "<f4") == 5e5).all()
+    read = openbragg.read_image("a.img")
+    assert read.pixels.dtype == np.uint32 and (read.pixels == 500040).all() and read.header["TYPE"] == "unsigned_long"
+    smv("head.img", np.ones((4, 4), dtype=int), DISTANCE=123, PIXEL_SIZE=0.2)
+    done("five.bin", "-header", "head.img", "-psf_radius", "3", "-nonoise", "-intfile", "b.img")
+    assert header("b.img")["DISTANCE"] == "123"
+    wide, given = openbragg.plugin("noise_models", "detector", point_spread="fiber"), {"point_spread_width": 46e-6}
+    same = openbragg.plugin("noise_models", "detector", point_spread="fibre", **given)
+    assert wide.settings() == same.settings()

@@ -159,10 +159,11 @@ def understand(
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
     notices.extend(zeros)
-    experiment = make_experiment(words, compat, notices, crystal, known, geometry, named)
+    convention = selected.roles.get("geometry_conventions")
+    experiment = make_experiment(words, compat, notices, crystal, known, geometry, named, convention)
     misread_as = experiment
     if misread.changes:
-        misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry, named)
+        misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry, named, convention)
     if otherwise and misread_as != experiment:
         notices.append(notice("flag-matching", "; ".join(misread.changes)))
     notices.extend(lines)

@@ -22,7 +22,7 @@ from openbragg.orchestrator.matrix import read_mosflm_matrix
 from openbragg.orchestrator.quirks import COMMENTS, notice
 from openbragg.orchestrator.sources import read_sources
 from openbragg.orchestrator.textfile import has_comments
-from openbragg.roles import KnownCrystal
+from openbragg.roles import GeometryConvention, KnownCrystal
 from openbragg.units import unit
 
 #: What the last of these fields to be set implies about the pivot of the custom convention, as in the reference.
@@ -52,13 +52,14 @@ def make_experiment(
     known: KnownCrystal | None = None,
     geometry: Geometry | None = None,
     detector: NamedDetector | None = None,
+    convention: GeometryConvention | None = None,
 ) -> Experiment:
     """The experiment that flags describe, in their order, its files read; its crystal may be given instead.
 
     What the source of structure factors says of the crystal comes first (`known`), then a file of geometry or the
     headers of images given with -img and -mask, then a `detector` that is known by name, then every flag. `notices`
     gets a line for each quirk of the reference among those concerned with flags and files that is not in `quirks` and
-    would have changed the experiment.
+    would have changed the experiment. In the sense of a `convention` the beam centre of a header is taken.
 
     Raises
     ------
@@ -67,13 +68,12 @@ def make_experiment(
     """
     notices = notices if notices is not None else []
     assignments = assignments_of(given)
-    camera = _camera(assignments, quirks, notices)
+    camera = _camera(assignments, quirks, notices, convention)
     if geometry is not None:
         camera = with_described(camera, geometry, assignments)
-    comments = COMMENTS not in quirks
-    if comments:
+    if COMMENTS not in quirks:
         notices.extend(_commented(assignments))
-    beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})}, comments)
+    beam = _make_beam(assignments, {**_known_beam(known), **camera.get(Beam, {})}, quirks, notices)
     if geometry is not None and not _has_wavelength(assignments, beam, known):
         notices.extend(filter(None, [wavelength_notice(geometry)]))
     camera[Detector] = with_sensor(camera.get(Detector, {}), geometry, detector, assignments, beam)
@@ -81,7 +81,7 @@ def make_experiment(
     return Experiment(
         beam=beam,
         detector=construct(Detector, others, implied_pivot=_implied_pivot(given), **camera.get(Detector, {})),
-        crystal=_make_crystal(assignments, beam, known, camera.get(Crystal, {}), comments)
+        crystal=_make_crystal(assignments, beam, known, camera.get(Crystal, {}), COMMENTS not in quirks)
         if crystal is None
         else crystal,
         scan=construct(Scan, assignments, **camera.get(Scan, {})),
@@ -89,9 +89,12 @@ def make_experiment(
     )
 
 
-def _camera(assignments: Assignments, quirks: frozenset[str], notices: list[str]) -> Settings:
+def _camera(
+    assignments: Assignments, quirks: frozenset[str], notices: list[str], convention: GeometryConvention | None
+) -> Settings:
     """What the headers of -mask and -img say, the latter above the former, and the mask itself."""
     settings: Settings = {}
+    flagged = {flag.field for flag, _ in assignments if flag.owner is Detector}
     for owner, field in ((Detector, "mask"), (CameraFile, "image")):
         files = [words[0] for flag, words in assignments if flag.owner is owner and flag.field == field]
         if not files:
@@ -99,17 +102,19 @@ def _camera(assignments: Assignments, quirks: frozenset[str], notices: list[str]
         path, is_mask = Path(files[-1]), field == "mask"
         image = read_image(path)
         if image.text:
-            found = camera_settings(path, image, is_mask=is_mask, quirks=quirks, notices=notices)
+            found = camera_settings(path, image, is_mask=is_mask, quirks=quirks, notices=notices, convention=convention)
         else:
             # What -img says of the camera is a geometry, as that of -geometry is.
             found = {Detector: {"pixels": image.pixels.shape}} if is_mask else {}
+        if "beam_centre" in flagged and not any(key.endswith(("ORGX", "ORGY")) for key in image.header):
+            # It was worked out of the beam centre that the flag replaces.
+            found.get(Detector, {}).pop("near_pixel", None)
         for cls, values in found.items():
             settings.setdefault(cls, {}).update(values)
         if is_mask:
             seen = image.pixels != 0
             settings[Detector]["mask"] = seen if image.masked is None else seen & ~image.masked
     detector = settings.get(Detector, {})
-    flagged = {flag.field for flag, _ in assignments if flag.owner is Detector}
     if "close_distance" in detector and "distance" in flagged and "header-distance" not in quirks:
         del detector["close_distance"]
         if "close_distance" not in flagged:
@@ -135,16 +140,16 @@ def _commented(assignments: Assignments) -> list[str]:
     return [notice(COMMENTS, str(path)) for path in files if has_comments(path)]
 
 
-def _make_beam(assignments: Assignments, camera: dict[str, Any], comments: bool) -> Beam:
-    """The beam, its file of sources read."""
+def _make_beam(assignments: Assignments, camera: dict[str, Any], quirks: frozenset[str], notices: list[str]) -> Beam:
+    """The beam, its file of sources read; the mean wavelength of a spectrum is the beam's where nothing else says."""
     files = [words[0] for flag, words in assignments if flag.owner is Beam and flag.field == "sources"]
     polarizing = [flag.field for flag, _ in assignments if flag.owner is Beam and flag.field in _POLARIZATION]
     others = [(flag, words) for flag, words in assignments if flag.field != "sources"]
     if polarizing[-1:] == ["polarization"]:
         others = [(flag, words) for flag, words in others if flag.field != "no_polarization_factor"]
-    beam: Beam = construct(
-        Beam, others, sources=read_sources(Path(files[-1]), comments=comments) if files else None, **camera
-    )
+    sources, mean = read_sources(Path(files[-1]), quirks, notices) if files else (None, None)
+    said = {"wavelength": mean, **camera} if mean is not None else camera
+    beam: Beam = construct(Beam, others, sources=sources, **said)
     return beam
 
 

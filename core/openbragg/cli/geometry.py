@@ -183,15 +183,21 @@ def with_sensor(
         When a flag beside a detector that is known by name cannot be combined with its pixels.
     """
     wavelength = plain(beam.wavelength)
+    # Layers that are asked for are the reference's.
+    layered = {"sensor_thickness", "sensor_layers"} & {flag.field for flag, _ in assignments if flag.owner is Detector}
+    if layered:
+        camera = {**camera, "counts_at_mean_depth": False}
     if named is not None:
         if named.description.has_own_pixels():
             for flag, _ in assignments:
                 _refuse_pixels(flag, f"-detector: the modules of {named.name}")
-        return {**camera, **named.description.settings(wavelength)}
+        placed = {"counts_at_mean_depth": False} if layered else {}
+        return {**camera, **named.description.settings(wavelength), **placed}
     if geometry is not None and geometry.sensor_thickness and not geometry.attenuation_length:
         length = attenuation_length(geometry.sensor_material, wavelength)
         if length is not None:
-            return {**camera, "sensor_thickness": geometry.sensor_thickness, "attenuation_length": length}
+            sensor = {"sensor_material": geometry.sensor_material, "counts_at_mean_depth": not layered}
+            return {**camera, **sensor, "sensor_thickness": geometry.sensor_thickness, "attenuation_length": length}
     return camera
 
 

@@ -359,7 +359,7 @@ def step_angles(experiment: Experiment) -> torch.Tensor:
     """Spindle angle of every rotation step of a resolved experiment: radians, float64, (phi,)."""
     scan = experiment.scan
     steps = torch.arange(scan.steps or 1, dtype=torch.float64)
-    return scalar(scan.start) + scalar(scan.step if scan.step is not None else 0.0) * steps
+    return scalar(scan.start) + scalar(scan.step if scan.step is not None else 0.0) * (steps + scan.place_of_step())
 
 
 def carried_steps(angles: list[float]) -> tuple[list[int], list[int]]:
@@ -475,7 +475,7 @@ def _panel_plan(frame: PanelFrame, sensor: Sensor, device: torch.device) -> Pane
         slow=frame.slow.to(device),
         normal=frame.normal.to(device),
         close_distance=frame.close_distance().to(device),
-        layer_depths=(step * torch.arange(sensor.layers, dtype=torch.float64)).to(device),
+        layer_depths=(step * torch.arange(sensor.layers, dtype=torch.float64) + scalar(sensor.offset)).to(device),
         layer_step=step.to(device),
         absorption=scalar(sensor.absorption).to(device),
         absorbs=sensor.absorbs,

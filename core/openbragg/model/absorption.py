@@ -18,6 +18,8 @@ class _Material:
     coefficients: tuple[tuple[float, float], ...]
 
 
+#: Attenuation lengths that differ by a smaller part are of one material.
+_ALIKE = 0.02
 #: Mass attenuation coefficients of NIST, with the edges of the elements.
 _MATERIALS = {
     "Si": _Material(
@@ -69,3 +71,12 @@ def attenuation_length(material: str, wavelength: float) -> float | None:
     part = math.log(energy / low) / math.log(high / low)
     coefficient = first * math.exp(part * math.log(second / first))
     return 0.01 / (coefficient * known.density)
+
+
+def absorbing_material(length: float, wavelength: float) -> str:
+    """The tabulated material whose attenuation length in metres is a given one, to a part in fifty; empty if none."""
+    for material in _MATERIALS:
+        known = attenuation_length(material, wavelength)
+        if known is not None and abs(known - length) <= _ALIKE * known:
+            return material
+    return ""

@@ -142,7 +142,8 @@ class Beam:
         whole=_SOURCES,
         converter=_rows,
         metavar="FILE",
-        help="Sources one by one, instead of divergence and dispersion: x y z, weight, wavelength (m).",
+        help="Sources one by one, instead of divergence and dispersion: x y z, weight, wavelength (m); or a spectrum: "
+        "wavelength (A) or energy (eV), weight.",
     )
     polarization: Scalar = option(
         "-polar",

@@ -144,6 +144,18 @@ class Detector:
         metavar="inf",
         help="Depth at which the sensor has absorbed all but 1/e; inf or 0 for a surface. Default: its thickness.",
     )
+    sensor_material: str = option(
+        default="",
+        type=str,
+        rule=Rule("a chemical formula", lambda value: isinstance(value, str)),
+        help="What the sensor is made of, for the headers of files: Si or CdTe. Default: what absorbs like it.",
+    )
+    counts_at_mean_depth: bool = option(
+        default=False,
+        type=bool,
+        help="Layers, as many as it takes, count photons at the mean depth of those that they absorb, not at their "
+        "front. So of detectors that are known by name, and of files that know the sensor.",
+    )
     mask: Any = option(
         "-mask",
         type=str,

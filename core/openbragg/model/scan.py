@@ -5,12 +5,19 @@ from __future__ import annotations
 import attrs
 
 from openbragg.model.scalars import Scalar
-from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, option
+from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, one_of, option
+
+#: Where in its interval a rotation step stands, as part of the interval.
+_PLACES = {"start": 0.0, "middle": 0.5}
 
 
 @attrs.frozen
 class Scan:
-    """Rotation about the spindle axis, sampled at `steps` angles ``start + i * step``; radians."""
+    """Rotation about the spindle axis, sampled at `steps` angles; radians.
+
+    They are ``start + i * step``, at the beginnings of their intervals, as in the reference program; with
+    ``phi_sampling="middle"`` ``start + (i + 1/2) * step``, so that an image covers what its header says.
+    """
 
     start: Scalar = option(
         "-phi",
@@ -28,3 +35,15 @@ class Scan:
         unit="steps",
         help="Number of rotation steps. Default: 1, or 2 with -osc, or what -osc and -phistep give.",
     )
+    phi_sampling: str = option(
+        "-phi_sampling",
+        default="start",
+        type=str,
+        rule=one_of(*_PLACES),
+        metavar="start | middle",
+        help="Where in its interval each rotation step stands.",
+    )
+
+    def place_of_step(self) -> float:
+        """Where in its interval each step stands, as part of the interval: 0 or 1/2."""
+        return _PLACES[self.phi_sampling]

@@ -95,6 +95,8 @@ def described_settings(geometry: Geometry) -> dict[type, dict[str, Any]]:
     if geometry.sensor_thickness and geometry.attenuation_length:
         detector["sensor_thickness"] = geometry.sensor_thickness
         detector["attenuation_length"] = geometry.attenuation_length
+        detector["sensor_material"] = geometry.sensor_material
+        detector["counts_at_mean_depth"] = True
     beam: dict[str, Any] = {"wavelength": geometry.wavelength, "exposure": geometry.exposure}
     if geometry.polarization_fraction is not None:
         # The part p in the plane and 1 - p across it differ by Kahn's factor.

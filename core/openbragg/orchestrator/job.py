@@ -10,13 +10,21 @@ import attrs
 
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.destinations import refuse_unsayable
+from openbragg.orchestrator.notices import half_step_notices
 from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.recording import Recording, Repeated, prepare_recording
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, refuse_turned_away
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.stopwatch import Stopwatch
 from openbragg.orchestrator.truth import check_truth, make_truth, prepared, unsaid_truths, write_truth
-from openbragg.orchestrator.writing import Pictures, make_pictures, reference_differences, unsaid, write_pictures
+from openbragg.orchestrator.writing import (
+    Pictures,
+    levels_of,
+    make_pictures,
+    reference_differences,
+    unsaid_before,
+    write_pictures,
+)
 from openbragg.roles import Registry, Tracer, WrittenImages
 
 
@@ -47,6 +55,9 @@ class Job:
         layout = self.simulation.layout()
         check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
         refuse_turned_away(layout, self.simulation.convention)
+        foreseen = half_step_notices(layout.experiment, [*self.images, *self.truths])
+        foreseen += unsaid_before(self.images, layout, self.simulation.noise, self.simulation.compat)
+        layout.choices.notices.extend(line for line in foreseen if line not in layout.choices.notices)
         rendering = self.simulation.rendering(progress, stopwatch)
         refuse_impossible(rendering)
         rendering.choices.notices.extend(unsaid_truths(layout, self.truths))
@@ -65,7 +76,7 @@ class Job:
         )
         if pictures.seed is not None and rendering.experiment.sampling.seed is None:
             rendering.choices.made["noise seed"] = str(pictures.seed)
-        rendering.choices.notices.extend((*reference_differences(pictures), *unsaid(pictures)))
+        rendering.choices.notices.extend(reference_differences(pictures))
         return pictures
 
     def write(self, rendering: Rendering, pictures: Pictures) -> None:
@@ -74,7 +85,13 @@ class Job:
             write_pictures(pictures)
             return
         written = [
-            WrittenImages(format=output.format, content=output.content, path=output.path, together=True)
+            WrittenImages(
+                format=output.format,
+                content=output.content,
+                path=output.path,
+                together=True,
+                levels=levels_of(self.simulation.noise, output.content),
+            )
             for output in self.images
         ]
         scans = (rendering.experiment.scan,)

@@ -9,6 +9,7 @@ import torch
 
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
 from openbragg.engine.reflections import reach
+from openbragg.errors import InputError
 from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
@@ -23,6 +24,7 @@ from openbragg.orchestrator.notices import (
     notice_carryover,
     notice_parallel,
     notice_quirks,
+    notice_spindle,
     notice_water,
     with_reference_shape,
 )
@@ -133,6 +135,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     resolved = resolve(asked.experiment, laboratory, choices, quirks)
     choices.made.update({"convention": asked.convention.name, "pivot": laboratory.pivot})
     notice_quirks(resolved, quirks, choices)
+    notice_spindle(resolved, laboratory, asked.convention.name, choices)
     begins = reference_interpolates(asked.structure_factors, asked.experiment)
     tables: tuple[torch.Tensor, ...] | None = None
     finest: float | None = None
@@ -148,6 +151,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         factors = _settled(factors, resolved, finest)
     if finest is not None and isinstance(factors, DescribedStructureFactors):
         report_known(factors.crystal(), resolved, finest, choices)
+    _refuse_nothing(factors, asked, resolved, choices)
     plan = make_plan(
         resolved,
         laboratory,
@@ -179,6 +183,24 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         shown=shown_parts(resolved),
         noted=tuple(line for line in choices.notices if line not in carried.notices),
     )
+
+
+def _refuse_nothing(factors: StructureFactors, asked: Composition, experiment: Experiment, choices: Choices) -> None:
+    """Refuse a crystal that scatters nothing, unless something else does.
+
+    Raises
+    ------
+    InputError
+        With what the structure factors lack.
+    """
+    lacking: Any = getattr(factors, "nothing", None)
+    reason = lacking() if lacking is not None else None
+    if reason is None:
+        return
+    water = experiment.crystal.water
+    if not asked.backgrounds and not is_tensor(water) and water == 0.0:
+        raise InputError(reason)
+    choices.notices.append(f"only the background is rendered; {reason}")
 
 
 def resolve(

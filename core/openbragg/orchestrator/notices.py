@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import attrs
 import torch
 
@@ -15,6 +17,7 @@ from openbragg.model.lattice import cell_angles, oriented_bases
 from openbragg.model.scalars import plain
 from openbragg.model.sensor import resolve_sensor
 from openbragg.orchestrator.frame import shown_parts
+from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import Choices
 from openbragg.roles import ReferenceLatticeShape
@@ -26,6 +29,8 @@ _SAME_CELL = 1e-12
 _TOGETHER = 1 << 18
 #: The fluence by default makes r_e^2 fluence 1, but for rounding.
 _SAME_STRENGTH = 1e-12
+#: The cosine between two axes that are one, to a tenth of a degree.
+_ALONG = 1.0 - 1.5e-6
 
 
 def notice_quirks(experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:
@@ -45,6 +50,33 @@ def notice_carryover(experiment: Experiment, quirks: frozenset[str], choices: Ch
     changed = [step for step, used in enumerate(following) if angles[used] != angles[step]]
     if changed and "phi-carryover" not in quirks:
         choices.notices.append(notice("phi-carryover", f"step {changed[0]} of {len(angles)}"))
+
+
+def half_step_notices(experiment: Experiment, outputs: Iterable[Output]) -> list[str]:
+    """A notice where files say at which spindle angles a crystal turned, and the steps stand half a step before."""
+    scan = experiment.scan
+    half = (0.5 - scan.place_of_step()) * plain(scan.step if scan.step is not None else 0.0)
+    said = list(dict.fromkeys(output.path for output in outputs if getattr(output.format, "says_angles", False)))
+    if half == 0.0 or not said or plain(scan.range if scan.range is not None else 0.0) == 0.0:
+        return []
+    return [
+        "rotation steps stand at the beginnings of their intervals, so that the images are of a crystal half a step, "
+        f"{half * DEGREES:.3g} degrees, behind what {' and '.join(map(str, said))} says; "
+        "-phi_sampling middle puts them into the middle"
+    ]
+
+
+def notice_spindle(experiment: Experiment, laboratory: Laboratory, convention: str, choices: Choices) -> None:
+    """Note a crystal that turns about the beam: most likely a spindle was given for another convention's axes."""
+    angles = step_angles(experiment)
+    spindle, beam = laboratory.spindle.detach(), laboratory.beam.detach()
+    if not bool((angles.detach() != 0.0).any()) or abs(float(spindle @ beam)) < _ALONG:
+        return
+    shown = " ".join(f"{value + 0.0:g}" for value in beam.tolist())
+    choices.notices.append(
+        f"the spindle is along the beam, which is along {shown} in the convention {convention}; an axis given beside "
+        "another convention's flag is in its own vectors, which can be given too (-beam_vector and others)"
+    )
 
 
 def notice_water(plan: Plan, experiment: Experiment, quirks: frozenset[str], choices: Choices) -> None:

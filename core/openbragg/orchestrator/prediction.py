@@ -5,7 +5,7 @@ Which they are is found in `openbragg.engine.reflections`; docs/reference/truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import attrs
@@ -87,9 +87,24 @@ def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> 
     for part in _rotation(scene) if scene.width > 0.0 else _stills(scene):
         parts.append(part.where(part.partiality >= _LEAST))
         count += len(parts[-1].rays)
-        if count > _MOST_REFLECTIONS:
-            raise InputError(f"there are more than {_MOST_REFLECTIONS} reflections on the images: too many to predict")
+        _refuse_too_many(count)
     return _gathered(scene, parts)
+
+
+def predict_each(layouts: Iterable[Layout], scans: tuple[Scan, ...], quirks: frozenset[str]) -> PredictedReflections:
+    """Predict the reflections of stills, each with a layout of its own; arguments and errors as in `predict`."""
+    found = []
+    for number, (layout, scan) in enumerate(zip(layouts, scans, strict=True)):
+        one = predict(layout, (scan,), quirks)
+        found.append(attrs.evolve(one, still=np.full(len(one.still), number, dtype=np.int32)))
+        _refuse_too_many(sum(len(each.still) for each in found))
+    names = [attribute.name for attribute in attrs.fields(PredictedReflections)]
+    return PredictedReflections(**{name: np.concatenate([getattr(each, name) for each in found]) for name in names})
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > _MOST_REFLECTIONS:
+        raise InputError(f"there are more than {_MOST_REFLECTIONS} reflections on the images: too many to predict")
 
 
 def _rotation(scene: Scene) -> Iterator[_Shining]:

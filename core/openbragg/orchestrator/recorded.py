@@ -24,7 +24,7 @@ from openbragg.orchestrator.record import FORMAT, OutputFile, Record, read_recor
 from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.resolve import Choices, refuse_ill_fitting_mask
 from openbragg.orchestrator.serialise import from_plain
-from openbragg.orchestrator.series import image_scan
+from openbragg.orchestrator.series import image_scan, is_still, still_crystal
 
 #: A record begins with its format.
 _START_BYTES = 256
@@ -83,6 +83,14 @@ class Recorded:
     def scan(self, number: int) -> Scan:
         """The scan of image `number` of the run, from 1."""
         return image_scan(self.experiment.scan, number)
+
+    def cell_of(self, number: int) -> Any:
+        """Real-space vectors a, b, c of image `number`, from 1, rows with the spindle at 0, a tensor (3, 3), metres."""
+        seed = self.record.seeds.misset
+        if seed is None or number == 1 or not is_still(self.experiment.scan):
+            return self.cell
+        crystal = still_crystal(self.experiment.crystal, seed, number)
+        return oriented_bases(crystal, oblique="oblique-cell" in self.record.quirks)[0].detach()
 
     def margin(self) -> Margin:
         """How far from the sphere of reflection a spot still shines."""

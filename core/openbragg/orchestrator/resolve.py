@@ -60,19 +60,19 @@ def resolve_scan(scan: Scan, counting: Counting | None = None) -> Scan:
     if steps is None:
         if whole is None:
             if not has_step:
-                return Scan(start=scan.start, range=0.0, step=0.0, steps=1)
-            return Scan(start=scan.start, range=step, step=step, steps=2)
+                return attrs.evolve(scan, range=0.0, step=0.0, steps=1)
+            return attrs.evolve(scan, range=step, step=step, steps=2)
         if not has_step:
-            return Scan(start=scan.start, range=whole, step=whole / 2.0, steps=2)
+            return attrs.evolve(scan, range=whole, step=whole / 2.0, steps=2)
         assert step is not None
         steps = counting.rounded_up(plain(whole) / plain(step), "rotation steps")
-        return Scan(start=scan.start, range=whole, step=step, steps=max(1, steps))
+        return attrs.evolve(scan, range=whole, step=step, steps=max(1, steps))
     steps = max(1, steps)
     if whole is None:
         if has_step:
-            return Scan(start=scan.start, range=step, step=step, steps=2)
-        return Scan(start=scan.start, range=_DEFAULT_RANGE, step=_DEFAULT_RANGE / steps, steps=steps)
-    return Scan(start=scan.start, range=whole, step=whole / steps if step is None else step, steps=steps)
+            return attrs.evolve(scan, range=step, step=step, steps=2)
+        return attrs.evolve(scan, range=_DEFAULT_RANGE, step=_DEFAULT_RANGE / steps, steps=steps)
+    return attrs.evolve(scan, range=whole, step=whole / steps if step is None else step, steps=steps)
 
 
 def resolve_crystal(crystal: Crystal, beam: Beam, choices: Choices, counting: Counting | None = None) -> Crystal:

@@ -84,8 +84,9 @@ class Scene:
 
     def edges(self) -> tuple[float, float]:
         """Spindle angles at which the first image begins to count and the last one ends, in radians."""
-        # Steps stand at the beginnings of the intervals for which they count.
-        begins = float(self.scans[0].start) - float(self.scans[0].step or 0.0) / 2.0
+        # A step counts for an interval of which it is the middle.
+        first = self.scans[0]
+        begins = float(first.start) + (first.place_of_step() - 0.5) * float(first.step or 0.0)
         return begins, begins + self.width * len(self.scans)
 
     def span(self) -> tuple[float, float]:

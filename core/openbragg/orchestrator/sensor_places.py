@@ -140,9 +140,10 @@ def _captured(panel: PanelPlan, obliquity: Array, last_layer: bool) -> tuple[Arr
     if not panel.absorbs:
         return np.ones(len(obliquity)), np.zeros(len(obliquity))
     depths = numbers(panel.layer_depths)
+    fronts = depths - depths[0]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         path = float(panel.absorption) / obliquity[:, None]
-        layers = np.exp(-depths * path) - np.exp(-(depths + float(panel.layer_step)) * path)
+        layers = np.exp(-fronts * path) - np.exp(-(fronts + float(panel.layer_step)) * path)
         if last_layer:
             layers = np.broadcast_to(layers[:, -1:], layers.shape)
         whole = layers.sum(axis=1)

@@ -7,25 +7,33 @@ import hashlib
 import attrs
 
 from openbragg.errors import UsageError
-from openbragg.model import Scan
-from openbragg.model.scalars import is_tensor
+from openbragg.model import Crystal, Scan
+from openbragg.model.lattice import random_misset
+from openbragg.model.scalars import is_tensor, plain
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.resolve import clock_seed
 from openbragg.units import DEGREES, unit
 
 #: A start that is so close to a decimal number of degrees is that number, as the user would type it.
 _DECIMALS, _ROUNDING = 9, 1e-12
+#: Of the reference's generator.
+_LARGEST_SEED = 2147483646
 
 
 def image_of(simulation: Renders, seed: int, number: int) -> Renders:
     """The simulation of image `number`, from 1, of the series that begins with a simulation.
 
-    It has its own scan, and of `seed`, that of the series, a seed of its own.
+    It has its own scan, and of `seed`, that of the series, a seed of its own. Stills of a crystal whose orientation is
+    random have each one of their own.
     """
     asked, resolved = simulation.experiment, simulation.layout().experiment
     crystal = asked.crystal
     if isinstance(crystal.misset, str):
-        crystal = attrs.evolve(crystal, misset=resolved.crystal.misset, misset_seed=resolved.crystal.misset_seed)
+        drawn = resolved.crystal
+        if are_random_stills(simulation):
+            assert drawn.misset_seed is not None  # resolved
+            drawn = still_crystal(drawn, drawn.misset_seed, number)
+        crystal = attrs.evolve(crystal, misset=drawn.misset, misset_seed=drawn.misset_seed)
     return simulation.evolve(
         scan=image_scan(resolved.scan, number),
         crystal=crystal,
@@ -51,6 +59,28 @@ def image_scan(scan: Scan, number: int) -> Scan:
         if abs(typed - degrees) <= _ROUNDING * max(1.0, abs(degrees)):
             start = unit("deg").to_si(typed)
     return attrs.evolve(scan, start=start)
+
+
+def are_random_stills(simulation: Renders) -> bool:
+    """Whether the images of a series do not turn the crystal, and each has a random orientation of its own."""
+    scan = simulation.layout().experiment.scan
+    return isinstance(simulation.experiment.crystal.misset, str) and is_still(scan)
+
+
+def is_still(scan: Scan) -> bool:
+    """Whether images of a resolved scan do not turn the crystal."""
+    return scan.range is None or plain(scan.range) == 0.0
+
+
+def still_crystal(crystal: Crystal, seed: int, number: int) -> Crystal:
+    """A crystal in the random orientation of still `number`, from 1, of a series whose first has `seed`.
+
+    The first is that of ``-misset random`` with this seed; the seeds of the others, of 31 bits as the reference's
+    generator takes them, come from a hash of it and the number.
+    """
+    if number > 1:
+        seed = image_seed(seed, number) % _LARGEST_SEED + 1
+    return attrs.evolve(crystal, misset=random_misset(seed), misset_seed=seed)
 
 
 def image_seed(seed: int, number: int) -> int:

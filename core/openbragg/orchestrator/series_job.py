@@ -15,7 +15,9 @@ from openbragg.options import options_of
 from openbragg.orchestrator import numbering, outputs
 from openbragg.orchestrator.destinations import refuse_unsayable
 from openbragg.orchestrator.files import fingerprint
+from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.ledger import Made
+from openbragg.orchestrator.notices import half_step_notices
 from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.recording import Recording, Repeated, inputs_of, prepare_recording
 from openbragg.orchestrator.reflections import kept_table
@@ -24,6 +26,7 @@ from openbragg.orchestrator.renders import Renders, roles_of
 from openbragg.orchestrator.resolve import clock_seed
 from openbragg.orchestrator.serialise import to_plain
 from openbragg.orchestrator.series import (
+    are_random_stills,
     check_images,
     image_of,
     image_scans,
@@ -32,7 +35,7 @@ from openbragg.orchestrator.series import (
 )
 from openbragg.orchestrator.series_files import SeriesFiles, SeriesOutput, seeds_there
 from openbragg.orchestrator.truth import check_truth, make_truth, prepared, unsaid_truths, write_truth
-from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid
+from openbragg.orchestrator.writing import levels_of, make_pictures, reference_differences, unsaid_before
 from openbragg.roles import Registry, Series, Tracer, WrittenImages
 from openbragg.version import own_version
 
@@ -76,10 +79,15 @@ class SeriesJob:
         `say` gets lines that the user should know, `progress` the number of pixels done and of all.
         """
         simulation, missing = self.simulation, self.missing()
-        layout = simulation.layout()
+        layout, written = simulation.layout(), [each.output.output for each in self.files]
         check_truth(layout, image_scans(simulation, self.images), simulation.compat, self.truths)
         refuse_turned_away(layout, simulation.convention)
         say(unsaid_truths(layout, self.truths))
+        say(half_step_notices(layout.experiment, [*written, *self.truths]))
+        say(unsaid_before(written, layout, simulation.noise, simulation.compat))
+        if self.images > 1 and are_random_stills(simulation):
+            seed = layout.experiment.crystal.misset_seed
+            say([f"every still has a random orientation of its own, from -misset_seed {seed} and its number"])
         simulation.foresee(max(1, len(missing)))
         for each in self.files:
             each.begin()
@@ -101,9 +109,6 @@ class SeriesJob:
                 simulation.compat,
             )
             say([*rendering.choices.notices, *reference_differences(pictures)])
-            if place == 0:
-                # What a format cannot say it can say of none of the images.
-                say(unsaid(pictures))
             for each, (_, image) in zip(needing, pictures.files, strict=True):
                 each.write(number, image)
             # A series of which one image is whole can go on.
@@ -135,6 +140,7 @@ class SeriesJob:
             shape=experiment.detector.frame_shape(),
             scans=image_scans(self.simulation, self.images),
             quirks=self.simulation.compat,
+            levels=levels_of(self.simulation.noise, files.output.output.content),
         )
 
     def _write_truth(self) -> None:
@@ -145,12 +151,18 @@ class SeriesJob:
                 content=each.output.output.content,
                 path=each.output.output.path if each.output.together else numbering.template(each.output.output.path),
                 together=each.output.together,
+                levels=levels_of(self.simulation.noise, each.output.output.content),
             )
             for each in self.files
         ]
         simulation = self.simulation
         scans = image_scans(simulation, self.images)
-        truth = make_truth(simulation.layout(), scans, images, simulation.compat, self.tracers)
+
+        def layout_of(number: int) -> Layout:
+            return image_of(simulation, self.seed, number).layout()
+
+        of_each = layout_of if are_random_stills(simulation) else None
+        truth = make_truth(simulation.layout(), scans, images, simulation.compat, self.tracers, of_each)
         write_truth(truth, prepared(truth, self.truths))
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import attrs
+import numpy as np
 import torch
 
-from openbragg.model import Scan
+from openbragg.model import Crystal, Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.outputs import Output, write_output
-from openbragg.orchestrator.prediction import predict
+from openbragg.orchestrator.prediction import predict, predict_each
 from openbragg.orchestrator.scene import check_predictable
+from openbragg.orchestrator.sensor_places import numbers
 from openbragg.orchestrator.tracing import trace_of
 from openbragg.roles import DescribedStructureFactors, Tracer, Truth, WrittenImages
 
@@ -25,6 +27,7 @@ def make_truth(
     images: Iterable[WrittenImages],
     quirks: frozenset[str],
     tracers: Iterable[tuple[Tracer, str]] = (),
+    layout_of: Callable[[int], Layout] | None = None,
 ) -> Truth:
     """What is known of the images of a run.
 
@@ -40,9 +43,21 @@ def make_truth(
         Names of quirks of the reference program that the run reproduces.
     tracers
         Those that may be asked, each with the distribution it is from.
+    layout_of
+        Of each image, by its number from 1, where they differ in the crystal's orientation.
     """
     plan = layout.plan
-    vectors, _ = oriented_bases(layout.experiment.crystal, oblique="oblique-cell" in quirks)
+
+    def vectors_of(crystal: Crystal) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return numbers(oriented_bases(crystal, oblique="oblique-cell" in quirks)[0])
+
+    vectors = vectors_of(layout.experiment.crystal)
+    if layout_of is None:
+        of_images, reflections = (vectors,) * len(scans), partial(predict, layout, scans, quirks)
+    else:
+        every = range(1, len(scans) + 1)
+        of_images = tuple(vectors_of(layout_of(number).experiment.crystal) for number in every)
+        reflections = partial(predict_each, (layout_of(number) for number in every), scans, quirks)
     domains = plan.cell_vectors[0].detach().cpu()
     # Rows are vectors, and the first domain is unrotated: v_m = v_0 U_m^T.
     rotations = (torch.linalg.inv(domains[0]) @ domains).transpose(-1, -2)
@@ -52,11 +67,12 @@ def make_truth(
         experiment=layout.experiment,
         laboratory=layout.laboratory,
         scans=scans,
-        cell_vectors=vectors.detach().cpu().numpy(),
+        cell_vectors=vectors,
+        cell_vectors_of_images=of_images,
         mosaic_rotations=rotations.numpy(),
         space_group=known.space_group if known is not None else "",
         images=tuple(images),
-        reflections=partial(predict, layout, scans, quirks),
+        reflections=reflections,
         trace=partial(trace_of, layout),
         tracers=tuple(tracers),
     )

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import attrs
+import numpy as np
 import torch
 
 from openbragg.model import Experiment
@@ -14,10 +15,11 @@ from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import plain
 from openbragg.orchestrator.answers import check_counts
 from openbragg.orchestrator.frame import visible_pixels
+from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.outputs import Output, write_file
 from openbragg.orchestrator.quirks import notice
 from openbragg.orchestrator.resolve import clock_seed
-from openbragg.roles import Image, NoiseModel, Readout, ReadoutNoiseModel
+from openbragg.roles import Image, Levels, NoiseModel, Readout, ReadoutNoiseModel
 
 
 @attrs.frozen(eq=False)
@@ -77,11 +79,18 @@ def make_pictures(
                 experiment=experiment,
                 laboratory=laboratory,
                 quirks=quirks,
+                levels=levels_of(noise, output.content),
             ),
         )
         for output in wanted
     )
     return Pictures(files, seed)
+
+
+def levels_of(noise: NoiseModel, content: str) -> Levels:
+    """What the numbers of an image mean that is made by a noise model, or of photons without noise."""
+    said: Any = getattr(noise, "levels", None)
+    return said() if content == "counts" and said is not None else Levels()
 
 
 def draw_counts(photons: torch.Tensor, experiment: Experiment, noise: NoiseModel, seed: int) -> torch.Tensor:
@@ -134,16 +143,40 @@ def reference_differences(pictures: Pictures) -> list[str]:
 
 def unsaid(pictures: Pictures) -> list[str]:
     """A notice for each file that cannot say where its image was recorded."""
+    return [line for output, image in pictures.files for line in _unsaid(output, image)]
+
+
+def unsaid_before(outputs: Iterable[Output], layout: Layout, noise: NoiseModel, quirks: frozenset[str]) -> list[str]:
+    """The same, before anything is rendered: whatever the pixels will be."""
+    experiment = layout.experiment
+    region = experiment.sampling.region
+    assert region is not None  # resolved
+    nothing = np.broadcast_to(np.float32(0.0), experiment.detector.frame_shape())
     notices = []
-    for output, image in pictures.files:
-        asked: Any = getattr(output.format, "unsaid", None)
-        missing = asked(image) if asked is not None else None
-        if missing is not None:
-            # DIALS's experiment lists have no oblique pixels either.
-            oblique = any(frame.upright()[1] > 0.0 for frame in image.laboratory.panels)
-            remedy = "" if oblique else "; simulate writes all of it with -expt"
-            notices.append(f"{output.path} cannot say {missing}{remedy}")
+    for output in outputs:
+        image = Image(
+            pixels=nothing,
+            content=output.content,
+            region=region,
+            experiment=experiment,
+            laboratory=layout.laboratory,
+            quirks=quirks,
+            levels=levels_of(noise, output.content),
+        )
+        notices += _unsaid(output, image)
     return notices
+
+
+def _unsaid(output: Output, image: Image) -> list[str]:
+    asked: Any = getattr(output.format, "unsaid", None)
+    missing = asked(image) if asked is not None else None
+    if missing is None:
+        return []
+    if any(frame.upright()[1] > 0.0 for frame in image.laboratory.panels):
+        # Neither NXmx nor DIALS's experiment lists have oblique pixels.
+        return [f"{output.path} cannot say {missing}"]
+    more = "" if getattr(output.format, "says_angles", False) else "-nxmx can say more, and "
+    return [f"{output.path} cannot say {missing}; {more}simulate writes all of it with -expt"]
 
 
 def overloads(pictures: Pictures) -> list[tuple[Output, int]]:

@@ -27,7 +27,7 @@ from openbragg.roles.image_source import ImageSource
 from openbragg.roles.installed import BLOCK_VARIABLE, Found, Registry
 from openbragg.roles.lattice_shapes import BoundedLatticeShape, Lattice, LatticeShape, ReferenceLatticeShape
 from openbragg.roles.miller import Miller
-from openbragg.roles.noise_models import NoiseModel, Readout, ReadoutNoiseModel
+from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
 from openbragg.roles.plugin import Plugin, Role
 from openbragg.roles.structure_factors import (
     BoundedStructureFactors,
@@ -70,6 +70,7 @@ __all__ = [
     "KnownCrystal",
     "Lattice",
     "LatticeShape",
+    "Levels",
     "ListedStructureFactors",
     "Miller",
     "Modules",

@@ -147,7 +147,12 @@ class DetectorDescription:
             made["layout"] = self.panels
         length = attenuation_length(self.material, wavelength) if wavelength is not None else None
         if length is not None:
-            made |= {"sensor_thickness": self.thickness, "attenuation_length": length}
+            made |= {
+                "sensor_thickness": self.thickness,
+                "attenuation_length": length,
+                "sensor_material": self.material,
+                "counts_at_mean_depth": True,
+            }
         return made
 
 

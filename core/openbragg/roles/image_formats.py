@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 import attrs
 
+from openbragg.roles.noise_models import Levels
 from openbragg.roles.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Image:
         The resolved experiment, and where the convention placed it.
     quirks
         Names of the reference program's quirks that the run reproduces.
+    levels
+        What counts mean; of photons the default.
     """
 
     pixels: np.ndarray[Any, np.dtype[Any]]
@@ -44,6 +47,7 @@ class Image:
     experiment: Experiment
     laboratory: Laboratory
     quirks: frozenset[str] = frozenset()
+    levels: Levels = Levels()
 
     def rendered(self) -> tuple[slice, slice]:
         """The rendered part as slices (slow, fast)."""
@@ -63,7 +67,9 @@ class ImageFormat(Plugin, Protocol):
     gives the quirk's name and what would have been different in this file, or None where nothing would. One whose
     pixels have a largest value may have a method ``overloads(image)``: the number of rendered pixels beyond it. One
     whose files cannot say all of where an image was recorded may have a method ``unsaid(image)``: what its readers take
-    wrongly of this one, as words that go on after "the file cannot say", or None.
+    wrongly of this one, as words that go on after "the file cannot say", or None. One whose files say exactly at which
+    spindle angles the crystal turned may have ``says_angles = True``: a notice tells where the rotation steps of the
+    image stand half a step before them.
     """
 
     def write(self, stream: BinaryIO, image: Image) -> None:
@@ -93,6 +99,8 @@ class Series:
         The scan of every image, in their order; they differ in their start.
     quirks
         Names of the reference program's quirks that the run reproduces.
+    levels
+        As in an `Image`.
     """
 
     content: str
@@ -102,6 +110,7 @@ class Series:
     shape: tuple[int, int]
     scans: tuple[Scan, ...]
     quirks: frozenset[str] = frozenset()
+    levels: Levels = Levels()
 
 
 @runtime_checkable

@@ -12,9 +12,32 @@ if TYPE_CHECKING:
     import torch
 
 
+@attrs.frozen(kw_only=True)
+class Levels:
+    """What counts mean, for the headers of files.
+
+    Attributes
+    ----------
+    gain
+        Counts for a photon.
+    saturation
+        The largest count that is read, at which a pixel is full; None where there is none.
+    """
+
+    gain: float = 1.0
+    saturation: float | None = None
+
+    def largest_trusted(self, largest: float) -> float:
+        """The largest count below saturation, of a file whose pixels hold numbers up to `largest`."""
+        return largest if self.saturation is None else min(largest, self.saturation - 1.0)
+
+
 @runtime_checkable
 class NoiseModel(Plugin, Protocol):
-    """Detector counts from expected photons."""
+    """Detector counts from expected photons.
+
+    One whose counts are no photons, or that saturates, has a method ``levels()`` that gives its `Levels`.
+    """
 
     def counts(self, photons: torch.Tensor, seed: int) -> torch.Tensor:
         """Counts for expected photons (slow, fast); equal seeds give equal counts on one device.

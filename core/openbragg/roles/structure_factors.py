@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class StructureFactors(Plugin, Protocol):
-    """The amplitude F of the unit cell."""
+    """The amplitude F of the unit cell.
+
+    A source that may have no amplitude at all may have a method ``nothing()``: what it lacks, as one line, or None; a
+    run is then refused unless there is a background.
+    """
 
     def prepare(self, experiment: Experiment, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
         """The tensors that `amplitude` needs, on a device; called once a run with the resolved experiment.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 import attrs
 
+from openbragg.roles.noise_models import Levels
 from openbragg.roles.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -34,12 +35,15 @@ class WrittenImages:
         or in that and a few others, that one.
     together
         Whether all images are in one file.
+    levels
+        What their counts mean.
     """
 
     format: Any
     content: str
     path: Path
     together: bool
+    levels: Levels = Levels()
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -100,7 +104,9 @@ class Truth:
     scans
         The scan of every image, in their order.
     cell_vectors
-        Rows a, b, c in metres with the spindle at 0, in the laboratory: float64, (3, 3).
+        Rows a, b, c of the first image in metres with the spindle at 0, in the laboratory: float64, (3, 3).
+    cell_vectors_of_images
+        The same of every image: of stills with random orientations each has its own.
     mosaic_rotations
         Rotations of the mosaic domains in the laboratory, applied after the spindle's: float64, (domains, 3, 3).
     space_group
@@ -120,6 +126,7 @@ class Truth:
     laboratory: Laboratory
     scans: tuple[Scan, ...]
     cell_vectors: np.ndarray[Any, np.dtype[np.float64]]
+    cell_vectors_of_images: tuple[np.ndarray[Any, np.dtype[np.float64]], ...]
     mosaic_rotations: np.ndarray[Any, np.dtype[np.float64]]
     space_group: str
     images: tuple[WrittenImages, ...]
@@ -148,6 +155,8 @@ class TruthFormat(Plugin, Protocol):
       that has in it what is to be written, whose `write_truth` is then called. What it raises leaves no file behind.
     - ``needs_reflections = True``: it is refused beforehand, too, where reflections cannot be predicted.
     - ``suffixes``, the ends of names by which Python chooses it, with the point and in lower case.
+    - ``says_angles = True``: it says at which spindle angles the crystal turned; a notice tells where the rotation
+      steps of the images stand half a step before them.
     - ``of_one_image = True``: what it says is of one image; it is refused with a series.
     """
 

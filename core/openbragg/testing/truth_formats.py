@@ -53,6 +53,7 @@ def make_truth(images: int = 2, folder: Path = Path()) -> Truth:
         laboratory=image.laboratory,
         scans=scans,
         cell_vectors=vectors.numpy(),
+        cell_vectors_of_images=(vectors.numpy(),) * len(scans),
         mosaic_rotations=np.eye(3)[None],
         space_group="",
         images=(written,),

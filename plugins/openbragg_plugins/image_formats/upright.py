@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _PIXELS = 0.01
 #: Axes are along each other when the sine of the angle between them is below this.
 _ALONG = 1e-4
+#: Attenuation lengths that differ by a smaller part move no spot by much.
+_ATTENUATION = 0.1
+#: What DIALS takes for the part of a beam that is polarized, and how far from it is no matter.
+_DIALS_POLARIZED, _POLARIZED_ALIKE = 0.999, 0.01
 
 
 def beam_spot(image: Image) -> tuple[float, float]:
@@ -47,6 +51,56 @@ def unsaid(image: Image) -> str | None:
     if float(image.experiment.scan.range or 0.0) > 0.0 and not _spindle_along_fast(image):
         reasons.append("that the spindle is not along the fast axis")
     return " and ".join(reasons) or None
+
+
+def misread(image: Image, *, sensor: bool = True) -> str | None:
+    """What DIALS takes wrongly in any format; of one that has no `sensor`, takes for a surface."""
+    return both(_polarization(image), _sensor(image, sensor))
+
+
+def _polarization(image: Image) -> str | None:
+    """The beam's polarization, which matters to intensities of a rotation, and which DIALS reads of no format."""
+    import torch
+
+    experiment, laboratory = image.experiment, image.laboratory
+    beam = experiment.beam
+    if image.content != "counts" or float(experiment.scan.range or 0.0) == 0.0 or beam.no_polarization_factor:
+        return None
+    kahn = float(beam.polarization)
+    # Its plane is that of the beam and DIALS's x, which is along the part of the spindle across the beam.
+    across = torch.linalg.cross(laboratory.polarization, laboratory.beam)
+    if float((across @ laboratory.spindle).abs()) > _ALONG:
+        return "that the beam is not polarized along the spindle, as DIALS takes it" if kahn > 0.0 else None
+    if abs((1.0 + kahn) / 2.0 - _DIALS_POLARIZED) <= _POLARIZED_ALIKE:
+        return None
+    part = f"{(1.0 + kahn) / 2.0:.4g}"
+    return (
+        f"that {part} of the beam is polarized along the spindle: DIALS takes {_DIALS_POLARIZED:g} unless dials.import "
+        f"is given geometry.beam.polarization_fraction={part}"
+    )
+
+
+def both(*reasons: str | None) -> str | None:
+    """Reasons as one; None where there is none."""
+    return " and ".join(reason for reason in reasons if reason is not None) or None
+
+
+def _sensor(image: Image, told: bool) -> str | None:
+    """What readers take wrongly of how far photons get into the sensor, and so where oblique rays are counted."""
+    from openbragg import attenuation_length
+
+    experiment = image.experiment
+    length = experiment.sensor_attenuation()
+    if length is None:
+        return None
+    if not told:
+        return f"that photons get {length * 1e6:.3g} um into a sensor: readers take it for a surface"
+    material = experiment.sensor_material() or "Si"
+    known = attenuation_length(material, float(experiment.beam.wavelength))
+    if known is None or abs(known - length) <= _ATTENUATION * length:
+        return None
+    depths = f"{length * 1e6:.3g} um into the sensor: readers take it for {known * 1e6:.3g} um of {material}"
+    return f"that photons get {depths}"
 
 
 def _mirrored(image: Image) -> bool:

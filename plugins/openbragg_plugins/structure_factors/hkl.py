@@ -103,8 +103,6 @@ class HklTable(TableLookup):
             if self.dump is not None:
                 write_dump(self.dump, lowest.tolist(), table.detach().cpu().numpy())
         else:
-            if not default.requires_grad and float(default) == 0.0:
-                raise InputError("no structure factors: give a table with -hkl, or one amplitude with -default_F")
             return (default.reshape(()).to(dtype),)
 
         wide = [length + 2 for length in table.shape]
@@ -120,6 +118,15 @@ class HklTable(TableLookup):
             return tables
         offsets = torch.arange(-1.0, 3.0, dtype=torch.float64, device=device)
         return (*tables, offsets, lengths_of(*wide[1:]).to(device))
+
+    def nothing(self) -> str | None:
+        """See `openbragg.StructureFactors`: without a table and with amplitudes of 0."""
+        default = self.default_F
+        if self.file is not None or self.reflections is not None or getattr(default, "requires_grad", False):
+            return None
+        if (self.dump is not None and _is_there(self.dump)) or float(default) != 0.0:
+            return None
+        return "no structure factors: give a table with -hkl, or one amplitude with -default_F"
 
     def _box(self, default: torch.Tensor, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """The reflections in a box of default amplitudes, (h, k, l) float64, and its first h k l, (3,) int64."""

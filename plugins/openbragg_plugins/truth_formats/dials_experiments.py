@@ -43,6 +43,7 @@ class DialsExperiments:
     summary: ClassVar[str] = "DIALS experiment list (.expt) of the true geometry and crystal"
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".expt",)
+    says_angles: ClassVar[bool] = True
 
     file: Path | None = option(
         "-expt",
@@ -71,10 +72,11 @@ def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
     names = _READ if len(truth.laboratory.panels) == 1 else _READ[:1]
     images = next((each for name in names for each in _counts_first(truth) if each.format.name == name), None)
     trusted, pedestal = _levels(images)
+    gain = images.levels.gain if images is not None else 1.0
     models: dict[str, Any] = {
         "imageset": [],
         "beam": [beam_model(truth.experiment, truth.laboratory)],
-        "detector": [detector_model(truth.experiment, truth.laboratory, trusted, pedestal)],
+        "detector": [detector_model(truth.experiment, truth.laboratory, trusted, pedestal, gain)],
         "goniometer": [],
         "scan": [],
         "crystal": [],
@@ -90,8 +92,10 @@ def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
             models["imageset"].append(_sequence(images, folder, len(truth.scans)))
             experiments[0]["imageset"] = 0
     else:
-        models["crystal"].append(crystal_model(truth, float(truth.scans[0].start)))
-        experiments = [{"beam": 0, "detector": 0, "crystal": 0} for _ in truth.scans]
+        made = [crystal_model(truth, number) for number in range(len(truth.scans))]
+        models["crystal"] = made if any(model != made[0] for model in made) else made[:1]
+        last = len(models["crystal"]) - 1
+        experiments = [{"beam": 0, "detector": 0, "crystal": min(last, number)} for number in range(len(truth.scans))]
         if images is not None:
             for number, experiment in enumerate(experiments):
                 models["imageset"].append(_still(images, folder, number))
@@ -133,11 +137,9 @@ def _levels(images: WrittenImages | None) -> tuple[tuple[float, float], float]:
     format_ = images.format
     if format_.name == "smv":
         offset = float(format_.adc_offset)
-        return (-offset - 1.0, 65535.0 - offset), offset
-    if format_.name == "minicbf":
-        return (-1.0, float(format_.cutoff)), 0.0
-    largest = format_.largest(images.content)
-    return (-1.0, _LARGEST if largest is None else float(largest)), 0.0
+        return (-offset - 1.0, images.levels.largest_trusted(format_.largest_count() - offset)), offset
+    largest = format_.cutoff if format_.name == "minicbf" else format_.largest(images.content)
+    return (-1.0, images.levels.largest_trusted(_LARGEST if largest is None else float(largest))), 0.0
 
 
 def _sequence(images: WrittenImages, folder: Path, count: int) -> dict[str, Any]:

@@ -22,6 +22,8 @@ _MM, _ANGSTROM, _DEGREES = unit("mm").from_si, unit("A").from_si, unit("deg").fr
 _IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
 #: Domains that are turned by less, in radians, are no mosaic.
 _UNTURNED = 1e-12
+#: Spindle angles of a scan at which the crystal is looked at.
+_ANGLES = 90
 
 
 def dials_axes(laboratory: Laboratory) -> np.ndarray[Any, Any]:
@@ -57,7 +59,7 @@ def beam_model(experiment: Experiment, laboratory: Laboratory) -> Model:
 
 
 def detector_model(
-    experiment: Experiment, laboratory: Laboratory, trusted: tuple[float, float], pedestal: float
+    experiment: Experiment, laboratory: Laboratory, trusted: tuple[float, float], pedestal: float, gain: float = 1.0
 ) -> Model:
     """The detector, a panel for each of the laboratory's."""
     import numpy as np
@@ -65,7 +67,10 @@ def detector_model(
     children = [{"panel": number} for number in range(len(laboratory.panels))]
     whole = _panel("", [0.0, 0.0, 0.0], np.eye(3), (0, 0), [0.0, 0.0])
     return {
-        "panels": [panel_model(frame, experiment, laboratory, trusted, pedestal) for frame in laboratory.panels],
+        "panels": [
+            panel_model(frame, experiment, laboratory, trusted, pedestal) | {"gain": gain}
+            for frame in laboratory.panels
+        ],
         "hierarchy": {**whole, "children": children},
     }
 
@@ -92,11 +97,11 @@ def panel_model(
     first_slow, first_fast = frame.panel.slab or (0, 0)
     model["raw_image_offset"] = [first_fast, first_slow]
     model["mask"] = _gaps(frame, experiment)
-    absorption = _absorption(experiment)
-    if absorption > 0.0:
+    length = experiment.sensor_attenuation()
+    if length is not None:
         model["thickness"] = _MM(float(experiment.detector.sensor_thickness))
-        model["material"] = "Si"
-        model["mu"] = unit("mm").to_si(absorption)
+        model["material"] = experiment.sensor_material() or "Si"
+        model["mu"] = unit("mm").to_si(1.0 / length)
         model["px_mm_strategy"] = {"type": "ParallaxCorrectedPxMmStrategy"}
     return model
 
@@ -124,16 +129,30 @@ def scan_model(truth: Truth) -> Model:
     }
 
 
-def crystal_model(truth: Truth, spindle: float = 0.0) -> Model:
-    """The crystal with the spindle at an angle in radians; with mosaic domains their spread.
+def crystal_model(truth: Truth, still: int | None = None) -> Model:
+    """The crystal with the spindle at 0, or that of a still, from 0, as it stands; with mosaic domains their spread.
 
     That is the root of the mean square of their rotations about one axis, which is what XDS and DIALS call mosaicity.
+    The domains as a whole are turned by the mean of their rotations, and so is the crystal. They turn in the
+    laboratory; in a rotating crystal the mean over the scan is taken.
     """
     import numpy as np
 
     axes = dials_axes(truth.laboratory)
-    rotation = rotation_about(np.array(truth.laboratory.spindle.tolist()), spindle)
-    vectors = _ANGSTROM(truth.cell_vectors @ rotation.T @ axes.T) + 0.0
+    spindle = np.array(truth.laboratory.spindle.tolist())
+    mean = mean_rotation(truth.mosaic_rotations)
+    if still is None and len(truth.mosaic_rotations) == 1:
+        rotation, cell = np.eye(3), truth.cell_vectors
+    elif still is None:
+        scan = truth.scans[0]
+        angles = float(scan.start) + float(scan.range or 0.0) * len(truth.scans) * (np.arange(_ANGLES) + 0.5) / _ANGLES
+        turns = [rotation_about(spindle, angle) for angle in angles]
+        rotation = mean_rotation(np.array([turn.T @ mean @ turn for turn in turns]))
+        cell = truth.cell_vectors
+    else:
+        rotation = mean @ rotation_about(spindle, float(truth.scans[still].start))
+        cell = truth.cell_vectors_of_images[still]
+    vectors = _ANGSTROM(cell @ rotation.T @ axes.T) + 0.0
     model = {
         "__id__": "crystal",
         "real_space_a": vectors[0].tolist(),
@@ -147,10 +166,26 @@ def crystal_model(truth: Truth, spindle: float = 0.0) -> Model:
     return model
 
 
-def mosaicity(rotations: np.ndarray[Any, Any]) -> float:
-    """Standard deviation in radians of rotations (domains, 3, 3) about one axis, taken over all directions of it."""
+def mean_rotation(rotations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The rotation nearest to all of some (rotations, 3, 3), (3, 3).
+
+    Source: Moakher (2002), SIAM J. Matrix Anal. Appl. 24, 1-16: the orthogonal part of their mean.
+    """
     import numpy as np
 
+    if len(rotations) == 1:
+        only: np.ndarray[Any, Any] = rotations[0]
+        return only
+    left, _, right = np.linalg.svd(rotations.mean(axis=0))
+    mean: np.ndarray[Any, Any] = left @ right
+    return mean
+
+
+def mosaicity(rotations: np.ndarray[Any, Any]) -> float:
+    """Standard deviation in radians of rotations (domains, 3, 3) from their mean, about one axis, of all directions."""
+    import numpy as np
+
+    rotations = mean_rotation(rotations).T @ rotations
     skew = rotations - rotations.transpose(0, 2, 1)
     sines = np.sqrt(skew[:, 2, 1] ** 2 + skew[:, 0, 2] ** 2 + skew[:, 1, 0] ** 2) / 2.0
     angles = np.arctan2(sines, (np.trace(rotations, axis1=1, axis2=2) - 1.0) / 2.0)
@@ -194,14 +229,6 @@ def _gaps(frame: PanelFrame, experiment: Experiment) -> list[list[int]]:
         if gap[0] < gap[2] and gap[1] < gap[3]:
             found.append(gap)
     return found
-
-
-def _absorption(experiment: Experiment) -> float:
-    """Of the sensor, per metre; 0 of a surface."""
-    thickness, length = float(experiment.detector.sensor_thickness), experiment.detector.attenuation_length
-    if thickness <= 0.0 or isinstance(length, str) or (length is not None and float(length) == 0.0):
-        return 0.0
-    return 1.0 / (thickness if length is None else float(length))
 
 
 def _panel(

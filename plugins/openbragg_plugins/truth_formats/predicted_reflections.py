@@ -52,6 +52,7 @@ class PredictedReflectionsFile:
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".refl", ".csv", ".parquet")
     needs_reflections: ClassVar[bool] = True
+    says_angles: ClassVar[bool] = True
 
     file: Path | None = option(
         "-refl",

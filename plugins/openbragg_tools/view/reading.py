@@ -147,7 +147,7 @@ def recorded_geometry(recorded: Recorded, number: int) -> Geometry:
         start=float(scan.start),
         range_=float(scan.range) if scan.range is not None else 0.0,
         source=f"the record {recorded.path.name}",
-        cell=recorded.cell,
+        cell=recorded.cell_of(number),
     )
 
 

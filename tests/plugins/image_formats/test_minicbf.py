@@ -15,10 +15,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import openbragg
 from openbragg import Beam, Detector, Image, InputError, Scan
 from openbragg.testing import check_image_format, make_image
 from openbragg_plugins.image_formats.minicbf.byte_offset import byte_offsets
-from openbragg_plugins.image_formats.minicbf.format import MiniCbf, cbf
+from openbragg_plugins.image_formats.minicbf.format import MiniCbf, cbf, contents
 
 MM = 1e-3
 CUTOFF = 1048575
@@ -150,8 +151,10 @@ def test_what_the_header_cannot_say_is_said() -> None:
     assert MiniCbf().unsaid(upright) is None
     tilted = make_image(np.zeros((50, 60)), "counts", detector=Detector(pixels=(50, 60), rotation=(0.0, 0.1, 0.0)))
     assert re.match(r"how the detector stands: readers are up to [\d.]+ pixels off", MiniCbf().unsaid(tilted) or "")
-    turning = attrs.evolve(upright.experiment, scan=Scan(start=0.0, range=0.1, step=0.1, steps=1))
-    across = attrs.evolve(upright.laboratory, spindle=upright.laboratory.panels[0].slow)
+    beam = attrs.evolve(upright.experiment.beam, polarization=0.998)
+    turning = attrs.evolve(upright.experiment, beam=beam, scan=Scan(start=0.0, range=0.1, step=0.1, steps=1))
+    slow = upright.laboratory.panels[0].slow
+    across = attrs.evolve(upright.laboratory, spindle=slow, polarization=slow)
     assert MiniCbf().unsaid(attrs.evolve(upright, experiment=turning)) is None
     assert MiniCbf().unsaid(attrs.evolve(upright, experiment=turning, laboratory=across)) == (
         "that the spindle is not along the fast axis"
@@ -163,3 +166,17 @@ def test_scale_and_cutoff_must_be_possible() -> None:
         MiniCbf(cutoff=0)
     with pytest.raises(InputError, match=r"MiniCbf\.scale: expected a number above 0, got nan"):
         MiniCbf(scale=math.nan)
+
+
+@pytest.mark.parametrize(("name", "words"), [("pilatus-6m", "Silicon sensor"), ("pilatus3-2m-cdte", "CdTe sensor")])
+def test_the_sensor_is_called_what_readers_understand(name: str, words: str) -> None:
+    detector = openbragg.detector_preset(name, 1e-10)
+    image = make_image(np.zeros(detector.frame_shape()), "counts", detector=detector)
+    assert f"# {words}, thickness 0.00" in contents(image, 1)
+
+
+def test_the_cutoff_is_below_the_count_at_which_the_noise_model_saturates() -> None:
+    image = attrs.evolve(make_image(np.full((4, 5), 7.0), "counts"), levels=openbragg.Levels(saturation=7.0))
+    data = written(MiniCbf(), image)
+    assert b"# Count_cutoff 6 counts" in data
+    assert MiniCbf().overloads(image) == 20

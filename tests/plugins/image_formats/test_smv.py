@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import openbragg
 from openbragg import Detector, Image, InputError, Scan
 from openbragg.testing import check_image_format, make_image
 from openbragg_plugins.image_formats.smv.format import Smv
@@ -186,3 +187,10 @@ def test_pixels_follow_a_header_of_whole_blocks(quirks: tuple[str, ...], length:
 def test_without_output_flags_the_reference_programs_files_are_written() -> None:
     assert Smv().default_file("photons") == "intimage.img"
     assert Smv().default_file("counts") == "noiseimage.img"
+
+
+def test_the_header_has_the_gain_and_the_saturation_of_the_noise() -> None:
+    levels = openbragg.Levels(gain=1.8, saturation=1000.0)
+    image = attrs.evolve(make_image(np.zeros((4, 5)), "counts"), levels=levels)
+    found = written(Smv(), image)[:1024]
+    assert b"\nGAIN=1.8;" in found and b"\nCCD_IMAGE_SATURATION=1040;" in found

@@ -11,7 +11,7 @@ import attrs
 
 from openbragg import POSITIVE, Rule, hookimpl, option
 from openbragg_plugins.image_formats.minicbf.byte_offset import byte_offsets
-from openbragg_plugins.image_formats.upright import beam_spot, unsaid
+from openbragg_plugins.image_formats.upright import beam_spot, both, misread, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ _CUTOFF = 1048575
 _LARGEST = 2147483647
 #: A pixel that is none: in a gap between modules, or masked.
 _GAP = -1
+#: What PILATUS headers call the materials of sensors.
+_SENSORS = {"Si": "Silicon"}
 _DEGREES = 57.29577951308232
 #: hc in eV angstrom, as the flag -energy has it.
 _EV_ANGSTROM = 12398.42
@@ -85,7 +87,7 @@ class MiniCbf:
 
     def write(self, stream: BinaryIO, image: Image) -> None:
         """See `openbragg.ImageFormat.write`."""
-        stream.write(cbf(self._counts(image), contents(image, self.cutoff)))
+        stream.write(cbf(self._counts(image), contents(image, self._cutoff(image))))
 
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
@@ -104,11 +106,15 @@ class MiniCbf:
 
     def unsaid(self, image: Image) -> str | None:
         """See `openbragg.ImageFormat`."""
-        return unsaid(image)
+        return both(unsaid(image), misread(image))
 
     def overloads(self, image: Image) -> int:
         """See `openbragg.ImageFormat`: pixels beyond the cutoff."""
-        return int((self._values(image) > self.cutoff).sum())
+        return int((self._values(image) > self._cutoff(image)).sum())
+
+    def _cutoff(self, image: Image) -> int:
+        """The largest count that a reader may trust: the option's, or where the noise model saturates one below."""
+        return max(1, int(image.levels.largest_trusted(self.cutoff)))
 
     def _values(self, image: Image) -> np.ndarray[Any, Any]:
         """Whole counts of the rendered part, of any size."""
@@ -125,7 +131,7 @@ class MiniCbf:
 
         counts = np.zeros(image.pixels.shape, dtype=np.int32)
         # The lowest numbers are readers' marks of pixels that count nothing.
-        counts[image.rendered()] = np.clip(self._values(image), 0, min(self.cutoff + 1, _LARGEST))
+        counts[image.rendered()] = np.clip(self._values(image), 0, min(self._cutoff(image) + 1, _LARGEST))
         mask = image.experiment.detector.hidden()
         if mask is not None:
             counts[mask] = _GAP
@@ -145,12 +151,12 @@ def contents(image: Image, cutoff: int) -> str:
     start, increment = (float(value or 0.0) * _DEGREES for value in (scan.start, scan.range))
     exposure = float(beam.exposure)
     mask = image.experiment.detector.hidden()
-    thickness = float(detector.sensor_thickness or 0.0)
+    thickness, material = float(detector.sensor_thickness or 0.0), experiment.sensor_material() or "Si"
     lines = [
         f"Detector: {'PILATUS' if _is_pilatus(image.pixels.shape) else 'simulated'}, S/N 00-0000 OpenBragg",
         _DATE,
         f"Pixel_size {pixel * 1e6:.9g}e-6 m x {pixel * 1e6:.9g}e-6 m",
-        *([f"Silicon sensor, thickness {thickness:.9f} m"] if thickness > 0.0 else []),
+        *([f"{_SENSORS.get(material, material)} sensor, thickness {thickness:.9f} m"] if thickness > 0.0 else []),
         f"Exposure_time {exposure:.9g} s",
         f"Exposure_period {exposure:.9g} s",
         "Tau = 0 s",

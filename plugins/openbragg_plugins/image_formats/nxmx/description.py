@@ -127,7 +127,7 @@ def _detector(detector: Any, about: Description, axes: np.ndarray[Any, Any], exp
         _put(detector, "beam_center_x", fast, "pixel")
         _put(detector, "beam_center_y", slow, "pixel")
         _put(detector, "distance", distance, "m")
-    detector["sensor_material"] = "Si"
+    detector["sensor_material"] = about.experiment.sensor_material() or "Si"
     _put(detector, "sensor_thickness", float(settings.sensor_thickness) or SURFACE, "m")
     if about.largest is not None:
         detector["saturation_value"] = about.largest
@@ -183,8 +183,9 @@ def _sample(sample: Any, about: Description, axes: np.ndarray[Any, Any]) -> None
     starts = np.array([float(scan.start) for scan in about.scans]) * _DEGREES
     ranges = np.array([float(scan.range or 0.0) for scan in about.scans]) * _DEGREES
     _axis(steps, "omega", starts, "deg", "rotation", turned(axes, about.laboratory.spindle), ".")
-    _put(steps, "omega_end", starts + ranges, "deg")
-    _put(steps, "omega_increment_set", ranges, "deg")
+    if ranges.any():
+        _put(steps, "omega_end", starts + ranges, "deg")
+        _put(steps, "omega_increment_set", ranges, "deg")
 
 
 def _axis(parent: Any, name: str, value: Any, unit: str, kind: str, vector: Any, depends_on: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from openbragg_plugins.image_formats.nxmx.chunks import (
     require_libraries,
 )
 from openbragg_plugins.image_formats.nxmx.description import Description, describe, group
+from openbragg_plugins.image_formats.upright import misread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +61,7 @@ class NXmx:
     summary: ClassVar[str] = "NXmx (NeXus HDF5), a whole series in one"
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".nxs", ".h5")
+    says_angles: ClassVar[bool] = True
 
     file: Path | None = option(
         "-nxmx", type=Path, output="counts", metavar="FILE", help="Write counts with noise as NXmx, also of a series."
@@ -130,8 +133,9 @@ class NXmx:
         return read_nxmx(source)
 
     def unsaid(self, image: Image) -> str | None:
-        """See `openbragg.ImageFormat`: oblique pixels."""
-        return image.laboratory.oblique_pixels()
+        """See `openbragg.ImageFormat`: oblique pixels; and what the file does say, and DIALS does not read."""
+        said = [image.laboratory.oblique_pixels(), misread(image)]
+        return "; ".join(filter(None, said)) or None
 
     def largest(self, content: str) -> int | None:
         """The largest value of a pixel of photons or counts; None for floating-point numbers."""
@@ -203,6 +207,13 @@ class NXmx:
         kind = h5py.h5t.py_create(np.dtype(self._type(content)))
         h5py.h5d.create(data.id, b"data", kind, whole, made)
 
+    def _trusted(self, image: Image | Series) -> int | None:
+        """The largest value that a reader may trust; None where every number is."""
+        largest = self.largest(image.content)
+        if largest is None and image.levels.saturation is None:
+            return None
+        return int(image.levels.largest_trusted(largest if largest is not None else math.inf))
+
     def _type(self, content: str) -> str:
         if self.pixel_type != "auto":
             return self.pixel_type
@@ -237,7 +248,7 @@ class NXmx:
             scans=scans,
             shape=shape,
             mask=image.experiment.detector.hidden(),
-            largest=self.largest(image.content),
+            largest=self._trusted(image),
             smallest=None if name == "int32" else 0,
             bits=None if name == "float32" else int(name.lstrip("uint")),
             start_time=self.start_time,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import NOT_NEGATIVE, hookimpl, option
+from openbragg import NOT_NEGATIVE, Rule, hookimpl, option
 from openbragg_plugins.image_formats.smv.start import is_smv
 from openbragg_plugins.image_formats.strips import strips
-from openbragg_plugins.image_formats.upright import beam_spot, stored_frame, unsaid
+from openbragg_plugins.image_formats.upright import beam_spot, both, misread, stored_frame, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,9 @@ _BLOCK = 512
 _QUIRK = "smv-header"
 #: Two spots closer than this, in metres, differ by rounding only.
 _SAME_SPOT = 1e-12
-_LARGEST_COUNT = 65535.0
+_LARGEST_COUNTS = {16: 65535.0, 32: 4294967295.0}
+_KINDS = {16: "<u2", 32: "<u4"}
+_TYPES = {16: "unsigned_short", 32: "unsigned_long"}
 _GAPS = "which of its pixels are none, so that readers take gaps for pixels without a photon"
 #: Count of the brightest pixel when the scale is chosen automatically.
 _BRIGHTEST = 55000.0
@@ -62,6 +64,14 @@ class Smv:
         help="Scale of -intfile. Default: the brightest pixel becomes 55000.",
     )
     adc_offset: float = option("-adc", default=40.0, unit="counts", help="Added to every pixel.")
+    bits: int = option(
+        "-bits",
+        type=int,
+        default=16,
+        rule=Rule("16 or 32", lambda value: value in (16, 32)),
+        metavar="16 | 32",
+        help="Of a pixel. 32 are TYPE=unsigned_long, which fewer programs read.",
+    )
 
     def write(self, stream: BinaryIO, image: Image) -> None:
         """See `openbragg.ImageFormat.write`."""
@@ -69,14 +79,14 @@ class Smv:
 
         part = image.rendered()
         pixels, scale = image.pixels[part], self._scale(image)
-        counts = np.zeros(image.pixels.shape, dtype="<u2")
+        counts = np.zeros(image.pixels.shape, dtype=_KINDS[self.bits])
         rendered = counts[part]
         for rows in strips(pixels):
             rendered[rows] = self._counts(pixels[rows], image.content, scale)
         absent = image.experiment.detector.absent()
         if absent is not None:
-            rendered[absent[part]] = int(min(max(self.adc_offset, 0.0), _LARGEST_COUNT))
-        stream.write(header(image, self._keys(image, scale)))
+            rendered[absent[part]] = int(min(max(self.adc_offset, 0.0), self.largest_count()))
+        stream.write(header(image, self._keys(image, scale), _TYPES[self.bits]))
         stream.write(counts.data)
 
     def default_file(self, content: str) -> str | None:
@@ -108,12 +118,16 @@ class Smv:
         if _QUIRK in image.quirks:
             return None
         gaps = None if image.experiment.detector.absent() is None else _GAPS
-        return " and ".join(reason for reason in (unsaid(image), gaps) if reason is not None) or None
+        return both(unsaid(image), gaps, misread(image, sensor=False))
 
     def overloads(self, image: Image) -> int:
         """See `openbragg.ImageFormat`: pixels that 16 bits do not hold."""
         pixels, scale = image.pixels[image.rendered()], self._scale(image)
-        return sum(int((self._values(pixels[rows], scale) > _LARGEST_COUNT).sum()) for rows in strips(pixels))
+        return sum(int((self._values(pixels[rows], scale) > self.largest_count()).sum()) for rows in strips(pixels))
+
+    def largest_count(self) -> float:
+        """The largest number that a pixel holds."""
+        return _LARGEST_COUNTS[self.bits]
 
     def _keys(self, image: Image, scale: float) -> dict[str, str]:
         """What readers want to know besides the reference's keys."""
@@ -125,12 +139,17 @@ class Smv:
             "DATE": _DATE,
             "ADC_OFFSET": f"{self.adc_offset:g}",
             "IMAGE_PEDESTAL": f"{self.adc_offset:g}",
-            "CCD_IMAGE_SATURATION": f"{_LARGEST_COUNT:g}",
-            "GAIN": f"{scale:.9g}",
+            "CCD_IMAGE_SATURATION": f"{self._saturation(image):g}",
+            "GAIN": f"{scale * image.levels.gain:.9g}",
         }
         if image.content == "photons":
             keys["COUNTS_PER_PHOTON"] = f"{scale:.9g}"
         return keys
+
+    def _saturation(self, image: Image) -> float:
+        """What a pixel has that is full, above the offset, or beyond 16 bits."""
+        full = image.levels.saturation
+        return self.largest_count() if full is None else min(self.largest_count(), full + self.adc_offset)
 
     def _scale(self, image: Image) -> float:
         """Counts per unit of a pixel: for photons given, or so that the brightest pixel becomes 55000."""
@@ -146,12 +165,12 @@ class Smv:
         import numpy as np
 
         values = self._values(pixels, scale)
-        np.clip(values, 0.0, _LARGEST_COUNT, out=values)
+        np.clip(values, 0.0, self.largest_count(), out=values)
         if content == "counts":
             return values
-        # The reference rounds in single precision.
         values += 0.5
-        return values.astype(np.float32)
+        # The reference rounds in single precision, which holds 16 bits.
+        return values.astype(np.float32) if self.bits == 16 else values
 
     def _values(self, pixels: np.ndarray[Any, Any], scale: float) -> np.ndarray[Any, Any]:
         """Counts before they are made whole and fit into 16 bits."""
@@ -161,14 +180,14 @@ class Smv:
         return values
 
 
-def header(image: Image, more: dict[str, str] | None = None) -> bytes:
+def header(image: Image, more: dict[str, str] | None = None, kind: str = _TYPES[16]) -> bytes:
     """The header, in whole blocks of 512 bytes: the reference program's keys in its order and six digits, then `more`.
 
     With the quirk smv-header it is the reference's to the last byte.
     """
     if _QUIRK in image.quirks:
-        return _reference_header(image)
-    lines = _lines(image, _beam_spot(image), "DIALS_ORIGIN={0:g},{1:g},{2:g};")
+        return _reference_header(image, kind)
+    lines = _lines(image, _beam_spot(image), "DIALS_ORIGIN={0:g},{1:g},{2:g};", kind)
     for key, value in _for_readers(image).items():
         place = next(number for number, line in enumerate(lines) if line.startswith(f"{key}="))
         lines[place] = f"{key}={value};"
@@ -200,9 +219,9 @@ def _for_readers(image: Image) -> dict[str, str]:
     }
 
 
-def _reference_header(image: Image) -> bytes:
+def _reference_header(image: Image, kind: str = _TYPES[16]) -> bytes:
     """One block, whatever the length is: when it is longer, readers take text for pixels."""
-    lines = _lines(image, _reference_beam_spot(image), "DIALS_ORIGIN={0:g},{1:g},{2:g}")
+    lines = _lines(image, _reference_beam_spot(image), "DIALS_ORIGIN={0:g},{1:g},{2:g}", kind)
     text = "\n".join([f"{{\nHEADER_BYTES={_BLOCK};", *lines]) + "\n}\f"
     return text.encode("ascii").ljust(_BLOCK)
 
@@ -225,7 +244,7 @@ def _reference_beam_spot(image: Image) -> tuple[float, float]:
     return float(spot @ frame.fast), float(spot @ frame.slow)
 
 
-def _lines(image: Image, beam_spot: tuple[float, float], dials_origin: str) -> list[str]:
+def _lines(image: Image, beam_spot: tuple[float, float], dials_origin: str, kind: str = _TYPES[16]) -> list[str]:
     """The lines that the reference has after the first two, for a beam that meets the detector there."""
     laboratory, experiment = image.laboratory, image.experiment
     frame = stored_frame(image)
@@ -261,7 +280,7 @@ def _lines(image: Image, beam_spot: tuple[float, float], dials_origin: str) -> l
     return [
         "DIM=2;",
         "BYTE_ORDER=little_endian;",
-        "TYPE=unsigned_short;",
+        f"TYPE={kind};",
         f"SIZE1={fast};",
         f"SIZE2={slow};",
         *(f"{key}={value:g};" for key, value in numbers.items()),
