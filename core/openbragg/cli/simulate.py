@@ -11,7 +11,7 @@ from openbragg.cli.command_line import understand
 from openbragg.cli.compose import given, read_as
 from openbragg.cli.progress import progress_bar
 from openbragg.cli.reference_flags import BEGINNINGS, Given
-from openbragg.cli.registry import simulation_sections
+from openbragg.cli.registry import common_sections, simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
 from openbragg.cli.report import report as print_report
 from openbragg.cli.report import said_once
@@ -35,11 +35,13 @@ def command(registry: Registry) -> click.Command:
         context = click.get_current_context()
         simulate(registry, given(context), read_as(context), provenance(context))
 
+    sections = simulation_sections(registry)
     return ReplayingCommand(
         "simulate",
-        simulation_sections(registry),
+        sections,
         registry,
         beginnings=BEGINNINGS,
+        shorter=common_sections(sections),
         callback=run,
         help="Render the diffraction image of a small crystal on an absolute scale.\n\n"
         "Flags are those of nanoBragg.c; later ones win. Each has a double-dash alias.",
