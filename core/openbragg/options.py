@@ -203,8 +203,8 @@ def option(
     eq
         How values are compared, as in `attrs.field`.
 
-    A field without flags can be set from Python only. A number without a rule must still be finite: NaN and infinity are
-    refused here, where they enter.
+    A field without flags can be set from Python only. A number without a rule must still be finite: NaN and infinity
+    are refused here, where they enter.
 
     Raises
     ------

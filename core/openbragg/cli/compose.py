@@ -10,7 +10,9 @@ from typing import Any
 
 import attrs
 import click
+from click.shell_completion import CompletionItem
 
+from openbragg.cli.completion import flags_beginning, values_beginning
 from openbragg.cli.defaults import default_of, typed
 from openbragg.errors import UsageError, quoted, shown
 from openbragg.options import OptionSpec, options_of
@@ -148,6 +150,10 @@ class FlagOption(click.Option):
             expose_value=False,
         )
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What may follow the flag and begins like a word."""
+        return values_beginning(ctx, self.flag.spellings[0], self.flag.spec, incomplete)
+
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The flag with its spellings and its help, which ends with the default where there is one to tell."""
         record = super().get_help_record(ctx)
@@ -219,6 +225,11 @@ class ModelCommand(click.Command):
         words, ctx.meta[_GIVEN], ctx.meta[_READ_AS] = self.scan(args, _HELP)
         return super().parse_args(ctx, words)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The flags that begin like a word."""
+        options = [option for section in self.sections for option in section.options]
+        return flags_beginning(options, incomplete) if incomplete.startswith("-") else []
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the groups that were asked for."""
         topic = ctx.meta.get(_TOPIC, "" if self.shorter else _ALL)
@@ -228,7 +239,7 @@ class ModelCommand(click.Command):
                 with formatter.section(section.title):
                     formatter.write_dl(rows, col_max=_NAME_WIDTH)
         with formatter.section("help"):
-            formatter.write_dl([("-h, --help", "Show this text.")] + self._further_help(), col_max=_NAME_WIDTH)
+            formatter.write_dl([("-h, --help", "Show this text."), *self._further_help()], col_max=_NAME_WIDTH)
 
     def groups(self, topic: str) -> list[Section]:
         """The groups of help that a word names: by title, by the role or the name of a plugin; or all.
