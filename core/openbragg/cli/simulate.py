@@ -14,7 +14,7 @@ from openbragg.cli.reference_flags import BEGINNINGS, Given
 from openbragg.cli.registry import common_sections, simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance
 from openbragg.cli.report import report as print_report
-from openbragg.cli.report import said_once
+from openbragg.cli.report import report_choices, said_once
 from openbragg.cli.selection import images_to_write
 from openbragg.cli.series import simulate_series
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
@@ -25,6 +25,7 @@ from openbragg.orchestrator.destinations import refuse_unsayable
 from openbragg.roles import Registry
 
 if TYPE_CHECKING:
+    from openbragg.orchestrator.layout import Layout
     from openbragg.orchestrator.rendering import Rendering
 
 
@@ -82,13 +83,20 @@ def simulate(
     )
     line.notices[:0] = replay.notices() if replay is not None else []
     stopwatch = Stopwatch.since_process_start()
+    said: list[str] = []
+    chosen: dict[str, str] = {}
+
+    def begins(layout: Layout) -> None:
+        layout.choices.made.update(line.made)
+        said.extend(said_once([*line.notices, *layout.choices.notices]))
+        chosen.update(report_choices(simulation, line.selected))
+
     printing = printout.every or printout.pixel is not None
     with progress_bar(False if printing else line.options(Output).progress) as progress:
-        rendering = job.render(progress, stopwatch)
-    rendering.choices.made.update(line.made)
+        rendering = job.render(progress, stopwatch, begins)
     with stopwatch.stage("noise"):
         pictures = job.pictures(rendering)
-    said = said_once([*line.notices, *rendering.choices.notices])
+    said += said_once(text for text in (*line.notices, *rendering.choices.notices) if text not in said)
     if printing:
         _print_pixels(rendering, printout.pixel)
     with stopwatch.stage("write"):
@@ -97,7 +105,7 @@ def simulate(
         warn(f"notice: {text}")
     for file in timings:
         write_timings(file.path, rendering, simulation.precision, str(simulation.device), simulation.threads, stopwatch)
-    print_report(rendering, line.selected, [*wanted, *truths])
+    print_report(rendering, chosen, [*wanted, *truths])
     if record is not None:
         click.echo(f"{'wrote':<16}{record} (record)")
     for file in timings:

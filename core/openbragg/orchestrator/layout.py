@@ -9,6 +9,7 @@ import torch
 
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
 from openbragg.engine.reflections import reach
+from openbragg.errors import UsageError
 from openbragg.model import Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
@@ -30,6 +31,7 @@ from openbragg.orchestrator.resolve import (
     resolve_sampling,
     resolve_scan,
 )
+from openbragg.orchestrator.slips import block_slip, likely_slips
 from openbragg.roles import ComputedStructureFactors, DescribedStructureFactors, StructureFactors
 
 #: Fields of a crystal that say how it, or its domains, are turned.
@@ -179,7 +181,15 @@ def resolve(experiment: Experiment, laboratory: Laboratory, choices: Choices) ->
     experiment = attrs.evolve(experiment, scan=scan, crystal=crystal)
     layers = resolve_sensor(experiment.detector).layers
     refuse_too_many_layers(layers)
-    sampling = resolve_sampling(experiment, laboratory, choices)
+    slips = likely_slips(experiment)
+    choices.notices.extend(slips)
+    try:
+        sampling = resolve_sampling(experiment, laboratory, choices)
+    except UsageError as error:
+        # What was meant may be what is wrong.
+        slips = [*slips, *filter(None, [block_slip(crystal)])]
+        raise UsageError("; ".join([str(error), *slips])) from None
+    choices.notices.extend(filter(None, [block_slip(crystal, sampling.oversample)]))
     orientations = (scan.steps or 1) * (crystal.mosaic_domains or 1)
     refuse_too_many_terms(layers * (sampling.oversample or 1) ** 2 * orientations)
     return attrs.evolve(experiment, sampling=sampling)

@@ -69,13 +69,21 @@ class SeriesJob:
         """Numbers of the images that are yet to be rendered."""
         return sorted({number for each in self.files for number in each.missing()})
 
-    def write(self, say: Callable[[list[str]], None], progress: Progress | None = None) -> None:
+    def write(
+        self,
+        say: Callable[[list[str]], None],
+        progress: Progress | None = None,
+        begins: Callable[[], None] | None = None,
+    ) -> None:
         """Render what is missing of any file, write it, and, when all images are there, what is known of them.
 
-        `say` gets lines that the user should know, `progress` the number of pixels done and of all.
+        `say` gets lines that the user should know, `progress` the number of pixels done and of all. `begins` is called
+        before, when what can be refused beforehand is not.
         """
         simulation, missing = self.simulation, self.missing()
         check_truth(simulation.layout(), image_scans(simulation, self.images), simulation.compat, self.truths)
+        if begins is not None:
+            begins()
         simulation.foresee(max(1, len(missing)))
         for each in self.files:
             each.begin()

@@ -56,7 +56,6 @@ def offered(monkeypatch: pytest.MonkeyPatch, words: str) -> set[str]:
         ("openbragg simulate -hkl a", {"file,a"}),
         ("openbragg simulate -floatfile ", {"file,"}),
         ("openbragg simulate -distance ", set()),
-        ("openbragg trace --pix", {"--pixel"}),
         ("openbragg completion f", {"fish"}),
     ],
 )
