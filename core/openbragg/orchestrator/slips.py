@@ -8,6 +8,8 @@ from openbragg.units import HC_EV_ANGSTROM, unit
 
 #: Wavelengths of X-rays, in angstroms.
 _SHORTEST, _LONGEST = 0.01, 10.0
+#: Those that are typed in other units, in angstroms.
+_USUAL = (0.2, 5.0)
 #: Photon energies in keV that are typed where eV, or angstroms, are expected.
 _KEV = (1.0, 200.0)
 #: Distances and sides of pixels that detectors have, in mm; and edges of cells, in angstroms.
@@ -52,7 +54,7 @@ def _meant(wavelength: float, energy: float) -> str:
     """What was probably meant by a wavelength in angstroms, an energy in eV."""
     if wavelength < _SHORTEST:
         for factor, name in ((1e10, "metres"), (1e7, "millimetres"), (1e4, "micrometres")):
-            if _SHORTEST <= wavelength * factor <= _LONGEST:
+            if _USUAL[0] <= wavelength * factor <= _USUAL[1]:
                 return f"-lambda is in A; if {name} were typed, give -lambda {wavelength * factor:.6g}"
         if _KEV[0] <= energy / 1e6 <= _KEV[1]:
             return f"-energy is in eV; if meV were typed, give -energy {energy / 1e3:.6g}"
