@@ -326,8 +326,8 @@ def with_spots(browser: Any, count: int) -> None:
     browser.execute_script(
         "const {viewer} = openbragg, count = arguments[0], across = Math.ceil(Math.sqrt(count));"
         "viewer.image.predicted = Array.from({length: count}, (_, number) => ({"
-        " fast: 90 * ((number % across) + 0.5) / across, slow: 70 * (Math.floor(number / across) + 0.5) / across, indices: [1, 2, number], crosses: true, phi: 0,"
-        " amplitude: null}));",
+        " fast: 90 * ((number % across) + 0.5) / across, slow: 70 * (Math.floor(number / across) + 0.5) / across,"
+        " indices: [1, 2, number], crosses: true, phi: 0, amplitude: null}));",
         count,
     )
 
