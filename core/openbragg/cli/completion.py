@@ -15,8 +15,8 @@ from openbragg.errors import OpenBraggError, UsageError
 from openbragg.options import OptionSpec
 from openbragg.roles import ROLES, Registry
 
-#: The shells that can be told.
 SHELLS = ("bash", "zsh", "fish")
+"""The shells that can be told."""
 _PROGRAM = "openbragg"
 #: Under this name the scripts of the shells ask.
 _VARIABLE = "_OPENBRAGG_COMPLETE"
