@@ -199,7 +199,7 @@ REFERENCE: dict[str, Reference] = {
 
 HEAD = """# Every flag
 
-The flags of `openbragg simulate`, those of the built-in plugins included; `openbragg simulate --help` shows what is
+The flags of `openbragg simulate`, those of the built-in plugins included; `openbragg simulate --help all` shows what is
 installed. Flags are read in order, and later ones win. All spellings in a cell mean the same; behind each stands its
 double-dash alias.
 
@@ -263,7 +263,7 @@ def _default(option: click.Option) -> str:
     if not isinstance(option, FlagOption):
         return ""
     flag = option.flag
-    value = default_of(flag)
+    value = flag.default
     if flag.constant is not None:
         return typed(value, "") if flag.constant and isinstance(value, bool) else ""
     if flag.spec.output and hasattr(flag.owner, "default_file"):

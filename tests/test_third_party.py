@@ -136,7 +136,7 @@ def test_it_is_listed_with_its_distribution(environment: Environment) -> None:
 
 
 def test_its_flags_are_in_the_help(environment: Environment) -> None:
-    words = environment.openbragg("simulate", "--help").split()
+    words = environment.openbragg("simulate", "--help", "all").split()
     assert any(word.startswith("-imgcif") and "center" not in word for word in words)
     assert any(word.startswith("-imgcif_center") for word in words)
 

@@ -26,6 +26,7 @@ from openbragg.model import (
 )
 from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, Rule, one_of, option
 from openbragg.roles import (
+    AdvisedLatticeShape,
     Background,
     BoundedLatticeShape,
     BoundedStructureFactors,
@@ -163,6 +164,7 @@ __all__ = [
     "NOT_NEGATIVE",
     "POSITIVE",
     "SEED",
+    "AdvisedLatticeShape",
     "Axes",
     "Background",
     "Beam",

@@ -7,6 +7,7 @@ simulates needs `simulation_command` alone; the other names are for those that t
 from __future__ import annotations
 
 from openbragg.cli.command_line import CommandLine, understand
+from openbragg.cli.completion import SHELLS, completion_script
 from openbragg.cli.compose import (
     FlagOption,
     ModelCommand,
@@ -34,6 +35,7 @@ from openbragg.orchestrator.strict_json import layout as json_layout
 
 __all__ = [
     "BEGINNINGS",
+    "SHELLS",
     "CommandLine",
     "DrawnImages",
     "FlagOption",
@@ -43,6 +45,7 @@ __all__ = [
     "Section",
     "assignments_of",
     "check_outputs",
+    "completion_script",
     "construct",
     "flags_of",
     "given",

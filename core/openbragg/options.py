@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from openbragg.errors import InputError, quoted
+from openbragg.units import unit as unit_named
 
 _KEY = "openbragg"
 
@@ -168,6 +169,7 @@ def option(
     *flags: str,
     help: str,  # noqa: A002 - the word every command-line library uses
     default: Any = None,
+    default_in_unit: Any = None,
     unit: str = "",
     type: type = float,  # noqa: A002
     length: int | tuple[int, int] = 1,
@@ -187,18 +189,35 @@ def option(
     eq: Any = None,
     converter: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """Declare a field that is an option; see `OptionSpec` for the arguments.
+    """Declare a field that is an option; see `OptionSpec` for the other arguments.
 
-    ``default`` is in SI; that of a flag that may be given several times is an empty tuple. A field without flags can be
-    set from Python only. A number without a rule must still be finite: NaN and infinity are refused here, where they
-    enter. ``eq`` says how values are compared, and ``converter`` makes another value of what Python gives, both as in
-    `attrs.field`.
+    The field always holds SI units and radians; ``unit`` is what users type, and what help and ``openbragg plugins``
+    show. So with ``unit="A^2"``, 20 A^2 are ``default_in_unit=20.0`` or ``default=20e-20``; a ``default=20.0`` would be
+    20 square metres.
+
+    Parameters
+    ----------
+    default
+        In SI; that of a flag that may be given several times is an empty tuple.
+    default_in_unit
+        In place of it, in ``unit``: a number, or a tuple of them.
+    eq
+        How values are compared, as in `attrs.field`.
+    converter
+        Makes another value of what Python gives, as in `attrs.field`.
+
+    A field without flags can be set from Python only. A number without a rule must still be finite: NaN and infinity
+    are refused here, where they enter.
 
     Raises
     ------
     InputError
         When the class is constructed with a value that breaks the rule.
+    TypeError
+        When a default is given in both ways, or in a unit that is not named, or that is no number.
     """
+    if default_in_unit is not None:
+        default = _in_si(flags, default, default_in_unit, unit)
     if rule is None and type in (float, int):
         rule = FINITE if type is float else WHOLE
     spec = OptionSpec(
@@ -226,6 +245,20 @@ def option(
     return attrs.field(
         default=default, metadata={_KEY: spec}, validator=_check, converter=converter, kw_only=True, eq=eq
     )
+
+
+def _in_si(flags: tuple[str, ...], default: Any, in_unit: Any, unit: str) -> Any:
+    """A default that is given in its unit, as the field holds it."""
+    name = flags[0] if flags else "option"
+    if default is not None:
+        raise TypeError(f"{name}: give either default, in SI, or default_in_unit")
+    if not unit:
+        raise TypeError(f"{name}: default_in_unit is in a unit, but there is no unit")
+    numbers = in_unit if isinstance(in_unit, tuple) else (in_unit,)
+    if not all(number is None or (isinstance(number, Real) and not isinstance(number, bool)) for number in numbers):
+        raise TypeError(f"{name}: default_in_unit: expected a number or a tuple of numbers, got {in_unit!r}")
+    converted = tuple(None if number is None else unit_named(unit).to_si(number) for number in numbers)
+    return converted if isinstance(in_unit, tuple) else converted[0]
 
 
 def option_spec(attribute: attrs.Attribute[Any]) -> OptionSpec | None:

@@ -73,7 +73,7 @@ def test_the_overview_and_the_list_of_plugins_have_it(install: Install) -> None:
 def test_its_flags_are_its_own_and_may_be_those_of_a_simulation_too(install: Install) -> None:
     install("acme", greet=GOOD.replace('"-times"', '"-distance"'))
     assert run("greet", "-distance", "1").out == "hello\n"
-    assert "-times" not in run("simulate", "--help").out
+    assert "-times" not in run("simulate", "--help", "all").out
 
 
 def test_built_in_commands_are_plugins_that_can_be_taken_away() -> None:

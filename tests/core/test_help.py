@@ -1,4 +1,4 @@
-"""``openbragg simulate --help``: every flag, in its group, with its alias and its unit."""
+"""``openbragg simulate --help``: what most runs need; with ``all`` every flag, in its group, with alias and unit."""
 
 import re
 from collections import Counter
@@ -7,7 +7,7 @@ from itertools import takewhile
 import pytest
 
 from command_line import run
-from openbragg.cli.registry import CORE_SECTIONS, load_registry
+from openbragg.cli.registry import COMMON_FLAGS, CORE_SECTIONS, load_registry
 from openbragg.options import OptionSpec, options_of
 from openbragg.roles import Registry
 
@@ -23,7 +23,7 @@ Groups = dict[str, list[tuple[set[str], str]]]
 
 @pytest.fixture(scope="module")
 def groups() -> Groups:
-    finished = run("simulate", "--help")
+    finished = run("simulate", "--help", "all")
     assert finished.status == 0
     found: Groups = {}
     rows: list[list[str]] = []
@@ -113,7 +113,8 @@ def test_every_bare_flag_of_a_plugin_is_in_its_group_with_alias_and_summary(grou
 
 
 def test_no_flag_stands_in_two_rows(groups: Groups) -> None:
-    spellings = Counter(spelling for rows in groups.values() for row, _ in rows for spelling in row)
+    flags = [rows for title, rows in groups.items() if title != "help"]
+    spellings = Counter(spelling for rows in flags for row, _ in rows for spelling in row)
     assert [spelling for spelling, rows in spellings.items() if rows > 1] == []
 
 
@@ -121,6 +122,81 @@ def test_the_overview_names_every_command_and_the_flags_for_all() -> None:
     text = run("--help").out
     for word in ("simulate", "plugins", "--no-plugin", "--debug", "--version"):
         assert word in text
+
+
+def shown(*words: str) -> str:
+    finished = run("simulate", *words)
+    assert (finished.status, finished.err) == (0, "")
+    return finished.out
+
+
+def titles(text: str) -> list[str]:
+    return re.findall(r"^(\S.*):$", text, re.MULTILINE)
+
+
+def test_help_shows_the_twenty_flags_that_most_runs_need_by_group_with_defaults() -> None:
+    text = shown("--help")
+    assert titles(text) == [*COMMON_FLAGS, "help"]
+    rows = re.findall(r"^  (-\S+?),? ", text, re.MULTILINE)
+    assert rows == [flag for flags in COMMON_FLAGS.values() for flag in flags] + ["-h", "--help", "--help"]
+    assert sum(map(len, COMMON_FLAGS.values())) == 20
+    words = " ".join(text.split())
+    assert "From the crystal to the detector along the beam. Default: 100." in words
+    assert "Side of a square pixel. Default: 0.1." in words
+    assert "--help GROUP" in words and "--help all" in words
+    assert len(text.splitlines()) < 100
+
+
+def test_hkl_says_which_files_it_takes() -> None:
+    row = shown("--help").partition("-hkl, --hkl")[2].partition("-default_F")[0]
+    assert all(kind in row for kind in ("MTZ", "CIF", "PDB"))
+
+
+@pytest.mark.parametrize(
+    "words", [("--help", "crystal"), ("--help=crystal",), ("-h", "crystal"), ("-N", "3", "--help", "crystal")]
+)
+def test_help_shows_all_of_a_group(words: tuple[str, ...], groups: Groups) -> None:
+    text = shown(*words)
+    assert titles(text) == ["crystal", "help"]
+    assert all(flag in text for spellings, _ in groups["crystal"] for flag in spellings)
+
+
+@pytest.mark.parametrize(
+    ("word", "first"),
+    [
+        ("noise", "noise model: detector"),
+        ("noise-model", "noise model: detector"),
+        ("smv", "image format: smv"),
+        ("gauss", "lattice shape: gauss"),
+        ("background", "background"),
+        ("without-effect", "without effect, as in the reference"),
+        ("CRYSTAL", "crystal"),
+    ],
+)
+def test_help_finds_groups_by_role_and_by_plugin(word: str, first: str) -> None:
+    assert titles(shown("--help", word))[0] == first
+
+
+def test_every_group_that_help_names_can_be_shown() -> None:
+    row = " ".join(shown("--help").split()).partition("Show all flags of ")[2].partition(";")[0]
+    names = row.split(", ")
+    assert len(names) > 10
+    for name in names:
+        assert len(titles(shown("--help", name))) > 1
+
+
+def test_help_of_a_group_that_is_none_lists_the_groups() -> None:
+    finished = run("simulate", "--help", "cristal")
+    assert (finished.status, finished.out) == (2, "")
+    assert finished.err.startswith(
+        "openbragg: error: --help cristal: no such group; there are detector, beam, crystal,"
+    )
+
+
+def test_a_command_that_simulates_shows_its_own_flags_first() -> None:
+    text = run("trace", "--help").out
+    assert titles(text)[:2] == ["trace", "crystal"]
+    assert len(text.splitlines()) < 150
 
 
 @pytest.mark.parametrize("spelling", ["--help", "-h"])

@@ -151,8 +151,8 @@ def test_a_third_partys_shape_renders_like_a_built_in_one(install: Install, choi
 
 def test_a_third_partys_options_are_flags_with_help_and_checks(install: Install) -> None:
     install("acme", first=GOOD)
-    assert "lattice shape: lone:" in run("simulate", "--help").out
-    assert "--lone-strength" in run("simulate", "--help").out
+    assert "lattice shape: lone:" in run("simulate", "--help", "all").out
+    assert "--lone-strength" in run("simulate", "--help", "all").out
     assert render("-lone_cell").status == 0
     once = Path("out.bin").read_bytes()
     assert render("-lone_cell", "--lone-strength=2").status == 0

@@ -153,13 +153,15 @@ def test_an_input_that_is_gone_is_refused(force: tuple[str, ...]) -> None:
 def test_an_input_that_could_not_be_checked_is_noticed(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    for words in (("-cell", "50", "-hkl", pipe, "-detpixels", "4", "--record", "run.json"), ("--from", "run.json")):
+    # So bright that the crystal is seen.
+    first = ("-cell", "50", "-hkl", pipe, "-detpixels", "4", "-fluence", "1e34", "--record", "run.json")
+    for words in (first, ("--from", "run.json")):
         writer = threading.Thread(target=lambda: pipe.write_text(TABLE), daemon=True)
         writer.start()
         finished = done(*words, "-floatfile", f"{len(words)}.bin")
         writer.join(timeout=10)
     assert notices(finished) == [f"-hkl {pipe} cannot be checked: it was no regular file in the run of run.json"]
-    assert Path("8.bin").read_bytes() == Path("2.bin").read_bytes()
+    assert Path("10.bin").read_bytes() == Path("2.bin").read_bytes()
 
 
 def test_an_input_without_a_hash_in_the_record_is_noticed() -> None:

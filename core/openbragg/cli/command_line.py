@@ -160,7 +160,11 @@ def understand(
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
     notices.extend(zeros)
     convention = selected.roles.get("geometry_conventions")
-    experiment = make_experiment(words, compat, notices, crystal, known, geometry, named, convention)
+    made: dict[str, str] = {}
+    experiment = make_experiment(words, compat, notices, crystal, known, geometry, named, convention, made)
+    if getattr(convention, "first_corner", None) is not None:
+        # The first corner says how far the detector is.
+        made.pop("distance", None)
     misread_as = experiment
     if misread.changes:
         misread_as = make_experiment(misread.given, compat, None, crystal, known, geometry, named, convention)
@@ -173,7 +177,8 @@ def understand(
             line = f"{flag.spellings[0]} has no effect, in the reference program as here{_meaning(flag.spellings[0])}"
             if line not in notices:
                 notices.append(line)
-    made = {} if geometry is None else {"geometry": described_summary(geometry)}
+    if geometry is not None:
+        made = {"geometry": described_summary(geometry), **made}
     return CommandLine(words, computation, compat, selected, experiment, made, known)
 
 

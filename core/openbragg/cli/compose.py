@@ -10,8 +10,11 @@ from typing import Any
 
 import attrs
 import click
+from click.shell_completion import CompletionItem
 
-from openbragg.errors import UsageError, quoted
+from openbragg.cli.completion import flags_beginning, values_beginning
+from openbragg.cli.defaults import default_of, typed
+from openbragg.errors import UsageError, quoted, shown
 from openbragg.options import OptionSpec, options_of
 from openbragg.orchestrator.registry import kebab
 from openbragg.units import unit
@@ -23,6 +26,9 @@ _LONGEST_WORD = 60
 _HELP = ("--help", "-h")
 _GIVEN = "openbragg.given"
 _READ_AS = "openbragg.read_as"
+_TOPIC = "openbragg.topic"
+#: What asks for all groups of help.
+_ALL = "all"
 
 
 @attrs.frozen(eq=False)
@@ -64,6 +70,11 @@ class Flag:
             return 1, 1
         length = self.spec.length
         return length if isinstance(length, tuple) else (length, length)
+
+    @property
+    def default(self) -> Any:
+        """What the flag sets when it is not given, in SI; None where there is none, or it is made anew each time."""
+        return default_of(self.owner, self.field, self.component, common=bool(self.spec.components))
 
     def value(self, words: Sequence[str]) -> Any:
         """The flag's value in SI, from the words that followed it.
@@ -114,6 +125,12 @@ class Section:
     title: str
     options: tuple[click.Option, ...]
 
+    def names(self) -> tuple[str, ...]:
+        """Words by which help finds it: its title, or the role, in a word and whole, and the name of a plugin."""
+        role, _, plugin = self.title.partition(": ")
+        whole = role.split(",")[0]
+        return (whole.replace(" ", "-"), whole, *whole.split(), *((plugin,) if plugin else ()))
+
 
 class FlagOption(click.Option):
     """A click option that carries its `Flag`, with `also` as further names and `without` some."""
@@ -132,6 +149,19 @@ class FlagOption(click.Option):
             metavar=_metavar(flag) if most else None,
             expose_value=False,
         )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What may follow the flag and begins like a word."""
+        return values_beginning(ctx, self.flag.spellings[0], self.flag.spec, incomplete)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The flag with its spellings and its help, which ends with the default where there is one to tell."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        default = "" if self.flag.spec.type is bool else typed(self.flag.default, self.flag.unit)
+        told = not default or default == "()" or "default" in record[1].lower()
+        return record if told else (record[0], f"{record[1]} Default: {default}.")
 
 
 class SwitchOption(click.Option):
@@ -160,6 +190,8 @@ class ModelCommand(click.Command):
         What is given without a flag, one word each, anywhere on the command line.
     elsewhere
         Flags of other commands that a user may expect here, each with what is to be said of it.
+    shorter
+        The groups that ``--help`` shows where that is not all; ``--help GROUP`` and ``--help all`` then show the rest.
     """
 
     def __init__(
@@ -169,9 +201,11 @@ class ModelCommand(click.Command):
         beginnings: Mapping[str, str] | None = None,
         arguments: Sequence[click.Argument] = (),
         elsewhere: Mapping[str, str] | None = None,
+        shorter: Sequence[Section] = (),
         **rest: Any,
     ) -> None:
         self.sections = tuple(sections)
+        self.shorter = tuple(shorter)
         self.beginnings = dict(beginnings or {})
         self.arguments = tuple(arguments)
         self.elsewhere = dict(elsewhere or {})
@@ -183,18 +217,71 @@ class ModelCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the flags; `given` then returns them in order."""
+        if ctx.resilient_parsing:
+            # Shell completion asks what may follow words that are not finished.
+            ctx.meta[_GIVEN], ctx.meta[_READ_AS] = [], {}
+            return super().parse_args(ctx, [])
+        args = self._take_topic(ctx, args)
         words, ctx.meta[_GIVEN], ctx.meta[_READ_AS] = self.scan(args, _HELP)
         return super().parse_args(ctx, words)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The flags that begin like a word."""
+        options = [option for section in self.sections for option in section.options]
+        return flags_beginning(options, incomplete) if incomplete.startswith("-") else []
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the groups."""
-        for section in self.sections:
+        """Write the groups that were asked for."""
+        topic = ctx.meta.get(_TOPIC, "" if self.shorter else _ALL)
+        for section in self.shorter if not topic else self.groups(topic):
             rows = [row for option in section.options if (row := option.get_help_record(ctx)) is not None]
             if rows:
                 with formatter.section(section.title):
                     formatter.write_dl(rows, col_max=_NAME_WIDTH)
         with formatter.section("help"):
-            formatter.write_dl([("-h, --help", "Show this text.")], col_max=_NAME_WIDTH)
+            formatter.write_dl([("-h, --help", "Show this text."), *self._further_help()], col_max=_NAME_WIDTH)
+
+    def groups(self, topic: str) -> list[Section]:
+        """The groups of help that a word names: by title, by the role or the name of a plugin; or all.
+
+        Raises
+        ------
+        click.UsageError
+            When it names none; the message has those that there are.
+        """
+        topic = topic.lower()
+        found = [part for part in self.sections if topic in (_ALL, *part.names())]
+        if not found:
+            raise click.UsageError(
+                f"--help {shown(topic)}: no such group; there are {', '.join(self.topics())}, and all"
+            )
+        return found
+
+    def topics(self) -> list[str]:
+        """The words that name a group of help, of plugins those of their roles."""
+        return list(dict.fromkeys(part.names()[0] for part in self.sections if part.options))
+
+    def _further_help(self) -> list[tuple[str, str]]:
+        if not self.shorter:
+            return []
+        return [
+            ("--help GROUP", f"Show all flags of {', '.join(self.topics())}; or of a plugin, by its name."),
+            ("--help all", "Show all flags. Above are those that most runs need, or that were asked for."),
+        ]
+
+    def _take_topic(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words without the one that says what help is wanted of."""
+        place = next((place for place, word in enumerate(args) if word.partition("=")[0] in _HELP), None)
+        if not self.shorter or place is None:
+            return args
+        name, _, topic = args[place].partition("=")
+        if not topic and place + 1 < len(args) and not args[place + 1].startswith("-"):
+            topic = args[place + 1]
+        if topic:
+            self.groups(topic)
+            ctx.meta[_TOPIC] = topic
+        # Whatever else is on the line, help is what was asked for.
+        return [name]
 
     def scan(
         self, args: Sequence[str], passing: Collection[str] = ()

@@ -7,21 +7,20 @@ from typing import Any
 
 import attrs
 
-from openbragg.cli.compose import Flag
 from openbragg.units import unit
 
 
-def default_of(flag: Flag) -> Any:
-    """The default of what a flag sets, in SI; None where there is none, or it is made anew each time.
+def default_of(owner: type, field: str, component: int | None = None, *, common: bool = False) -> Any:
+    """The default of a field of an attrs class, in SI; None where there is none, or it is made anew each time.
 
-    Of the parts of a tuple it is the part that the flag sets, or what is common to all parts where it sets all.
+    Of a tuple it is the part of that number, or with `common` what all its parts have in common.
     """
-    value = getattr(attrs.fields(flag.owner), flag.field).default
+    value = getattr(attrs.fields(owner), field).default
     if isinstance(value, attrs.Factory):  # type: ignore[arg-type]
         return None
-    if isinstance(value, tuple) and flag.component is not None:
-        return value[flag.component]
-    if isinstance(value, tuple) and flag.spec.components:
+    if isinstance(value, tuple) and component is not None:
+        return value[component]
+    if isinstance(value, tuple) and common:
         return value[0] if len(set(value)) == 1 else None
     return value
 

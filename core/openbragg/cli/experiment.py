@@ -34,6 +34,8 @@ _PIVOT_IMPLIED = {
     "near_pixel": "sample",
     "twotheta": "sample",
 }
+#: Any of these fields says how far a detector is.
+_PLACING = ("distance", "close_distance", "layout")
 #: Of -polar and -nopolar the last counts.
 _POLARIZATION = ("polarization", "no_polarization_factor")
 #: What the flag of a named convention does to it; later flags may still make the convention custom.
@@ -53,13 +55,15 @@ def make_experiment(
     geometry: Geometry | None = None,
     detector: NamedDetector | None = None,
     convention: GeometryConvention | None = None,
+    made: dict[str, str] | None = None,
 ) -> Experiment:
     """The experiment that flags describe, in their order, its files read; its crystal may be given instead.
 
     What the source of structure factors says of the crystal comes first (`known`), then a file of geometry or the
     headers of images given with -img and -mask, then a `detector` that is known by name, then every flag. `notices`
     gets a line for each quirk of the reference among those concerned with flags and files that is not in `quirks` and
-    would have changed the experiment. In the sense of a `convention` the beam centre of a header is taken.
+    would have changed the experiment; `made` the wavelength and the distance where neither flag nor file has them. In
+    the sense of a `convention` the beam centre of a header is taken.
 
     Raises
     ------
@@ -78,6 +82,8 @@ def make_experiment(
         notices.extend(filter(None, [wavelength_notice(geometry)]))
     camera[Detector] = with_sensor(camera.get(Detector, {}), geometry, detector, assignments, beam)
     others = [(flag, words) for flag, words in assignments if flag.field != "mask"]
+    if made is not None:
+        made.update(_unsaid(assignments, {Beam: _known_beam(known), Detector: camera[Detector]}, camera.get(Beam, {})))
     return Experiment(
         beam=beam,
         detector=construct(Detector, others, implied_pivot=_implied_pivot(given), **camera.get(Detector, {})),
@@ -120,6 +126,18 @@ def _camera(
         if "close_distance" not in flagged:
             notices.append(notice("header-distance"))
     return settings
+
+
+def _unsaid(assignments: Assignments, settings: Settings, beam: dict[str, Any]) -> dict[str, str]:
+    """The wavelength and the distance where they are nobody's but the program's."""
+    said = {(flag.owner, flag.field) for flag, _ in assignments}
+    said |= {(cls, field) for cls, values in (*settings.items(), (Beam, beam)) for field in values}
+    made = {}
+    if (Beam, "wavelength") not in said:
+        made["wavelength"] = f"{unit('A').from_si(Beam().wavelength):g} A, as none was given"
+    if not said & {(Detector, field) for field in _PLACING}:
+        made["distance"] = f"{unit('mm').from_si(Detector().distance):g} mm, as none was given"
+    return made
 
 
 def _known_beam(known: KnownCrystal | None) -> dict[str, Any]:

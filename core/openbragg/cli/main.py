@@ -12,7 +12,9 @@ from contextlib import suppress
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
+from openbragg.cli.completion import REGISTRY_KEY, answer_shell
 from openbragg.errors import OpenBraggError, PluginError
 from openbragg.roles import Found, Registry
 
@@ -23,7 +25,6 @@ _OWN_COMMANDS = {
     "plugins": ("openbragg.cli.plugins", "List the installed plugins."),
 }
 _BLOCKED_KEY = "openbragg.blocked"
-_REGISTRY_KEY = "openbragg.registry"
 _COMMANDS = "commands"
 _DEBUG_FLAG = "--debug"
 _BLOCK_FLAG = "--no-plugin"
@@ -48,15 +49,21 @@ class _Commands(click.Group):
         return made(found, registry) if found is not None else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, line) for name, (_, line) in _OWN_COMMANDS.items()]
-        rows += [(found.name, str(found.cls.summary)) for found in _registry(ctx).of_role(_COMMANDS)]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(_summaries(ctx))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin like a word, none of which is made for it; or flags."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=line) for name, line in _summaries(ctx) if name.startswith(incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         known = self.list_commands(ctx)
+        if ctx.resilient_parsing and args[0] not in known:
+            return None, None, args
         if args and args[0] not in known:
             _registry(ctx).refuse_unloaded(args[0])
             raise click.UsageError(f"there is no command {args[0]!r}; there are {', '.join(known)}")
@@ -82,14 +89,20 @@ def made(found: Found, registry: Registry) -> click.Command:
     return command
 
 
+def _summaries(ctx: click.Context) -> list[tuple[str, str]]:
+    """The commands, each with its line in the overview."""
+    rows = [(name, line) for name, (_, line) in _OWN_COMMANDS.items()]
+    return rows + [(found.name, str(found.cls.summary)) for found in _registry(ctx).of_role(_COMMANDS)]
+
+
 def _registry(ctx: click.Context) -> Registry:
     """The plugins of this command line, loaded once."""
     meta = ctx.find_root().meta
-    if _REGISTRY_KEY not in meta:
+    if REGISTRY_KEY not in meta:
         from openbragg.cli.registry import load_registry
 
-        meta[_REGISTRY_KEY] = load_registry(tuple(meta[_BLOCKED_KEY]))
-    registry: Registry = meta[_REGISTRY_KEY]
+        meta[REGISTRY_KEY] = load_registry(tuple(meta.get(_BLOCKED_KEY, ())))
+    registry: Registry = meta[REGISTRY_KEY]
     return registry
 
 
@@ -110,6 +123,8 @@ def cli(ctx: click.Context, no_plugin: Sequence[str], debug: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status and, as a console script, exits with it."""
+    if arguments is None and (status := answer_shell(cli)) is not None:
+        sys.exit(status)
     words = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         # The name of a file need not consist of letters.

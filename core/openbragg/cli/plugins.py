@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from openbragg.cli.compose import Flag, flags_of
-from openbragg.cli.defaults import default_of, in_unit, typed
+from openbragg.cli.defaults import in_unit, typed
 from openbragg.cli.words import warn
 from openbragg.roles import Found, Registry
 
@@ -52,7 +52,7 @@ def _record(found: Found) -> dict[str, object]:
 
 
 def _option(flag: Flag) -> dict[str, object]:
-    default = default_of(flag)
+    default = flag.default
     return {
         "field": flag.field,
         "flags": list(flag.spellings),
@@ -64,7 +64,7 @@ def _option(flag: Flag) -> dict[str, object]:
 
 
 def _row(found: Found, flag: Flag) -> tuple[str, ...]:
-    default = default_of(flag)
+    default = flag.default
     return (
         f"{found.role.title}: {found.name}",
         " ".join(flag.spellings),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from openbragg.cli.compose import FlagOption, Section, SwitchOption, flags_of, section
 from openbragg.cli.settings import (
     BackgroundChoice,
@@ -40,6 +42,16 @@ CORE_SECTIONS: dict[str, tuple[type, ...]] = {
 }
 
 
+#: The flags that most runs need, by the group in which ``--help`` shows them.
+COMMON_FLAGS: dict[str, tuple[str, ...]] = {
+    "crystal": ("-mat", "-cell", "-hkl", "-default_F", "-N", "-mosaic"),
+    "beam": ("-lambda", "-energy", "-fluence"),
+    "detector": ("-detector", "-geometry", "-distance", "-detpixels", "-pixel"),
+    "sampling": ("-phi", "-osc", "-images"),
+    "output": ("-floatfile", "-noisefile", "-pngfile"),
+}
+
+
 def load_registry(blocked: tuple[str, ...]) -> Registry:
     """Load the plugins; each that cannot be loaded is one line on stderr."""
     core = [
@@ -59,6 +71,13 @@ def simulation_sections(registry: Registry) -> list[Section]:
     """The flags of a simulation: the core's and those of every plugin."""
     core = [section(title, *classes) for title, classes in CORE_SECTIONS.items()]
     return core + [plugin_section(found) for found in registry.found if found.role.simulates]
+
+
+def common_sections(sections: Iterable[Section]) -> list[Section]:
+    """Of the flags of a simulation those that most runs need, as far as they are there."""
+    options = {name: option for part in sections for option in part.options for name in option.opts}
+    chosen = ((title, [options[flag] for flag in flags if flag in options]) for title, flags in COMMON_FLAGS.items())
+    return [Section(title, tuple(found)) for title, found in chosen if found]
 
 
 def option_named(registry: Registry, spelling: str) -> FlagOption:

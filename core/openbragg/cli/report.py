@@ -14,8 +14,10 @@ from openbragg.orchestrator.outputs import Output
 from openbragg.units import unit
 
 if TYPE_CHECKING:
+    from openbragg.orchestrator.layout import Layout
     from openbragg.orchestrator.rendering import Rendering
     from openbragg.orchestrator.series_job import SeriesJob
+    from openbragg.orchestrator.simulation import Simulation
 
 
 class Said:
@@ -39,18 +41,36 @@ class Said:
                 warn(f"notice: {line}")
 
 
-def report(rendering: Rendering, selected: Selected, wanted: list[Output], left_out: Iterable[Output] = ()) -> None:
-    """What was chosen for an image, what came out, where it lies, and what the reference would have written too."""
-    from openbragg.orchestrator.statistics import statistics
+def report_choices(simulation: Simulation, selected: Selected) -> dict[str, str]:
+    """What was chosen for an image, and how long it will take: before it is rendered.
 
-    crystal, sampling = rendering.experiment.crystal, rendering.experiment.sampling
-    made = dict(rendering.choices.made)
+    Returns
+    -------
+    What was said, by its words.
+    """
+    made = _choices(simulation.layout(), selected)
+    made["expected time"] = simulation.expected_time().text()
+    _print(made)
+    return made
+
+
+def _choices(layout: Layout, selected: Selected) -> dict[str, str]:
+    crystal, sampling = layout.experiment.crystal, layout.experiment.sampling
+    made = dict(layout.choices.made)
     made.setdefault("mosaic domains", str(crystal.mosaic_domains))
     made.setdefault("oversampling", f"{sampling.oversample} x {sampling.oversample} subpixels")
     made["lattice shape"] = selected.roles["lattice_shapes"].name
     if selected.backgrounds:
         made["backgrounds"] = ", ".join(background.name for background in selected.backgrounds)
-    _print(made)
+    return made
+
+
+def report(rendering: Rendering, said: dict[str, str], wanted: list[Output], left_out: Iterable[Output] = ()) -> None:
+    """What came out of an image, where it lies, and what the reference would have written; `said` was said before."""
+    from openbragg.orchestrator.statistics import statistics
+
+    sampling = rendering.experiment.sampling
+    _print({word: value for word, value in rendering.choices.made.items() if said.get(word) != value})
     for culled in rendering.culled:
         click.echo(
             f"{'culled':<16}{culled.skipped():.1%} of the orientations of tiles; "
@@ -66,8 +86,8 @@ def report(rendering: Rendering, selected: Selected, wanted: list[Output], left_
         click.echo(f"{'not written':<16}{names} (defaults, which the reference writes in any case)")
 
 
-def report_series(job: SeriesJob, made: dict[str, str], record: Path | None) -> None:
-    """What was chosen for a series, and where its images lie; `made` has what files said."""
+def report_choices_of_series(job: SeriesJob, made: dict[str, str]) -> None:
+    """What was chosen for a series, and how long it will take, before it is rendered; `made` has what files said."""
     layout = job.simulation.layout()
     scan = layout.experiment.scan
     made = {**layout.choices.made, **made}
@@ -77,7 +97,14 @@ def report_series(job: SeriesJob, made: dict[str, str], record: Path | None) -> 
     made["series"] = f"{job.images} images of {width:g} degrees, from {start:g} to {end:g}"
     if any(each.output.output.content == "counts" for each in job.files):
         made["noise seed"] = f"{job.seed}, for each image one of its own"
+    missing = len(job.missing())
+    if missing:
+        made["expected time"] = f"{job.simulation.expected_time(missing).text()} for {missing} images"
     _print(made)
+
+
+def report_series(job: SeriesJob, record: Path | None) -> None:
+    """Where the images of a series lie."""
     for each in job.files:
         output, (first, *others) = each.output.output, list(each.output.paths())
         names = str(first) if not others else f"{first} ... {others[-1]}"

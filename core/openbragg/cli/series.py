@@ -11,7 +11,7 @@ from openbragg.cli.command_line import CommandLine
 from openbragg.cli.compose import assignments_of
 from openbragg.cli.progress import progress_bar
 from openbragg.cli.replay import Replay, refuse_strange
-from openbragg.cli.report import Said, report_series
+from openbragg.cli.report import Said, report_choices_of_series, report_series
 from openbragg.cli.selection import images_to_write
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
 from openbragg.cli.words import warn
@@ -65,9 +65,9 @@ def simulate_series(registry: Registry, line: CommandLine, recorded: tuple[Prove
         _whole_images(job),
         progress_bar(line.options(Output).progress, f"rendering {len(job.missing())} images") as progress,
     ):
-        job.write(said.say, progress)
+        job.write(said.say, progress, begins=lambda: report_choices_of_series(job, line.made))
     said.say(job.record(said.lines))
-    report_series(job, line.made, record)
+    report_series(job, record)
 
 
 @contextmanager

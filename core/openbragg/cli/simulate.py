@@ -12,9 +12,9 @@ from openbragg.cli.command_line import understand
 from openbragg.cli.compose import given, read_as
 from openbragg.cli.progress import progress_bar
 from openbragg.cli.reference_flags import BEGINNINGS, Given
-from openbragg.cli.registry import simulation_sections
+from openbragg.cli.registry import common_sections, simulation_sections
 from openbragg.cli.replay import Replay, ReplayingCommand, provenance, refuse_strange
-from openbragg.cli.report import Said
+from openbragg.cli.report import Said, report_choices
 from openbragg.cli.report import report as print_report
 from openbragg.cli.selection import defaults_left_out, images_to_write
 from openbragg.cli.series import simulate_series
@@ -26,6 +26,7 @@ from openbragg.orchestrator.destinations import refuse_unsayable
 from openbragg.roles import Registry
 
 if TYPE_CHECKING:
+    from openbragg.orchestrator.layout import Layout
     from openbragg.orchestrator.rendering import Rendering
 
 
@@ -40,11 +41,13 @@ def command(registry: Registry) -> click.Command:
             # A run of which nobody can read the report has failed, too.
             sys.stdout.flush()
 
+    sections = simulation_sections(registry)
     return ReplayingCommand(
         "simulate",
-        simulation_sections(registry),
+        sections,
         registry,
         beginnings=BEGINNINGS,
+        shorter=common_sections(sections),
         callback=run,
         help="Render the diffraction image of a small crystal on an absolute scale.\n\n"
         "Flags are those of nanoBragg.c; later ones win. Each has a double-dash alias.",
@@ -87,10 +90,16 @@ def simulate(
     )
     line.notices[:0] = replay.notices() if replay is not None else []
     stopwatch = Stopwatch.since_process_start()
+    chosen: dict[str, str] = {}
+
+    def begins(layout: Layout) -> None:
+        layout.choices.made.update(line.made)
+        said.say([*line.notices, *layout.choices.notices])
+        chosen.update(report_choices(simulation, line.selected))
+
     printing = printout.every or printout.pixel is not None
     with progress_bar(False if printing else line.options(Output).progress) as progress:
-        rendering = job.render(progress, stopwatch)
-    rendering.choices.made.update(line.made)
+        rendering = job.render(progress, stopwatch, begins)
     with stopwatch.stage("noise"):
         pictures = job.pictures(rendering)
     said.say([*line.notices, *rendering.choices.notices])
@@ -103,7 +112,7 @@ def simulate(
     for file in timings:
         write_timings(file.path, rendering, simulation.precision, str(simulation.device), simulation.threads, stopwatch)
     left_out = defaults_left_out(line.selected, ["photons", "counts"], wanted)
-    print_report(rendering, line.selected, [*wanted, *truths], left_out)
+    print_report(rendering, chosen, [*wanted, *truths], left_out)
     if record is not None:
         click.echo(f"{'wrote':<16}{record} (record)")
     for file in timings:

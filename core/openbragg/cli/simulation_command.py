@@ -9,7 +9,7 @@ import click
 from openbragg.cli.command_line import understand
 from openbragg.cli.compose import FlagOption, Section, assignments_of, construct, flags_of, given, read_as
 from openbragg.cli.reference_flags import BEGINNINGS
-from openbragg.cli.registry import simulation_sections
+from openbragg.cli.registry import common_sections, simulation_sections
 from openbragg.cli.replay import ReplayingCommand, provenance
 from openbragg.errors import PluginError, UsageError
 from openbragg.roles import Registry
@@ -59,7 +59,13 @@ def simulation_command(cls: Any, registry: Registry) -> click.Command:
         construct(cls, assignments_of(words)).run(line)
 
     return ReplayingCommand(
-        cls.name, sections, registry, beginnings=BEGINNINGS, callback=run, help=cls.__doc__ or cls.summary
+        cls.name,
+        sections,
+        registry,
+        beginnings=BEGINNINGS,
+        shorter=[own, *common_sections(sections[1:])],
+        callback=run,
+        help=cls.__doc__ or cls.summary,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import attrs
 
 from openbragg.orchestrator import outputs
 from openbragg.orchestrator.destinations import refuse_unsayable
+from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.notices import half_step_notices
 from openbragg.orchestrator.outputs import Output
 from openbragg.orchestrator.recording import Recording, Repeated, prepare_recording
@@ -50,14 +51,24 @@ class Job:
     recording: Recording | None
     tracers: tuple[tuple[Tracer, str], ...]
 
-    def render(self, progress: Progress | None = None, stopwatch: Stopwatch | None = None) -> Rendering:
-        """Render the image, and refuse one that cannot be, or of which a truth cannot be told."""
+    def render(
+        self,
+        progress: Progress | None = None,
+        stopwatch: Stopwatch | None = None,
+        begins: Callable[[Layout], None] | None = None,
+    ) -> Rendering:
+        """Render the image, and refuse one that cannot be, or of which a truth cannot be told.
+
+        `begins` is called before, when what can be refused beforehand is not.
+        """
         layout = self.simulation.layout()
         check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
         refuse_turned_away(layout, self.simulation.convention)
         foreseen = half_step_notices(layout.experiment, [*self.images, *self.truths])
         foreseen += unsaid_before(self.images, layout, self.simulation.noise, self.simulation.compat)
         layout.choices.notices.extend(line for line in foreseen if line not in layout.choices.notices)
+        if begins is not None:
+            begins(layout)
         rendering = self.simulation.rendering(progress, stopwatch)
         refuse_impossible(rendering)
         rendering.choices.notices.extend(unsaid_truths(layout, self.truths))

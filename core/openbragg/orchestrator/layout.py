@@ -9,7 +9,7 @@ import torch
 
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
 from openbragg.engine.reflections import reach
-from openbragg.errors import InputError
+from openbragg.errors import InputError, UsageError
 from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
@@ -40,6 +40,7 @@ from openbragg.orchestrator.resolve import (
     resolve_sampling,
     resolve_scan,
 )
+from openbragg.orchestrator.slips import block_slip, likely_slips
 from openbragg.roles import ComputedStructureFactors, DescribedStructureFactors, StructureFactors
 
 #: Fields of a crystal that say how it, or its domains, are turned.
@@ -215,7 +216,15 @@ def resolve(
     experiment = attrs.evolve(experiment, scan=scan, crystal=crystal)
     layers = resolve_sensor(experiment.detector).layers
     refuse_too_many_layers(layers)
-    sampling = resolve_sampling(experiment, laboratory, choices, counts)
+    slips = likely_slips(experiment)
+    choices.notices.extend(slips)
+    try:
+        sampling = resolve_sampling(experiment, laboratory, choices, counts)
+    except UsageError as error:
+        # What was meant may be what is wrong.
+        slips = [*slips, *filter(None, [block_slip(crystal)])]
+        raise UsageError("; ".join([str(error), *slips])) from None
+    choices.notices.extend(filter(None, [block_slip(crystal, sampling.oversample)]))
     _compare_sources(experiment.beam, counts)
     choices.notices.extend(counts.notices())
     orientations = (scan.steps or 1) * (crystal.mosaic_domains or 1)

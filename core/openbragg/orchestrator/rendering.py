@@ -16,6 +16,7 @@ from openbragg.engine.sparse.cull import Culled, cull_refusal
 from openbragg.errors import InputError
 from openbragg.model.geometry import PanelFrame
 from openbragg.orchestrator.answers import refuse_odd_pixel
+from openbragg.orchestrator.faint import faint_notice
 from openbragg.orchestrator.frame import Shown, assembled
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.quirks import notice
@@ -70,6 +71,10 @@ def render_layout(
         images = layout.backgrounds.added_to(tuple(panel.image for panel in panels))
         finish(layout.plan.device)
     stopwatch.move(engine.use.preparing - before, "render", "compile")
+    if not layout.plan.transformed():
+        line = faint_notice(layout.plan, layout.shown, [panel.image for panel in panels], images)
+        if line and line not in layout.choices.notices:
+            layout.choices.notices.append(line)
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
         layout.choices.notices.append(notice("interpolation-latch"))
     return Rendering(

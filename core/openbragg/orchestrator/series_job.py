@@ -73,10 +73,16 @@ class SeriesJob:
         """Numbers of the images that are yet to be rendered."""
         return sorted({number for each in self.files for number in each.missing()})
 
-    def write(self, say: Callable[[list[str]], None], progress: Progress | None = None) -> None:
+    def write(
+        self,
+        say: Callable[[list[str]], None],
+        progress: Progress | None = None,
+        begins: Callable[[], None] | None = None,
+    ) -> None:
         """Render what is missing of any file, write it, and, when all images are there, what is known of them.
 
-        `say` gets lines that the user should know, `progress` the number of pixels done and of all.
+        `say` gets lines that the user should know, `progress` the number of pixels done and of all. `begins` is called
+        before, when what can be refused beforehand is not.
         """
         simulation, missing = self.simulation, self.missing()
         layout, written = simulation.layout(), [each.output.output for each in self.files]
@@ -88,6 +94,8 @@ class SeriesJob:
         if self.images > 1 and are_random_stills(simulation):
             seed = layout.experiment.crystal.misset_seed
             say([f"every still has a random orientation of its own, from -misset_seed {seed} and its number"])
+        if begins is not None:
+            begins()
         simulation.foresee(max(1, len(missing)))
         for each in self.files:
             each.begin()

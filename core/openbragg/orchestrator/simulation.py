@@ -15,6 +15,7 @@ from openbragg.model import Experiment
 from openbragg.orchestrator.cell_amplitudes import cell_amplitudes
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.destinations import destinations
+from openbragg.orchestrator.expectation import Expectation, expected_time
 from openbragg.orchestrator.frame import assembled
 from openbragg.orchestrator.image_series import ImageSeries, installed_tracers, several
 from openbragg.orchestrator.job import prepare_job
@@ -364,6 +365,16 @@ class Simulation(Composition):
             job.write(rendering, pictures)
             said = list(dict.fromkeys(rendering.choices.notices))
             return (*said, *job.record(rendering, pictures, said))
+
+    def expected_time(self, images: int = 1) -> Expectation:
+        """About how long the image takes to render, or so many like it; a few of its pixels are rendered to see.
+
+        Raises
+        ------
+        OpenBraggError
+            When the experiment cannot be rendered.
+        """
+        return expected_time(self.layout(), self._engine(), images)
 
     def foresee(self, uses: int) -> None:
         """Say how often this simulation, and those that evolve from it, will be rendered.

@@ -25,7 +25,13 @@ from openbragg.roles.geometry_readers import GeometryReader
 from openbragg.roles.image_formats import Image, ImageFormat, ImageReader, ReadImage, Series, SeriesFormat
 from openbragg.roles.image_source import ImageSource
 from openbragg.roles.installed import BLOCK_VARIABLE, Found, Registry
-from openbragg.roles.lattice_shapes import BoundedLatticeShape, Lattice, LatticeShape, ReferenceLatticeShape
+from openbragg.roles.lattice_shapes import (
+    AdvisedLatticeShape,
+    BoundedLatticeShape,
+    Lattice,
+    LatticeShape,
+    ReferenceLatticeShape,
+)
 from openbragg.roles.miller import Miller
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
 from openbragg.roles.plugin import Plugin, Role
@@ -48,6 +54,7 @@ from openbragg.roles.truth_formats import PredictedReflections, Truth, TruthForm
 __all__ = [
     "BLOCK_VARIABLE",
     "ROLES",
+    "AdvisedLatticeShape",
     "Background",
     "BoundedLatticeShape",
     "BoundedStructureFactors",

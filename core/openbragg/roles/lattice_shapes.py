@@ -38,6 +38,10 @@ class Lattice:
     dtype: torch.dtype
     signed: bool = True
 
+    def volume(self) -> torch.Tensor:
+        """Volume of a unit cell, in cubic metres: float64, shape ()."""
+        return self.reciprocal_metric.det().rsqrt()
+
     def scaled_distance_squared(self, offset: Miller) -> torch.Tensor:
         """Squared distance from the point in 1/angstrom^2 times (Na Nb Nc)^2 and the fudge, in the dtype of `offset`.
 
@@ -98,6 +102,14 @@ class ReferenceLatticeShape(LatticeShape, Protocol):
 
         Its factors may be in float64 whatever the lattice's dtype, where digits in single precision would not tell.
         """
+
+
+@runtime_checkable
+class AdvisedLatticeShape(LatticeShape, Protocol):
+    """A shape that knows what helps where its spots are too narrow to be seen."""
+
+    def when_faint(self, lattice: Lattice) -> str:
+        """What to do where the crystal of a lattice adds next to nothing to an image: the end of a notice, one line."""
 
 
 @runtime_checkable

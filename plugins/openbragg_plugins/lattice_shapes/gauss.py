@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import pi
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -45,6 +46,19 @@ class Gauss:
     def as_reference(self, quirks: frozenset[str]) -> LatticeShape:
         """See `openbragg.ReferenceLatticeShape.as_reference`: which terms it leaves out hangs on what is 0."""
         return VanishingGauss() if _RUNNING_PRODUCT in quirks else self
+
+    def when_faint(self, lattice: Lattice) -> str:
+        """See `openbragg.AdvisedLatticeShape.when_faint`; the fudge with which spots have a real crystal's intensity.
+
+        That is where the integral of F_latt^2 over an index is Na Nb Nc, as that of the square shape.
+        """
+        cells, volume = float(lattice.cells.prod()), float(lattice.volume()) * 1e30
+        fudge = _WIDTH * pi / 2.0 * (volume / cells**2) ** (2.0 / 3.0)
+        return (
+            "spots of the gauss shape get narrower with the product Na Nb Nc, as in the reference, and fall between "
+            f"pixels; -fudge {fudge:.3g} gives them the width of a crystal of so many cells, and so do -round_xtal and "
+            "-square_xtal"
+        )
 
     def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
         """See `openbragg.BoundedLatticeShape.bound`."""

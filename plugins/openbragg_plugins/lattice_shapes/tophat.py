@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import pi
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -36,6 +37,19 @@ class Tophat:
         """See `openbragg.LatticeShape.factors`; one factor."""
         inside = lattice.scaled_distance_squared(offset) < _EDGE
         return (lattice.cells.prod().to(lattice.dtype) * inside.to(lattice.dtype),)
+
+    def when_faint(self, lattice: Lattice) -> str:
+        """See `openbragg.AdvisedLatticeShape.when_faint`; the fudge with which spots have a real crystal's intensity.
+
+        That is where the integral of F_latt^2 over an index is Na Nb Nc, as that of the square shape.
+        """
+        cells, volume = float(lattice.cells.prod()), float(lattice.volume()) * 1e30
+        fudge = _EDGE * (4.0 * pi / 3.0 * volume / cells**2) ** (2.0 / 3.0)
+        return (
+            "spots of the tophat shape get narrower with the product Na Nb Nc, as in the reference, and fall between "
+            f"pixels; -fudge {fudge:.3g} gives them the volume of a crystal of so many cells, and -round_xtal and "
+            "-square_xtal have it"
+        )
 
     def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
         """See `openbragg.BoundedLatticeShape.bound`."""

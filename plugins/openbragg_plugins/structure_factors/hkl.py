@@ -64,7 +64,12 @@ class HklTable(TableLookup):
     summary: ClassVar[str] = "text table of h k l F for the P1 cell, or one amplitude for all"
     flags: ClassVar[tuple[str, ...]] = ()
 
-    file: Path | None = option("-hkl", type=Path, metavar="FILE", help="Text table: h k l F a line, for the P1 cell.")
+    file: Path | None = option(
+        "-hkl",
+        type=Path,
+        metavar="FILE",
+        help="Structure factors: a table of h k l F in P1; or an MTZ, CIF or PDB file, known by what is in it.",
+    )
     default_F: Any = option(
         "-default_F", default=0.0, unit="electrons", help="Amplitude of reflections that the table does not have."
     )

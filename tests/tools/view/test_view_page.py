@@ -13,7 +13,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-import openbragg
 from browser import chromium, open_page, settle, wait_for
 from command_line import run
 from openbragg.orchestrator.run import load_run
@@ -132,8 +131,8 @@ def test_the_read_out_of_a_pixel_is_that_of_a_trace(page: Any, image: Shown, fol
     loaded = load_run(folder / "run.json")
     random = np.random.default_rng(1)
     pixels = [(int(random.choice([*range(30), *range(33, 70)])), int(random.integers(90))) for _ in range(20)]
-    options = {"convention": loaded.convention, "structure_factors": loaded.structure_factors, "precision": "double"}
-    traces = openbragg.trace(loaded.experiment, pixels, **options)
+    simulation = loaded.simulation.evolve(precision="double")
+    traces = [simulation.trace(slow, fast) for slow, fast in pixels]
     for (slow, fast), trace in zip(pixels, traces, strict=True):
         found = page.execute_script(
             f"const {{viewer}} = openbragg; const far = {{...viewer.image, predicted: []}};"
@@ -310,3 +309,57 @@ def test_every_control_has_a_name(page: Any) -> None:
         " || each.labels?.length || each.textContent.trim() || each.ariaHidden)).map((each) => each.outerHTML)"
     )
     assert nameless == []
+
+
+def labels(browser: Any) -> int:
+    """How many spots have their indices beside them, as the page is drawn now."""
+    return browser.execute_script(  # type: ignore[no-any-return]
+        "const proto = CanvasRenderingContext2D.prototype, before = proto.fillText; let count = 0;"
+        "proto.fillText = function (text, ...rest) { if (/^-?\\d+ -?\\d+ -?\\d+$/.test(text)) count += 1;"
+        " return before.call(this, text, ...rest); };"
+        "try { openbragg.viewer.paint(); } finally { proto.fillText = before; } return count;"
+    )
+
+
+def with_spots(browser: Any, count: int) -> None:
+    """So many predicted spots on the page's image, evenly spread."""
+    browser.execute_script(
+        "const {viewer} = openbragg, count = arguments[0], across = Math.ceil(Math.sqrt(count));"
+        "viewer.image.predicted = Array.from({length: count}, (_, number) => ({"
+        " fast: 90 * ((number % across) + 0.5) / across, slow: 70 * (Math.floor(number / across) + 0.5) / across,"
+        " indices: [1, 2, number], crosses: true, phi: 0, amplitude: null}));",
+        count,
+    )
+
+
+def test_labels_appear_where_there_are_few_spots_and_where_one_has_zoomed_in(page: Any) -> None:
+    press(page, "0")
+    with_spots(page, 25)
+    assert labels(page) == 25
+    with_spots(page, 400)
+    assert labels(page) == 0
+    page.execute_script("openbragg.viewer.zoom(2.5)")
+    settle(page)
+    assert 20 < labels(page) < 100
+    press(page, "l")
+    assert labels(page) == 0
+    press(page, "l")
+
+
+@pytest.mark.parametrize("name", ["a.html", "all.html"])
+def test_the_toolbar_stays_on_one_line_at_1200_pixels(browser: Any, folder: Path, name: str) -> None:
+    size = browser.get_window_size()
+    browser.set_window_size(1200, 800)
+    try:
+        open_page(browser, folder / name)
+        width, height, wide, tops = browser.execute_script(
+            "const header = document.querySelector('header');"
+            "const middles = [...header.children].filter((each) => each.offsetParent).map((each) => {"
+            " const box = each.getBoundingClientRect(); return (box.top + box.bottom) / 2; });"
+            "return [innerWidth, header.offsetHeight, header.scrollWidth, middles]"
+        )
+        assert width == 1200 and wide <= 1200
+        assert max(tops) - min(tops) < 4
+        assert height < 50
+    finally:
+        browser.set_window_size(size["width"], size["height"])

@@ -200,6 +200,12 @@ class Engine:
             each = DEVICE_GRADIENT_SECONDS_PER_TERM if differentiating else DEVICE_SECONDS_PER_TERM
         return pixels * plan.terms_per_pixel() * each
 
+    def would_compile(self, plan: Plan, panel: PanelPlan, seconds: float) -> bool:
+        """Whether code that is not there would be compiled for work that takes so many seconds without."""
+        if self.name == "eager" or plan.transformed() or self.use.failed or _unfit(plan, panel) is not None:
+            return False
+        return self.name == "compiled" or seconds > FORWARD.seconds
+
     def _worth(self, key: Hashable, cost: float, seconds: float) -> bool:
         """Whether to compile at a cost what would do work of so many seconds; if not, these are counted as spent."""
         spent = self.use.spent.get(key, 0.0)

@@ -2,8 +2,10 @@
 
 const RINGS = [100, 50, 30, 20, 15, 10, 8, 7, 6, 5, 4.5, 4, 3.5, 3, 2.7, 2.5, 2.3, 2.1, 2, 1.9, 1.8, 1.7, 1.6, 1.5, 1.4, 1.3,
   1.2, 1.1, 1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3];
-// Screen pixels between two rings, at least; and spots on the screen with labels, at most.
-const BETWEEN_RINGS = 70, MOST_LABELS = 600;
+// Screen pixels between two rings, at least.
+const BETWEEN_RINGS = 70;
+// Spots on the screen of which all can have labels: of the whole image, and where one has zoomed in. More circles are pale.
+const FEW_SPOTS = 40, SPOTS_NEARBY = 250, MANY_SPOTS = 600;
 
 // Rings that are some way apart on the screen, from the beam outward; lines of places in the image.
 function chosenRings(geometry, scale) {
@@ -82,7 +84,7 @@ function drawSpots(context, view, image, ratio) {
   const radius = Math.max(3 * ratio, Math.min(2.5 * view.scale, 14 * ratio));
   context.lineWidth = 1.1 * ratio;
   // So many would hide the image.
-  context.globalAlpha = shown.length > MOST_LABELS ? Math.max(0.25, Math.min(1, MOST_LABELS / shown.length + 0.2)) : 1;
+  context.globalAlpha = shown.length > MANY_SPOTS ? Math.max(0.25, Math.min(1, MANY_SPOTS / shown.length + 0.2)) : 1;
   context.strokeStyle = view.ink.spot;
   for (const crosses of [true, false]) {
     context.setLineDash(crosses ? [] : [2 * ratio, 2 * ratio]);
@@ -96,7 +98,8 @@ function drawSpots(context, view, image, ratio) {
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
-  if (!view.labels || shown.length > MOST_LABELS) return;
+  // So many would hide the image.
+  if (!view.labels || shown.length > (view.scale > 1.5 * view.fittingScale ? SPOTS_NEARBY : FEW_SPOTS)) return;
   context.font = `${11 * ratio}px system-ui, sans-serif`;
   context.textAlign = "left";
   context.textBaseline = "middle";

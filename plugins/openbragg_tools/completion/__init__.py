@@ -1,0 +1,1 @@
+"""``openbragg completion``: the script that teaches a shell."""
