@@ -24,7 +24,7 @@ from benchmarks.programs import CPU, OURS, Program, checkout_program, contestant
 from benchmarks.report import calls_result, case_lines, case_result, curve_lines, gradients_result
 from benchmarks.revisions import ROOT, checkout, commit_of, here
 from openbragg.errors import InputError, OpenBraggError
-from openbragg.orchestrator.outputs import write_text
+from openbragg.orchestrator.outputs.outputs import write_text
 
 RESULTS = "results.json"
 _ALL = "all"

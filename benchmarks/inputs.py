@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openbragg.orchestrator.outputs import write_text
+from openbragg.orchestrator.outputs.outputs import write_text
 
 SAXS_TABLE = "saxs.hkl"
 #: Indices up to which the table goes: those of the corners of the case's detector, 14, and what interpolation reaches.

@@ -18,7 +18,7 @@ from openbragg.cli.compose import FlagOption, Section
 from openbragg.cli.defaults import default_of, typed
 from openbragg.cli.reference_flags import BEGINNINGS, MEANT
 from openbragg.cli.registry import load_registry, simulation_sections
-from openbragg.orchestrator.registry import kebab
+from openbragg.orchestrator.finding.registry import kebab
 
 PAGE = Path(__file__).parent / "reference" / "flags.md"
 #: Fields that name a file of a format which is not the one that it writes unasked.

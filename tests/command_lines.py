@@ -15,7 +15,7 @@ from openbragg.cli.compose import FlagOption
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry
 from openbragg.options import OptionSpec
-from openbragg.orchestrator.quirks import ALL, QUIRKS
+from openbragg.orchestrator.resolving.quirks import ALL, QUIRKS
 from openbragg.roles import ROLES, Registry
 from openbragg_tracers.traces.selection import SELECTED_AXES
 

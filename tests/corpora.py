@@ -32,14 +32,14 @@ import geometry_corpora
 from command_line import SMALL, run
 from openbragg.errors import InputError, OpenBraggError
 from openbragg.model import Beam
-from openbragg.orchestrator.amplitudes import read_amplitudes
-from openbragg.orchestrator.headers import camera_settings
-from openbragg.orchestrator.images import read_images
-from openbragg.orchestrator.matrix import read_mosflm_matrix
-from openbragg.orchestrator.pictures import read_picture
-from openbragg.orchestrator.record import Record, read_record
-from openbragg.orchestrator.run import load_run
-from openbragg.orchestrator.sources import read_sources
+from openbragg.orchestrator.reading.amplitudes import read_amplitudes
+from openbragg.orchestrator.reading.headers import camera_settings
+from openbragg.orchestrator.reading.images import read_images
+from openbragg.orchestrator.reading.matrix import read_mosflm_matrix
+from openbragg.orchestrator.reading.pictures import read_picture
+from openbragg.orchestrator.reading.sources import read_sources
+from openbragg.orchestrator.records.record import Record, read_record
+from openbragg.orchestrator.records.run import load_run
 from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
 from openbragg_plugins.structure_factors.kinds import CRYSTFEL, SCALEPACK, SHELX, XDS_ASCII, kind_of
 from openbragg_plugins.structure_factors.reflections import ReflectionFile

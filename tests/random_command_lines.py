@@ -40,7 +40,7 @@ from document_inputs import make_inputs
 from openbragg.cli.compose import FlagOption
 from openbragg.cli.registry import load_registry
 from openbragg.errors import OpenBraggError
-from openbragg.orchestrator.quirks import ALL, QUIRKS
+from openbragg.orchestrator.resolving.quirks import ALL, QUIRKS
 from openbragg.roles import ROLES
 
 #: Seconds in which a run has to end, and terms of a sum that are summed; longer sums are right, but tell no more.

@@ -16,7 +16,7 @@ import openbragg.testing
 from command_line import simulate_command
 from openbragg import TracedPixel
 from openbragg.cli.registry import load_registry
-from openbragg.orchestrator.quirks import QUIRKS
+from openbragg.orchestrator.resolving.quirks import QUIRKS
 from openbragg.testing import check_background, check_diagnosis, check_tracer, make_comparison, make_trace
 from openbragg_tools.detectors.command import page_table
 

@@ -84,28 +84,28 @@ if TYPE_CHECKING:
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
     from openbragg.model.absorption import attenuation_length
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
-    from openbragg.orchestrator.amplitudes import read_amplitudes
-    from openbragg.orchestrator.compiled_code import CompiledCode, CompiledModel, compiled_code
     from openbragg.orchestrator.composition import plugin
-    from openbragg.orchestrator.described import described_convention, described_experiment
-    from openbragg.orchestrator.detectors import detector_description, detector_preset, named_detectors
-    from openbragg.orchestrator.geometry_files import read_geometry
-    from openbragg.orchestrator.hkl_table import checked_reflections, write_hkl_table
-    from openbragg.orchestrator.image_series import ImageSeries
-    from openbragg.orchestrator.images import read_image, read_images
+    from openbragg.orchestrator.finding.compiled_code import CompiledCode, CompiledModel, compiled_code
+    from openbragg.orchestrator.finding.detectors import detector_description, detector_preset, named_detectors
+    from openbragg.orchestrator.finding.recognition import structure_factors_of
     from openbragg.orchestrator.layout import Layout
-    from openbragg.orchestrator.outputs import write_file
-    from openbragg.orchestrator.pictures import Picture, read_picture
-    from openbragg.orchestrator.previews import scale_end, scale_ends, write_png
-    from openbragg.orchestrator.recognition import structure_factors_of
-    from openbragg.orchestrator.recorded import Recorded, find_record, read_recorded
+    from openbragg.orchestrator.outputs.outputs import write_file
+    from openbragg.orchestrator.outputs.previews import scale_end, scale_ends, write_png
+    from openbragg.orchestrator.reading.amplitudes import read_amplitudes
+    from openbragg.orchestrator.reading.described import described_convention, described_experiment
+    from openbragg.orchestrator.reading.geometry_files import read_geometry
+    from openbragg.orchestrator.reading.hkl_table import checked_reflections, write_hkl_table
+    from openbragg.orchestrator.reading.images import read_image, read_images
+    from openbragg.orchestrator.reading.pictures import Picture, read_picture
+    from openbragg.orchestrator.reading.strict_json import parse_json
+    from openbragg.orchestrator.reading.textfile import read_at_most, read_content, read_lines
+    from openbragg.orchestrator.records.recorded import Recorded, find_record, read_recorded
+    from openbragg.orchestrator.records.run import Run, load_run
     from openbragg.orchestrator.rendering import Rendering
-    from openbragg.orchestrator.run import Run, load_run
-    from openbragg.orchestrator.series import image_seed
+    from openbragg.orchestrator.series.image_series import ImageSeries
+    from openbragg.orchestrator.series.series import image_seed
     from openbragg.orchestrator.simulate import simulate
     from openbragg.orchestrator.simulation import Simulation
-    from openbragg.orchestrator.strict_json import parse_json
-    from openbragg.orchestrator.textfile import read_at_most, read_content, read_lines
 
 _LATER = {
     "Axes": "openbragg.model.geometry",
@@ -113,49 +113,49 @@ _LATER = {
     "Laboratory": "openbragg.model.geometry",
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
-    "read_amplitudes": "openbragg.orchestrator.amplitudes",
+    "read_amplitudes": "openbragg.orchestrator.reading.amplitudes",
     "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
     "interference_product": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
     "sphere_transform": "openbragg.engine.numerics",
-    "ImageSeries": "openbragg.orchestrator.image_series",
+    "ImageSeries": "openbragg.orchestrator.series.image_series",
     "Layout": "openbragg.orchestrator.layout",
     "Rendering": "openbragg.orchestrator.rendering",
     "Simulation": "openbragg.orchestrator.simulation",
     "from_flags": "openbragg.cli.from_flags",
-    "Run": "openbragg.orchestrator.run",
-    "CompiledCode": "openbragg.orchestrator.compiled_code",
-    "CompiledModel": "openbragg.orchestrator.compiled_code",
-    "checked_reflections": "openbragg.orchestrator.hkl_table",
-    "compiled_code": "openbragg.orchestrator.compiled_code",
-    "detector_description": "openbragg.orchestrator.detectors",
-    "detector_preset": "openbragg.orchestrator.detectors",
-    "named_detectors": "openbragg.orchestrator.detectors",
-    "Picture": "openbragg.orchestrator.pictures",
-    "read_picture": "openbragg.orchestrator.pictures",
-    "scale_end": "openbragg.orchestrator.previews",
-    "scale_ends": "openbragg.orchestrator.previews",
-    "write_hkl_table": "openbragg.orchestrator.hkl_table",
-    "write_png": "openbragg.orchestrator.previews",
-    "described_convention": "openbragg.orchestrator.described",
-    "described_experiment": "openbragg.orchestrator.described",
-    "read_geometry": "openbragg.orchestrator.geometry_files",
-    "parse_json": "openbragg.orchestrator.strict_json",
-    "Recorded": "openbragg.orchestrator.recorded",
-    "find_record": "openbragg.orchestrator.recorded",
-    "read_recorded": "openbragg.orchestrator.recorded",
-    "read_at_most": "openbragg.orchestrator.textfile",
-    "read_content": "openbragg.orchestrator.textfile",
-    "read_image": "openbragg.orchestrator.images",
-    "read_images": "openbragg.orchestrator.images",
-    "read_lines": "openbragg.orchestrator.textfile",
-    "image_seed": "openbragg.orchestrator.series",
-    "load_run": "openbragg.orchestrator.run",
+    "Run": "openbragg.orchestrator.records.run",
+    "CompiledCode": "openbragg.orchestrator.finding.compiled_code",
+    "CompiledModel": "openbragg.orchestrator.finding.compiled_code",
+    "checked_reflections": "openbragg.orchestrator.reading.hkl_table",
+    "compiled_code": "openbragg.orchestrator.finding.compiled_code",
+    "detector_description": "openbragg.orchestrator.finding.detectors",
+    "detector_preset": "openbragg.orchestrator.finding.detectors",
+    "named_detectors": "openbragg.orchestrator.finding.detectors",
+    "Picture": "openbragg.orchestrator.reading.pictures",
+    "read_picture": "openbragg.orchestrator.reading.pictures",
+    "scale_end": "openbragg.orchestrator.outputs.previews",
+    "scale_ends": "openbragg.orchestrator.outputs.previews",
+    "write_hkl_table": "openbragg.orchestrator.reading.hkl_table",
+    "write_png": "openbragg.orchestrator.outputs.previews",
+    "described_convention": "openbragg.orchestrator.reading.described",
+    "described_experiment": "openbragg.orchestrator.reading.described",
+    "read_geometry": "openbragg.orchestrator.reading.geometry_files",
+    "parse_json": "openbragg.orchestrator.reading.strict_json",
+    "Recorded": "openbragg.orchestrator.records.recorded",
+    "find_record": "openbragg.orchestrator.records.recorded",
+    "read_recorded": "openbragg.orchestrator.records.recorded",
+    "read_at_most": "openbragg.orchestrator.reading.textfile",
+    "read_content": "openbragg.orchestrator.reading.textfile",
+    "read_image": "openbragg.orchestrator.reading.images",
+    "read_images": "openbragg.orchestrator.reading.images",
+    "read_lines": "openbragg.orchestrator.reading.textfile",
+    "image_seed": "openbragg.orchestrator.series.series",
+    "load_run": "openbragg.orchestrator.records.run",
     "plugin": "openbragg.orchestrator.composition",
     "simulate": "openbragg.orchestrator.simulate",
-    "structure_factors_of": "openbragg.orchestrator.recognition",
-    "write_file": "openbragg.orchestrator.outputs",
+    "structure_factors_of": "openbragg.orchestrator.finding.recognition",
+    "write_file": "openbragg.orchestrator.outputs.outputs",
 }
 
 __all__ = [

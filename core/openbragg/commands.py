@@ -28,10 +28,10 @@ from openbragg.cli.selection import select
 from openbragg.cli.simulation_command import simulation_command
 from openbragg.cli.words import warn
 from openbragg.errors import shown
-from openbragg.orchestrator.known import shown_cell
-from openbragg.orchestrator.outputs import Output, write_output, write_text
-from openbragg.orchestrator.outputs import check as check_outputs
-from openbragg.orchestrator.strict_json import layout as json_layout
+from openbragg.orchestrator.outputs.outputs import Output, write_output, write_text
+from openbragg.orchestrator.outputs.outputs import check as check_outputs
+from openbragg.orchestrator.reading.strict_json import layout as json_layout
+from openbragg.orchestrator.resolving.known import shown_cell
 
 __all__ = [
     "BEGINNINGS",

@@ -13,7 +13,7 @@ from geometry_texts import Described as Known
 from geometry_texts import Flat, described, turn
 from openbragg import Detector, Geometry, described_convention, described_experiment, described_panel
 from openbragg.model import Crystal
-from openbragg.orchestrator.described import described_notices
+from openbragg.orchestrator.reading.described import described_notices
 from openbragg.testing import check_convention
 from openbragg_conventions.described import Described
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import openbragg
 from command_line import SMALL, run
 from openbragg import InputError, PluginError
-from openbragg.orchestrator.record import read_record
+from openbragg.orchestrator.records.record import read_record
 from records import WITH_FILES, done, recorded, refused, rewrite
 
 pytestmark = pytest.mark.usefixtures("inputs")

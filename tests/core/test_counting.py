@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from openbragg import InputError, from_flags
 from openbragg.model.scalars import rounded_up, whole_above
-from openbragg.orchestrator.counting import Counting
+from openbragg.orchestrator.resolving.counting import Counting
 
 #: Flags, with the cells and the subpixels a side that the reference program printed, and those of exact arithmetic.
 COUNTS = {

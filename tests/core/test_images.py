@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from openbragg import InputError, UsageError, read_image, read_images
-from openbragg.orchestrator import registry as registries
+from openbragg.orchestrator.finding import registry as registries
 from openbragg.roles import Found, Registry
 from openbragg.roles.image_source import ImageSource
 

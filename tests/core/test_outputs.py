@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openbragg import InputError, UsageError, option
-from openbragg.orchestrator.outputs import Output, check, defaults, requested, write_file
+from openbragg.orchestrator.outputs.outputs import Output, check, defaults, requested, write_file
 
 OLD = b"what was there"
 NEW = b"what is to be there"

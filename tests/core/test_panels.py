@@ -21,10 +21,10 @@ import openbragg
 from openbragg import Crystal, Detector, Experiment, Image, Panel, Sampling, Scan, Simulation
 from openbragg.errors import InputError
 from openbragg.model.panel import frame_shape, overlapping
-from openbragg.orchestrator.frame import panel_at, shown_parts
-from openbragg.orchestrator.printout import printed_pixels
+from openbragg.orchestrator.outputs.printout import printed_pixels
+from openbragg.orchestrator.outputs.statistics import statistics
 from openbragg.orchestrator.rendering import Rendering
-from openbragg.orchestrator.statistics import statistics
+from openbragg.orchestrator.resolving.frame import panel_at, shown_parts
 from openbragg.orchestrator.tracing import trace_of
 from openbragg.testing import make_image
 from openbragg_tracers.traces.command import brightest
@@ -317,7 +317,7 @@ def test_headers_of_one_detector_say_what_they_cannot() -> None:
 
 
 def test_a_record_brings_panels_and_gaps_back() -> None:
-    from openbragg.orchestrator.serialise import from_plain, to_plain
+    from openbragg.orchestrator.records.serialise import from_plain, to_plain
 
     model = experiment(gaps=(GAP,))
     again = from_plain(Experiment, to_plain(model))

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from openbragg.errors import InputError
-from openbragg.orchestrator.pictures import read_picture
+from openbragg.orchestrator.reading.pictures import read_picture
 
 Pixels = np.ndarray[Any, Any]
 

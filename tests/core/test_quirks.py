@@ -15,7 +15,7 @@ import command_line
 import openbragg
 import oracle
 from openbragg import read_image
-from openbragg.orchestrator.quirks import QUIRKS
+from openbragg.orchestrator.resolving.quirks import QUIRKS
 from openbragg_plugins.image_formats.smv.reading import parse_header
 
 #: Images are written in single precision, 6e-8 of a pixel; sums of many pixels do not enter.

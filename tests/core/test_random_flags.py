@@ -18,7 +18,7 @@ from command_line import Finished, run, simulate_command
 from command_lines import Theme, all_options, command_lines, furnish, themes
 from openbragg.cli.compose import Flag, assignments_of
 from openbragg.cli.main import take_global_flags
-from openbragg.orchestrator.numbering import numbered
+from openbragg.orchestrator.series.numbering import numbered
 
 #: 2,000 examples where other tests draw 100, in parts that share the work among processes.
 PARTS = 8

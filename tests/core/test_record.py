@@ -16,8 +16,8 @@ import torch
 import openbragg
 from command_line import SMALL, run
 from openbragg import read_image
-from openbragg.orchestrator.record_schema import record_schema
-from openbragg.orchestrator.strict_json import layout
+from openbragg.orchestrator.reading.strict_json import layout
+from openbragg.orchestrator.records.record_schema import record_schema
 from records import RUNS, TABLE, WITH_FILES, done, notices, recorded, refused, sha256
 
 pytestmark = pytest.mark.usefixtures("inputs")
@@ -171,7 +171,7 @@ def validator() -> jsonschema.Draft202012Validator:
 
 
 def test_the_schema_in_the_documents_is_that_of_the_program() -> None:
-    """To mend it: python -m openbragg.orchestrator.record_schema > docs/reference/record.schema.json"""
+    """To mend it: python -m openbragg.orchestrator.records.record_schema > docs/reference/record.schema.json"""
     assert (DOCS / "reference" / "record.schema.json").read_text() == layout(record_schema()) + "\n"
 
 

@@ -25,9 +25,9 @@ from openbragg.engine.reflections import (
     turned_about,
 )
 from openbragg.engine.reflections.rows import Region, Shell, Slab, lattice_points
-from openbragg.orchestrator import prediction
+from openbragg.orchestrator.outputs.truth import make_truth
+from openbragg.orchestrator.prediction import prediction
 from openbragg.orchestrator.rendering import Rendering
-from openbragg.orchestrator.truth import make_truth
 
 Array = NDArray[np.float64]
 

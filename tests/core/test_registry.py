@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from command_line import SMALL, Finished, run
 from openbragg import hookspecs
-from openbragg.orchestrator.registry import kebab, load
+from openbragg.orchestrator.finding.registry import kebab, load
 from openbragg.roles import BLOCK_VARIABLE, ROLES, Registry
 
 #: A lattice of which every cell scatters alone: what the square shape is for a crystal of one cell.

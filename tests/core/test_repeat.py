@@ -13,7 +13,7 @@ from test_registry import GOOD
 import openbragg
 from command_line import SMALL
 from openbragg import PluginError
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.finding.registry import default_registry
 from records import RUNS, WITH_FILES, done, notices, recorded, refused, sha256, written
 
 pytestmark = pytest.mark.usefixtures("inputs", "clock")
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("inputs", "clock")
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that gives no seed twice."""
     seconds = count(1_700_000_000, 10)
-    monkeypatch.setattr("openbragg.orchestrator.resolve.time", SimpleNamespace(time=lambda: next(seconds)))
+    monkeypatch.setattr("openbragg.orchestrator.resolving.resolve.time", SimpleNamespace(time=lambda: next(seconds)))
 
 
 @pytest.mark.parametrize("words", RUNS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from command_line import experiment, selected
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, UsageError
 from openbragg.model.lattice import random_misset
-from openbragg.orchestrator.resolve import (
+from openbragg.orchestrator.resolving.resolve import (
     Choices,
     resolve_crystal,
     resolve_region,
@@ -288,7 +288,7 @@ def test_random_misset_has_the_angles_that_the_reference_prints(seed: int, degre
 
 
 def test_a_random_misset_without_a_seed_takes_the_clock_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openbragg.orchestrator.resolve.time.time", lambda: 12345.7)
+    monkeypatch.setattr("openbragg.orchestrator.resolving.resolve.time.time", lambda: 12345.7)
     choices = Choices()
     made = resolve_crystal(crystal(misset="random"), Beam(), choices)
     assert made.misset == random_misset(12345)

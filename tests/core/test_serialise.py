@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from experiments import experiments, objects
 from openbragg import Beam, Crystal, Detector, Experiment, InputError, Panel, Sampling, Scan, option, plugin
 from openbragg.cli.registry import load_registry
-from openbragg.orchestrator.packing import pack_bits, unpack_bits
-from openbragg.orchestrator.resolve import resolve_scan
-from openbragg.orchestrator.serialise import from_plain, to_plain
+from openbragg.orchestrator.records.packing import pack_bits, unpack_bits
+from openbragg.orchestrator.records.serialise import from_plain, to_plain
+from openbragg.orchestrator.resolving.resolve import resolve_scan
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 import openbragg
 from command_line import SMALL, run
 from openbragg import Crystal, Detector, Experiment, Scan, UsageError
-from openbragg.orchestrator.numbering import numbered
-from openbragg.orchestrator.series import image_of, image_scan, image_seed
+from openbragg.orchestrator.series.numbering import numbered
+from openbragg.orchestrator.series.series import image_of, image_scan, image_seed
 from openbragg.units import unit
 from openbragg_plugins.image_formats.raw import Raw
 from openbragg_plugins.truth_formats.dials_models import dials_axes
@@ -44,7 +44,7 @@ def failing_after(monkeypatch: pytest.MonkeyPatch, images: int, error: BaseExcep
             raise error
         return image_of(simulation, seed, number)
 
-    monkeypatch.setattr("openbragg.orchestrator.series_job.image_of", stopping)
+    monkeypatch.setattr("openbragg.orchestrator.series.series_job.image_of", stopping)
 
 
 def test_image_k_is_the_single_image_at_its_start() -> None:

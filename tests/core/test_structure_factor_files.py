@@ -13,8 +13,8 @@ import torch
 from command_line import CRYSTAL, run
 from crystal_files import CELL, indices, model_cif, mtz, pdb, reflection_cif, small_cif
 from openbragg import Crystal, Detector, Experiment, KnownCrystal, Simulation, UsageError, option, structure_factors_of
-from openbragg.orchestrator.recognition import recognised
-from openbragg.orchestrator.registry import load
+from openbragg.orchestrator.finding.recognition import recognised
+from openbragg.orchestrator.finding.registry import load
 from openbragg.roles import Registry
 from openbragg_plugins.structure_factors.file_table import FileTable
 

@@ -10,7 +10,7 @@ import pytest
 import random_command_lines
 from command_line import CRYSTAL, SMALL, run
 from openbragg.errors import InputError
-from openbragg.orchestrator.outputs import appear, make_folder, place_of, together, write_text
+from openbragg.orchestrator.outputs.outputs import appear, make_folder, place_of, together, write_text
 
 REFUSED = {
     "-refl a.refl --compat running-product": "running-product",

@@ -28,8 +28,8 @@ from openbragg import (
     plugin,
 )
 from openbragg.errors import InputError
-from openbragg.orchestrator.rocking import make_profile
-from openbragg.orchestrator.truth import make_truth
+from openbragg.orchestrator.outputs.truth import make_truth
+from openbragg.orchestrator.prediction.rocking import make_profile
 from openbragg.testing import check_truth_format, make_lattice
 from openbragg_plugins.truth_formats.dials_experiments import DialsExperiments, experiment_list
 from openbragg_plugins.truth_formats.dials_models import crystal_model, dials_axes, mosaicity, rotation_about
@@ -325,7 +325,7 @@ def test_reflections_on_panels_are_where_the_frame_has_them() -> None:
 def test_many_domains_are_worked_on_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"scan": Scan(start=0.2, range=math.radians(1.5), steps=2), "mosaic": 0.005, "domains": 5}
     _, whole, _ = rendered(**options)
-    monkeypatch.setattr("openbragg.orchestrator.prediction._BATCH", 2)
+    monkeypatch.setattr("openbragg.orchestrator.prediction.prediction._BATCH", 2)
     _, pieces, _ = rendered(**options)
     np.testing.assert_allclose(pieces.photons, whole.photons, rtol=1e-12)
 
@@ -482,7 +482,7 @@ def test_what_only_a_slip_can_mean_is_refused(flags: tuple[str, ...], said: str,
 
 
 def test_more_reflections_than_can_be_kept_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openbragg.orchestrator.prediction._MOST_REFLECTIONS", 3)
+    monkeypatch.setattr("openbragg.orchestrator.prediction.prediction._MOST_REFLECTIONS", 3)
     with pytest.raises(InputError, match="more than 3 reflections"):
         rendered(scan=Scan(start=0.2))
 

@@ -14,8 +14,8 @@ from command_line import SMALL, Finished, run
 from openbragg import InputError, option
 from openbragg.cli.compose import construct, flags_of
 from openbragg.options import Rule
-from openbragg.orchestrator.outputs import Output, check, requested, write_output
-from openbragg.orchestrator.serialise import from_plain, to_plain
+from openbragg.orchestrator.outputs.outputs import Output, check, requested, write_output
+from openbragg.orchestrator.records.serialise import from_plain, to_plain
 
 Install = Callable[..., None]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.testing import check_diagnosis
 from openbragg_tracers.comparison.differences import compare_pixels
 from traced_model import FAULTS, GOOD, fault

@@ -155,7 +155,7 @@ from openbragg import Simulation
 from openbragg.orchestrator.tracing import trace_of
 from openbragg_tracers.traces.selection import Selection
 from openbragg_tracers.traces.tracing import traced_pixel
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.finding.registry import default_registry
 def experiment(pixels):
     return Experiment(
         crystal=Crystal(cell=(30e-10, 40e-10, 50e-10, pi / 2, pi / 2, pi / 2), cells=(30, 40, 20)),

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openbragg import TracedPixel
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.finding.registry import default_registry
 from openbragg_tracers.comparison.differences import Comparison, compare_traces
 from openbragg_tracers.comparison.findings import Finding, diagnose
 from openbragg_tracers.comparison.rendering import as_text

@@ -26,8 +26,8 @@ from openbragg import (
     UsageError,
 )
 from openbragg.engine.image import CPU_BLOCK_TERMS
+from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.orchestrator.layout import Layout
-from openbragg.orchestrator.registry import default_registry
 from openbragg.orchestrator.tracing import trace_of
 from openbragg_tracers.traces.command import brightest
 from openbragg_tracers.traces.selection import Selection, parse_selection

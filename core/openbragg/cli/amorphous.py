@@ -6,8 +6,8 @@ from pathlib import Path
 
 from openbragg.cli.compose import FlagOption
 from openbragg.cli.reference_flags import Given
-from openbragg.orchestrator.amplitudes import read_amplitudes
-from openbragg.orchestrator.quirks import notice
+from openbragg.orchestrator.reading.amplitudes import read_amplitudes
+from openbragg.orchestrator.resolving.quirks import notice
 
 #: The quirk.
 _IGNORED = "stol-ignored"

@@ -18,8 +18,8 @@ from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, SeriesChoice, WithoutEffect
 from openbragg.cli.words import warn
 from openbragg.model import Crystal, Experiment
-from openbragg.orchestrator.described import described_summary
-from openbragg.orchestrator.quirks import notice, parse_compat
+from openbragg.orchestrator.reading.described import described_summary
+from openbragg.orchestrator.resolving.quirks import notice, parse_compat
 from openbragg.roles import DescribedStructureFactors, KnownCrystal, Registry
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ class CommandLine:
             When a part is not what it should be.
         """
         load_torch()
-        from openbragg.orchestrator.known import refuse_other_cell
-        from openbragg.orchestrator.reflections import with_cache, with_comments
         from openbragg.orchestrator.renders import CommandWords
+        from openbragg.orchestrator.resolving.known import refuse_other_cell
+        from openbragg.orchestrator.resolving.reference_factors import with_cache, with_comments
         from openbragg.orchestrator.simulation import Simulation
 
         roles, computation = self.selected.roles, self.computation

@@ -76,7 +76,7 @@ def values_beginning(ctx: click.Context, flag: str, spec: OptionSpec, incomplete
         hooks = [role.hook for role in ROLES if flag == role.flag] or [spec.role] * bool(spec.role)
         words = (*words, *(found.name for hook in hooks for found in registry.of_role(hook)))
         if flag == _DETECTOR:
-            from openbragg.orchestrator.detectors import named_detectors
+            from openbragg.orchestrator.finding.detectors import named_detectors
 
             words = (*words, *named_detectors(registry).found)
     return [CompletionItem(word) for word in words if word.startswith(incomplete)]

@@ -16,7 +16,7 @@ from openbragg.cli.completion import flags_beginning, values_beginning
 from openbragg.cli.defaults import default_of, typed
 from openbragg.errors import UsageError, quoted, shown
 from openbragg.options import OptionSpec, options_of
-from openbragg.orchestrator.registry import kebab
+from openbragg.orchestrator.finding.registry import kebab
 from openbragg.units import unit
 
 _TYPE_WORDS = {float: "number", int: "whole number", str: "word", Path: "file"}

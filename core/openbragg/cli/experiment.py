@@ -14,14 +14,14 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.model.described import Geometry
 from openbragg.options import ANGLE_OF_CELL, COUNT, POSITIVE
-from openbragg.orchestrator.described import wavelength_notice
-from openbragg.orchestrator.detectors import NamedDetector
-from openbragg.orchestrator.headers import Settings, camera_settings
-from openbragg.orchestrator.images import read_image
-from openbragg.orchestrator.matrix import read_mosflm_matrix
-from openbragg.orchestrator.quirks import COMMENTS, notice
-from openbragg.orchestrator.sources import read_sources
-from openbragg.orchestrator.textfile import has_comments
+from openbragg.orchestrator.finding.detectors import NamedDetector
+from openbragg.orchestrator.reading.described import wavelength_notice
+from openbragg.orchestrator.reading.headers import Settings, camera_settings
+from openbragg.orchestrator.reading.images import read_image
+from openbragg.orchestrator.reading.matrix import read_mosflm_matrix
+from openbragg.orchestrator.reading.sources import read_sources
+from openbragg.orchestrator.reading.textfile import has_comments
+from openbragg.orchestrator.resolving.quirks import COMMENTS, notice
 from openbragg.roles import GeometryConvention, KnownCrystal
 from openbragg.units import unit
 

@@ -13,7 +13,7 @@ from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import simulation_sections
 from openbragg.cli.replay import ReplayingCommand, provenance
 from openbragg.errors import UsageError
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.orchestrator.simulation import Simulation
 
 

@@ -14,7 +14,8 @@ from openbragg.model import Beam, Detector
 from openbragg.model.absorption import attenuation_length
 from openbragg.model.described import Geometry
 from openbragg.model.scalars import plain
-from openbragg.orchestrator.described import (
+from openbragg.orchestrator.finding.detectors import NamedDetector, named_detectors
+from openbragg.orchestrator.reading.described import (
     CONVENTION,
     described_notices,
     described_settings,
@@ -22,9 +23,8 @@ from openbragg.orchestrator.described import (
     reversed_axis,
     turns_backwards,
 )
-from openbragg.orchestrator.detectors import NamedDetector, named_detectors
-from openbragg.orchestrator.geometry_files import reader_of
-from openbragg.orchestrator.images import read_image
+from openbragg.orchestrator.reading.geometry_files import reader_of
+from openbragg.orchestrator.reading.images import read_image
 from openbragg.roles import Found, Registry
 
 _READERS = "geometry_readers"

@@ -187,7 +187,7 @@ def _explained(error: Exception) -> str | None:
         return "not enough memory for this run"
     if isinstance(error, OSError) and error.filename is None and error.errno in _CANNOT_PRINT:
         return f"cannot write to standard output: {error.strerror}"
-    from openbragg.orchestrator.blame import blamed
+    from openbragg.orchestrator.finding.blame import blamed
 
     line = blamed(error)
     return None if line is None else f"{line}; --debug shows where"

@@ -11,7 +11,7 @@ from openbragg.cli import selection
 from openbragg.cli.command_line import CommandLine
 from openbragg.cli.loading import load_torch
 from openbragg.model import Detector, Experiment
-from openbragg.orchestrator.outputs import Output
+from openbragg.orchestrator.outputs.outputs import Output
 from openbragg.roles import Image
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from openbragg.model.geometry import Laboratory
-    from openbragg.orchestrator.writing import Pictures
+    from openbragg.orchestrator.outputs.writing import Pictures
 
 
 @attrs.frozen(eq=False)
@@ -40,7 +40,7 @@ class DrawnImages:
 
     def overloads(self) -> list[tuple[Output, int]]:
         """For each file whose format has a largest value, how many of its pixels are beyond it."""
-        from openbragg.orchestrator.writing import overloads
+        from openbragg.orchestrator.outputs.writing import overloads
 
         return overloads(self.pictures)
 
@@ -52,7 +52,7 @@ class DrawnImages:
         InputError
             When the system refuses.
         """
-        from openbragg.orchestrator.writing import write_pictures
+        from openbragg.orchestrator.outputs.writing import write_pictures
 
         write_pictures(self.pictures)
 
@@ -89,7 +89,7 @@ class PlacedDetector:
         import torch
 
         from openbragg.orchestrator.composition import usable_device
-        from openbragg.orchestrator.writing import make_pictures, reference_differences, unsaid
+        from openbragg.orchestrator.outputs.writing import make_pictures, reference_differences, unsaid
 
         device = usable_device(self.line.computation.device)
         pictures = make_pictures(
@@ -114,10 +114,10 @@ def place_detector(line: CommandLine, detector: Detector) -> PlacedDetector:
     """
     load_torch()
     from openbragg.orchestrator.composition import usable_device
-    from openbragg.orchestrator.counting import counting
-    from openbragg.orchestrator.frame import visible_pixels
-    from openbragg.orchestrator.placement import place_with_quirks
-    from openbragg.orchestrator.resolve import Choices, refuse_ill_fitting_mask, resolve_region, resolve_scan
+    from openbragg.orchestrator.resolving.counting import counting
+    from openbragg.orchestrator.resolving.frame import visible_pixels
+    from openbragg.orchestrator.resolving.placement import place_with_quirks
+    from openbragg.orchestrator.resolving.resolve import Choices, refuse_ill_fitting_mask, resolve_region, resolve_scan
 
     usable_device(line.computation.device)
     refuse_ill_fitting_mask(detector)

@@ -23,7 +23,7 @@ from openbragg.cli.settings import (
 )
 from openbragg.cli.words import warn
 from openbragg.model import Beam, Crystal, Detector, Sampling, Scan
-from openbragg.orchestrator.registry import load
+from openbragg.orchestrator.finding.registry import load
 from openbragg.roles import Found, Registry
 
 #: The commands that are no plugins.

@@ -13,13 +13,13 @@ from openbragg.cli.compose import FlagOption, ModelCommand, Section, assignments
 from openbragg.cli.selection import Given, overrule
 from openbragg.cli.settings import Output, Provenance, Timing
 from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError, shown
-from openbragg.orchestrator.files import fingerprint
-from openbragg.orchestrator.outputs import Output as Written
+from openbragg.orchestrator.outputs.files import fingerprint
+from openbragg.orchestrator.outputs.outputs import Output as Written
 from openbragg.roles import Registry
 
 if TYPE_CHECKING:
-    from openbragg.orchestrator.inputs import Finder
-    from openbragg.orchestrator.record import InputFile, Record
+    from openbragg.orchestrator.records.inputs import Finder
+    from openbragg.orchestrator.records.record import InputFile, Record
 
 _PROVENANCE = "openbragg.provenance"
 
@@ -146,8 +146,8 @@ class ReplayingCommand(ModelCommand):
         return rest
 
     def _replay(self, settings: Provenance, before: Given, after: Given) -> Replay:
-        from openbragg.orchestrator.inputs import Finder
-        from openbragg.orchestrator.record import read_record
+        from openbragg.orchestrator.records.inputs import Finder
+        from openbragg.orchestrator.records.record import read_record
 
         assert settings.repeat is not None
         file = Path(settings.repeat)

@@ -10,13 +10,13 @@ import click
 
 from openbragg.cli.selection import Selected
 from openbragg.cli.words import warn
-from openbragg.orchestrator.outputs import Output
+from openbragg.orchestrator.outputs.outputs import Output
 from openbragg.units import unit
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.layout import Layout
     from openbragg.orchestrator.rendering import Rendering
-    from openbragg.orchestrator.series_job import SeriesJob
+    from openbragg.orchestrator.series.series_job import SeriesJob
     from openbragg.orchestrator.simulation import Simulation
 
 
@@ -67,7 +67,7 @@ def _choices(layout: Layout, selected: Selected) -> dict[str, str]:
 
 def report(rendering: Rendering, said: dict[str, str], wanted: list[Output], left_out: Iterable[Output] = ()) -> None:
     """What came out of an image, where it lies, and what the reference would have written; `said` was said before."""
-    from openbragg.orchestrator.statistics import statistics
+    from openbragg.orchestrator.outputs.statistics import statistics
 
     sampling = rendering.experiment.sampling
     _print({word: value for word, value in rendering.choices.made.items() if said.get(word) != value})

@@ -13,9 +13,9 @@ from openbragg.cli.compose import Flag, FlagOption, SwitchOption, assignments_of
 from openbragg.cli.defaults import typed
 from openbragg.cli.settings import BackgroundChoice
 from openbragg.errors import OpenBraggError, PluginError, UsageError
-from openbragg.orchestrator import outputs
-from openbragg.orchestrator.detectors import NamedDetector
-from openbragg.orchestrator.recognition import recognised, shares
+from openbragg.orchestrator.finding.detectors import NamedDetector
+from openbragg.orchestrator.finding.recognition import recognised, shares
+from openbragg.orchestrator.outputs import outputs
 from openbragg.roles import ROLES, Found, Registry, Role
 
 #: Role whose last flag wins, as in the reference program; elsewhere two different choices are a mistake.

@@ -16,12 +16,12 @@ from openbragg.cli.selection import images_to_write
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
 from openbragg.cli.words import warn
 from openbragg.errors import OpenBraggError, StoppedError, UsageError
-from openbragg.orchestrator import outputs
-from openbragg.orchestrator.series_files import SeriesOutput
+from openbragg.orchestrator.outputs import outputs
+from openbragg.orchestrator.series.series_files import SeriesOutput
 from openbragg.roles import Registry
 
 if TYPE_CHECKING:
-    from openbragg.orchestrator.series_job import SeriesJob
+    from openbragg.orchestrator.series.series_job import SeriesJob
 
 #: Classes of flags that are about one image.
 _ONE_IMAGE = (Printout, Timing)
@@ -44,7 +44,7 @@ def simulate_series(registry: Registry, line: CommandLine, recorded: tuple[Prove
 
     said = Said()
     simulation = line.simulation(said.say_at_once)
-    from openbragg.orchestrator.series_job import prepare_series
+    from openbragg.orchestrator.series.series_job import prepare_series
 
     record = Path(settings.record) if settings.record is not None else None
     job = prepare_series(

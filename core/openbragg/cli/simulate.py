@@ -21,8 +21,8 @@ from openbragg.cli.series import simulate_series
 from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, Timing
 from openbragg.cli.words import warn
 from openbragg.errors import UsageError
-from openbragg.orchestrator import outputs
-from openbragg.orchestrator.destinations import refuse_unsayable
+from openbragg.orchestrator.outputs import outputs
+from openbragg.orchestrator.outputs.destinations import refuse_unsayable
 from openbragg.roles import Registry
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def simulate(
     said = Said()
     simulation = line.simulation(said.say_at_once)
     from openbragg.orchestrator.job import prepare_job
-    from openbragg.orchestrator.stopwatch import Stopwatch
-    from openbragg.orchestrator.timings import write_timings
+    from openbragg.orchestrator.outputs.stopwatch import Stopwatch
+    from openbragg.orchestrator.outputs.timings import write_timings
 
     record = Path(settings.record) if settings.record is not None else None
     job = prepare_job(
@@ -126,7 +126,7 @@ def _timings_files(settings: Timing) -> list[outputs.Output]:
 
 def _print_pixels(rendering: Rendering, chosen: tuple[int, int] | None) -> None:
     """What pixels are made of, on stdout."""
-    from openbragg.orchestrator.printout import printed_pixels
+    from openbragg.orchestrator.outputs.printout import printed_pixels
 
     for text in printed_pixels(rendering, chosen):
         click.echo(text)

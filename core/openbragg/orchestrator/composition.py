@@ -16,9 +16,9 @@ from openbragg.engine.plan import PRECISIONS
 from openbragg.errors import PluginError, UsageError
 from openbragg.model import Experiment
 from openbragg.options import OptionSpec
-from openbragg.orchestrator.quirks import check_names
-from openbragg.orchestrator.recognition import structure_factors_of
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.finding.recognition import structure_factors_of
+from openbragg.orchestrator.finding.registry import default_registry
+from openbragg.orchestrator.resolving.quirks import check_names
 from openbragg.roles import ROLES, Background, Found, GeometryConvention, LatticeShape, NoiseModel, StructureFactors
 
 _STRUCTURE_FACTORS = "structure_factors"

@@ -8,17 +8,13 @@ from typing import Any
 
 import attrs
 
-from openbragg.orchestrator import outputs
-from openbragg.orchestrator.destinations import refuse_unsayable
 from openbragg.orchestrator.layout import Layout
-from openbragg.orchestrator.notices import half_step_notices
-from openbragg.orchestrator.outputs import Output
-from openbragg.orchestrator.recording import Recording, Repeated, prepare_recording
-from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, refuse_turned_away
-from openbragg.orchestrator.renders import Renders
-from openbragg.orchestrator.stopwatch import Stopwatch
-from openbragg.orchestrator.truth import check_truth, make_truth, prepared, unsaid_truths, write_truth
-from openbragg.orchestrator.writing import (
+from openbragg.orchestrator.outputs import outputs
+from openbragg.orchestrator.outputs.destinations import refuse_unsayable
+from openbragg.orchestrator.outputs.outputs import Output
+from openbragg.orchestrator.outputs.stopwatch import Stopwatch
+from openbragg.orchestrator.outputs.truth import check_truth, make_truth, prepared, unsaid_truths, write_truth
+from openbragg.orchestrator.outputs.writing import (
     Pictures,
     levels_of,
     make_pictures,
@@ -26,6 +22,10 @@ from openbragg.orchestrator.writing import (
     unsaid_before,
     write_pictures,
 )
+from openbragg.orchestrator.records.recording import Recording, Repeated, prepare_recording
+from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, refuse_turned_away
+from openbragg.orchestrator.renders import Renders
+from openbragg.orchestrator.resolving.notices import half_step_notices
 from openbragg.roles import Registry, Tracer, WrittenImages
 
 

@@ -14,13 +14,13 @@ from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor
 from openbragg.model.sensor import resolve_sensor
-from openbragg.orchestrator.answers import check_plan
-from openbragg.orchestrator.backgrounds import Backgrounds
 from openbragg.orchestrator.composition import Composition
-from openbragg.orchestrator.counting import Counting, counting
-from openbragg.orchestrator.frame import Shown, shown_parts, visible_pixels
-from openbragg.orchestrator.known import report_known
-from openbragg.orchestrator.notices import (
+from openbragg.orchestrator.finding.answers import check_plan
+from openbragg.orchestrator.resolving.backgrounds import Backgrounds
+from openbragg.orchestrator.resolving.counting import Counting, counting
+from openbragg.orchestrator.resolving.frame import Shown, shown_parts, visible_pixels
+from openbragg.orchestrator.resolving.known import report_known
+from openbragg.orchestrator.resolving.notices import (
     notice_carryover,
     notice_parallel,
     notice_quirks,
@@ -28,9 +28,9 @@ from openbragg.orchestrator.notices import (
     notice_water,
     with_reference_shape,
 )
-from openbragg.orchestrator.placement import place_with_quirks
-from openbragg.orchestrator.reflections import reference_interpolates
-from openbragg.orchestrator.resolve import (
+from openbragg.orchestrator.resolving.placement import place_with_quirks
+from openbragg.orchestrator.resolving.reference_factors import reference_interpolates
+from openbragg.orchestrator.resolving.resolve import (
     Choices,
     refuse_ill_fitting_mask,
     refuse_too_many_layers,
@@ -40,7 +40,7 @@ from openbragg.orchestrator.resolve import (
     resolve_sampling,
     resolve_scan,
 )
-from openbragg.orchestrator.slips import block_slip, likely_slips
+from openbragg.orchestrator.resolving.slips import block_slip, likely_slips
 from openbragg.roles import ComputedStructureFactors, DescribedStructureFactors, StructureFactors
 
 #: Fields of a crystal that say how it, or its domains, are turned.

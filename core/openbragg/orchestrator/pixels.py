@@ -11,9 +11,9 @@ from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.rays import Part, positions, unit_components
 from openbragg.errors import UsageError
 from openbragg.model.vectors import scalar
-from openbragg.orchestrator.frame import Shown, assembled
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.rendering import render_panels
+from openbragg.orchestrator.resolving.frame import Shown, assembled
 
 
 def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> torch.Tensor:

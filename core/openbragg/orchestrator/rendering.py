@@ -15,12 +15,12 @@ from openbragg.engine.rendering import RenderedPanel, empty_panel, render_panel
 from openbragg.engine.sparse.cull import Culled, cull_refusal
 from openbragg.errors import InputError
 from openbragg.model.geometry import PanelFrame
-from openbragg.orchestrator.answers import refuse_odd_pixel
-from openbragg.orchestrator.faint import faint_notice
-from openbragg.orchestrator.frame import Shown, assembled
+from openbragg.orchestrator.finding.answers import refuse_odd_pixel
 from openbragg.orchestrator.layout import Layout
-from openbragg.orchestrator.quirks import notice
-from openbragg.orchestrator.stopwatch import Stopwatch
+from openbragg.orchestrator.outputs.stopwatch import Stopwatch
+from openbragg.orchestrator.resolving.faint import faint_notice
+from openbragg.orchestrator.resolving.frame import Shown, assembled
+from openbragg.orchestrator.resolving.quirks import notice
 from openbragg.roles import GeometryConvention
 
 Progress = Callable[[int, int], None]

@@ -8,10 +8,10 @@ import attrs
 import torch
 
 from openbragg.model import Experiment
-from openbragg.orchestrator.expectation import Expectation
 from openbragg.orchestrator.layout import Layout
+from openbragg.orchestrator.outputs.stopwatch import Stopwatch
 from openbragg.orchestrator.rendering import Progress, Rendering
-from openbragg.orchestrator.stopwatch import Stopwatch
+from openbragg.orchestrator.resolving.expectation import Expectation
 from openbragg.roles import Background, GeometryConvention, LatticeShape, NoiseModel, StructureFactors
 
 

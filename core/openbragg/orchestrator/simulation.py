@@ -12,25 +12,25 @@ import torch
 
 from openbragg.engine.compiled.engine import Engine
 from openbragg.model import Experiment
-from openbragg.orchestrator.cell_amplitudes import cell_amplitudes
 from openbragg.orchestrator.composition import Composition
-from openbragg.orchestrator.destinations import destinations
-from openbragg.orchestrator.expectation import Expectation, expected_time
-from openbragg.orchestrator.frame import assembled
-from openbragg.orchestrator.image_series import ImageSeries, installed_tracers, several
+from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.orchestrator.job import prepare_job
 from openbragg.orchestrator.layout import Base, Layout, lay_out
-from openbragg.orchestrator.outputs import together
+from openbragg.orchestrator.outputs.destinations import destinations
+from openbragg.orchestrator.outputs.outputs import together
+from openbragg.orchestrator.outputs.stopwatch import Stopwatch
+from openbragg.orchestrator.outputs.writing import draw_counts
 from openbragg.orchestrator.parameters import derivatives
 from openbragg.orchestrator.pixels import photons_of_pixels, spacings
-from openbragg.orchestrator.prediction import predict
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.prediction.cell_amplitudes import cell_amplitudes
+from openbragg.orchestrator.prediction.prediction import predict
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, render_layout
 from openbragg.orchestrator.renders import CommandWords
-from openbragg.orchestrator.resolve import clock_seed
-from openbragg.orchestrator.stopwatch import Stopwatch
+from openbragg.orchestrator.resolving.expectation import Expectation, expected_time
+from openbragg.orchestrator.resolving.frame import assembled
+from openbragg.orchestrator.resolving.resolve import clock_seed
+from openbragg.orchestrator.series.image_series import ImageSeries, installed_tracers, several
 from openbragg.orchestrator.tracing import trace_of
-from openbragg.orchestrator.writing import draw_counts
 from openbragg.roles import PixelTrace, PredictedReflections
 
 _LOG = logging.getLogger("openbragg")

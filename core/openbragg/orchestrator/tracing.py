@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from openbragg.engine.trace import trace_pixel
 from openbragg.errors import UsageError
-from openbragg.orchestrator.frame import panel_at
 from openbragg.orchestrator.layout import Layout
+from openbragg.orchestrator.resolving.frame import panel_at
 from openbragg.roles import PixelTrace
 
 

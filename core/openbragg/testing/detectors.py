@@ -10,8 +10,8 @@ from openbragg.errors import OpenBraggError
 from openbragg.model import Detector
 from openbragg.model.absorption import attenuates, attenuation_length
 from openbragg.options import options_of
-from openbragg.orchestrator.detectors import named_detectors
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.finding.detectors import named_detectors
+from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.roles import DetectorDescription, DetectorFamily
 from openbragg.testing.assertions import require
 from openbragg.testing.declaration import check_declaration

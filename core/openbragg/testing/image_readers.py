@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from openbragg.errors import InputError, OpenBraggError
 from openbragg.model import Beam, Detector, Scan
 from openbragg.model.described import Geometry
-from openbragg.orchestrator.images import image_reader
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.finding.registry import default_registry
+from openbragg.orchestrator.reading.images import image_reader
 from openbragg.roles import Image, ImageFormat, ImageReader, ImageSource, ReadImage
 from openbragg.testing.assertions import for_all, require
 from openbragg.testing.declaration import check_declaration

@@ -12,7 +12,7 @@ import numpy as np
 from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.options import options_of
-from openbragg.orchestrator.registry import default_registry
+from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.roles import PredictedReflections, Truth, TruthFormat, WrittenImages
 from openbragg.testing.assertions import require
 from openbragg.testing.declaration import check_declaration

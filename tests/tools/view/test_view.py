@@ -22,9 +22,9 @@ import records
 from command_line import Finished, run
 from openbragg.engine.reflections import Margin, Region, search
 from openbragg.errors import InputError
-from openbragg.orchestrator.recorded import read_recorded
-from openbragg.orchestrator.run import load_run
-from openbragg.orchestrator.serialise import to_plain
+from openbragg.orchestrator.records.recorded import read_recorded
+from openbragg.orchestrator.records.run import load_run
+from openbragg.orchestrator.records.serialise import to_plain
 from openbragg_tools.view import prediction, shades
 from openbragg_tools.view.geometry import finest_resolution, on_detector
 from openbragg_tools.view.packing import Packed, pack, unpack

@@ -15,7 +15,7 @@ from PIL import Image
 
 from browser import chromium, open_page, settle, wait_for
 from command_line import run
-from openbragg.orchestrator.run import load_run
+from openbragg.orchestrator.records.run import load_run
 from openbragg_tools.view.page import plain_geometry
 from openbragg_tools.view.reading import Shown
 from viewing import only, scattering, simulate, turned

@@ -1,0 +1,1 @@
+"""Plugins: found, recognised by name or by file, and held to their contracts."""

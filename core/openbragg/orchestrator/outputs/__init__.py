@@ -1,0 +1,1 @@
+"""Files that are written, and what is said of a run."""

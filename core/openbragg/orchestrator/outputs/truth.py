@@ -1,0 +1,130 @@
+"""What is known of a run's images, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+
+from openbragg.model import Crystal, Scan
+from openbragg.model.lattice import oriented_bases
+from openbragg.orchestrator.layout import Layout
+from openbragg.orchestrator.outputs.outputs import Output, write_output
+from openbragg.orchestrator.prediction.prediction import predict, predict_each
+from openbragg.orchestrator.prediction.scene import check_predictable
+from openbragg.orchestrator.prediction.sensor_places import numbers
+from openbragg.orchestrator.tracing import trace_of
+from openbragg.roles import DescribedStructureFactors, Tracer, Truth, WrittenImages
+
+
+def make_truth(
+    layout: Layout,
+    scans: tuple[Scan, ...],
+    images: Iterable[WrittenImages],
+    quirks: frozenset[str],
+    tracers: Iterable[tuple[Tracer, str]] = (),
+    layout_of: Callable[[int], Layout] | None = None,
+) -> Truth:
+    """What is known of the images of a run.
+
+    Parameters
+    ----------
+    layout
+        Of its first image.
+    scans
+        Of every image.
+    images
+        What was written of them.
+    quirks
+        Names of quirks of the reference program that the run reproduces.
+    tracers
+        Those that may be asked, each with the distribution it is from.
+    layout_of
+        Of each image, by its number from 1, where they differ in the crystal's orientation.
+    """
+    plan = layout.plan
+
+    def vectors_of(crystal: Crystal) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return numbers(oriented_bases(crystal, oblique="oblique-cell" in quirks)[0])
+
+    vectors = vectors_of(layout.experiment.crystal)
+    if layout_of is None:
+        of_images, reflections = (vectors,) * len(scans), partial(predict, layout, scans, quirks)
+    else:
+        every = range(1, len(scans) + 1)
+        of_images = tuple(vectors_of(layout_of(number).experiment.crystal) for number in every)
+        reflections = partial(predict_each, (layout_of(number) for number in every), scans, quirks)
+    domains = plan.cell_vectors[0].detach().cpu()
+    # Rows are vectors, and the first domain is unrotated: v_m = v_0 U_m^T.
+    rotations = (torch.linalg.inv(domains[0]) @ domains).transpose(-1, -2)
+    factors = plan.structure_factors
+    known = factors.crystal() if isinstance(factors, DescribedStructureFactors) else None
+    return Truth(
+        experiment=layout.experiment,
+        laboratory=layout.laboratory,
+        scans=scans,
+        cell_vectors=vectors,
+        cell_vectors_of_images=of_images,
+        mosaic_rotations=rotations.numpy(),
+        space_group=known.space_group if known is not None else "",
+        images=tuple(images),
+        reflections=reflections,
+        trace=partial(trace_of, layout),
+        tracers=tuple(tracers),
+    )
+
+
+def prepared(truth: Truth, outputs: Iterable[Output]) -> list[Output]:
+    """Outputs with formats that have prepared what they write, where they do so, each once.
+
+    Raises
+    ------
+    OpenBraggError
+        When a format cannot say it.
+    """
+    made: dict[int, Any] = {}
+    outputs = list(outputs)
+    for format_ in (output.format for output in outputs):
+        prepare: Any = getattr(format_, "prepared", None)
+        if prepare is not None and id(format_) not in made:
+            made[id(format_)] = prepare(truth)
+    return [attrs.evolve(output, format=made.get(id(output.format), output.format)) for output in outputs]
+
+
+def check_truth(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str], outputs: Iterable[Output]) -> None:
+    """Refuse what is asked of the truth and cannot be told, before anything is rendered; arguments as in `make_truth`.
+
+    Raises
+    ------
+    InputError
+        Of a format that needs reflections, where none are predicted.
+    """
+    if any(getattr(output.format, "needs_reflections", False) for output in outputs):
+        check_predictable(layout, scans, quirks)
+
+
+def unsaid_truths(layout: Layout, outputs: Iterable[Output]) -> list[str]:
+    """A notice for each file that cannot say all of how a run's detector stands."""
+    notices = []
+    for output in outputs:
+        asked: Any = getattr(output.format, "unsaid", None)
+        missing = asked(layout.laboratory) if asked is not None else None
+        if missing is not None:
+            notices.append(f"{output.path} cannot say {missing}")
+    return notices
+
+
+def write_truth(truth: Truth, outputs: Iterable[Output]) -> None:
+    """Write the files.
+
+    Raises
+    ------
+    InputError
+        When the system refuses.
+    """
+    for output in outputs:
+        write_output(output, partial(output.format.write_truth, path=output.path, truth=truth))

@@ -1,0 +1,1 @@
+"""The reflections of images, predicted without rendering."""

@@ -1,0 +1,105 @@
+"""How long a rendering will take, from a sample of its pixels on this machine."""
+
+from __future__ import annotations
+
+import time
+
+import attrs
+
+from openbragg.engine.compiled.engine import Engine, Use
+from openbragg.engine.compiled.kinds import FORWARD
+from openbragg.engine.pixels import Region
+from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.rendering import render_panel
+from openbragg.orchestrator.layout import Layout
+from openbragg.orchestrator.resolving.frame import Shown
+
+#: Work that is not worth measuring, in seconds without compiled code.
+_SHORT = 1.0
+#: Seconds of a sample that tell enough, and that one may take; the part of all pixels that it may have.
+_ENOUGH, _MOST, _PART = 0.03, 0.3, 0.05
+#: About how much faster compiled code is, where none is there yet to be measured.
+_GAIN = 8.0
+
+
+@attrs.frozen
+class Expectation:
+    """About how long a rendering will take, in seconds: compiling for it, and the sum itself.
+
+    The sum's are what a sample took on this machine, where there is compiled code already or none is to be made.
+    """
+
+    compiling: float
+    rendering: float
+
+    def text(self) -> str:
+        """The times for people."""
+        rendering = _shown(self.rendering)
+        return f"{rendering}, after {_shown(self.compiling)} for compiling" if self.compiling else rendering
+
+
+def expected_time(layout: Layout, engine: Engine, images: int = 1) -> Expectation:
+    """About how long so many images like that of a layout take.
+
+    A part of the pixels is rendered, if all of them take long.
+    """
+    plan = layout.plan
+    eager = sum(engine.eager_seconds(plan, part.count()) for part in layout.shown)
+    if images * eager < _SHORT or plan.device.type != "cpu" or plan.differentiable():
+        return Expectation(0.0, images * eager)
+    panel, part = max(zip(plan.panels, layout.shown, strict=True), key=lambda pair: pair[1].count())
+    # Code that is there is used; nothing is compiled, noticed or counted for a sample.
+    tried = attrs.evolve(
+        engine, name="eager" if engine.name == "eager" else "auto", use=Use(), notices=_unheard, images=1
+    )
+    share = _measured(plan, panel, part, tried, layout)
+    pixels = sum(each.count() for each in layout.shown)
+    measured = pixels * share if share is not None else eager
+    if tried.use.compiled or engine.name == "eager" or not engine.would_compile(plan, panel, images * eager):
+        return Expectation(0.0, images * measured)
+    return Expectation(FORWARD.seconds, images * measured / _GAIN)
+
+
+def _measured(plan: Plan, panel: PanelPlan, part: Shown, engine: Engine, layout: Layout) -> float | None:
+    """Seconds that a pixel takes, from a few of them; None where even one takes long."""
+    each = engine.eager_seconds(plan, 1)
+    if part.region is None or each > _MOST:
+        return None
+    most = int(_PART * part.count())
+    count, seconds = max(1, min(int(_ENOUGH / each), most)), None
+    for again in (False, True, True, True):
+        region = _middle(part.region, count)
+        began = time.perf_counter()
+        render_panel(plan, panel, dtype=layout.dtype, region=region, engine=engine)
+        spent = time.perf_counter() - began
+        number = (region[1] - region[0] + 1) * (region[3] - region[2] + 1)
+        # The first also loads code and starts threads.
+        seconds = spent / number
+        if spent > _MOST or (again and (spent > _ENOUGH or count >= most)):
+            break
+        if spent < _ENOUGH:
+            count = max(1, min(8 * count, most))
+    return seconds
+
+
+def _middle(region: Region, count: int) -> Region:
+    """About so many pixels in the middle of a region."""
+    width, height = region[1] - region[0] + 1, region[3] - region[2] + 1
+    across = min(width, count)
+    rows = max(1, min(height, count // across))
+    fast, slow = region[0] + (width - across) // 2, region[2] + (height - rows) // 2
+    return fast, fast + across - 1, slow, slow + rows - 1
+
+
+def _unheard(line: str) -> None:
+    """Nobody is told."""
+
+
+def _shown(seconds: float) -> str:
+    if seconds < 1.0:
+        return "less than a second"
+    if seconds < 100.0:
+        return f"about {seconds:.2g} s"
+    if seconds < 6000.0:
+        return f"about {seconds / 60:.2g} min"
+    return f"about {seconds / 3600:.3g} h"

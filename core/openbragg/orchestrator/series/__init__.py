@@ -1,0 +1,1 @@
+"""Series of images, which go on where they were interrupted."""
