@@ -8,6 +8,7 @@ from typing import Any
 
 from openbragg.errors import InputError, UsageError, shown
 from openbragg.options import options_of
+from openbragg.orchestrator.finding.keywords import by_fields
 from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.roles import ROLES, Found, Registry, StructureFactors
 
@@ -21,20 +22,20 @@ _STRUCTURE_FACTORS = "structure_factors"
 def structure_factors_of(path: Path | str, **options: Any) -> StructureFactors:
     """Structure factors from a file of any kind that an installed plugin reads.
 
-    For example ``structure_factors_of("1abc.pdb", resolution=1.5e-10)``; the options are those of the plugin. A file
-    that no plugin recognises is taken for a table of h k l F.
+    For example ``structure_factors_of("1abc.pdb", resolution=1.5e-10)``; the options are those of the plugin, named as
+    `plugin` takes them. A file that no plugin recognises is taken for a table of h k l F.
 
     Raises
     ------
     OpenBraggError
         When an option's value breaks its rule, or more than one plugin recognises the file.
-    TypeError
-        When the plugin has no such option.
+    UsageError
+        When the plugin has no such option; the message lists those that it has.
     """
     registry = default_registry()
     default = next(role.default for role in ROLES if role.hook == _STRUCTURE_FACTORS)
     found = recognised(registry, _STRUCTURE_FACTORS, Path(path)) or registry.get(_STRUCTURE_FACTORS, default)
-    made: StructureFactors = found.cls(file=Path(path), **options)
+    made: StructureFactors = found.cls(file=Path(path), **by_fields(found, options))
     return made
 
 
