@@ -148,6 +148,10 @@ def test_python_finds_the_plugin_too(tmp_path: Path) -> None:
     assert structure_factors_of(made(tmp_path, "a.mtz")).name == "reflections"
     (tmp_path / "table.hkl").write_text("1 2 3 4\n", encoding="ascii")
     assert structure_factors_of(tmp_path / "table.hkl").name == "hkl"
+    by_flag = structure_factors_of(made(tmp_path, "a.mtz"), F_label="F")
+    assert attrs.asdict(by_flag)["amplitudes"] == "F"  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no option 'lable'; did you mean"):
+        structure_factors_of(made(tmp_path, "a.mtz"), lable="F")
 
 
 def crystal_of(scale: float, **changes: Any) -> Crystal:
