@@ -14,6 +14,7 @@ from openbragg import COUNT, Rule, hookimpl, one_of, option
 from openbragg_plugins.image_formats.nxmx.chunks import (
     COMPRESSIONS,
     create_images,
+    filters,
     h5py_module,
     packed,
     put,
@@ -108,7 +109,7 @@ class NXmx:
         """See `openbragg.ImageFormat.write`."""
         # HDF5 goes back in what it writes, which a pipe cannot.
         memory = io.BytesIO()
-        with _new(memory) as file:
+        with _new(memory, self.compression) as file:
             entry = _entry(file)
             self._images(entry, image.content, image.pixels.shape, [self._chunk(image)])
             describe(entry, self._description(image, image.pixels.shape, (image.experiment.scan,)))
@@ -154,7 +155,7 @@ class NXmx:
         """See `openbragg.SeriesFormat.write_series`."""
         files = self.series_files(path, len(parts))
         shape = series.shape
-        with _new(stream) as opened:
+        with _new(stream, self.compression) as opened:
             entry = _entry(opened)
             if file != path:
                 assert self.block is not None
@@ -240,7 +241,9 @@ class NXmx:
         )
 
 
-def _new(stream: BinaryIO) -> Any:
+def _new(stream: BinaryIO, compression: str) -> Any:
+    # A filter that is first used while a file is open leaves what is in memory in a gap of that file.
+    filters(compression)
     return h5py_module().File(stream, "w", libver=_VERSION)
 
 
