@@ -129,3 +129,17 @@ def test_the_second_generator_is_reproducible_and_knows_every_flag() -> None:
     assert known == {id(option) for option in random_command_lines.options()}
     topics = {owner for _, owners in random_command_lines._TOPICS.values() for owner in owners}
     assert set(random_command_lines._by_owner()) <= topics
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["-images 2 -osc 1 -nxmx NAME", "-images 2 -osc 1 -cbf LONG", "-hkl a.hkl -dump NAME", "-hkl a.hkl -dump LONG"],
+)
+def test_a_name_that_no_file_can_have_is_one_line(inputs: Path, words: str) -> None:
+    Path("loop").symlink_to("loop")
+    before = sorted(Path().iterdir())
+    finished = run(
+        "simulate", *SMALL, "-floatfile", "a#.bin", *words.replace("NAME", "loop").replace("LONG", "x" * 300).split()
+    )
+    assert finished.status in (1, 2) and "cannot write" in finished.complaints()[-1]
+    assert sorted(Path().iterdir()) == before
