@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from command_line import SMALL, run
-from openbragg.orchestrator.timings import STAGES, Stopwatch, process_age
+from openbragg.orchestrator.stopwatch import STAGES, Stopwatch, process_age
 
 
 @pytest.fixture(autouse=True)

@@ -220,7 +220,8 @@ class NXmx:
             pixels[part] = image.pixels[part]
         else:
             lowest = -largest if name == "int32" else 0
-            pixels[part] = np.rint(image.pixels[part]).clip(lowest, largest)
+            # In single precision the largest number would be rounded up, beyond what the type holds.
+            pixels[part] = np.rint(image.pixels[part].astype(np.float64)).clip(lowest, largest)
         mask = image.experiment.detector.hidden()
         if mask is not None:
             pixels[mask] = 0 if largest is None else np.iinfo(name).max
