@@ -126,6 +126,7 @@ SETTING_FLAGS = [
     ("-record", "a.json", Provenance, "record", "a.json"),
     ("-from", "a.json", Provenance, "repeat", "a.json"),
     ("-force", "", Provenance, "force", True),
+    ("-write_anywhere", "", Provenance, "anywhere", True),
     ("-img", "a.img", CameraFile, "image", Path("a.img")),
     ("-detector", "pilatus-6m", DetectorChoice, "name", "pilatus-6m"),
     ("-geometry", "a.expt", GeometryFile, "file", Path("a.expt")),
@@ -248,6 +249,7 @@ OTHER_FLAGS = {
     "-record",
     "-from",
     "-force",
+    "-write_anywhere",
     # Of geometry readers, in plugins/geometry_readers/test_known_answers.py.
     "-clen",
     "-expt_number",

@@ -13,16 +13,15 @@ from openbragg.errors import InputError
 from openbragg.orchestrator.outputs.outputs import appear, make_folder, place_of, together, write_text
 
 REFUSED = {
-    "-refl a.refl --compat running-product": "running-product",
+    "-refl a.refl --oversample-omega -oversample 2 --compat running-product": "running-product",
     "-background table": "-stol",
     "-trace_pixel 99 0 -trace_log a.log": "not rendered",
     "-record /dev/full": "No space left on device",
     "-timings /dev/full": "No space left on device",
     "-noisefile /dev/full": "No space left on device",
-    "-images 2 -osc 1 -refl a.refl --compat running-product": "running-product",
+    "-images 2 -osc 1 -refl a.refl --oversample-omega -oversample 2 --compat running-product": "running-product",
     "-refl a.refl -lattice_shape tophat -N 2": "fill the whole cell",
     "-refl a.refl -lattice_shape tophat -N 1 -images 2 -osc 0.1 -nxmx a.nxs": "fill the whole cell",
-    "-xds -spindle_axis 0 1 0 -detector_roty 120": "back to the crystal",
 }
 
 
@@ -52,7 +51,7 @@ def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "folder" / "other"
     one.write_text("before")
 
-    def failing() -> None:
+    def fail() -> None:
         with together():
             write_text(one, "after")
             make_folder(other.parent)
@@ -60,8 +59,8 @@ def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
             assert one.read_text() == "before" and place_of(one).read_text() == "after"
             raise InputError("no")
 
-    with pytest.raises(InputError):
-        failing()
+    with pytest.raises(InputError, match="no"):
+        fail()
     assert [path.name for path in tmp_path.rglob("*")] == ["one"] and one.read_text() == "before"
     with together():
         write_text(one, "after")
@@ -130,3 +129,17 @@ def test_the_second_generator_is_reproducible_and_knows_every_flag() -> None:
     assert known == {id(option) for option in random_command_lines.options()}
     topics = {owner for _, owners in random_command_lines._TOPICS.values() for owner in owners}
     assert set(random_command_lines._by_owner()) <= topics
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["-images 2 -osc 1 -nxmx NAME", "-images 2 -osc 1 -cbf LONG", "-hkl a.hkl -dump NAME", "-hkl a.hkl -dump LONG"],
+)
+def test_a_name_that_no_file_can_have_is_one_line(inputs: Path, words: str) -> None:
+    Path("loop").symlink_to("loop")
+    before = sorted(Path().iterdir())
+    finished = run(
+        "simulate", *SMALL, "-floatfile", "a#.bin", *words.replace("NAME", "loop").replace("LONG", "x" * 300).split()
+    )
+    assert finished.status in (1, 2) and "cannot write" in finished.complaints()[-1]
+    assert sorted(Path().iterdir()) == before

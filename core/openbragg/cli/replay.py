@@ -65,7 +65,10 @@ class Replay:
         """
         if self.anywhere or path in self.own:
             return
-        here, place = Path.cwd().resolve(), path.resolve()
+        try:
+            here, place = Path.cwd().resolve(), path.resolve()
+        except RuntimeError as error:  # links in a circle
+            raise InputError(f"cannot write {shown(str(path))}: {error}") from None
         reason = ""
         if not place.is_relative_to(here):
             reason = "leaves the current folder"

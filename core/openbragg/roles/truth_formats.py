@@ -140,8 +140,8 @@ class TruthFormat(Plugin, Protocol):
     """A file of what is known of a run, one for all its images.
 
     A format names its files in option fields with ``output="truth"``, or another word for what is in them that is no
-    image; for each that is set, `write_truth` is called when the images are written. Where such an option has
-    ``stdout=True``, its word may be ``-``, and so is the path then.
+    image; for each that is set, `write_truth` is called when the images are made, which appear together with it. Where
+    such an option has ``stdout=True``, its word may be ``-``, and so is the path then.
 
     These it may have beside:
 

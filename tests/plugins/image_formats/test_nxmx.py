@@ -159,3 +159,12 @@ def test_a_series_has_every_image_whatever_the_blocks(
         assert file["/entry/sample/transformations/omega"].shape == (images,)
         if block is not None:
             assert file["/entry/data/data_000001"][0].tolist() == [[0] * 3] * 2
+
+
+@pytest.mark.parametrize("kind", ["int32", "uint32", "uint16"])
+@pytest.mark.filterwarnings("error")
+def test_photons_beyond_the_type_become_its_largest_number(kind: str) -> None:
+    pixels = np.array([[3e9, 1.0], [-3e9, 1e30]], dtype=np.float32)
+    largest, lowest = NXmx(pixel_type=kind).largest("photons"), 3 - 2**31 if kind == "int32" else 0
+    made = written(make_image(pixels), pixel_type=kind)["/entry/data/data"][0]
+    assert made.tolist() == [[largest, 1], [lowest, largest]]

@@ -47,7 +47,8 @@ def finest_spacing(places: Array, incident: Array) -> float:
     incident
         Along beams, of length 1/wavelength, (beams, 3), 1/metres.
     """
-    directions = places / np.linalg.norm(places, axis=1, keepdims=True)
+    # A panel may go through the crystal itself.
+    directions = places / np.maximum(np.linalg.norm(places, axis=1, keepdims=True), _SMALLEST)
     largest = max(float(np.linalg.norm(directions * np.linalg.norm(beam) - beam, axis=1).max()) for beam in incident)
     return 1.0 / max(largest, _SMALLEST)
 

@@ -215,7 +215,7 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
                 write(stream)
             return
         # A link stays one: what it points to is replaced.
-        path = path.resolve()
+        path = _followed(path)
         handle, temporary = tempfile.mkstemp(prefix=".openbragg-", dir=path.parent)
         try:
             # What is written may be read again, as writers of some formats do.
@@ -251,6 +251,13 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text.encode())
 
     write_file(path, write)
+
+
+def _followed(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # links in a circle
+        raise InputError(f"cannot write {shown(str(path))}: {error}") from None
 
 
 def _checked(path: Path) -> Path:

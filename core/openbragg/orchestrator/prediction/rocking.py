@@ -223,7 +223,7 @@ def _ellipsoidal(shape: LatticeShape, lattice: Lattice) -> Profile:
     exits = np.sort(_HALF / np.abs(_directions() @ turned).max(axis=1))
     largest = float(min(exits[-1], _HALF_WIDTHS))
     step = largest / _RADII
-    radii: Array = (np.arange(_RADII) + 0.5) * step
+    radii: Array = (np.arange(_RADII) + 0.5).astype(np.float64) * step
     inside = 1.0 - np.searchsorted(exits, radii) / len(exits)
     along = np.array([1.0, 0.0, 0.0]) / np.sqrt(form[0, 0])
     squares = inside * _factors(shape, lattice, radii[:, None] * along)[0] ** 2 * radii**2

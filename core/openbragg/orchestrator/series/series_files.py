@@ -33,7 +33,11 @@ class SeriesOutput:
     images: int
 
     def __attrs_post_init__(self) -> None:
-        if is_special(self.output.path):
+        try:
+            special = is_special(self.output.path)
+        except OSError as error:  # a name that is too long
+            raise InputError(f"cannot write {shown(str(self.output.path))}: {error.strerror or error}") from None
+        if special:
             raise UsageError(f"{shown(str(self.output.path))}: expected the name of a file, for a series of images")
         if not self.together:
             numbering.template(self.output.path)

@@ -88,7 +88,7 @@ def _bitshuffle() -> dict[str, Any]:
     hdf5plugin.register("bshuf", force=True)
     how = dict(hdf5plugin.Bitshuffle(nelems=0, cname="lz4"))
     # The first data set with this filter that a process makes gets what is left in memory into a gap of its header;
-    # it is one that nobody sees, so that equal images are equal files.
+    # it is one that nobody sees, so that equal images are equal files. No other file may be open meanwhile.
     with h5py_module().File("first", "w", driver="core", backing_store=False) as file:
         file.create_dataset("data", (1, 1, 1), "uint8", chunks=(1, 1, 1), **how)
     return how

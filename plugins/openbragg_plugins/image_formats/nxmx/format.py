@@ -15,6 +15,7 @@ from openbragg import COUNT, Rule, hookimpl, one_of, option
 from openbragg_plugins.image_formats.nxmx.chunks import (
     COMPRESSIONS,
     create_images,
+    filters,
     h5py_module,
     packed,
     put,
@@ -111,7 +112,7 @@ class NXmx:
         """See `openbragg.ImageFormat.write`."""
         # HDF5 goes back in what it writes, which a pipe cannot.
         memory = io.BytesIO()
-        with _new(memory) as file:
+        with _new(memory, self.compression) as file:
             entry = _entry(file)
             self._images(entry, image.content, image.pixels.shape, [self._chunk(image)])
             describe(entry, self._description(image, image.pixels.shape, (image.experiment.scan,)))
@@ -162,7 +163,7 @@ class NXmx:
         """See `openbragg.SeriesFormat.write_series`."""
         files = self.series_files(path, len(parts))
         shape = series.shape
-        with _new(stream) as opened:
+        with _new(stream, self.compression) as opened:
             entry = _entry(opened)
             if file != path:
                 assert self.block is not None
@@ -234,7 +235,8 @@ class NXmx:
             pixels[part] = image.pixels[part]
         else:
             lowest = -largest if name == "int32" else 0
-            pixels[part] = np.rint(image.pixels[part]).clip(lowest, largest)
+            # In single precision the largest number would be rounded up, beyond what the type holds.
+            pixels[part] = np.rint(image.pixels[part].astype(np.float64)).clip(lowest, largest)
         mask = image.experiment.detector.hidden()
         if mask is not None:
             pixels[mask] = 0 if largest is None else np.iinfo(name).max
@@ -255,7 +257,9 @@ class NXmx:
         )
 
 
-def _new(stream: BinaryIO) -> Any:
+def _new(stream: BinaryIO, compression: str) -> Any:
+    # A filter that is first used while a file is open leaves what is in memory in a gap of that file.
+    filters(compression)
     return h5py_module().File(stream, "w", libver=_VERSION)
 
 

@@ -99,7 +99,9 @@ class Tiff:
         import numpy as np
 
         counts = np.zeros(image.pixels.shape, dtype=np.uint16 if self.bits == 16 else np.uint32)
-        counts[image.rendered()] = np.clip(np.trunc(image.pixels[image.rendered()]), 0, self._largest(image))
+        # In single precision the largest number would be rounded up, beyond what the type holds.
+        values = np.trunc(image.pixels[image.rendered()].astype(np.float64))
+        counts[image.rendered()] = np.clip(values, 0, self._largest(image))
         mask = image.experiment.detector.hidden()
         if mask is not None:
             counts[mask] = (1 << self.bits) - 1
