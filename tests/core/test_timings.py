@@ -74,7 +74,9 @@ def test_a_stage_that_comes_again_is_added_up_also_after_an_error() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux says when a process was started")
 def test_age_of_a_process_counts_from_its_start() -> None:
-    code = "import time; time.sleep(0.3); from openbragg.orchestrator.timings import process_age; print(process_age())"
+    code = (
+        "import time; time.sleep(0.3); from openbragg.orchestrator.stopwatch import process_age; print(process_age())"
+    )
     begin = time.perf_counter()
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     around = time.perf_counter() - begin
