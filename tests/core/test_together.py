@@ -19,6 +19,7 @@ REFUSED = {
     "-record /dev/full": "No space left on device",
     "-timings /dev/full": "No space left on device",
     "-noisefile /dev/full": "No space left on device",
+    "-images 2 -osc 1 -record /dev/full": "No space left on device",
     "-images 2 -osc 1 -refl a.refl --oversample-omega -oversample 2 --compat running-product": "running-product",
     "-refl a.refl -lattice_shape tophat -N 2": "fill the whole cell",
     "-refl a.refl -lattice_shape tophat -N 1 -images 2 -osc 0.1 -nxmx a.nxs": "fill the whole cell",

@@ -193,7 +193,11 @@ class TestOneEvaluation:
                 return (torch.exp(-sum(part * part for part in offset)).to(lattice.dtype),)
 
         shape = Recorder()
-        rendering = Simulation(rich(), structure_factors=factors(), lattice_shape=shape).rendering()
+        simulation = Simulation(rich(), structure_factors=factors(), lattice_shape=shape)
+        # When it is laid out it is asked whether it keeps its contract.
+        simulation.layout()
+        shape.calls.clear()
+        rendering = simulation.rendering()
         drawn, shape.calls[:] = list(shape.calls), []
         trace_of(rendering, 3, 4)
         assert shape.calls

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -21,6 +22,8 @@ from openbragg.options import options_of
 STDOUT = "-"
 #: Permissions of a new file before the user's mask.
 _NEW_FILE = 0o666
+#: The device that takes nothing.
+_FULL = Path("/dev/full")
 
 
 @attrs.frozen
@@ -271,6 +274,8 @@ def _checked(path: Path) -> Path:
         raise InputError(f"cannot write {path}: permission denied")
     if path.exists() and not os.access(path, os.W_OK):
         raise InputError(f"cannot write {path}: permission denied")
+    if is_special(path) and _FULL.exists() and path.samefile(_FULL):
+        raise InputError(f"cannot write {path}: {os.strerror(errno.ENOSPC)}")
     return place
 
 
