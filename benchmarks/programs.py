@@ -107,8 +107,10 @@ def checkout_program(name: str, root: Path) -> Program:
         if not Path(origin).is_relative_to(packages[package]):
             raise InputError(f"{name}: {package} would be loaded from {origin}, not from {packages[package]}")
     command = (sys.executable, "-c", _MAIN)
-    flags = re.findall(r"--[a-z][a-z0-9-]*", _said((*command, "simulate", "--help"), environment))
-    return Program(name, command, environment, frozenset(flags))
+    said = _said((*command, "simulate", "--help"), environment)
+    if "--help all" in said:
+        said = _said((*command, "simulate", "--help", "all"), environment)
+    return Program(name, command, environment, frozenset(re.findall(r"--[a-z][a-z0-9-]*", said)))
 
 
 def contestants(case: Case, programs: list[Program], threads: int, device: str = CPU) -> list[Contestant]:

@@ -32,7 +32,7 @@ WHOLE_WORDS = """
 _PIVOT = "For a custom convention the last flag that touches the pivot decides on it, in both."
 _SHAPE = "There the last of several shapes counts; two different ones are an error here."
 _CONVENTION = "In both the last convention counts; here a notice says which one it overrules."
-_HEADER = "Quirks {header-keys}, {header-twotheta}, {header-distance}."
+_HEADER = "Quirks {header-keys}, {header-twotheta}, {header-distance}, {header-beam-centre}."
 _USAGE = "The reference's usage text says"
 
 
@@ -84,7 +84,7 @@ REFERENCE: dict[str, Reference] = {
         None, f"Here in any order with -detector_thick; quirk {{flag-matching}}. {_USAGE} inf by default."
     ),
     "-mask": Reference(
-        "", f"{_HEADER} BEAM_CENTER_Y is taken from the other edge, in both. A mask of another size is refused."
+        "", f"{_HEADER} The quirk also takes a mask's BEAM_CENTER_Y from the other edge. A mask of another size is refused."
     ),
     "-lambda": Reference("1"),
     "-energy": Reference("12398.42"),
@@ -104,7 +104,7 @@ REFERENCE: dict[str, Reference] = {
     "-square_div": Reference(),
     "-dispersion": Reference("0"),
     "-dispsteps": Reference(),
-    "-sourcefile": Reference("", "Quirks {source-weights}, {comments-refused}."),
+    "-sourcefile": Reference("", "Quirks {source-units}, {source-weights}, {comments-refused}."),
     "-polar": Reference("0", f"Quirk {{parallel-polarization}}. {_USAGE} 1 by default."),
     "-nopolar": Reference(None, "A later -polar takes it back, in both."),
     "-cell": Reference("", "Quirk {oblique-cell}. Impossible angles are an error here."),

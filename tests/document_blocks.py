@@ -38,6 +38,7 @@ NEEDS = {
     "DIALS": re.compile(r"\bdials\.|examples/dials/"),
     "the reference program": re.compile(r"\breference_settings\.py\b|\bnanoBragg\b|--reference|\bgcc\b"),
     "the network": re.compile(r"\bpip install\b|\bgit clone\b|\bpre-commit install\b"),
+    "a browser": re.compile(r"\bchromium\b"),
     "an idle machine": re.compile(r"-m benchmarks|-m cProfile"),
     "to be what runs it": re.compile(r"tests/(run|environment)\.sh|\bmkdocs\b"),
 }

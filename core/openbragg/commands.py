@@ -7,7 +7,7 @@ simulates needs `simulation_command` alone; the other names are for those that t
 from __future__ import annotations
 
 from openbragg.cli.command_line import CommandLine, understand
-from openbragg.cli.completion import SHELLS, completion_script
+from openbragg.cli.completing import SHELLS, completion_script
 from openbragg.cli.compose import (
     FlagOption,
     ModelCommand,

@@ -12,7 +12,7 @@ import attrs
 import click
 from click.shell_completion import CompletionItem
 
-from openbragg.cli.completion import flags_beginning, values_beginning
+from openbragg.cli.completing import flags_beginning, values_beginning
 from openbragg.cli.defaults import default_of, typed
 from openbragg.errors import UsageError, quoted, shown
 from openbragg.options import OptionSpec, options_of

@@ -14,7 +14,7 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-from openbragg.cli.completion import REGISTRY_KEY, answer_shell
+from openbragg.cli.completing import REGISTRY_KEY, answer_shell
 from openbragg.errors import OpenBraggError, PluginError
 from openbragg.roles import Found, Registry
 

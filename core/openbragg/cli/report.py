@@ -41,15 +41,16 @@ class Said:
                 warn(f"notice: {line}")
 
 
-def report_choices(simulation: Simulation, selected: Selected) -> dict[str, str]:
-    """What was chosen for an image, and how long it will take: before it is rendered.
+def report_choices(simulation: Simulation, selected: Selected, expecting: bool = True) -> dict[str, str]:
+    """What was chosen for an image, and, `expecting` it, how long it will take.
 
     Returns
     -------
     What was said, by its words.
     """
     made = _choices(simulation.layout(), selected)
-    made["expected time"] = simulation.expected_time().text()
+    if expecting:
+        made["expected time"] = simulation.expected_time().text()
     _print(made)
     return made
 

@@ -61,11 +61,15 @@ def simulate_series(registry: Registry, line: CommandLine, recorded: tuple[Prove
     )
     line.notices[:0] = replay.notices() if replay is not None else []
     said.say([*line.notices, *job.simulation.layout().choices.notices])
+    # What other programs read of stdout comes first.
+    later = any(output.stdout for output in truths)
     with (
         _whole_images(job),
         progress_bar(line.options(Output).progress, f"rendering {len(job.missing())} images") as progress,
     ):
-        job.write(said.say, progress, begins=lambda: report_choices_of_series(job, line.made))
+        job.write(said.say, progress, begins=None if later else lambda: report_choices_of_series(job, line.made))
+    if later:
+        report_choices_of_series(job, line.made)
     said.say(job.record(said.lines))
     report_series(job, record)
 

@@ -92,12 +92,16 @@ def simulate(
     stopwatch = Stopwatch.since_process_start()
     chosen: dict[str, str] = {}
 
+    printing = printout.every or printout.pixel is not None
+    # What other programs read of stdout comes first.
+    later = printing or any(output.stdout for output in truths)
+
     def begins(layout: Layout) -> None:
         layout.choices.made.update(line.made)
         said.say([*line.notices, *layout.choices.notices])
-        chosen.update(report_choices(simulation, line.selected))
+        if not later:
+            chosen.update(report_choices(simulation, line.selected))
 
-    printing = printout.every or printout.pixel is not None
     with progress_bar(False if printing else line.options(Output).progress) as progress:
         rendering = job.render(progress, stopwatch, begins)
     with stopwatch.stage("noise"):
@@ -111,6 +115,8 @@ def simulate(
         warn(f"notice: {text}")
     for file in timings:
         write_timings(file.path, rendering, simulation.precision, str(simulation.device), simulation.threads, stopwatch)
+    if later:
+        chosen.update(report_choices(simulation, line.selected, expecting=False))
     left_out = defaults_left_out(line.selected, ["photons", "counts"], wanted)
     print_report(rendering, chosen, [*wanted, *truths], left_out)
     if record is not None:

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from command_line import run
-from openbragg.cli.completion import answer_shell
+from openbragg.cli.completing import answer_shell
 from openbragg.cli.main import cli
 
 SHELLS = ("bash", "zsh", "fish")
