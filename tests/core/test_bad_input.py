@@ -21,6 +21,18 @@ OLD = b"an image that someone needs\n"
 MATRIX = "0.02 0 0\n0 0.02 0\n0 0 0.02\n"
 TABLE = "0 0 1 10\n1 0 0 20\n"
 
+#: What a run says of its choices before it renders.
+CHOICES = """\
+oversampling    1 x 1 subpixels
+convention      mosflm
+pivot           beam
+wavelength      1 A, as none was given
+distance        100 mm, as none was given
+mosaic domains  1
+lattice shape   square
+expected time   less than a second
+"""
+
 Refuse = Callable[..., str]
 
 
@@ -43,19 +55,19 @@ def contents(folder: Path) -> dict[Path, bytes | None]:
 def refuse(folder: Path) -> Refuse:
     """Run a simulation that must be refused, and hand back its line."""
 
-    def check(*words: object, status: int | None = None, small: tuple[str, ...] = SMALL) -> str:
+    def check(*words: object, status: int | None = None, small: tuple[str, ...] = SMALL, said: str = "") -> str:
         before = contents(folder)
-        line = the_line(run("simulate", *small, "-floatfile", "out.bin", *words), status)
+        line = the_line(run("simulate", *small, "-floatfile", "out.bin", *words), status, said)
         assert contents(folder) == before
         return line
 
     return check
 
 
-def the_line(finished: Finished, status: int | None = None) -> str:
-    """The one line of a run that was refused."""
+def the_line(finished: Finished, status: int | None = None, said: str = "") -> str:
+    """The one line of a run that was refused, before it said anything or, once it rendered, after what it had said."""
     assert finished.status in ((1, 2) if status is None else (status,))
-    assert finished.out == ""
+    assert finished.out == said
     (line,) = finished.complaints()
     assert line.startswith("openbragg: error: ")
     return line
@@ -150,10 +162,10 @@ def test_an_empty_value_after_an_equals_sign_is_refused(refuse: Refuse, flag: Fl
         ("-cell 50 60 70 0", "-cell: expected an angle above 0 and below 180"),
         ("-cell 50 60 70 90 180 90", "-cell: expected an angle above 0 and below 180"),
         ("-cell 50 60 70 90 90 -90", "-cell: expected an angle above 0 and below 180"),
-        ("-N 0", "-N: expected"),
+        ("-N 0.5", "-N: expected a whole number above 0"),
         ("-N -3", "-N: expected"),
         ("-Na 2.5", "-Na: expected a whole number above 0"),
-        ("-Nb 0", "-Nb: expected"),
+        ("-Nb -0.5", "-Nb: expected a whole number above 0"),
         ("-Nc -1", "-Nc: expected"),
         ("-detpixels 0", "-detpixels: expected a whole number above 0"),
         ("-detpixels_x -4", "-detpixels_f: expected a whole number above 0"),
@@ -306,7 +318,8 @@ def test_a_singular_matrix_is_refused_with_its_file(refuse: Refuse, folder: Path
     [
         ("0 0 1 10\n0 0 2\n", "line 2: expected h k l F"),
         ("0 0 1\n0 0 2\n", "line 1: expected h k l F"),
-        ("0 0 1 10 1\n", "line 1: expected h k l F"),
+        ("0 0 1 10 1\n", "a table of 5 columns: leave h k l F alone"),
+        ("0 0 1 10\n0 0 2 10 1\n", "line 2: expected h k l F"),
         ("0 0 1 10\n\n0 0 two 10\n", "line 3: expected h k l F"),
         ("h k l F\n0 0 1 10\n", "line 1: expected h k l F"),
         ("0 0 1 nan\n", "line 1: expected h k l F"),
@@ -580,7 +593,7 @@ def test_a_format_that_fails_halfway_leaves_the_old_file(
         raise fault
 
     monkeypatch.setattr(format_class("raw"), "write", write)
-    line = refuse(status=status)
+    line = refuse(status=status, said=CHOICES)
     assert all(word in line for word in words)
 
 
@@ -638,12 +651,16 @@ def test_a_divergence_of_which_nothing_is_left_is_refused(refuse: Refuse) -> Non
         ("-beam_vector 0 1 0", "-oversample"),
         ("-pix0_vector 0 0 0", "-oversample"),
         ("-distance 1e-300", "-oversample"),
-        ("-fluence 1e300", "single precision"),
-        ("-default_F 1e30", "single precision"),
     ],
 )
-def test_a_geometry_or_a_strength_that_cannot_be_is_refused(refuse: Refuse, words: str, reason: str) -> None:
+def test_a_geometry_that_cannot_be_is_refused(refuse: Refuse, words: str, reason: str) -> None:
     assert reason in refuse(*words.split())
+
+
+@pytest.mark.parametrize("words", ["-fluence 1e300", "-default_F 1e30"])
+def test_pixels_beyond_single_precision_leave_no_file(refuse: Refuse, words: str) -> None:
+    """Which is known once they are rendered."""
+    assert "pixels beyond single precision" in refuse(*words.split(), status=1, said=CHOICES)
 
 
 def test_an_empty_image_is_said_to_be_empty() -> None:
@@ -664,12 +681,13 @@ def test_a_beam_centre_that_places_nothing_is_said() -> None:
     ("words", "what"),
     [
         ("-osc 1e300 -phistep 1e-300", "rotation steps"),
-        ("-xtalsize 1e308 -beamsize 1e308", "cells"),
+        ("-xtalsize 1e308 -beamsize 1e308", "cells along a"),
+        ("-xtal_y 1e308 -beamsize 1e308", "cells along b"),
         ("-divergence 1e300 -hdivstep 1e-300", "sources"),
     ],
 )
 def test_a_quotient_beyond_all_numbers_is_refused(refuse: Refuse, words: str, what: str) -> None:
-    assert refuse(*words.split(), status=1).endswith(f"{what}: more than can be counted")
+    assert refuse(*words.split(), status=1).endswith(f" {what}: more than can be counted")
 
 
 @pytest.mark.parametrize("flag", ["-floatfile", "-record", "-dump"])
@@ -716,10 +734,10 @@ def test_sources_may_be_an_array_a_tensor_or_short_rows() -> None:
     rows = [[-10.0, 0.1, 0.2, 1.0, 1e-10], [-10.0, -0.3, 0.1, 3.0, 1.1e-10]]
     made = [Beam(sources=sources) for sources in (rows, np.array(rows), torch.tensor(rows, dtype=torch.float64))]
     assert made[0] == made[1] == made[2]
-    assert Beam(sources=np.array(rows)[:, :3]).sources == [
+    assert Beam(sources=np.array(rows)[:, :3]).sources == (
         (-10.0, 0.1, 0.2, None, None),
         (-10.0, -0.3, 0.1, None, None),
-    ]
+    )
     gradient = torch.tensor(rows, dtype=torch.float64, requires_grad=True)
     assert Beam(sources=gradient).sources[1][4].requires_grad
     crystal = Crystal(cell=(5e-9, 5e-9, 5e-9, 1.57, 1.57, 1.57), cells=(3, 3, 3))

@@ -20,7 +20,7 @@ from command_line import run
 from corpora import AMPLITUDES, MATRIX, SOURCES, TABLE, WORDS, Parser, Verdict, checked, chunk, judge, numbers, parsers
 from openbragg.errors import OpenBraggError
 
-GEOMETRIES = ("expt", "xds-inp", "xparm", "crystfel")
+GEOMETRIES = ("expt", "xds-inp", "xparm", "crystfel", "crystfel-cell")
 NAMES = (
     *("matrix", "hkl", "reflections", "dump", "header", "sources", "stol", "picture", "cbf", "tiff", "record", "trace"),
     *GEOMETRIES,

@@ -1,6 +1,7 @@
 """``-geometry FILE`` and ``-detector NAME`` on the command line: the same images as by flags, and which of them win."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -318,14 +319,30 @@ def test_attenuation_lengths_grow_with_energy_but_for_the_edges() -> None:
 
 
 def test_a_sensor_by_name_absorbs_as_its_material_does() -> None:
-    words = "-cell 30 -distance 80 -roi 0 40 0 40".split()
+    words = "-cell 30 -roi 0 40 0 40 -point_pixel".split()
     length = attenuation_length("Si", 1e-10)
     assert length is not None
-    by_flags = "-detpixels_x 1030 -detpixels_y 514 -pixel 0.075 -detector_thick 450 -detector_abs".split()
+    micrometres = length * 1e6
+    camera = (*"-detpixels_x 1030 -detpixels_y 514 -pixel 0.075 -detector_abs".split(), micrometres)
     shape = (514, 1030)
-    found = image("-detector", "eiger-500k", *words, shape=shape)
-    assert_same(found, image(*by_flags, length * 1e6, *words, shape=shape))
-    surface = image("-detector", "eiger-500k", "-detector_thick", 0, *words, shape=shape)
+
+    def by_name(*more: object) -> Any:
+        return image("-detector", "eiger-500k", "-distance", 80, *words, *more, shape=shape)
+
+    def layers(number: int, thickness: float, distance: float) -> Any:
+        sensor = ("-detector_thick", thickness, "-detector_thicksteps", number)
+        return image(*camera, *sensor, "-distance", distance, *words, shape=shape)
+
+    # Layers that are asked for count at their front, as the reference's do.
+    assert_same(by_name("-detector_thicksteps", 3), layers(3, 450, 80))
+    # Others count at the mean depth of what they absorb, which is their front on a detector so much further away. Of n
+    # layers the reference makes steps of a (n - 1)th of the thickness.
+    number = math.ceil(450 / micrometres / 0.35)
+    step = 450 / number
+    depth = micrometres - step / math.expm1(step / micrometres)
+    found = by_name()
+    assert_same(found, layers(number, step * (number - 1), 80 + depth / 1000))
+    surface = by_name("-detector_thick", 0)
     assert surface.max() > found.max()
 
 

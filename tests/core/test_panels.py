@@ -220,7 +220,7 @@ def test_a_trace_is_of_the_frame_s_pixel(place: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("place", [(0, 0), (5, 2), (8, 8), (3, 6)])
 def test_between_panels_there_is_nothing_to_trace(place: tuple[int, int]) -> None:
-    assert panel_at(experiment().detector, *place) is None
+    assert panel_at(experiment().detector.panels(), *place) is None
     with pytest.raises(openbragg.UsageError, match=f"pixel {place[0]} {place[1]} .slow, fast. is not rendered"):
         trace_of(rendered(experiment()), *place)
 

@@ -39,6 +39,8 @@ QUIRKS = {
     "oversample_running_product": {"running-product"},
     "interpolate_out_of_range": {"interpolation-latch"},
     "water": {"water-over-steps", "water-fluence"},
+    "mask": {"header-beam-centre"},
+    "image_header": {"header-beam-centre"},
     "noise_outputs": {"water-over-steps", "water-fluence"},
     "everything": {"last-layer", "water-over-steps", "water-fluence"},
 }

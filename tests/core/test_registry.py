@@ -142,8 +142,10 @@ def noise_models():
 @pytest.mark.parametrize("choice", [("-lone_cell",), ("--lone-cell",), ("-lattice_shape", "lone")])
 def test_a_third_partys_shape_renders_like_a_built_in_one(install: Install, choice: tuple[str, ...]) -> None:
     install("acme", first=GOOD)
-    assert run("simulate", *SMALL, "-N", "1", "-square_xtal", "-floatfile", "square.bin").status == 0
-    finished = render("-oversample", "1", *choice)
+    # A single cell is faint: enough light to see it, so that nothing is said of that.
+    bright = ("-fluence", "1e31")
+    assert run("simulate", *SMALL, *bright, "-N", "1", "-square_xtal", "-floatfile", "square.bin").status == 0
+    finished = render(*bright, "-oversample", "1", *choice)
     assert (finished.status, finished.err) == (0, "")
     assert "lone" in finished.out
     assert Path("out.bin").read_bytes() == Path("square.bin").read_bytes()

@@ -81,7 +81,7 @@ def test_a_folder_may_move_with_its_record(
     tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch, absolute: bool
 ) -> None:
     matrix = inputs / "a.mat" if absolute else "a.mat"
-    recorded("-mat", matrix, "-hkl", "a.hkl", "-detpixels", "4", "-floatfile", "a.bin")
+    recorded("-mat", matrix, "-hkl", "a.hkl", "-detpixels", "4", "-fluence", "1e32", "-floatfile", "a.bin")
     before = Path("a.bin").read_bytes()
     inputs.rename(tmp_path / "moved")
     inputs.mkdir()
@@ -157,7 +157,7 @@ def test_a_third_partys_input_is_checked_also_where_it_is_a_default(install: Cal
     source = GOOD.replace("    def factors", f"    {table}\n\n    def factors")
     install("acme", "1.0", first=f"from pathlib import Path\n{source}")
     Path("lone.txt").write_text("one")
-    record = recorded(*SMALL, "-lone_cell", "-floatfile", "a.bin")
+    record = recorded(*SMALL, "-lone_cell", "-fluence", "1e32", "-floatfile", "a.bin")
     assert [(file["flag"], file["path"], file["sha256"]) for file in record["inputs"]] == [
         ("-lone_table", "lone.txt", sha256("lone.txt"))
     ]

@@ -40,7 +40,7 @@ class Shape:
     strength: float = 1.0
 
     def factors(self, offset, nearest, lattice):
-        return (half(offset.h) * WIDTH * WEIGHTS[0],)
+        return ((half(offset.h) * WIDTH * WEIGHTS[0]).to(lattice.dtype),)
 """
 
 
@@ -97,7 +97,7 @@ def test_another_default_dtype_has_another_key() -> None:
         lambda module: setattr(module, "WIDTH", 0.5),
         lambda module: module.WEIGHTS.append(3.0),
         lambda module: setattr(module, "half", lambda x: x),
-        lambda module: setattr(module.Shape, "factors", lambda *each: (each[1].h,)),
+        lambda module: setattr(module.Shape, "factors", lambda *each: (each[1].h.to(each[3].dtype),)),
         lambda module: setattr(module.half, "__code__", (lambda x: 2.0 * x).__code__),
         lambda module: setattr(module.half, "__defaults__", (1.0,)),
     ],

@@ -184,7 +184,8 @@ def test_what_a_format_cannot_say_is_said_once_a_series() -> None:
     )
     assert made.status == 0
     (line,) = [line for line in made.complaints() if "cannot say" in line]
-    assert line.startswith("openbragg: notice: a_0001.img cannot say that the spindle is not along the fast axis")
+    assert line.startswith("openbragg: notice: a.img cannot say that the spindle is not along the fast axis and that ")
+    assert "0.5 of the beam is polarized along the spindle: " in line
 
 
 def test_a_series_that_does_not_turn_is_refused_unless_asked_for() -> None:

@@ -378,7 +378,6 @@ def test_a_unit_that_is_given_replaces_the_preset_s_value_in_the_other() -> None
         ({"flicker": math.nan}, "DetectorNoise.flicker"),
         ({"module": (0, 5)}, "DetectorNoise.module: expected a whole number above 0"),
         ({"point_spread": "disc"}, "DetectorNoise.point_spread: expected one of none, gauss, fibre"),
-        ({"point_spread": "gauss"}, "point spread is of no use without -psf_fwhm"),
         ({"point_spread_width": 1e-4}, "point spread width is of no use without -psf"),
         ({"point_spread_order": "after"}, "point spread order is of no use without -psf"),
         ({"dead_time_kind": "paralyzable"}, "dead time kind is of no use without -dead_time"),
@@ -396,6 +395,18 @@ def test_options_that_cannot_be_are_refused_in_one_line(options: Any, text: str)
     with pytest.raises(OpenBraggError, match=text) as refused:
         DetectorNoise(**options)
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("word", "profile"), [("gauss", "gauss"), ("fibre", "fibre"), ("fiber", "fibre")])
+def test_a_point_spread_without_a_width_is_noisify_s(word: str, profile: str) -> None:
+    light = torch.zeros(15, 15, dtype=torch.float64)
+    light[7, 7] = 1e9
+    found, spelled, other = (
+        DetectorNoise(point_spread=name, point_spread_width=width).counts(light, 1)
+        for name, width in ((word, None), (profile, 46e-6), (profile, 47e-6))
+    )
+    assert torch.equal(found, spelled)
+    assert not torch.equal(found, other)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

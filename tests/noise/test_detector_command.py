@@ -141,7 +141,7 @@ def test_a_flag_of_the_detector_chooses_it_and_a_preset_can_be_overridden() -> N
     [
         ("-gain 0", "-gain: expected a number above 0 (ADU/photon), got '0'"),
         ("-detector_preset pilates", "-detector_preset: expected one of ideal, pilatus, eiger"),
-        ("-psf gauss", "point spread is of no use without -psf_fwhm"),
+        ("-psf_fwhm 150", "point spread width is of no use without -psf gauss or -psf fibre"),
         ("-readout_noise 3 -readout_electrons 5", "-readout_noise and -readout_electrons are the same thing"),
         ("-noise poisson -gain 2", "-gain belongs to the noise model detector, not poisson"),
         ("-nonoise -gain 2", "-gain belongs to the noise model detector, not nonoise"),
@@ -152,6 +152,16 @@ def test_what_cannot_be_is_one_line(words: str, text: str) -> None:
     finished = run("noise", flat(1), *CAMERA, *words.split())
     assert finished.status == (1 if "too short" in text else 2)
     assert len(finished.complaints()) == 1 and text in finished.err
+
+
+@pytest.mark.parametrize(("words", "profile"), [("-psf gauss", "gauss"), ("-psf fiber -psf_radius 3", "fibre")])
+def test_a_point_spread_alone_is_as_wide_as_noisify_s(words: str, profile: str) -> None:
+    image = flat(1000)
+    files = []
+    for name, flags in (("a", words), ("b", f"-psf {profile} -psf_fwhm 46"), ("c", f"-psf {profile} -psf_fwhm 60")):
+        done("noise", image, *CAMERA, *flags.split(), "-seed", "1", "-noisefile", f"{name}.img")
+        files.append(Path(f"{name}.img").read_bytes())
+    assert files[0] == files[1] != files[2]
 
 
 def test_a_record_repeats_the_counts() -> None:

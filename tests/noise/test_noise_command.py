@@ -131,7 +131,7 @@ def test_counts_are_the_reference_s_when_started_from_its_float_image() -> None:
         "-mask mask.img -roi 2 6 1 4",
         "-xds -twotheta 10 -detector_rotx 3",
         "-twotheta_axis 5 0 1 --compat nanobragg",
-        "-adc 3.5 -scale 2 -pgmscale 3 -png_black",
+        "-adc 3.5 -pgmscale 3 -png_black",
     ],
 )
 def test_files_are_those_that_the_simulation_wrote_itself(noise: str, flags: str) -> None:
@@ -143,6 +143,23 @@ def test_files_are_those_that_the_simulation_wrote_itself(noise: str, flags: str
     assert floats("sim.bin").min() < 1.0 and floats("sim.bin").max() > 20.0
     for ending in ("bin", *FILES.values()):
         assert Path(f"own.{ending}").read_bytes() == Path(f"sim.{ending}").read_bytes(), ending
+
+
+@pytest.mark.parametrize("noise", ["poisson", "reference-poisson"])
+def test_a_scale_multiplies_the_image_as_in_noisify(noise: str) -> None:
+    words = [*CAMERA, "-noise", noise]
+    written = ("-floatfile", "sim.bin", "-intfile", "sim.int.img")
+    assert run("simulate", *MODEL, *words, "-scale", "2", *written).status == 0
+    done("sim.bin", *words, "-scale", "2", "-floatfile", "own.bin", *named("own"))
+    np.testing.assert_array_equal(floats("own.bin"), 2 * floats("sim.bin"))
+    # A file of photons has a count for each of those: the counts of a simulation that has two for each of its own.
+    np.testing.assert_array_equal(pixels("own.int.img"), pixels("sim.int.img"))
+    assert [header(f"{name}.int.img")["COUNTS_PER_PHOTON"] for name in ("own", "sim")] == ["1", "2"]
+    # The other files are those of an image that is as bright from the beginning.
+    raw(2 * floats("sim.bin"), "bright.bin")
+    done("bright.bin", *words, "-floatfile", "same.bin", *named("same"))
+    for ending in ("bin", "img", "noise.png", "pgm", "png"):
+        assert Path(f"own.{ending}").read_bytes() == Path(f"same.{ending}").read_bytes(), ending
 
 
 @pytest.mark.parametrize(
@@ -424,10 +441,10 @@ def test_a_format_of_others_is_told_the_experiment(install: Callable[..., None])
         ("good.bin", "-detsize 0.3", "good.bin: expected 3 x 3 pixels"),
         ("good.bin", "-mask mask.img", "good.bin: expected 7 x 9 pixels"),
         ("good.bin", "-mask mask.img -detpixels 4", "the mask has 9 x 7 pixels, the detector 4 x 4"),
-        ("good.bin", "-img good.bin", "good.bin: not an SMV image"),
+        ("good.bin", "-img good.bin", "good.bin: the image does not say where it was recorded"),
         ("good.bin", "-input_scale 1e-44", "photons are infinite"),
         ("good.bin", "-device nowhere", "device 'nowhere' cannot be used"),
-        ("long.bin", "", "long.bin: no SMV, PGM, PNG or NumPy image, and its 68 bytes are no square"),
+        ("long.bin", "", "long.bin: no image of a known format, and its 68 bytes are no square of float32 pixels"),
         ("nan.bin", "", "nan.bin: expected finite numbers, got nan at slow 0, fast 1"),
         ("nan.bin", "-roi 2 3 2 3", "nan.bin: expected finite numbers, got nan at slow 0, fast 1"),
         ("inf.bin", "", "inf.bin: expected finite numbers, got -inf"),

@@ -108,10 +108,12 @@ def without_zero_cells(given: Given) -> tuple[Given, list[str]]:
     """Flags with one cell for none along an axis, as the reference's examples have it, and what to say of that."""
     read: Given = []
     notices: list[str] = []
-    for option, words in given:
+    for pair in given:
+        option, words = pair
         zero = isinstance(option, FlagOption) and option.flag.owner is Crystal and _field(option) == "cells"
         if not zero or not _ZERO.fullmatch(words[0]):
-            read.append((option, words))
+            # The pair itself: what is settled is known by it.
+            read.append(pair)
             continue
         flag = option.opts[0]
         line = f"{flag} {words[0]} is read as {flag} 1, as the reference reads it: a single cell, without a lattice"

@@ -64,14 +64,14 @@ class Job:
         layout = self.simulation.layout()
         check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
         refuse_turned_away(layout, self.simulation.convention)
-        foreseen = half_step_notices(layout.experiment, [*self.images, *self.truths])
+        foreseen = unsaid_truths(layout, self.truths)
+        foreseen += half_step_notices(layout.experiment, [*self.images, *self.truths])
         foreseen += unsaid_before(self.images, layout, self.simulation.noise, self.simulation.compat)
         layout.choices.notices.extend(line for line in foreseen if line not in layout.choices.notices)
         if begins is not None:
             begins(layout)
         rendering = self.simulation.rendering(progress, stopwatch)
         refuse_impossible(rendering)
-        rendering.choices.notices.extend(unsaid_truths(layout, self.truths))
         return rendering
 
     def pictures(self, rendering: Rendering) -> Pictures:

@@ -5,13 +5,15 @@ import itertools
 import math
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openbragg import Crystal, Experiment, InputError, Miller
+import openbragg
+from openbragg import Crystal, Detector, Experiment, InputError, Miller, Simulation
 from openbragg.testing import check_structure_factors
 from openbragg_plugins.structure_factors.hkl import HklTable, read_hkl
 
@@ -170,9 +172,33 @@ def test_reflections_too_far_apart_are_refused_before_memory_is_taken(tmp_path: 
     assert str(caught.value) == f"{path}: 2 reflections spread from [-900000, 0, 0] to [0, 900000, 900000]"
 
 
-def test_nothing_to_look_up_is_refused() -> None:
-    with pytest.raises(InputError, match="give a table with -hkl, or one amplitude with -default_F"):
-        HklTable().prepare(experiment(), CPU, torch.float64)
+@pytest.mark.parametrize("dump", [None, "absent.dump"])
+def test_nothing_to_look_up_is_refused(tmp_path: Path, dump: str | None) -> None:
+    plugin = HklTable(dump=None if dump is None else tmp_path / dump)
+    wanted = "no structure factors: give a table with -hkl, or one amplitude with -default_F"
+    with pytest.raises(InputError) as caught:
+        Simulation(experiment(), structure_factors=plugin).layout()
+    assert str(caught.value) == plugin.nothing() == wanted
+
+
+def test_nothing_to_look_up_is_a_notice_where_a_background_scatters() -> None:
+    whole = attrs.evolve(experiment(), detector=Detector(pixels=(4, 4)))
+    uniform = openbragg.plugin("backgrounds", "uniform", per_pixel=1.0)
+    made = Simulation(whole, structure_factors=HklTable(), backgrounds=[uniform]).layout()
+    assert [line for line in made.choices.notices if "only the background is rendered" in line] == [
+        "only the background is rendered; no structure factors: "
+        "give a table with -hkl, or one amplitude with -default_F"
+    ]
+
+
+def test_a_table_a_dump_an_amplitude_or_its_gradient_is_something_to_look_up(tmp_path: Path) -> None:
+    dump = tmp_path / "table.dump"
+    table = written(tmp_path, "1 2 3 4\n")
+    HklTable(file=table, dump=dump).prepare(experiment(), CPU, torch.float64)
+    sought = torch.tensor(0.0, requires_grad=True)
+    reflections = arrays({(1, 2, 3): 4.0})
+    plugins = [HklTable(file=table), HklTable(dump=dump), HklTable(default_F=1.0), HklTable(default_F=sought)]
+    assert [plugin.nothing() for plugin in (*plugins, HklTable(reflections=reflections))] == [None] * 5
 
 
 @settings(max_examples=25, deadline=None)

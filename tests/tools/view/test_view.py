@@ -17,7 +17,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-import openbragg
 import records
 from command_line import Finished, run
 from openbragg.engine.reflections import Margin, Region, search
@@ -138,7 +137,7 @@ def test_gaps_of_the_recorded_detector_are_masked(tmp_path: Path, monkeypatch: p
     files = ("-noisefile", "a.img", "-floatfile", "a.bin", "--record", "run.json")
     finished = run("simulate", *words, "-detector", "pilatus-300k", "-oversample", "1", "-seed", "3", *files)
     assert finished.status == 0, finished.err
-    detector = load_run(tmp_path / "run.json").experiment.detector
+    detector = load_run(tmp_path / "run.json").simulation.experiment.detector
     hidden = detector.hidden()
     assert detector.gaps and hidden is not None and hidden.any() and not hidden.all()
     for name in ("a.img", "a.bin"):
@@ -236,11 +235,9 @@ def test_a_swung_detector_is_placed_by_all_headers_that_can_say_so(folder: Path)
 def test_indices_of_the_recorded_crystal_are_those_of_a_trace(folder: Path) -> None:
     geometry = only(folder / "a.img").geometry
     assert geometry is not None and geometry.cell is not None
-    loaded = load_run(folder / "run.json")
-    pixels = [(3, 5), (60, 80), (34, 44), (69, 0)]
-    options = {"convention": loaded.convention, "structure_factors": loaded.structure_factors}
-    traces = openbragg.trace(loaded.experiment, pixels, **options, precision="double")
-    for (slow, fast), trace in zip(pixels, traces, strict=True):
+    simulation = load_run(folder / "run.json").simulation.evolve(precision="double")
+    for slow, fast in ((3, 5), (60, 80), (34, 44), (69, 0)):
+        trace = simulation.trace(slow, fast)
         q = scattering(geometry, fast + 0.5, slow + 0.5)
         for step in range(5):
             phi = geometry.start + step * geometry.range / 5
@@ -251,8 +248,8 @@ def test_indices_of_the_recorded_crystal_are_those_of_a_trace(folder: Path) -> N
 def test_a_record_places_pixels_by_each_convention_and_rotation(folder: Path) -> None:
     simulate(folder, "-xds", "-detector_rotx", "5", "-detector_rotz", "-3", "-twotheta", "8", "-pivot", "sample")
     geometry = only(folder / "a.img").geometry
-    loaded = load_run(folder / "run.json")
-    laboratory = loaded.convention.place(loaded.experiment.detector)
+    simulation = load_run(folder / "run.json").simulation
+    laboratory = simulation.convention.place(simulation.experiment.detector)
     assert geometry is not None
     assert geometry.panels[0].origin == pytest.approx(laboratory.panels[0].origin.numpy(), abs=1e-15)
     assert geometry.spindle == pytest.approx(laboratory.spindle.numpy(), abs=1e-15)
@@ -317,7 +314,7 @@ def test_bright_spots_are_predicted(folder: Path) -> None:
 def test_a_still_has_what_is_near_the_sphere(folder: Path) -> None:
     simulate(folder, "-osc", "0", "-phisteps", "1")
     recorded = read_recorded(folder / "run.json")
-    geometry, tolerance = recorded_geometry(recorded, 1), recorded.tolerance()
+    geometry, tolerance = recorded_geometry(recorded, 1), recorded.margin()
     assert geometry.range == 0.0 and geometry.cell is not None
     # Degrees of a mosaic spread; eight cells of the shortest axis.
     assert tolerance.angle == pytest.approx(np.radians(0.3))

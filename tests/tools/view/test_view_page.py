@@ -190,10 +190,16 @@ def test_the_screenshot_shows_rings_where_their_resolution_is(page: Any, image: 
     sides = [(beam[0], 0.0), (beam[0], 70.0), (0.0, beam[1]), (90.0, beam[1])]
     edge = max(1e10 / np.linalg.norm(scattering(image.geometry, *side)) for side in sides)
     assert len(shown) >= 3 and max(shown) > edge
+    # Spacings by half pixels of the image: a ring runs between those above its own and those below.
+    halves = np.array(
+        [[1e10 / np.linalg.norm(scattering(image.geometry, x / 2, y / 2)) for x in range(181)] for y in range(141)]
+    )
     for d in shown:
-        # The line is a screen pixel wide, of the hundred to the middle of the smallest ring.
+        # The line is a screen pixel wide and its edges are smooth, which is two or three of them in each row or column.
+        inside = halves > d
+        length = max(int(np.diff(inside, axis=axis).sum()) for axis in (0, 1)) * scale / 2
         on_ring = np.abs(spacing / d - 1.0) < 0.03
-        assert on_ring.sum() > 200, d
+        assert length > 0 and on_ring.sum() > 2 * length, d
         # Lines are smooth, and some lie on masked pixels and under labels.
         assert np.median(blue[on_ring]) > 40, d
         if d > edge:

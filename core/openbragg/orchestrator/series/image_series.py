@@ -122,6 +122,7 @@ class ImageSeries:
                 notices=said,
                 tracers=installed_tracers(registry),
             )
+            said.extend(job.simulation.layout().choices.notices)
             job.write(said.extend, progress)
         said.extend(job.record(list(dict.fromkeys(said))))
         return tuple(dict.fromkeys(said))
