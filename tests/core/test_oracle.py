@@ -312,7 +312,11 @@ def experiments(draw: st.DrawFn) -> dict[str, Any]:
     return flags
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=3 * settings().max_examples // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(flags=experiments(), quirks=st.sets(st.sampled_from(QUIRKS)))
 def test_engine_equals_the_scalar_oracle(flags: dict[str, Any], quirks: set[str]) -> None:
     # With these together the oracle does not say which layer the water is in.

@@ -20,9 +20,9 @@ from openbragg.cli.compose import Flag, assignments_of
 from openbragg.cli.main import take_global_flags
 from openbragg.orchestrator.series.numbering import numbered
 
-#: 2,000 examples where other tests draw 100, in parts that share the work among processes.
+#: 600 examples where other tests draw 100, in parts that share the work among processes.
 PARTS = 8
-EXAMPLES = 20 * settings().max_examples // PARTS
+EXAMPLES = 6 * settings().max_examples // PARTS
 #: Terms of a sum that is evaluated; the program evaluates longer ones too, but not in milliseconds.
 FEW_TERMS = 300_000
 #: Without an explanation of what is found, which takes hundreds of runs.

@@ -269,7 +269,7 @@ def test_a_missing_key_is_refused_by_name(way: tuple[str, ...]) -> None:
 
 
 @given(st.data())
-@settings(max_examples=500)
+@settings(max_examples=2 * settings().max_examples)
 def test_whatever_stands_anywhere_there_is_an_experiment_or_one_line(data: st.DataObject) -> None:
     written = plain(
         Experiment(crystal=Crystal(cell=CELL), detector=Detector(layout=(Panel(pixels=(1, 2), pixel_size=1),)))
