@@ -195,6 +195,9 @@ def option(
     show. So with ``unit="A^2"``, 20 A^2 are ``default_in_unit=20.0`` or ``default=20e-20``; a ``default=20.0`` would be
     20 square metres.
 
+    A field without flags can be set from Python only. A number without a rule must still be finite: NaN and infinity
+    are refused here, where they enter.
+
     Parameters
     ----------
     default
@@ -205,9 +208,6 @@ def option(
         How values are compared, as in `attrs.field`.
     converter
         Makes another value of what Python gives, as in `attrs.field`.
-
-    A field without flags can be set from Python only. A number without a rule must still be finite: NaN and infinity
-    are refused here, where they enter.
 
     Raises
     ------
