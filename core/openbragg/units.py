@@ -16,6 +16,8 @@ ELECTRON_RADIUS_SQUARED = 7.94079248018965e-30
 AVOGADRO = 6.02214179e23
 #: hc, in electronvolt ångströms, as the reference program rounds it.
 HC_EV_ANGSTROM = 12398.42
+#: Metres in an ångström.
+ANGSTROM = 1e-10
 #: Degrees in a radian.
 DEGREES = 180.0 * (1.0 / pi)
 

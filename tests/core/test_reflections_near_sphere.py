@@ -12,19 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation, plugin
-from openbragg.engine.reflections import (
-    Camera,
-    Face,
-    Found,
-    Margin,
-    crossing_reflections,
-    excitation,
-    near_reflections,
-    place_rays,
-    reciprocal_of,
-    turned_about,
-)
-from openbragg.engine.reflections.rows import Region, Shell, Slab, lattice_points
+from openbragg.engine.reflections.camera import Camera
+from openbragg.engine.reflections.faces import Face, place_rays
+from openbragg.engine.reflections.rows import Region, Shell, Slab, lattice_points, reciprocal_of
+from openbragg.engine.reflections.search import Found, crossing_reflections, near_reflections
+from openbragg.engine.reflections.sphere import Margin, excitation, turned_about
 from openbragg.orchestrator.outputs.truth import make_truth
 from openbragg.orchestrator.prediction import prediction
 from openbragg.orchestrator.rendering import Rendering

@@ -16,10 +16,10 @@ import attrs
 from openbragg.model.crystal import Crystal
 from openbragg.model.detector import Detector
 from openbragg.model.scalars import plain
+from openbragg.units import ANGSTROM
 
 #: Digits that numbers in files and on command lines have at most: with them one comes back from SI as it was typed.
 _DIGITS = 13
-_ANGSTROM = 1e-10
 _SMALLEST = 2.2250738585072014e-308
 
 Vector = tuple[float, float, float]
@@ -39,10 +39,10 @@ def reference_cell_lengths(crystal: Crystal, wavelength: float) -> Vector:
     lengths, volume = (0.0, 0.0, 0.0), 0.0
     stars: tuple[Vector, Vector, Vector]
     if cell is not None:
-        lengths = (_typed(cell[0] / _ANGSTROM), _typed(cell[1] / _ANGSTROM), _typed(cell[2] / _ANGSTROM))
+        lengths = (_typed(cell[0] / ANGSTROM), _typed(cell[1] / ANGSTROM), _typed(cell[2] / ANGSTROM))
         volume = _volume(lengths, cell[3:])
     if crystal.reciprocal_vectors is not None:
-        scale = _ANGSTROM / wavelength
+        scale = ANGSTROM / wavelength
         rows = [[_typed(plain(value) * wavelength) for value in row] for row in crystal.reciprocal_vectors]
         stars = (_times(scale, rows[0]), _times(scale, rows[1]), _times(scale, rows[2]))
     else:
@@ -58,7 +58,7 @@ def reference_cell_lengths(crystal: Crystal, wavelength: float) -> Vector:
         crosses = [_rescaled(cross, length / volume) for cross, length in zip(crosses, lengths, strict=True)]
         v_star = 1.0 / volume
     v_cell = 1.0 / v_star
-    a, b, c = (_length(_times(_ANGSTROM, _times(v_cell, cross))) for cross in crosses)
+    a, b, c = (_length(_times(ANGSTROM, _times(v_cell, cross))) for cross in crosses)
     return a, b, c
 
 

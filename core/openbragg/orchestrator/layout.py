@@ -8,7 +8,7 @@ import attrs
 import torch
 
 from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
-from openbragg.engine.reflections import reach
+from openbragg.engine.reflections.spacing import reach
 from openbragg.errors import InputError, UsageError
 from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory

@@ -15,8 +15,8 @@ from openbragg.orchestrator.simulation import Simulation
 from openbragg.roles import Background, PanelRays
 from openbragg.testing.assertions import require, require_close
 from openbragg.testing.declaration import check_declaration
+from openbragg.units import ANGSTROM
 
-_ANGSTROM = 1e-10
 #: Pixels of the detector of the examples, (slow, fast).
 _PIXELS = (9, 12)
 
@@ -46,7 +46,7 @@ def make_rays(
     """Rays to pixels of a detector, by default to all of a small one in the beam; `beam` are options of the beam."""
     detector = detector or Detector(pixels=_PIXELS, pixel_size=8e-3, distance=0.06)
     experiment = Experiment(
-        crystal=Crystal(cell=(*(50.0 * _ANGSTROM,) * 3, *(pi / 2,) * 3)), beam=Beam(**beam), detector=detector
+        crystal=Crystal(cell=(*(50.0 * ANGSTROM,) * 3, *(pi / 2,) * 3)), beam=Beam(**beam), detector=detector
     )
     factors = plugin("structure_factors", "hkl", default_F=1.0)
     layout = Simulation(experiment, structure_factors=factors, device=device).layout()
@@ -60,14 +60,14 @@ def make_rays(
 
 def background_photons(background: Background, rays: PanelRays) -> torch.Tensor:
     """What a background adds along rays, (pixel,)."""
-    experiment = Experiment(crystal=Crystal(cell=(*(50.0 * _ANGSTROM,) * 3, *(pi / 2,) * 3)))
+    experiment = Experiment(crystal=Crystal(cell=(*(50.0 * ANGSTROM,) * 3, *(pi / 2,) * 3)))
     return background.photons(rays, background.prepare(experiment, rays.slow.device))
 
 
 def check_background_photons(background: Background, device: torch.device | str = "cpu") -> None:
     """One finite number of 0 or more for each pixel, in float64, on the device of the rays, the same again."""
     for wavelength, polarization in ((0.7, 0.0), (1.5, 0.9)):
-        rays = make_rays(wavelength=wavelength * _ANGSTROM, polarization=polarization, device=device)
+        rays = make_rays(wavelength=wavelength * ANGSTROM, polarization=polarization, device=device)
         found = background_photons(background, rays)
         require(found.shape == rays.slow.shape, f"{rays.slow.numel()} pixels have photons {tuple(found.shape)}")
         require(found.dtype == torch.float64, f"photons are {found.dtype}, expected float64")

@@ -12,8 +12,7 @@ from openbragg.orchestrator.simulation import Simulation
 from openbragg.roles import PixelTrace, Tracer
 from openbragg.testing.assertions import require
 from openbragg.testing.declaration import check_declaration
-
-_ANGSTROM = 1e-10
+from openbragg.units import ANGSTROM
 
 
 def check_tracer(tracer: Any) -> None:
@@ -34,7 +33,7 @@ def make_trace(precision: str = "mixed", **crystal: Any) -> PixelTrace:
     """The trace of a pixel in whose sum every axis but the layers has several steps."""
     made: dict[str, Any] = {"cells": (3, 4, 5), "mosaic_spread": 0.01, "mosaic_domains": 2} | crystal
     experiment = Experiment(
-        crystal=Crystal(cell=(*(edge * _ANGSTROM for edge in (30.0, 40.0, 50.0)), 1.5, 1.6, pi / 2), **made),
+        crystal=Crystal(cell=(*(edge * ANGSTROM for edge in (30.0, 40.0, 50.0)), 1.5, 1.6, pi / 2), **made),
         beam=Beam(dispersion=0.01, dispersion_steps=2),
         detector=Detector(pixels=(5, 5), pixel_size=4e-3),
         scan=Scan(start=0.1, range=0.03, steps=3),

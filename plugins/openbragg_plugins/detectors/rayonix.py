@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from openbragg import DetectorDescription, hookimpl, unit
+from openbragg import DetectorDescription, hookimpl
+from openbragg_plugins.detectors.tapers import taper_detector
 
 if TYPE_CHECKING:
     from openbragg import DetectorFamily
-
-_UM = unit("um").to_si
-#: Sixteen bits.
-_SATURATION = (1 << 16) - 1
 
 
 @attrs.frozen
@@ -29,13 +26,13 @@ class Rayonix:
     def detectors(cls) -> Mapping[str, DetectorDescription]:
         """See `openbragg.DetectorFamily.detectors`."""
         return {
-            "rayonix-sx165": _made("Rayonix SX165 (MarCCD 165), 2 x 2 binned", 2048, 79.0),
-            "rayonix-mx225": _made("Rayonix MX225 (MarMosaic 225), 2 x 2 binned", 3072, 73.242),
-            "rayonix-mx225-hs": _made("Rayonix MX225-HS, 2 x 2 binned", 2880, 78.125),
-            "rayonix-mx300": _made("Rayonix MX300 (MarMosaic 300), 2 x 2 binned", 4096, 73.242),
-            "rayonix-mx300-hs": _made("Rayonix MX300-HS, 2 x 2 binned", 3840, 78.125),
-            "rayonix-mx325": _made("Rayonix MX325, 2 x 2 binned", 4096, 79.346),
-            "rayonix-mx340-hs": _made("Rayonix MX340-HS, 2 x 2 binned", 3840, 88.5416),
+            "rayonix-sx165": taper_detector("Rayonix SX165 (MarCCD 165), 2 x 2 binned", 2048, 79.0),
+            "rayonix-mx225": taper_detector("Rayonix MX225 (MarMosaic 225), 2 x 2 binned", 3072, 73.242),
+            "rayonix-mx225-hs": taper_detector("Rayonix MX225-HS, 2 x 2 binned", 2880, 78.125),
+            "rayonix-mx300": taper_detector("Rayonix MX300 (MarMosaic 300), 2 x 2 binned", 4096, 73.242),
+            "rayonix-mx300-hs": taper_detector("Rayonix MX300-HS, 2 x 2 binned", 3840, 78.125),
+            "rayonix-mx325": taper_detector("Rayonix MX325, 2 x 2 binned", 4096, 79.346),
+            "rayonix-mx340-hs": taper_detector("Rayonix MX340-HS, 2 x 2 binned", 3840, 88.5416),
         }
 
 
@@ -43,13 +40,3 @@ class Rayonix:
 def detectors() -> list[type[DetectorFamily]]:
     """Offer the family."""
     return [Rayonix]
-
-
-def _made(title: str, pixels: int, pixel_size: float) -> DetectorDescription:
-    return DetectorDescription(
-        title=title,
-        pixels=(pixels, pixels),
-        pixel_size=_UM(pixel_size),
-        saturation=_SATURATION,
-        noise={"detector": {"preset": "ccd-taper"}},
-    )

@@ -19,7 +19,9 @@ from PIL import Image
 
 import records
 from command_line import Finished, run
-from openbragg.engine.reflections import Margin, Region, search
+from openbragg.engine.reflections import search
+from openbragg.engine.reflections.rows import Region
+from openbragg.engine.reflections.sphere import Margin
 from openbragg.errors import InputError
 from openbragg.orchestrator.records.recorded import read_recorded
 from openbragg.orchestrator.records.run import load_run

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import COUNT, COUNT_OR_NONE, UsageError, hookimpl, option
+from openbragg import COUNT, UsageError, hookimpl, option
 from openbragg.commands import Output, check_outputs, load_torch, simulation_command, warn, write_output
-from openbragg_tracers.traces.selection import SELECTION
+from openbragg_tracers.traces.shared_options import FILE, PIXEL, SELECT, TRACER
 from openbragg_tracers.traces.truth import BOTH_TO_STDOUT, STDOUT, Traces
 
 if TYPE_CHECKING:
@@ -41,14 +41,7 @@ class Trace:
     of_series: ClassVar[bool] = True
 
     pixel: tuple[tuple[int, int], ...] = option(
-        "--pixel",
-        several=True,
-        type=int,
-        length=2,
-        rule=COUNT_OR_NONE,
-        unit="pixels",
-        metavar="slow fast",
-        help="Trace this pixel. May be given several times.",
+        "--pixel", help="Trace this pixel. May be given several times.", **PIXEL
     )
     brightest: int | None = option(
         "-brightest", type=int, rule=COUNT, unit="pixels", help="Render the image, and trace its brightest pixels."
@@ -56,33 +49,10 @@ class Trace:
     image: int | None = option(
         "--image", type=int, rule=COUNT, unit="images", help="Trace this image of a series, from 1. Default: the first."
     )
-    tracer: tuple[str, ...] = option(
-        "--tracer",
-        several=True,
-        type=str,
-        role="tracers",
-        metavar="NAME",
-        help="Use this tracer; may be given several times. Default: all.",
-    )
-    log: str | None = option(
-        "--log",
-        type=str,
-        output="trace",
-        stdout=True,
-        metavar="FILE | -",
-        help="Write the traces as lines of text. Default: to standard output.",
-    )
-    json: str | None = option(
-        "--json", type=str, output="trace", stdout=True, metavar="FILE | -", help="Write them as JSON."
-    )
-    select: str = option(
-        "--select",
-        type=str,
-        default="",
-        rule=SELECTION,
-        metavar="AXIS=N|all,...",
-        help="Terms to show: of layer, subpixel, source and mosaic the first (0), of phi all, unless said otherwise.",
-    )
+    tracer: tuple[str, ...] = option("--tracer", **TRACER)
+    log: str | None = option("--log", help="Write the traces as lines of text. Default: to standard output.", **FILE)
+    json: str | None = option("--json", help="Write them as JSON.", **FILE)
+    select: str = option("--select", **SELECT)
 
     @classmethod
     def command(cls, registry: Registry) -> click.Command:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import COUNT_OR_NONE, hookimpl, option
-from openbragg_tracers.traces.selection import SELECTION
+from openbragg import hookimpl, option
+from openbragg_tracers.traces.shared_options import FILE, PIXEL, SELECT, TRACER
 
 if TYPE_CHECKING:
     from openbragg import Experiment, TracedPixel, Truth, TruthFormat
@@ -32,41 +32,13 @@ class Traces:
 
     pixel: tuple[tuple[int, int], ...] = option(
         "-trace_pixel",
-        several=True,
-        type=int,
-        length=2,
-        rule=COUNT_OR_NONE,
-        unit="pixels",
-        metavar="slow fast",
         help="Trace this pixel: show the terms that it is summed from. May be given several times.",
+        **PIXEL,
     )
-    tracer: tuple[str, ...] = option(
-        "-tracer",
-        several=True,
-        type=str,
-        role="tracers",
-        metavar="NAME",
-        help="Use this tracer; may be given several times. Default: all.",
-    )
-    log: str | None = option(
-        "-trace_log",
-        type=str,
-        output="trace",
-        stdout=True,
-        metavar="FILE | -",
-        help="Write the traces as lines of text.",
-    )
-    json: str | None = option(
-        "-trace_json", type=str, output="trace", stdout=True, metavar="FILE | -", help="Write them as JSON."
-    )
-    select: str = option(
-        "-trace_select",
-        type=str,
-        default="",
-        rule=SELECTION,
-        metavar="AXIS=N|all,...",
-        help="Terms to show: of layer, subpixel, source and mosaic the first (0), of phi all, unless said otherwise.",
-    )
+    tracer: tuple[str, ...] = option("-tracer", **TRACER)
+    log: str | None = option("-trace_log", help="Write the traces as lines of text.", **FILE)
+    json: str | None = option("-trace_json", help="Write them as JSON.", **FILE)
+    select: str = option("-trace_select", **SELECT)
 
     def refuses(self, experiment: Experiment) -> str | None:
         """See `openbragg.TruthFormat`."""

@@ -26,12 +26,11 @@ from openbragg.engine.compiled.block import (
 from openbragg.engine.plan import Plan
 from openbragg.engine.rays import Components
 from openbragg.roles import Miller
+from openbragg.units import ANGSTROM
 
 #: Fields of a plan that come in within a term; all others act through q, the weights and the factors of pixels.
 _WITHIN_TERMS = ("lattice.", "tables.", "shape.", "structure_factors.")
 _COLUMNS = "columns"
-#: In which products are formed, for the sake of single precision's range.
-_ANGSTROM = 1e-10
 
 
 def block_gradients(
@@ -121,8 +120,8 @@ def _inner(
     columns, dtype = columns_in(plan), plan.lattice.dtype
     rows = [[component.unsqueeze(1) for component in row] for row in columns.rows]
     origin = None if columns.origin is None else [start.unsqueeze(1) for start in columns.origin]
-    # q is large and cell vectors are small where they are in metres.
-    unit = 1.0 if plan.sources_across else _ANGSTROM
+    # q is large and cell vectors are small where they are in metres: products of them leave single precision.
+    unit = 1.0 if plan.sources_across else ANGSTROM
     # Shares of the largest weight keep single precision within its range.
     largest = weights.abs().amax().clamp_min(torch.finfo(torch.float64).tiny)
     shares = (weights / largest).to(dtype)

@@ -15,7 +15,7 @@ from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.outputs.outputs import Output, write_output
 from openbragg.orchestrator.prediction.prediction import predict, predict_each
-from openbragg.orchestrator.prediction.scene import check_predictable
+from openbragg.orchestrator.prediction.scene import make_scene
 from openbragg.orchestrator.prediction.sensor_places import numbers
 from openbragg.orchestrator.tracing import trace_of
 from openbragg.roles import DescribedStructureFactors, Tracer, Truth, WrittenImages
@@ -104,7 +104,7 @@ def check_truth(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str],
         Of a format that needs reflections, where none are predicted.
     """
     if any(getattr(output.format, "needs_reflections", False) for output in outputs):
-        check_predictable(layout, scans, quirks)
+        make_scene(layout, scans, quirks)
 
 
 def unsaid_truths(layout: Layout, outputs: Iterable[Output]) -> list[str]:

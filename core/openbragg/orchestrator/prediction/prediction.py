@@ -12,7 +12,8 @@ import attrs
 import numpy as np
 import torch
 
-from openbragg.engine.reflections import Found, crossing_reflections, excitation, near_reflections, turned_about
+from openbragg.engine.reflections.search import Found, crossing_reflections, near_reflections
+from openbragg.engine.reflections.sphere import excitation, turned_about
 from openbragg.errors import InputError
 from openbragg.model import Scan
 from openbragg.orchestrator.layout import Layout
@@ -65,21 +66,12 @@ class _Shining:
 
 
 def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> PredictedReflections:
-    """Predict the reflections of images.
-
-    Parameters
-    ----------
-    layout
-        Of the first image.
-    scans
-        Of every image.
-    quirks
-        Names of quirks of the reference program that the run reproduces.
+    """Predict the reflections of images; arguments and errors as in `make_scene`.
 
     Raises
     ------
     InputError
-        For what `check_predictable` refuses, and for more reflections than are kept.
+        For more reflections than are kept, too.
     """
     scene = make_scene(layout, scans, quirks)
     parts: list[_Shining] = []

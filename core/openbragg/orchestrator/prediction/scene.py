@@ -9,13 +9,18 @@ import attrs
 import numpy as np
 
 from openbragg.engine.plan import Plan
-from openbragg.engine.reflections import Camera, Margin, Region, near_region, reach, reciprocal_of, turned_about
+from openbragg.engine.reflections.camera import Camera
+from openbragg.engine.reflections.rows import Region, reciprocal_of
+from openbragg.engine.reflections.search import near_region
+from openbragg.engine.reflections.spacing import reach
+from openbragg.engine.reflections.sphere import Margin, turned_about
 from openbragg.errors import InputError
 from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.prediction.rocking import Profile, make_profile
 from openbragg.orchestrator.prediction.sensor_places import Sensor, numbers, sensor_of
+from openbragg.units import ANGSTROM
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
@@ -27,7 +32,6 @@ _ROUNDING = 1e-9
 _MOST_ROWS, _MOST_POINTS = 1 << 24, 1 << 28
 #: No scan is longer, or farther from 0, in radians.
 _LONGEST = 1e5
-_ANGSTROM = 1e-10
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -118,8 +122,8 @@ class Scene:
                 yield near_region(self.camera, self.cell_at(angle), self.margin())
 
 
-def check_predictable(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> None:
-    """Refuse what cannot be predicted, before anything is rendered.
+def make_scene(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> Scene:
+    """What `predict` begins with; made before anything is rendered, it refuses what cannot be predicted.
 
     Parameters
     ----------
@@ -136,11 +140,6 @@ def check_predictable(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset
         For a curved detector, on which places are not worked out; for images that leave gaps or overlap, for shapes
         whose spots run into each other, and for scans and numbers of reflections that only a slip of the hand can mean.
     """
-    make_scene(layout, scans, quirks)
-
-
-def make_scene(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> Scene:
-    """What `predict` begins with; arguments and errors are those of `check_predictable`."""
     plan, laboratory, experiment = layout.plan, layout.laboratory, layout.experiment
     if plan.curvature is not None:
         raise InputError("reflections are not predicted on a curved detector (-curved_det)")
@@ -173,7 +172,7 @@ def make_scene(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) 
         if not (region.rows() <= _MOST_ROWS and region.points <= _MOST_POINTS):
             most = max(region.rows(), region.points)
             raise InputError(
-                f"there are about {most:.2g} indices down to {scene.camera.resolution / _ANGSTROM:.3g} A: "
+                f"there are about {most:.2g} indices down to {scene.camera.resolution / ANGSTROM:.3g} A: "
                 "too many to predict reflections"
             )
     return scene

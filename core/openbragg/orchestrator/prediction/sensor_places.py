@@ -13,7 +13,7 @@ import torch
 
 from openbragg.engine.numerics import polarization_factor
 from openbragg.engine.plan import PanelPlan, Plan
-from openbragg.engine.reflections import Face, face_of
+from openbragg.engine.reflections.faces import Face, face_of
 from openbragg.orchestrator.layout import Layout
 
 #: In place of a length that is 0.

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from openbragg.engine.reflections import Margin
+from openbragg.engine.reflections.sphere import Margin
 from openbragg.engine.sources import make_sources
 from openbragg.errors import InputError, OpenBraggError
 from openbragg.model import Experiment, Scan
