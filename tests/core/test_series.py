@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -102,6 +103,8 @@ def test_ctrl_c_leaves_whole_images_and_says_how_many() -> None:
         [sys.executable, "-c", "from openbragg.cli.main import main; main()", "simulate", *words],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
+        # Where the tests run in the background, a shell has them ignore Ctrl-C, and what they start too.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and not Path("a_0002.bin").exists():
         time.sleep(0.01)
