@@ -762,11 +762,12 @@ def _read_reflections(path: Path) -> Any:
 
 
 def _read_sources(path: Path) -> Any:
+    from openbragg import plugin
     from openbragg.engine.sources import make_sources
 
     rows, _ = read_sources(path)
     laboratory: Any = SimpleNamespace(beam=torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64))
-    return rows, make_sources(Beam(sources=rows), laboratory)
+    return rows, make_sources(Beam(sources=rows), laboratory, plugin("spectra", "dispersion"))
 
 
 def _read_record(path: Path) -> Record:

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
         Command,
         DetectorFamily,
         Diagnosis,
+        DiffuseModel,
         GeometryConvention,
         GeometryReader,
         ImageFormat,
         ImageReader,
         LatticeShape,
+        MosaicModel,
         NoiseModel,
+        Spectrum,
         StructureFactors,
         Tracer,
         TruthFormat,
@@ -42,6 +45,21 @@ def structure_factors() -> list[type[StructureFactors]]:  # type: ignore[empty-b
 @hookspec
 def lattice_shapes() -> list[type[LatticeShape]]:  # type: ignore[empty-body]
     """Return classes that compute the amplitude of the finite lattice's transform."""
+
+
+@hookspec
+def mosaic_models() -> list[type[MosaicModel]]:  # type: ignore[empty-body]
+    """Return classes that say how the blocks of a crystal are turned."""
+
+
+@hookspec
+def diffuse_models() -> list[type[DiffuseModel]]:  # type: ignore[empty-body]
+    """Return classes that compute what a crystal scatters between its spots."""
+
+
+@hookspec
+def spectra() -> list[type[Spectrum]]:  # type: ignore[empty-body]
+    """Return classes that say which wavelengths the beam has."""
 
 
 @hookspec

@@ -244,7 +244,7 @@ def test_a_second_call_opens_no_file_and_hashes_nothing(calls: list[int], monkey
     try:
         for angle in (0.1, 0.2, 0.3):
             crystal = attrs.evolve(layout.experiment.crystal, misset=(angle, 0.0, 0.0))
-            made = turned(plan, attrs.evolve(layout.experiment, crystal=crystal), layout.laboratory)
+            made = turned(plan, attrs.evolve(layout.experiment, crystal=crystal), layout.laboratory, layout.parts)
             render_panel(made, panel, dtype=torch.float32, engine=engine, pixels=pixels)
     finally:
         watching = False

@@ -43,7 +43,7 @@ def same(one: Plan, other: Plan) -> bool:
 @pytest.mark.parametrize("way", TURNED)
 def test_a_turned_plan_is_the_plan_made_anew(way: str, quirks: tuple[str, ...]) -> None:
     first, anew = layout(quirks), layout(quirks, **TURNED[way])
-    made = turned(first.plan, anew.experiment, anew.laboratory, quirks)
+    made = turned(first.plan, anew.experiment, anew.laboratory, first.parts, quirks)
     assert not same(first.plan, anew.plan)
     assert same(made, anew.plan)
 
@@ -51,7 +51,7 @@ def test_a_turned_plan_is_the_plan_made_anew(way: str, quirks: tuple[str, ...]) 
 def test_a_turned_plan_shares_panels_sources_and_tables() -> None:
     first = layout()
     crystal = attrs.evolve(first.experiment.crystal, misset=(0.1, 0.2, 0.3))
-    made = turned(first.plan, attrs.evolve(first.experiment, crystal=crystal), first.laboratory)
+    made = turned(first.plan, attrs.evolve(first.experiment, crystal=crystal), first.laboratory, first.parts)
     assert made.panels is first.plan.panels
     assert made.tables is first.plan.tables
     assert made.incident is first.plan.incident
@@ -64,7 +64,7 @@ def test_gradients_flow_through_a_turned_plan() -> None:
         angles = tuple(torch.tensor(angle, dtype=torch.float64, requires_grad=True) for angle in (start, 0.2, 0.3))
         spread = torch.tensor(0.01, dtype=torch.float64, requires_grad=True)
         crystal = attrs.evolve(first.experiment.crystal, misset=angles, mosaic_spread=spread)
-        made = turned(first.plan, attrs.evolve(first.experiment, crystal=crystal), first.laboratory)
+        made = turned(first.plan, attrs.evolve(first.experiment, crystal=crystal), first.laboratory, first.parts)
         assert made.differentiable()
         lengths = made.cell_vectors.square().sum(dim=-1)
         found = torch.autograd.grad(lengths[..., 0].sum(), [*angles, spread], retain_graph=True)
@@ -83,7 +83,7 @@ def test_images_of_turned_plans_are_those_of_plans_made_anew() -> None:
     pixels = choose_pixels(panel.pixels, None, None, first.plan.device)
     for angle in (0.1, 0.2):
         anew = layout(misset=(angle, 0.0, 0.0))
-        made = turned(first.plan, anew.experiment, first.laboratory)
+        made = turned(first.plan, anew.experiment, first.laboratory, first.parts)
         image = render_panel(made, panel, dtype=torch.float32, pixels=pixels).image
         whole = openbragg.simulate(
             experiment(water=1e-7, misset=(angle, 0.0, 0.0)), structure_factors=table(2), lattice_shape="gauss",

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from command_line import experiment, selected
-from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, UsageError
+from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, UsageError, plugin
 from openbragg.model.lattice import random_misset
 from openbragg.orchestrator.resolving.resolve import (
     Choices,
@@ -22,6 +22,7 @@ from openbragg.orchestrator.resolving.resolve import (
 DEGREE = math.pi / 180
 ANGSTROM = 1e-10
 RIGHT = math.pi / 2
+MOSAIC = plugin("mosaic_models", "nanobragg")
 CUBE = (50 * ANGSTROM, 50 * ANGSTROM, 50 * ANGSTROM, RIGHT, RIGHT, RIGHT)
 
 angles = st.floats(min_value=1e-6, max_value=7.0)
@@ -117,7 +118,7 @@ def crystal(**fields: Any) -> Crystal:
 )
 def test_mosaic_domains_follow_the_spread(spread: float | None, domains: int | None, expected: int) -> None:
     choices = Choices()
-    made = resolve_crystal(crystal(mosaic_spread=spread, mosaic_domains=domains), Beam(), choices)
+    made = resolve_crystal(crystal(mosaic_spread=spread, mosaic_domains=domains), Beam(), MOSAIC, choices)
     assert made.mosaic_domains == expected
     assert made.mosaic_spread == (spread or 0.0)
     assert ("mosaic domains" in choices.made) == (spread == 0.1 and not domains)
@@ -133,6 +134,7 @@ def test_a_size_is_rounded_up_to_whole_cells(length: float, cells: float) -> Non
     made = resolve_crystal(
         Crystal(cell=(metres, metres, metres, RIGHT, RIGHT, RIGHT), size=(cells * metres, None, 0.0), cells=(9, 8, 7)),
         Beam(),
+        MOSAIC,
         Choices(),
     )
     assert made.cells == (math.ceil(cells), 8, 7)
@@ -159,18 +161,18 @@ def test_a_size_that_is_a_whole_number_of_cells_is_not_rounded_to_one_more(
 ) -> None:
     """Cells (A) and sizes (mm) with the counts that the reference program made of them."""
     made = experiment("-cell", length, "-xtalsize", size)
-    assert resolve_crystal(made.crystal, made.beam, Choices()).cells == (cells, cells, cells)
+    assert resolve_crystal(made.crystal, made.beam, MOSAIC, Choices()).cells == (cells, cells, cells)
 
 
 def test_a_size_counts_in_cells_of_the_oriented_crystal() -> None:
     vectors = ((0.0, 1 / 40e-10, 0.0), (1 / 50e-10, 0.0, 0.0), (0.0, 0.0, 1 / 80e-10))
     turned = Crystal(reciprocal_vectors=vectors, misset=(0.1, 0.2, 0.3), size=(405e-10, 405e-10, 405e-10))
-    assert resolve_crystal(turned, Beam(), Choices()).cells == (11, 9, 6)
+    assert resolve_crystal(turned, Beam(), MOSAIC, Choices()).cells == (11, 9, 6)
 
 
 def test_a_crystal_is_clipped_to_the_beam_across_it_and_not_along_it() -> None:
     choices = Choices()
-    made = resolve_crystal(crystal(size=(1010e-10, 1010e-10, 303e-10)), Beam(size=505e-10), choices)
+    made = resolve_crystal(crystal(size=(1010e-10, 1010e-10, 303e-10)), Beam(size=505e-10), MOSAIC, choices)
     assert made.cells == (21, 11, 7)
     (notice,) = choices.notices
     assert "along b" in notice
@@ -179,14 +181,14 @@ def test_a_crystal_is_clipped_to_the_beam_across_it_and_not_along_it() -> None:
 
 @given(st.floats(min_value=1e-9, max_value=1e-4), st.floats(min_value=1e-9, max_value=1e-4))
 def test_no_crystal_is_wider_than_the_beam(size: float, beam: float) -> None:
-    made = resolve_crystal(crystal(size=(size, size, size)), Beam(size=beam), Choices())
+    made = resolve_crystal(crystal(size=(size, size, size)), Beam(size=beam), MOSAIC, Choices())
     along, height, width = made.cells
     assert height == width <= along
     assert (height - 1) * CUBE[0] < beam * (1 + 1e-12) or height == 1
 
 
 def test_without_a_size_the_beam_clips_nothing() -> None:
-    assert resolve_crystal(crystal(cells=(40, 40, 40)), Beam(size=1e-9), Choices()).cells == (40, 40, 40)
+    assert resolve_crystal(crystal(cells=(40, 40, 40)), Beam(size=1e-9), MOSAIC, Choices()).cells == (40, 40, 40)
 
 
 def sampled(oversample: int | None = None, cells: tuple[int, int, int] = (3, 3, 3), **fields: Any) -> Sampling:
@@ -282,7 +284,7 @@ def test_without_a_flux_the_fluence_counts(flux: float | None) -> None:
 def test_random_misset_has_the_angles_that_the_reference_prints(seed: int, degrees: tuple[float, ...]) -> None:
     # The reference prints six decimals.
     assert [angle / DEGREE for angle in random_misset(seed)] == pytest.approx(degrees, abs=6e-7)
-    made = resolve_crystal(crystal(misset="random", misset_seed=seed), Beam(), Choices())
+    made = resolve_crystal(crystal(misset="random", misset_seed=seed), Beam(), MOSAIC, Choices())
     assert made.misset == random_misset(seed)
     assert made.misset_seed == seed
 
@@ -290,7 +292,7 @@ def test_random_misset_has_the_angles_that_the_reference_prints(seed: int, degre
 def test_a_random_misset_without_a_seed_takes_the_clock_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openbragg.orchestrator.resolving.resolve.time.time", lambda: 12345.7)
     choices = Choices()
-    made = resolve_crystal(crystal(misset="random"), Beam(), choices)
+    made = resolve_crystal(crystal(misset="random"), Beam(), MOSAIC, choices)
     assert made.misset == random_misset(12345)
     assert "seed 12345" in choices.made["misset"]
 
@@ -304,17 +306,17 @@ def test_random_misset_angles_are_angles(seed: int) -> None:
 
 
 def test_given_misset_angles_are_kept() -> None:
-    made = resolve_crystal(crystal(misset=(0.1, 0.2, 0.3)), Beam(), Choices())
+    made = resolve_crystal(crystal(misset=(0.1, 0.2, 0.3)), Beam(), MOSAIC, Choices())
     assert made.misset == (0.1, 0.2, 0.3)
 
 
 def test_a_resolved_crystal_has_cell_counts_in_place_of_sizes_and_resolves_to_itself() -> None:
     made = resolve_crystal(
-        crystal(size=(505e-10, 505e-10, None), cells=(1, 1, 4), mosaic_spread=0.1), Beam(), Choices()
+        crystal(size=(505e-10, 505e-10, None), cells=(1, 1, 4), mosaic_spread=0.1), Beam(), MOSAIC, Choices()
     )
     assert made.cells == (11, 11, 4)
     assert made.size == (None, None, None)
     choices = Choices()
-    again = resolve_crystal(made, Beam(), choices)
+    again = resolve_crystal(made, Beam(), MOSAIC, choices)
     assert attrs.astuple(again) == attrs.astuple(made)
     assert choices == Choices()

@@ -18,6 +18,7 @@ from openbragg.cli.settings import (
     Printout,
     Provenance,
     SeriesChoice,
+    SpectrumChoice,
     Timing,
     WithoutEffect,
 )
@@ -32,7 +33,7 @@ CORE_COMMANDS = ("simulate", "plugins")
 #: Classes whose options every simulation has, by the group of help they stand in.
 CORE_SECTIONS: dict[str, tuple[type, ...]] = {
     "detector": (ConventionChoice, DetectorChoice, GeometryFile, CameraFile, Detector),
-    "beam": (Beam,),
+    "beam": (SpectrumChoice, Beam),
     "crystal": (CrystalChoices, Crystal),
     "sampling": (Scan, SeriesChoice, Sampling, Computation),
     "background": (BackgroundChoice,),

@@ -225,6 +225,21 @@ class CrystalChoices:
     lattice_shape: str | None = option(
         "-lattice_shape", type=str, metavar="NAME", help="Shape of the crystal. Default: square."
     )
+    mosaic_model: str | None = option(
+        "-mosaic_model", type=str, metavar="NAME", help="How the crystal's blocks are turned. Default: nanobragg."
+    )
+    diffuse: str | None = option(
+        "-diffuse", type=str, metavar="NAME", help="What the crystal scatters between its spots. Default: none."
+    )
+
+
+@attrs.frozen
+class SpectrumChoice:
+    """Choice of the spectrum by name."""
+
+    name: str | None = option(
+        "-spectrum", type=str, metavar="NAME", help="Wavelengths of the beam. Default: dispersion, that of -dispersion."
+    )
 
 
 @attrs.frozen

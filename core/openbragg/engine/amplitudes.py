@@ -11,31 +11,44 @@ import torch
 
 from openbragg.engine.plan import Plan
 from openbragg.engine.rays import Components
-from openbragg.roles import GroupedStructureFactors, Miller
+from openbragg.roles import GroupedStructureFactors, Miller, SpectralStructureFactors
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Amplitudes:
-    """Amplitudes of terms, of any one shape.
+class Scattered:
+    """What a cell and a lattice make of indices; of any one shape.
+
+    Attributes
+    ----------
+    lattice_factors
+        Factors of F_latt as the shape gives them: one, or three along a, b and c.
+    lattice_amplitude, cell_amplitude
+        F_latt, and F_cell in electrons.
+    diffuse
+        What diffuse scattering adds, squared electrons; None where there is none.
+    intensity
+        F_cell^2 F_latt^2 and the diffuse, squared electrons.
+    """
+
+    lattice_factors: tuple[torch.Tensor, ...]
+    lattice_amplitude: torch.Tensor
+    cell_amplitude: torch.Tensor
+    diffuse: torch.Tensor | None
+    intensity: torch.Tensor
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Amplitudes(Scattered):
+    """The same of terms, with their indices.
 
     Attributes
     ----------
     index, nearest
         Fractional and nearest whole h, k, l, float64.
-    lattice_factors
-        Factors of F_latt as the shape gives them: one, or three along a, b and c.
-    lattice_amplitude, cell_amplitude
-        F_latt, and F_cell in electrons.
-    intensity
-        F_cell^2 F_latt^2, squared electrons.
     """
 
     index: Miller
     nearest: Miller
-    lattice_factors: tuple[torch.Tensor, ...]
-    lattice_amplitude: torch.Tensor
-    cell_amplitude: torch.Tensor
-    intensity: torch.Tensor
 
 
 def amplitudes(
@@ -43,6 +56,7 @@ def amplitudes(
     scattering: Components,
     rows: Sequence[Sequence[torch.Tensor]],
     origin: Sequence[torch.Tensor] | None = None,
+    spectral: tuple[torch.Tensor, ...] | None = None,
     first: Miller | None = None,
 ) -> Amplitudes:
     """Amplitudes at q.
@@ -58,27 +72,69 @@ def amplitudes(
     origin
         What is added to h, k and l, float64, likewise; nothing if None. With the direction of a ray in place of q, with
         a / wavelength in place of a, and with minus the incident beam's part, h k l are the same.
+    spectral
+        The source's numbers of structure factors that are others at each wavelength, likewise; else None.
     first
         Of groups of indices, see `openbragg.GroupedStructureFactors`.
     """
     index, nearest, offset = indices(scattering, rows, origin)
-    lattice_factors = plan.shape.factors(offset, nearest, plan.lattice)
-    lattice_amplitude = reduce(mul, lattice_factors)
-    factors = plan.structure_factors
-    if first is None:
-        cell_amplitude = factors.amplitude(index, nearest, plan.tables)
-    else:
-        assert isinstance(factors, GroupedStructureFactors)
-        cell_amplitude = factors.grouped_amplitude(index, nearest, first, plan.tables)
-    amplitude = cell_amplitude * lattice_amplitude
+    found = scattered(plan, index, nearest, offset, spectral, first)
     return Amplitudes(
         index=index,
         nearest=nearest,
+        lattice_factors=found.lattice_factors,
+        lattice_amplitude=found.lattice_amplitude,
+        cell_amplitude=found.cell_amplitude,
+        diffuse=found.diffuse,
+        intensity=found.intensity,
+    )
+
+
+def scattered(
+    plan: Plan,
+    index: Miller,
+    nearest: Miller,
+    offset: Miller,
+    spectral: tuple[torch.Tensor, ...] | None = None,
+    first: Miller | None = None,
+) -> Scattered:
+    """What a plan's plugins make of indices: fractional, nearest whole, and the offset between the two."""
+    lattice_factors = plan.shape.factors(offset, nearest, plan.lattice)
+    lattice_amplitude = reduce(mul, lattice_factors)
+    cell_amplitude = _cell_amplitude(plan, index, nearest, spectral, first)
+    amplitude = cell_amplitude * lattice_amplitude
+    intensity, diffuse = amplitude * amplitude, None
+    if plan.diffuse is not None:
+
+        def whole(at: Miller) -> torch.Tensor:
+            return _cell_amplitude(plan, at, at, spectral)
+
+        diffuse = plan.diffuse.intensity(index, nearest, whole, plan.lattice, plan.diffuse_parameters)
+        intensity = intensity + diffuse
+    return Scattered(
         lattice_factors=lattice_factors,
         lattice_amplitude=lattice_amplitude,
         cell_amplitude=cell_amplitude,
-        intensity=amplitude * amplitude,
+        diffuse=diffuse,
+        intensity=intensity,
     )
+
+
+def _cell_amplitude(
+    plan: Plan,
+    index: Miller,
+    nearest: Miller,
+    spectral: tuple[torch.Tensor, ...] | None = None,
+    first: Miller | None = None,
+) -> torch.Tensor:
+    factors = plan.structure_factors
+    if spectral is not None:
+        assert isinstance(factors, SpectralStructureFactors)
+        return factors.amplitude_at(index, nearest, spectral, plan.tables)
+    if first is not None:
+        assert isinstance(factors, GroupedStructureFactors)
+        return factors.grouped_amplitude(index, nearest, first, plan.tables)
+    return factors.amplitude(index, nearest, plan.tables)
 
 
 def indices(

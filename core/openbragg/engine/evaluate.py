@@ -51,8 +51,10 @@ class Terms:
         Factors of F_latt as the shape gives them: one, or three along a, b and c.
     lattice_amplitude, cell_amplitude
         F_latt, and F_cell in electrons.
+    diffuse
+        What diffuse scattering adds to F_cell^2 F_latt^2, squared electrons; None where there is none.
     intensity
-        F_cell^2 F_latt^2 with the factors that belong to single terms; what the image is summed from.
+        F_cell^2 F_latt^2, and the diffuse, with the factors that belong to single terms; what the image is summed from.
     running_factor
         With the reference's running-product, what the sum so far is multiplied by after each term; else None.
     """
@@ -65,6 +67,7 @@ class Terms:
     lattice_factors: tuple[torch.Tensor, ...]
     lattice_amplitude: torch.Tensor
     cell_amplitude: torch.Tensor
+    diffuse: torch.Tensor | None
     intensity: torch.Tensor
     running_factor: torch.Tensor | None
 
@@ -108,8 +111,13 @@ def evaluate(
 
     vectors = (plan.cell_vectors if cell_vectors is None else cell_vectors)[part.phi, part.mosaic]
     rows = [[_on_orientations(vectors[:, :, row, axis]) for axis in range(3)] for row in range(3)]
-    found = amplitudes(plan, scattering, rows)
+    spectral = None
+    if plan.spectral is not None:
+        spectral = tuple(on_axis(numbers, "source") for numbers in plan.spectral[part.source].unbind(1))
+    found = amplitudes(plan, scattering, rows, spectral=spectral)
     intensity = found.intensity
+    if plan.domain_weights is not None:
+        intensity = intensity * on_axis(plan.domain_weights[part.mosaic], "mosaic").to(intensity.dtype)
     if plan.resolution_limit is not None:
         intensity = intensity * resolved(scattering, plan.resolution_limit).to(intensity.dtype)
     for factor in shared_factors(plan, panel, slow, fast, part):
@@ -130,6 +138,7 @@ def evaluate(
         lattice_factors=found.lattice_factors,
         lattice_amplitude=found.lattice_amplitude,
         cell_amplitude=found.cell_amplitude,
+        diffuse=found.diffuse,
         intensity=intensity,
         running_factor=running_factor,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from functools import lru_cache
 
 import attrs
 import torch
@@ -13,11 +12,21 @@ from openbragg.engine.sources import make_sources
 from openbragg.model import Experiment, Panel
 from openbragg.model.geometry import Laboratory, PanelFrame
 from openbragg.model.lattice import oriented_bases
-from openbragg.model.reference_random import draw_mosaic_domains
 from openbragg.model.scalars import is_tensor, plain
 from openbragg.model.sensor import Sensor, resolve_sensor
 from openbragg.model.vectors import matrix, rotation_about, scalar, vector
-from openbragg.roles import InterpolatingStructureFactors, Lattice, LatticeShape, StructureFactors
+from openbragg.roles import (
+    ClosedMosaicModel,
+    DiffuseModel,
+    InterpolatingStructureFactors,
+    Lattice,
+    LatticeShape,
+    MosaicModel,
+    PreparedLatticeShape,
+    SpectralStructureFactors,
+    Spectrum,
+    StructureFactors,
+)
 from openbragg.units import AVOGADRO, ELECTRON_RADIUS_SQUARED
 
 #: Amplitude of a water molecule in the forward direction, electrons.
@@ -92,6 +101,10 @@ class Plan:
         Rows a, b, c in metres of every step and mosaic domain, (phi, mosaic, 3, 3).
     reciprocal_vectors
         Rows a*, b*, c* in 1/metres of the crystal as it is mounted, (3, 3).
+    domain_weights
+        Weights of mean 1 of the mosaic domains, (mosaic,); None where all are 1.
+    spectral
+        What structure factors that are others at each wavelength know of each source, (sources, numbers); else None.
     first_cell_vectors
         The cell vectors of the very first evaluation of a run, where the reference's phi-carryover has nothing to carry
         yet; None where it is no different.
@@ -111,6 +124,8 @@ class Plan:
         The background of water, or None.
     lattice, shape, structure_factors, tables
         The plugins that give amplitudes, and what they need.
+    diffuse, diffuse_parameters
+        The plugin of diffuse scattering and what it needs; None where there is none.
     interpolates
         Whether the structure factors interpolate between reflections where they can, and can tell where that is.
     reference_interpolates
@@ -159,6 +174,10 @@ class Plan:
     reference_interpolates: bool
     fluence: torch.Tensor
     intensity_to_photons: torch.Tensor
+    domain_weights: torch.Tensor | None = None
+    spectral: torch.Tensor | None = None
+    diffuse: DiffuseModel | None = None
+    diffuse_parameters: tuple[torch.Tensor, ...] = ()
     columns: torch.Tensor | None = None
     sources_across: bool = False
 
@@ -200,8 +219,9 @@ class Plan:
     def _tensors(self) -> Iterable[torch.Tensor]:
         yield from (self.incident, self.wavelengths, self.source_weights, self.cell_vectors)
         yield from (self.electric_axis, self.kahn, *(self.curvature or ()))
-        yield from (self.lattice.cells, self.lattice.reciprocal_metric, self.lattice.fudge)
-        yield from (self.intensity_to_photons, *self.tables)
+        yield from (self.lattice.cells, self.lattice.tensor, self.lattice.reciprocal_metric, self.lattice.fudge)
+        yield from (self.intensity_to_photons, *self.tables, *self.lattice.parameters, *self.diffuse_parameters)
+        yield from (each for each in (self.domain_weights, self.spectral) if each is not None)
         if self.water is not None:
             yield self.water.photons
         for panel in self.panels:
@@ -209,17 +229,28 @@ class Plan:
             yield from (panel.layer_depths, panel.absorption)
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Parts:
+    """The plugins that a sum is made of."""
+
+    shape: LatticeShape
+    structure_factors: StructureFactors
+    mosaic: MosaicModel
+    diffuse: DiffuseModel
+    spectrum: Spectrum
+
+
 def make_plan(
     experiment: Experiment,
     laboratory: Laboratory,
-    shape: LatticeShape,
-    structure_factors: StructureFactors,
+    parts: Parts,
     *,
     device: torch.device,
     precision: str,
     quirks: Collection[str] = (),
     reference_interpolates: bool | None = None,
     tables: tuple[torch.Tensor, ...] | None = None,
+    space_group: str = "",
 ) -> Plan:
     """Lay the sum out.
 
@@ -229,8 +260,8 @@ def make_plan(
         With every default resolved: steps, mosaic domains and oversampling are numbers, misset is angles.
     laboratory
         Where the convention placed beam, spindle and panels.
-    shape, structure_factors
-        The plugins of these roles.
+    parts
+        The plugins of the roles that take part.
     device, precision
         Where and how to compute; `precision` is a key of `PRECISIONS`.
     quirks
@@ -239,19 +270,22 @@ def make_plan(
         Whether the reference program would begin to interpolate between reflections; as the plugin does by default.
     tables
         What the structure factors prepared before; they prepare it here by default.
+    space_group
+        Its name, where the structure factors say one.
 
     Raises
     ------
     InputError
-        From the crystal or from the structure factors.
+        From the crystal, or from a plugin.
     """
-    crystal, beam, sampling = experiment.crystal, experiment.beam, experiment.sampling
+    beam, sampling = experiment.beam, experiment.sampling
     oversampled = sampling.oversample_capture or sampling.oversample_polarization or sampling.oversample_solid_angle
     running_product = "running-product" in quirks and oversampled
     # The last few terms may be all that is left of a running product, and they may be far from any peak.
     dtype = torch.float64 if running_product else PRECISIONS[precision]
-    oriented = _orientations(experiment, laboratory, quirks, device)
-    reciprocal = oriented.reciprocal_vectors
+    structure_factors = parts.structure_factors
+    oriented = _orientations(experiment, laboratory, parts.mosaic, quirks, device)
+    shape, lattice = _shaped(experiment, parts, oriented.reciprocal_vectors, dtype)
     fluence = scalar(beam.photons_per_area)
     if tables is None:
         tables = structure_factors.prepare(experiment, device, dtype)
@@ -260,8 +294,17 @@ def make_plan(
     )
     oversample = sampling.oversample or 1
     sources = make_sources(
-        beam, laboratory, weighted="source-weights" not in quirks, exact="rounded-counts" not in quirks
+        beam,
+        laboratory,
+        parts.spectrum,
+        image=experiment.scan.image,
+        weighted="source-weights" not in quirks,
+        exact="rounded-counts" not in quirks,
     )
+    spectral = None
+    if isinstance(structure_factors, SpectralStructureFactors):
+        spectral = structure_factors.spectral(sources.wavelengths.to(device), tables)
+    diffuse = parts.diffuse.prepare(experiment, oriented.reciprocal_vectors, space_group, device)
     sensor = resolve_sensor(experiment.detector)
     steps = len(sources.incident) * oriented.cell_vectors.shape[:2].numel() * oversample**2
     limit = sampling.resolution_limit
@@ -276,8 +319,10 @@ def make_plan(
         weighted=bool((sources.weights != 1.0).any()) or sources.weights.requires_grad,
         angles=oriented.angles,
         cell_vectors=oriented.cell_vectors,
-        reciprocal_vectors=reciprocal,
+        reciprocal_vectors=oriented.reciprocal_vectors,
         first_cell_vectors=oriented.first_cell_vectors,
+        domain_weights=oriented.domain_weights,
+        spectral=spectral,
         electric_axis=laboratory.polarization.to(device),
         kahn=scalar(beam.polarization).to(device),
         polarized=polarized,
@@ -293,15 +338,12 @@ def make_plan(
         reference_rays=False,
         water=_water(experiment, quirks, steps, running_product, device),
         resolution_limit=scalar(limit).to(device) if plain(limit) > 0.0 else None,
-        lattice=Lattice(
-            cells=vector(crystal.cells).to(device),
-            reciprocal_metric=reciprocal @ reciprocal.T,
-            fudge=scalar(crystal.fudge).to(device),
-            dtype=dtype,
-        ),
+        lattice=lattice,
         shape=shape,
         structure_factors=structure_factors,
         tables=tables,
+        diffuse=None if diffuse is None else parts.diffuse,
+        diffuse_parameters=diffuse or (),
         interpolates=interpolates,
         reference_interpolates=interpolates if reference_interpolates is None else reference_interpolates,
         fluence=fluence.to(device),
@@ -309,7 +351,9 @@ def make_plan(
     )
 
 
-def turned(plan: Plan, experiment: Experiment, laboratory: Laboratory, quirks: Collection[str] = ()) -> Plan:
+def turned(
+    plan: Plan, experiment: Experiment, laboratory: Laboratory, parts: Parts, quirks: Collection[str] = ()
+) -> Plan:
     """The plan of the same experiment with the crystal or its domains turned otherwise; all else is shared.
 
     It is the plan that `make_plan` would make, in a tenth of the time.
@@ -319,7 +363,7 @@ def turned(plan: Plan, experiment: Experiment, laboratory: Laboratory, quirks: C
     plan
         Made for an experiment that differs in what turns the crystal alone: its rotations (misset, or reciprocal
         vectors that are turned), the mosaic spread, domains and seed, the scan's angles and steps.
-    experiment, laboratory, quirks
+    experiment, laboratory, parts, quirks
         See `make_plan`.
 
     Raises
@@ -327,15 +371,15 @@ def turned(plan: Plan, experiment: Experiment, laboratory: Laboratory, quirks: C
     InputError
         From the crystal.
     """
-    oriented = _orientations(experiment, laboratory, quirks, plan.device)
-    reciprocal = oriented.reciprocal_vectors
+    oriented = _orientations(experiment, laboratory, parts.mosaic, quirks, plan.device)
     changed = attrs.evolve(
         plan,
         angles=oriented.angles,
         cell_vectors=oriented.cell_vectors,
-        reciprocal_vectors=reciprocal,
+        reciprocal_vectors=oriented.reciprocal_vectors,
         first_cell_vectors=oriented.first_cell_vectors,
-        lattice=attrs.evolve(plan.lattice, reciprocal_metric=reciprocal @ reciprocal.T),
+        domain_weights=oriented.domain_weights,
+        lattice=_shaped(experiment, parts, oriented.reciprocal_vectors, plan.lattice.dtype)[1],
     )
     steps = changed.steps()
     if steps == plan.steps():
@@ -391,17 +435,39 @@ class _Orientations:
     cell_vectors: torch.Tensor
     reciprocal_vectors: torch.Tensor
     first_cell_vectors: torch.Tensor | None
+    domain_weights: torch.Tensor | None
+
+
+def _shaped(
+    experiment: Experiment, parts: Parts, reciprocal: torch.Tensor, dtype: torch.dtype
+) -> tuple[LatticeShape, Lattice]:
+    """The shape of the spots, and the lattice with all that it needs to know."""
+    crystal, device = experiment.crystal, reciprocal.device
+    lattice = Lattice(
+        cells=vector(crystal.cells).to(device),
+        tensor=crystal.cells_tensor().to(device),
+        reciprocal_metric=reciprocal @ reciprocal.T,
+        fudge=scalar(crystal.fudge).to(device),
+        dtype=dtype,
+    )
+    shape = parts.shape
+    if isinstance(shape, PreparedLatticeShape):
+        lattice = attrs.evolve(lattice, parameters=shape.prepare(experiment, lattice))
+    if isinstance(parts.mosaic, ClosedMosaicModel):
+        return parts.mosaic.smeared(shape, crystal, lattice)
+    return shape, lattice
 
 
 def _orientations(
-    experiment: Experiment, laboratory: Laboratory, quirks: Collection[str], device: torch.device
+    experiment: Experiment, laboratory: Laboratory, model: MosaicModel, quirks: Collection[str], device: torch.device
 ) -> _Orientations:
     vectors, reciprocal = oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)
     angles = step_angles(experiment)
     own = list(range(angles.numel()))
     following, first = carried_steps(angles.detach().tolist()) if "phi-carryover" in quirks else (own, own)
     spindle = rotation_about(laboratory.spindle.expand(angles.numel(), 3), angles)
-    mosaic = _mosaic_rotations(experiment)
+    blocks = model.blocks(experiment.crystal, vectors)
+    mosaic, weights = blocks.rotations, blocks.weights
 
     def oriented(steps: list[int]) -> torch.Tensor:
         # Rows are vectors: v' = U R v, phi first and then the domain's own rotation.
@@ -413,6 +479,7 @@ def _orientations(
         cell_vectors=oriented(following),
         reciprocal_vectors=reciprocal.to(device),
         first_cell_vectors=oriented(first) if first != following else None,
+        domain_weights=None if weights is None else (weights / weights.mean()).to(device),
     )
 
 
@@ -439,29 +506,6 @@ def _water(
         in_sum=intensity.to(device) if in_sum else None,
         cut=over_steps and not experiment.beam.no_polarization_factor,
     )
-
-
-def _mosaic_rotations(experiment: Experiment) -> torch.Tensor:
-    """Rotation of every mosaic domain, (mosaic, 3, 3); the first is the identity.
-
-    The reference rounds each angle to single precision; a spread with a gradient is left unrounded, where the two
-    differ by 6e-8 of the angle.
-    """
-    crystal = experiment.crystal
-    axes, parts = _drawn_domains(crystal.mosaic_domains or 1, crystal.mosaic_seed)
-    spread = scalar(crystal.mosaic_spread if crystal.mosaic_spread is not None else 0.0)
-    if spread.requires_grad:
-        return rotation_about(axes, spread * parts)
-    angles = (spread.to(torch.float32) * parts.to(torch.float32)).to(torch.float64)
-    return rotation_about(axes, angles)
-
-
-@lru_cache(maxsize=8)
-def _drawn_domains(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Axes (mosaic, 3) and parts of the spread (mosaic,) of domains; not to be changed."""
-    drawn = draw_mosaic_domains(count, seed)
-    axes = torch.tensor([axis for axis, _ in drawn], dtype=torch.float64)
-    return axes, torch.tensor([part for _, part in drawn], dtype=torch.float64)
 
 
 def _panel_plan(frame: PanelFrame, sensor: Sensor, device: torch.device) -> PanelPlan:

@@ -191,8 +191,12 @@ def _chosen(where: torch.Tensor, mine: Terms, other: Terms) -> Terms:
     running = None
     if mine.running_factor is not None and other.running_factor is not None:
         running = mixed(mine.running_factor, other.running_factor)
+    diffuse = None
+    if mine.diffuse is not None and other.diffuse is not None:
+        diffuse = mixed(mine.diffuse, other.diffuse)
     return attrs.evolve(
         other,
+        diffuse=diffuse,
         index=Miller(*map(mixed, mine.index, other.index)),
         nearest=Miller(*map(mixed, mine.nearest, other.nearest)),
         lattice_factors=tuple(map(mixed, mine.lattice_factors, other.lattice_factors)),

@@ -13,6 +13,8 @@ from openbragg.model.geometry import Laboratory
 from openbragg.model.intervals import Interval, resolve_interval
 from openbragg.model.scalars import Scalar, is_tensor, plain
 from openbragg.model.vectors import rotation_about, scalar, unit
+from openbragg.roles import Channels, ShotSpectrum, Spectrum
+from openbragg.units import ANGSTROM
 
 #: Where a source stands of which the place is not given, in metres upstream; only its direction matters.
 _SOURCE_DISTANCE = 10.0
@@ -20,6 +22,8 @@ _SOURCE_DISTANCE = 10.0
 _ROUND_LIMIT = 1.1
 #: More sources than any beam is sampled with.
 _MOST_SOURCES = 1 << 16
+#: Of a listed source: x, y, z, weight and wavelength.
+_NUMBERS = 5
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -31,13 +35,25 @@ class Sources:
     weights: torch.Tensor
 
 
-def make_sources(beam: Beam, laboratory: Laboratory, *, weighted: bool = True, exact: bool = True) -> Sources:
+def make_sources(
+    beam: Beam,
+    laboratory: Laboratory,
+    spectrum: Spectrum,
+    *,
+    image: int = 1,
+    weighted: bool = True,
+    exact: bool = True,
+) -> Sources:
     """Sources in the reference program's order: horizontal angle, vertical angle, wavelength.
 
     Parameters
     ----------
     beam, laboratory
         The beam's settings, and its direction and polarization.
+    spectrum
+        Which wavelengths it has.
+    image
+        Number of the image in its series, of which a spectrum may be another in each.
     weighted
         Whether the weights of listed sources count.
     exact
@@ -48,15 +64,16 @@ def make_sources(beam: Beam, laboratory: Laboratory, *, weighted: bool = True, e
     InputError
         When no source is left, or a listed one has no direction, wavelength or weight.
     """
+    channels = channels_of(beam, spectrum, image)
     if beam.sources is not None:
-        return _listed(beam, laboratory, weighted)
-    dispersion = resolve_interval(beam.dispersion, None, beam.dispersion_steps)
+        return _listed(beam, laboratory, channels, weighted)
     horizontal, vertical = (
         resolve_interval(*settings, exact=exact)
         for settings in zip(beam.divergence_range, beam.divergence_step, beam.divergence_steps, strict=True)
     )
-    if horizontal.count * vertical.count * dispersion.count > _MOST_SOURCES:
-        raise InputError(f"{horizontal.count} x {vertical.count} x {dispersion.count} sources are too many")
+    count = channels.wavelengths.numel()
+    if horizontal.count * vertical.count * count > _MOST_SOURCES:
+        raise InputError(f"{horizontal.count} x {vertical.count} x {count} sources are too many")
     across = unit(torch.linalg.cross(laboratory.beam, laboratory.polarization))
     directions = []
     for column in range(horizontal.count):
@@ -68,15 +85,59 @@ def make_sources(beam: Beam, laboratory: Laboratory, *, weighted: bool = True, e
             directions.append(rotation_about(across, h) @ tilted)
     if not directions:
         raise InputError("-round_div leaves no source of this divergence; use -square_div or more steps")
-    central = scalar(beam.wavelength)
-    wavelengths = torch.stack([central * (1.0 + _point(dispersion, tic)) for tic in range(dispersion.count)])
-    incident = torch.stack(directions).repeat_interleave(dispersion.count, dim=0)
-    count = len(incident)
     return Sources(
-        incident=incident,
-        wavelengths=wavelengths.repeat(len(directions)),
-        weights=torch.ones(count, dtype=torch.float64),
+        incident=torch.stack(directions).repeat_interleave(count, dim=0),
+        wavelengths=_moved(beam, channels.wavelengths).repeat(len(directions)),
+        weights=_mean_one(channels.weights).repeat(len(directions)),
     )
+
+
+def channels_of(beam: Beam, spectrum: Spectrum, image: int = 1) -> Channels:
+    """The channels of a spectrum for one image, checked.
+
+    Raises
+    ------
+    InputError
+        When it has none, or wavelengths and weights that cannot be.
+    """
+    varies = image > 1 and isinstance(spectrum, ShotSpectrum)
+    found = spectrum.channels_of(beam, image) if varies else spectrum.channels(beam)  # type: ignore[attr-defined]
+    lengths, weights = found.wavelengths.detach(), found.weights.detach()
+    if not (
+        lengths.numel()
+        and bool((lengths > 0.0).all() & lengths.isfinite().all())
+        and bool((weights >= 0.0).all() & weights.isfinite().all())
+        and bool((weights > 0.0).any())
+    ):
+        raise InputError(
+            f"the spectrum {spectrum.name} has wavelengths or weights that cannot be: expected wavelengths above 0 and "
+            "weights of 0 or more, not all of them 0"
+        )
+    return found
+
+
+def _moved(beam: Beam, wavelengths: torch.Tensor) -> torch.Tensor:
+    """Wavelengths after the beam's scale and shift.
+
+    Raises
+    ------
+    InputError
+        When they leave one that is none.
+    """
+    scale, shift = beam.wavelength_scale, beam.wavelength_shift
+    if not (is_tensor(scale) or is_tensor(shift)) and (scale, shift) == (1.0, 0.0):
+        return wavelengths
+    moved = scalar(scale) * wavelengths + scalar(shift)
+    if not bool((moved > 0.0).all()):
+        raise InputError(f"-lambda_shift {plain(shift) / ANGSTROM:g} leaves no wavelength above 0")
+    return moved
+
+
+def _mean_one(weights: torch.Tensor) -> torch.Tensor:
+    """Weights with the mean 1; equal ones are 1 to the last digit."""
+    if not weights.requires_grad and bool((weights == weights[0]).all()):
+        return torch.ones_like(weights)
+    return weights / weights.mean()
 
 
 def _point(interval: Interval, tic: int) -> torch.Tensor:
@@ -101,7 +162,7 @@ def _square(value: Scalar) -> float:
     return plain(value) * plain(value)
 
 
-def _listed(beam: Beam, laboratory: Laboratory, weighted: bool) -> Sources:
+def _listed(beam: Beam, laboratory: Laboratory, channels: Channels, weighted: bool) -> Sources:
     if not len(beam.sources):
         raise InputError("the list of sources is empty")
     upstream = -_SOURCE_DISTANCE * laboratory.beam
@@ -114,11 +175,15 @@ def _listed(beam: Beam, laboratory: Laboratory, weighted: bool) -> Sources:
         raise InputError(f"source {int(distances.argmin()) + 1} of the list stands where the crystal is")
     if not (bool((lengths > 0.0).all()) and bool((strengths >= 0.0).all()) and plain(strengths.sum()) > 0.0):
         raise InputError("sources need wavelengths above 0 and weights of 0 or more, not all of them 0")
-    return Sources(
-        incident=-places / distances,
-        wavelengths=lengths,
-        weights=strengths / strengths.mean() if weighted else torch.ones_like(strengths),
-    )
+    weights = strengths / strengths.mean() if weighted else torch.ones_like(strengths)
+    incident, count = -places / distances, channels.wavelengths.numel()
+    if count > 1:
+        # Each source has the whole spectrum, unless the list says a wavelength of its own.
+        if any(len(row) == _NUMBERS and row[-1] is not None for row in beam.sources):
+            raise InputError("the listed sources have wavelengths of their own: there is no place for a spectrum")
+        incident, lengths = incident.repeat_interleave(count, dim=0), channels.wavelengths.repeat(len(incident))
+        weights = (weights.unsqueeze(1) * _mean_one(channels.weights)).reshape(-1)
+    return Sources(incident=incident, wavelengths=_moved(beam, lengths), weights=weights)
 
 
 def _column(rows: Any, place: int, default: Scalar) -> torch.Tensor:

@@ -143,6 +143,7 @@ def _of_pixel(terms: Terms, row: int) -> Terms:
         lattice_factors=tuple(map(kept, terms.lattice_factors)),
         lattice_amplitude=kept(terms.lattice_amplitude),
         cell_amplitude=kept(terms.cell_amplitude),
+        diffuse=None if terms.diffuse is None else kept(terms.diffuse),
         intensity=kept(terms.intensity),
         running_factor=None if terms.running_factor is None else kept(terms.running_factor),
     )
@@ -176,6 +177,7 @@ def _joined(pieces: Sequence[Terms], lengths: Sequence[int]) -> Terms:
         ),
         lattice_amplitude=joined(lambda piece: piece.lattice_amplitude, _TERM_AXES),
         cell_amplitude=joined(lambda piece: piece.cell_amplitude, _TERM_AXES),
+        diffuse=None if first.diffuse is None else joined(lambda piece: _known(piece.diffuse), _TERM_AXES),
         intensity=joined(lambda piece: piece.intensity, _TERM_AXES),
         running_factor=None
         if first.running_factor is None

@@ -66,6 +66,12 @@ class Beam:
         rule=POSITIVE,
         help="Wavelength of the beam; or its photon energy, with -energy, in eV.",
     )
+    wavelength_shift: Scalar = option(
+        "-lambda_shift", default=0.0, unit="A", help="Added to all wavelengths, after -lambda_scale."
+    )
+    wavelength_scale: Scalar = option(
+        "-lambda_scale", default=1.0, rule=POSITIVE, help="What all wavelengths are multiplied by."
+    )
     fluence: Scalar = option(
         "-fluence",
         default=DEFAULT_FLUENCE,

@@ -36,6 +36,8 @@ class Crystal:
     cells
         Number of unit cells along a, b and c. Whole for shapes that count cells; round and gauss shapes take any
         positive number, also a tensor with a gradient.
+    cells_offdiagonal
+        Of shapes that take N as a symmetric tensor, its elements (a, b), (b, c) and (a, c); `cells` is its diagonal.
     """
 
     cell: tuple[Scalar, ...] | None = option(
@@ -73,6 +75,14 @@ class Crystal:
         unit="cells",
         parts=("along a", "along b", "along c"),
         help="Unit cells along every axis.",
+    )
+    cells_offdiagonal: Vector = option(
+        "-N_offdiagonal",
+        length=(3, 3),
+        default=(0.0, 0.0, 0.0),
+        unit="cells",
+        metavar="Nd Ne Nf",
+        help="What couples a with b, b with c, and a with c, where N is a symmetric tensor; for shapes that take one.",
     )
     size: tuple[Scalar | None, Scalar | None, Scalar | None] = option(
         "-xtalsize",
@@ -135,6 +145,15 @@ class Crystal:
         angles = singles(self.misset)
         if len(angles) != 3 and self.misset is not None and not isinstance(self.misset, str):
             raise InputError(f"Crystal.misset: expected 3 angles or 'random', got {len(angles)}")
+
+    def cells_tensor(self) -> torch.Tensor:
+        """N as a symmetric tensor: `cells` on the diagonal, `cells_offdiagonal` beside it; float64, shape (3, 3)."""
+        import torch
+
+        from openbragg.model.vectors import vector
+
+        (a, b, c), (d, e, f) = vector(self.cells).unbind(0), vector(self.cells_offdiagonal).unbind(0)
+        return torch.stack([torch.stack([a, d, f]), torch.stack([d, b, e]), torch.stack([f, e, c])])
 
     def oriented_vectors(self) -> torch.Tensor:
         """Real-space cell vectors at phi = 0 without mosaic rotation: rows a, b, c in metres, shape (3, 3), float64.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from openbragg.model.scalars import Scalar
-from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, one_of, option
+from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, one_of, option
 
 #: Where in its interval a rotation step stands, as part of the interval.
 _PLACES = {"start": 0.0, "middle": 0.5}
@@ -17,6 +17,11 @@ class Scan:
 
     They are ``start + i * step``, at the beginnings of their intervals, as in the reference program; with
     ``phi_sampling="middle"`` ``start + (i + 1/2) * step``, so that an image covers what its header says.
+
+    Attributes
+    ----------
+    image
+        Number of the image in its series, from 1; a spectrum may be another in each.
     """
 
     start: Scalar = option(
@@ -43,6 +48,8 @@ class Scan:
         metavar="start | middle",
         help="Where in its interval each rotation step stands.",
     )
+
+    image: int = option(type=int, default=1, rule=COUNT, help="Number of the image in its series.")
 
     def place_of_step(self) -> float:
         """Where in its interval each step stands, as part of the interval: 0 or 1/2."""

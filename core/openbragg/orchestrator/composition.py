@@ -18,7 +18,17 @@ from openbragg.orchestrator.finding.keywords import by_fields
 from openbragg.orchestrator.finding.recognition import structure_factors_of
 from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.orchestrator.resolving.quirks import check_names
-from openbragg.roles import ROLES, Background, GeometryConvention, LatticeShape, NoiseModel, StructureFactors
+from openbragg.roles import (
+    ROLES,
+    Background,
+    DiffuseModel,
+    GeometryConvention,
+    LatticeShape,
+    MosaicModel,
+    NoiseModel,
+    Spectrum,
+    StructureFactors,
+)
 
 _STRUCTURE_FACTORS = "structure_factors"
 
@@ -67,6 +77,21 @@ def _convention(chosen: GeometryConvention | str) -> GeometryConvention:
 
 def _lattice_shape(chosen: LatticeShape | str) -> LatticeShape:
     made: LatticeShape = plugin_of("lattice_shapes", chosen)
+    return made
+
+
+def _mosaic_model(chosen: MosaicModel | str) -> MosaicModel:
+    made: MosaicModel = plugin_of("mosaic_models", chosen)
+    return made
+
+
+def _diffuse_model(chosen: DiffuseModel | str) -> DiffuseModel:
+    made: DiffuseModel = plugin_of("diffuse_models", chosen)
+    return made
+
+
+def _spectrum(chosen: Spectrum | str) -> Spectrum:
+    made: Spectrum = plugin_of("spectra", chosen)
     return made
 
 
@@ -147,6 +172,9 @@ class Composition:
         default=cast(Any, "hkl"), converter=_structure_factors, kw_only=True
     )
     lattice_shape: LatticeShape = attrs.field(default=cast(Any, "square"), converter=_lattice_shape, kw_only=True)
+    mosaic: MosaicModel = attrs.field(default=cast(Any, "nanobragg"), converter=_mosaic_model, kw_only=True)
+    diffuse: DiffuseModel = attrs.field(default=cast(Any, "none"), converter=_diffuse_model, kw_only=True)
+    spectrum: Spectrum = attrs.field(default=cast(Any, "dispersion"), converter=_spectrum, kw_only=True)
     backgrounds: tuple[Background, ...] = attrs.field(default=(), converter=_backgrounds, kw_only=True)
     noise: NoiseModel = attrs.field(default=cast(Any, "poisson"), converter=_noise_model, kw_only=True)
     device: torch.device = attrs.field(default=cast(Any, "cpu"), converter=usable_device, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.plan import PRECISIONS, Plan, make_plan, turned
+from openbragg.engine.plan import PRECISIONS, Parts, Plan, make_plan, turned
 from openbragg.engine.reflections.spacing import reach
 from openbragg.errors import InputError, UsageError
 from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
@@ -41,15 +41,29 @@ from openbragg.orchestrator.resolving.resolve import (
     resolve_scan,
 )
 from openbragg.orchestrator.resolving.slips import block_slip, likely_slips
-from openbragg.roles import ComputedStructureFactors, DescribedStructureFactors, StructureFactors
+from openbragg.roles import (
+    ComputedStructureFactors,
+    DescribedStructureFactors,
+    LatticeShape,
+    MosaicModel,
+    ShotSpectrum,
+    StructureFactors,
+    TensorLatticeShape,
+)
 
 #: Fields of a crystal that say how it, or its domains, are turned.
 _TURNING = ("misset", "misset_seed", "mosaic_spread", "mosaic_domains", "mosaic_seed")
+#: The plugins that the sum is made of.
+_PLUGINS = ("structure_factors", "lattice_shape", "mosaic", "diffuse", "spectrum")
 #: What computes, beside the plugins.
 _COMPUTATION = ("device", "precision", "dtype", "compat")
 #: Fields of a plan that a turned crystal changes, and those that have nothing to do with the detector's place.
-_TURNED = ("angles", "cell_vectors", "first_cell_vectors", "reciprocal_vectors")
-_PLACED = (*_TURNED, "wavelengths", "lattice", "tables", "fluence", "intensity_to_photons", "water", "kahn")
+_TURNED = ("angles", "cell_vectors", "first_cell_vectors", "reciprocal_vectors", "domain_weights")
+_PLACED = (
+    *_TURNED,
+    *("wavelengths", "source_weights", "spectral", "lattice", "tables", "diffuse_parameters"),
+    *("fluence", "intensity_to_photons", "water", "kahn"),
+)
 _FIELDS = tuple(attribute.name for attribute in attrs.fields(Plan))
 
 
@@ -67,6 +81,8 @@ class Layout:
         What was chosen without the user, and notices.
     plan
         The sum.
+    parts
+        The plugins that the sum is made of.
     dtype
         Of the image.
     backgrounds
@@ -84,6 +100,7 @@ class Layout:
     laboratory: Laboratory
     choices: Choices
     plan: Plan
+    parts: Parts
     dtype: torch.dtype
     backgrounds: Backgrounds
     placed: Choices = attrs.field(factory=Choices)
@@ -133,7 +150,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         placed = Choices()
         laboratory = place_with_quirks(asked.experiment.detector, asked.convention, quirks, placed)
     choices.notices.extend(placed.notices)
-    resolved = resolve(asked.experiment, laboratory, choices, quirks)
+    resolved = resolve(asked.experiment, laboratory, asked.mosaic, choices, quirks)
     choices.made.update({"convention": asked.convention.name, "pivot": laboratory.pivot})
     notice_quirks(resolved, quirks, choices)
     notice_spindle(resolved, laboratory, asked.convention.name, choices)
@@ -148,21 +165,23 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         if begins is not None and "interpolation-latch" in quirks:
             factors = attrs.evolve(factors, interpolate=begins)  # type: ignore[misc]
         knows = isinstance(factors, ComputedStructureFactors | DescribedStructureFactors)
-        finest = reach(resolved, laboratory) if knows else None
+        finest = reach(resolved, laboratory, asked.spectrum) if knows else None
         factors = _settled(factors, resolved, finest)
     if finest is not None and isinstance(factors, DescribedStructureFactors):
         report_known(factors.crystal(), resolved, finest, choices)
     _refuse_nothing(factors, asked, resolved, choices)
+    _refuse_tensor(asked.lattice_shape, resolved)
+    parts = _parts(asked, factors)
     plan = make_plan(
         resolved,
         laboratory,
-        asked.lattice_shape,
-        factors,
+        parts,
         device=asked.device,
         precision=asked.precision,
         quirks=quirks,
         reference_interpolates=begins,
         tables=tables,
+        space_group=factors.crystal().space_group if isinstance(factors, DescribedStructureFactors) else "",
     )
     refuse_too_many_terms(plan.terms_per_pixel())
     check_plan(plan)
@@ -176,6 +195,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         laboratory=laboratory,
         choices=choices,
         plan=plan,
+        parts=parts,
         dtype=asked.dtype or PRECISIONS[asked.precision],
         backgrounds=Backgrounds(asked.backgrounds, resolved, plan),
         placed=placed,
@@ -184,6 +204,30 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         shown=shown_parts(resolved),
         noted=tuple(line for line in choices.notices if line not in carried.notices),
     )
+
+
+def _parts(asked: Composition, factors: StructureFactors) -> Parts:
+    return Parts(
+        shape=asked.lattice_shape,
+        structure_factors=factors,
+        mosaic=asked.mosaic,
+        diffuse=asked.diffuse,
+        spectrum=asked.spectrum,
+    )
+
+
+def _refuse_tensor(shape: LatticeShape, experiment: Experiment) -> None:
+    """Refuse numbers of cells that a shape would pass over.
+
+    Raises
+    ------
+    UsageError
+        With the shape.
+    """
+    if isinstance(shape, TensorLatticeShape):
+        return
+    if any(is_tensor(value) or value != 0.0 for value in experiment.crystal.cells_offdiagonal):
+        raise UsageError(f"-N_offdiagonal has no part in the lattice shape {shape.name}")
 
 
 def _refuse_nothing(factors: StructureFactors, asked: Composition, experiment: Experiment, choices: Choices) -> None:
@@ -205,13 +249,17 @@ def _refuse_nothing(factors: StructureFactors, asked: Composition, experiment: E
 
 
 def resolve(
-    experiment: Experiment, laboratory: Laboratory, choices: Choices, quirks: frozenset[str] = frozenset()
+    experiment: Experiment,
+    laboratory: Laboratory,
+    mosaic: MosaicModel,
+    choices: Choices,
+    quirks: frozenset[str] = frozenset(),
 ) -> Experiment:
     """Fill in every default of an experiment, noting what was chosen."""
     refuse_ill_fitting_mask(experiment.detector)
     counts = counting(quirks)
     scan = resolve_scan(experiment.scan, counts)
-    crystal = resolve_crystal(experiment.crystal, experiment.beam, choices, counts)
+    crystal = resolve_crystal(experiment.crystal, experiment.beam, mosaic, choices, counts)
     refuse_too_many_orientations(scan, crystal)
     experiment = attrs.evolve(experiment, scan=scan, crystal=crystal)
     layers = resolve_sensor(experiment.detector).layers
@@ -245,7 +293,7 @@ def _turned(base: Layout, asked: Composition) -> Layout | None:
     choices = Choices(made=dict(base.choices.made), notices=list(base.noted))
     counts, beam = counting(asked.compat), asked.experiment.beam
     scan = resolve_scan(asked.experiment.scan, counts)
-    crystal = resolve_crystal(asked.experiment.crystal, beam, Choices(made=choices.made), counts)
+    crystal = resolve_crystal(asked.experiment.crystal, beam, asked.mosaic, Choices(made=choices.made), counts)
     steps, domains = base.plan.cell_vectors.shape[:2]
     if (scan.steps, crystal.mosaic_domains) != (steps, domains):
         return None
@@ -256,7 +304,7 @@ def _turned(base: Layout, asked: Composition) -> Layout | None:
         sampling=attrs.evolve(base.experiment.sampling, seed=asked.experiment.sampling.seed),
     )
     notice_carryover(experiment, asked.compat, choices)
-    plan = turned(base.plan, experiment, base.laboratory, asked.compat)
+    plan = turned(base.plan, experiment, base.laboratory, base.parts, asked.compat)
     return attrs.evolve(base, experiment=experiment, choices=choices, plan=plan)
 
 
@@ -272,7 +320,8 @@ def _differs_in_orientation(one: Composition, other: Composition) -> bool:
     here, there = one.experiment, other.experiment
     return (
         _same_place(one, other)
-        and _alike(one, other, *_COMPUTATION, "structure_factors", "lattice_shape", "backgrounds")
+        and _alike(one, other, *_COMPUTATION, *_PLUGINS, "backgrounds")
+        and not (isinstance(one.spectrum, ShotSpectrum) and here.scan.image != there.scan.image)
         and _alike(here, there, "beam")
         and _alike(here.crystal, there.crystal, *_others(Crystal, _TURNING))
         and _alike(here.sampling, there.sampling, *_others(Sampling, ("seed",)))
@@ -292,7 +341,7 @@ def _same_factors(one: Composition, other: Composition) -> bool:
         and _alike(here.crystal, there.crystal, "cells", "size")
         and (
             not isinstance(one.structure_factors, ComputedStructureFactors)
-            or (_same_place(one, other) and _alike(here, there, "beam"))
+            or (_same_place(one, other) and _alike(one, other, "spectrum") and _alike(here, there, "beam"))
         )
         and _alike(here.sampling, there.sampling, "resolution_limit")
     )

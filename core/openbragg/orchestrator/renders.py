@@ -12,7 +12,16 @@ from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.outputs.stopwatch import Stopwatch
 from openbragg.orchestrator.rendering import Progress, Rendering
 from openbragg.orchestrator.resolving.expectation import Expectation
-from openbragg.roles import Background, GeometryConvention, LatticeShape, NoiseModel, StructureFactors
+from openbragg.roles import (
+    Background,
+    DiffuseModel,
+    GeometryConvention,
+    LatticeShape,
+    MosaicModel,
+    NoiseModel,
+    Spectrum,
+    StructureFactors,
+)
 
 
 @attrs.frozen
@@ -42,6 +51,12 @@ class Renders(Protocol):
     def structure_factors(self) -> StructureFactors: ...
     @property
     def lattice_shape(self) -> LatticeShape: ...
+    @property
+    def mosaic(self) -> MosaicModel: ...
+    @property
+    def diffuse(self) -> DiffuseModel: ...
+    @property
+    def spectrum(self) -> Spectrum: ...
     @property
     def backgrounds(self) -> tuple[Background, ...]: ...
     @property
@@ -74,6 +89,9 @@ def roles_of(simulation: Renders) -> list[tuple[str, Any]]:
         ("geometry_conventions", simulation.convention),
         ("structure_factors", simulation.structure_factors),
         ("lattice_shapes", simulation.lattice_shape),
+        ("mosaic_models", simulation.mosaic),
+        ("diffuse_models", simulation.diffuse),
+        ("spectra", simulation.spectrum),
         ("noise_models", simulation.noise),
         *(("backgrounds", background) for background in simulation.backgrounds),
     ]

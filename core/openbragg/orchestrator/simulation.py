@@ -67,6 +67,9 @@ class Simulation(Composition):
         Plugins, or the names of installed ones.
     structure_factors
         A plugin, the name of an installed one, or a file of any kind that ``-hkl`` takes.
+    mosaic, diffuse, spectrum
+        How the crystal's blocks are turned, what it scatters between its spots, and which wavelengths the beam has:
+        plugins, or the names of installed ones.
     backgrounds
         Any number of plugins of this role, or names of installed ones: photons that do not come from the crystal.
     device

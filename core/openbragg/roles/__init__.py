@@ -20,6 +20,7 @@ from openbragg.roles.diagnoses import (
     TracedPixel,
     TracePlace,
 )
+from openbragg.roles.diffuse_models import DiffuseModel
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
 from openbragg.roles.image_formats import Image, ImageFormat, ImageReader, ReadImage, Series, SeriesFormat
@@ -28,13 +29,18 @@ from openbragg.roles.installed import BLOCK_VARIABLE, Found, Registry
 from openbragg.roles.lattice_shapes import (
     AdvisedLatticeShape,
     BoundedLatticeShape,
+    GaussianLatticeShape,
     Lattice,
     LatticeShape,
+    PreparedLatticeShape,
     ReferenceLatticeShape,
+    TensorLatticeShape,
 )
 from openbragg.roles.miller import Miller
+from openbragg.roles.mosaic_models import ClosedMosaicModel, MosaicBlocks, MosaicModel
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
 from openbragg.roles.plugin import Plugin, Role
+from openbragg.roles.spectra import Channels, ShotSpectrum, Spectrum
 from openbragg.roles.structure_factors import (
     BoundedStructureFactors,
     ComputedStructureFactors,
@@ -45,6 +51,7 @@ from openbragg.roles.structure_factors import (
     KnownCrystal,
     ListedStructureFactors,
     ReflectionTable,
+    SpectralStructureFactors,
     StructureFactors,
 )
 from openbragg.roles.table import ROLES
@@ -58,14 +65,18 @@ __all__ = [
     "Background",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
+    "Channels",
+    "ClosedMosaicModel",
     "Command",
     "ComputedStructureFactors",
     "DescribedStructureFactors",
     "DetectorDescription",
     "DetectorFamily",
     "Diagnosis",
+    "DiffuseModel",
     "FileStructureFactors",
     "Found",
+    "GaussianLatticeShape",
     "GeometryConvention",
     "GeometryReader",
     "GroupedStructureFactors",
@@ -81,12 +92,15 @@ __all__ = [
     "ListedStructureFactors",
     "Miller",
     "Modules",
+    "MosaicBlocks",
+    "MosaicModel",
     "NoiseModel",
     "PanelRays",
     "PixelComparison",
     "PixelTrace",
     "Plugin",
     "PredictedReflections",
+    "PreparedLatticeShape",
     "ReadImage",
     "Readout",
     "ReadoutNoiseModel",
@@ -96,9 +110,13 @@ __all__ = [
     "Role",
     "Series",
     "SeriesFormat",
+    "ShotSpectrum",
+    "SpectralStructureFactors",
+    "Spectrum",
     "StepComparison",
     "StepNumber",
     "StructureFactors",
+    "TensorLatticeShape",
     "TraceDifference",
     "TracePlace",
     "TracedPixel",

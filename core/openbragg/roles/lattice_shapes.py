@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import attrs
 
@@ -11,6 +11,8 @@ from openbragg.roles.plugin import Plugin
 
 if TYPE_CHECKING:
     import torch
+
+    from openbragg.model import Experiment
 
 
 @attrs.frozen(eq=False)
@@ -21,6 +23,8 @@ class Lattice:
     ----------
     cells
         Number of unit cells along a, b and c: float64, shape (3,).
+    tensor
+        N of shapes whose cells are a symmetric tensor, `cells` on its diagonal: float64, shape (3, 3).
     reciprocal_metric
         Dot products of a*, b*, c*, in 1/m^2: float64, shape (3, 3).
     fudge
@@ -30,13 +34,17 @@ class Lattice:
         this dtype before expensive functions.
     signed
         Whether the sign of F_latt is wanted. The image needs its square alone and says so; a shape may ignore this.
+    parameters
+        What a `PreparedLatticeShape` prepared.
     """
 
     cells: torch.Tensor
+    tensor: torch.Tensor
     reciprocal_metric: torch.Tensor
     fudge: torch.Tensor
     dtype: torch.dtype
     signed: bool = True
+    parameters: tuple[torch.Tensor, ...] = ()
 
     def volume(self) -> torch.Tensor:
         """Volume of a unit cell, in cubic metres: float64, shape ()."""
@@ -90,6 +98,42 @@ class LatticeShape(Plugin, Protocol):
         Returns
         -------
         Tensors of the offsets' shape (after broadcasting) and `lattice.dtype`; dimensionless.
+        """
+
+
+@runtime_checkable
+class PreparedLatticeShape(LatticeShape, Protocol):
+    """A shape with numbers of its own, which it reads from `Lattice.parameters`.
+
+    Numbers that stand in the options themselves would be compiled into code: another value would be another model, and
+    no gradient would flow to it.
+    """
+
+    def prepare(self, experiment: Experiment, lattice: Lattice) -> tuple[torch.Tensor, ...]:
+        """The parameters, float64 on the lattice's device, for a resolved experiment and the lattice without them.
+
+        Raises
+        ------
+        InputError
+            When its settings cannot be used.
+        """
+
+
+@runtime_checkable
+class TensorLatticeShape(LatticeShape, Protocol):
+    """A shape that reads `Lattice.tensor`; of any other, ``-N_offdiagonal`` is refused."""
+
+    takes_tensor: ClassVar[bool]
+
+
+@runtime_checkable
+class GaussianLatticeShape(LatticeShape, Protocol):
+    """A shape whose F_latt^2 is a Gaussian of the offset; what mosaicity in closed form needs."""
+
+    def gaussian(self, lattice: Lattice) -> tuple[torch.Tensor, torch.Tensor]:
+        """The peak of F_latt, (), and the inverse of the covariance of F_latt^2 over the index, (3, 3); float64.
+
+        F_latt^2 = peak^2 exp(-offset . inverse . offset / 2), offsets as columns h, k, l.
         """
 
 

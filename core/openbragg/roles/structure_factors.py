@@ -43,6 +43,22 @@ class StructureFactors(Plugin, Protocol):
 
 
 @runtime_checkable
+class SpectralStructureFactors(StructureFactors, Protocol):
+    """Structure factors that are others at each wavelength. `amplitude` is what they are at the beam's own."""
+
+    def spectral(self, wavelengths: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """What `amplitude_at` needs to know of sources of these wavelengths in metres: float64, (sources, numbers)."""
+
+    def amplitude_at(
+        self, index: Miller, nearest: Miller, spectral: tuple[torch.Tensor, ...], tables: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
+        """What `amplitude` gives, for sources each of which has the numbers in `spectral`.
+
+        These come as one tensor a number, float64, that broadcasts against the index.
+        """
+
+
+@runtime_checkable
 class InterpolatingStructureFactors(StructureFactors, Protocol):
     """Structure factors that may interpolate between reflections; what the reference's interpolation-latch needs."""
 

@@ -60,8 +60,10 @@ def make_lattice(
         Where the tensors are.
     """
     rows = torch.as_tensor(reciprocal_vectors, dtype=torch.float64, device=device)
+    counts = torch.stack([torch.as_tensor(count, dtype=torch.float64, device=device) for count in cells])
     return Lattice(
-        cells=torch.stack([torch.as_tensor(count, dtype=torch.float64, device=device) for count in cells]),
+        cells=counts,
+        tensor=counts.diag(),
         reciprocal_metric=rows @ rows.T,
         fudge=torch.as_tensor(fudge, dtype=torch.float64, device=device),
         dtype=dtype,

@@ -58,10 +58,14 @@ class Evaluations:
         across, unit vectors along the rays in place of q, one for all sources.
     weight
         What the intensity of an evaluation is multiplied by, float64, of the same axes; None for 1.
+    spectral
+        The sources' numbers, see `openbragg.engine.amplitudes.amplitudes`, float64, (evaluation, 1) each; None where
+        there are none, or where sources lie across.
     """
 
     scattering: Components
     weight: torch.Tensor | None
+    spectral: tuple[torch.Tensor, ...] | None = None
 
 
 @attrs.frozen(eq=False)
@@ -73,12 +77,16 @@ class Columns:
     rows, origin
         See `openbragg.engine.amplitudes.amplitudes`, float64, (column,) each.
     weight
-        Weight of the source, float64, (column,); None for 1.
+        Weight of the source and of the mosaic domain, float64, (column,); None for 1.
+    spectral
+        The source's numbers, see `openbragg.engine.amplitudes.amplitudes`, float64, (column,) each; None where there
+        are none, or where sources do not lie across.
     """
 
     rows: list[list[torch.Tensor]]
     origin: list[torch.Tensor] | None
     weight: torch.Tensor | None
+    spectral: tuple[torch.Tensor, ...] | None = None
 
 
 def block_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> BlockSums:
@@ -86,7 +94,8 @@ def block_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Ten
     evaluations = evaluations_of(plan, panel, slow, fast)
     # Evaluations down, columns across: the order in which a compiler fuses the sum over columns.
     q, columns = rows_of(evaluations.scattering), columns_in(plan)
-    found = amplitudes(plan, q, columns.rows, columns.origin)
+    spectral = columns.spectral if plan.sources_across else evaluations.spectral
+    found = amplitudes(plan, q, columns.rows, columns.origin, spectral)
     terms = found.intensity if columns.weight is None else found.intensity * columns.weight.to(plan.lattice.dtype)
     intensity = summed_across(terms, columns).reshape(evaluations.scattering[0].shape)
     photons = block_photons(plan, panel, slow, fast, intensity, evaluations.weight)
@@ -114,7 +123,11 @@ def evaluations_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch
     factors += shared_factors(plan, panel, slow, fast, part)
     if plan.resolution_limit is not None:
         factors.append(resolved(scattering, plan.resolution_limit).to(slow.dtype))
-    return Evaluations(scattering, reduce(mul, factors) if factors else None)
+    spectral = None
+    if plan.spectral is not None:
+        numbers = (on_axis(each, "source").expand(scattering[0].shape) for each in plan.spectral.unbind(1))
+        spectral = tuple(each.reshape(-1, 1) for each in numbers)
+    return Evaluations(scattering, reduce(mul, factors) if factors else None, spectral)
 
 
 def rows_of(scattering: Components) -> Components:
@@ -129,19 +142,26 @@ def columns_of(plan: Plan, *, across: bool) -> torch.Tensor:
     Returns
     -------
     Components of a, b and c, (orientation, 9), in metres; or with the sources `across`, (source x orientation, 12),
-    these over the wavelength, and minus the incident beam's parts of h, k and l; with their weight, where it is not 1,
-    as the 13th.
+    these over the wavelength, and minus the incident beam's parts of h, k and l. Then the weight, where it is not 1;
+    and across the sources' numbers, where structure factors have any.
     """
     vectors = plan.cell_vectors.reshape(-1, 3, 3)
+    domains = None
+    if plan.domain_weights is not None:
+        domains = plan.domain_weights.expand(plan.cell_vectors.shape[:2]).reshape(-1)
     if not across:
-        return vectors.reshape(-1, 9)
+        whole = vectors.reshape(-1, 9)
+        return whole if domains is None else torch.cat([whole, domains.unsqueeze(1)], dim=1)
     inverse = plan.wavelengths.reciprocal()
     shape = (len(inverse), len(vectors))
     scaled = inverse.reshape(-1, 1, 1, 1) * vectors
     origin = -(scaled * plan.incident.reshape(-1, 1, 1, 3)).sum(dim=-1)
     parts = [scaled.flatten(2), origin]
-    if plan.weighted:
-        parts.append(plan.source_weights.reshape(-1, 1, 1).expand(*shape, 1))
+    if plan.weighted or domains is not None:
+        weights = plan.source_weights.reshape(-1, 1).expand(shape)
+        parts.append((weights if domains is None else weights * domains).unsqueeze(-1))
+    if plan.spectral is not None:
+        parts.append(plan.spectral.unsqueeze(1).expand(*shape, -1))
     return torch.cat(parts, dim=-1).flatten(0, 1)
 
 
@@ -149,11 +169,15 @@ def columns_in(plan: Plan) -> Columns:
     """The columns of the plan of a block."""
     columns = plan.columns
     assert columns is not None
+    place = 12 if plan.sources_across else 9
+    weighted = plan.domain_weights is not None or (plan.sources_across and plan.weighted)
+    numbers = columns[:, place + weighted :].unbind(1) if plan.sources_across and plan.spectral is not None else None
     # Views: side by side in memory lie the numbers of one column, so that a compiler lets its vectors run down.
     return Columns(
         rows=[[columns[:, 3 * row + axis] for axis in range(3)] for row in range(3)],
         origin=[columns[:, 9 + row] for row in range(3)] if plan.sources_across else None,
-        weight=columns[:, 12] if plan.sources_across and plan.weighted else None,
+        weight=columns[:, place] if weighted else None,
+        spectral=numbers,
     )
 
 
@@ -183,7 +207,8 @@ def lie_across(plan: Plan) -> bool:
     A single one does not where there are gradients to take: these have fewer numbers to sum for each column then.
     """
     own = plan.resolution_limit is not None or (plan.oversample_polarization and plan.polarized)
-    return not own and (plan.wavelengths.numel() > 1 or not plan.differentiable())
+    several = plan.wavelengths.numel() > 1 or plan.spectral is not None
+    return not own and (several or not plan.differentiable())
 
 
 def block_plan(plan: Plan, panel: PanelPlan) -> Plan:

@@ -32,10 +32,12 @@ _AXES: dict[str, tuple[str | None, ...]] = {
     "source_weights": ("source",),
     "cell_vectors": ("phi", "mosaic", None, None),
     "columns": ("column", None),
+    "domain_weights": ("mosaic",),
+    "spectral": ("source", None),
     "panels.0.layer_depths": ("layer",),
 }
 #: Tensors whose lengths are a plugin's affair.
-_OF_PLUGINS = ("tables.", "shape.", "structure_factors.")
+_OF_PLUGINS = ("tables.", "shape.", "structure_factors.", "lattice.parameters.", "diffuse.", "diffuse_parameters.")
 #: Lengths that torch takes for granted of any axis that may change, and no limit at all.
 _LEAST, _NO_LIMIT = 2, 1 << 31
 #: Of the compiler.

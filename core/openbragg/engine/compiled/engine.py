@@ -137,7 +137,7 @@ class Engine:
 
     def differentiable_summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> DifferentiableSummer | None:
         """The same for a plan that carries gradients."""
-        if not self._may_compile(plan, panel, pixels):
+        if not self._may_compile(plan, panel, pixels) or (plan.spectral is not None and not lie_across(plan)):
             return None
         prepared = block_plan(plan, panel)
         named = list(tensors_in(prepared))

@@ -14,7 +14,7 @@ from operator import add
 import attrs
 import torch
 
-from openbragg.engine.amplitudes import indices
+from openbragg.engine.amplitudes import indices, scattered
 from openbragg.engine.compiled.block import (
     block_photons,
     columns_in,
@@ -29,7 +29,7 @@ from openbragg.roles import Miller
 from openbragg.units import ANGSTROM
 
 #: Fields of a plan that come in within a term; all others act through q, the weights and the factors of pixels.
-_WITHIN_TERMS = ("lattice.", "tables.", "shape.", "structure_factors.")
+_WITHIN_TERMS = ("lattice.", "tables.", "shape.", "structure_factors.", "diffuse.", "diffuse_parameters.")
 _COLUMNS = "columns"
 
 
@@ -128,7 +128,13 @@ def _inner(
     weight = None if columns.weight is None else columns.weight.to(dtype).unsqueeze(1)
     weighted = shares if weight is None else shares * weight
     shape = (rows[0][0].shape[0], weights.shape[0])
-    intensity, found, others = _differentiated(plan, q, rows, origin, weighted, [leaves[name] for name in within])
+    spectral = None
+    if columns.spectral is not None:
+        spectral = tuple(each.detach().unsqueeze(1).requires_grad_() for each in columns.spectral)
+    intensity, found, rest = _differentiated(
+        plan, q, rows, origin, spectral, weighted, [*(spectral or ()), *(leaves[name] for name in within)]
+    )
+    by_spectral, others = rest[: len(spectral or ())], rest[len(spectral or ()) :]
     intensity = intensity.expand(shape)
     # Derivatives by h, k and l, one below the other: what is summed of them, down or across, are products of matrices.
     slopes = torch.stack([slope.expand(shape) for slope in found]).reshape(-1, shape[1])
@@ -143,6 +149,8 @@ def _inner(
         by_columns.append(sums[:, :, 3].transpose(0, 1))
     if weight is not None:
         by_columns.append((intensity @ shares).to(torch.float64).unsqueeze(1) * largest)
+    for each in by_spectral:
+        by_columns.append(torch.zeros_like(by_columns[0][:, :1]) if each is None else each * largest)
     total = intensity if weight is None else intensity * weight
     x, y, z = by_scattering.unsqueeze(2).unbind(0)
     return _Inner(
@@ -161,19 +169,17 @@ def _differentiated(
     q: Components,
     rows: list[list[torch.Tensor]],
     origin: list[torch.Tensor] | None,
+    spectral: tuple[torch.Tensor, ...] | None,
     shares: torch.Tensor,
     others: Sequence[torch.Tensor],
 ) -> tuple[torch.Tensor, list[torch.Tensor], Sequence[torch.Tensor | None]]:
-    """Intensities (evaluation, column); their derivatives by h, k and l, times `shares`; and by other tensors."""
+    """Intensities (column, evaluation); their derivatives by h, k and l, times `shares`; and by other tensors."""
     index, nearest, offset = indices(q, rows, origin)
     # In the precision of amplitudes: a derivative needs no more.
     offset = Miller(*(each.detach().to(plan.lattice.dtype).requires_grad_() for each in offset))
     index = Miller(*(each.detach().requires_grad_() for each in index))
     with torch.enable_grad():
-        amplitude = plan.structure_factors.amplitude(index, nearest, plan.tables)
-        for factor in plan.shape.factors(offset, nearest, plan.lattice):
-            amplitude = amplitude * factor
-        intensity = amplitude * amplitude
+        intensity = scattered(plan, index, nearest, offset, spectral).intensity
         inputs = [*offset, *index, *others]
         found: Sequence[torch.Tensor | None] = [None] * len(inputs)
         if intensity.requires_grad:

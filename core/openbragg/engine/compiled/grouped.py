@@ -52,7 +52,7 @@ def group_sums(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Ten
     evaluations = evaluations_of(plan, panel, slow, fast)
     q, columns = _groups_of(evaluations.scattering), _outermost(columns_in(plan))
     first = _cells_of(plan, panel, slow, fast, columns)
-    found = amplitudes(plan, q, columns.rows, columns.origin, first)
+    found = amplitudes(plan, q, columns.rows, columns.origin, first=first)
     terms = torch.where(_beyond(found.index, first), torch.nan, found.intensity)
     if columns.weight is not None:
         terms = terms * columns.weight.to(plan.lattice.dtype)
@@ -117,7 +117,8 @@ class Regrouped:
 def groups_gain(plan: Plan) -> bool:
     """Whether a plan's structure factors gain by groups: the same for all plans that share their tables."""
     factors = plan.structure_factors
-    return isinstance(factors, GroupedStructureFactors) and factors.grouped(plan.tables)
+    alone = plan.spectral is None and plan.diffuse is None
+    return alone and isinstance(factors, GroupedStructureFactors) and factors.grouped(plan.tables)
 
 
 def groups_pay(plan: Plan, panel: PanelPlan) -> bool:

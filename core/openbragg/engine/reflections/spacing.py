@@ -12,6 +12,7 @@ from openbragg.engine.sources import make_sources
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import plain
+from openbragg.roles import Spectrum
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
@@ -19,13 +20,13 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 _SMALLEST = 1e-300
 
 
-def reach(experiment: Experiment, laboratory: Laboratory) -> float:
+def reach(experiment: Experiment, laboratory: Laboratory, spectrum: Spectrum) -> float:
     """The smallest d spacing that any pixel of any panel sees, in metres.
 
     From every source at its own wavelength; a limit on the resolution that the user sets (``-dmin``) counts too. The
     panels' masks and the rendered region do not.
     """
-    sources = make_sources(experiment.beam, laboratory)
+    sources = make_sources(experiment.beam, laboratory, spectrum, image=experiment.scan.image)
     incident, wavelengths = (part.detach().numpy() for part in (sources.incident, sources.wavelengths))
     finest = np.inf
     with torch.no_grad():

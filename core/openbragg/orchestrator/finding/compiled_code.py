@@ -138,8 +138,8 @@ def compiled_code() -> CompiledCode:
 
 def _model(entry: Entry) -> CompiledModel:
     names = entry.signature.get("names")
-    known = isinstance(names, list) and len(names) == 2
-    shape, structure_factors = (str(name) for name in names) if known and names is not None else ("?", "?")
+    known = names if isinstance(names, list) and len(names) > 1 else ["?", "?"]
+    shape, structure_factors = (str(name) for name in known[:2])
     reason = outdated(entry.signature)
     if reason is None and not entry.intact():
         reason = "damaged"

@@ -159,7 +159,7 @@ def make_scene(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) 
         camera=Camera(
             incident=numbers(laboratory.beam) / float(experiment.beam.wavelength),
             faces=sensor.faces,
-            resolution=reach(experiment, laboratory),
+            resolution=reach(experiment, laboratory, layout.parts.spectrum),
         ),
         scans=scans,
         width=width,

@@ -19,12 +19,13 @@ from openbragg.model.lattice import oriented_bases
 from openbragg.model.scalars import plain
 from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.orchestrator.outputs.files import fingerprint
-from openbragg.orchestrator.records.record import FORMAT, OutputFile, Record, read_record
+from openbragg.orchestrator.records.record import FORMAT, OutputFile, Record, UsedPlugin, read_record
 from openbragg.orchestrator.records.serialise import from_plain
 from openbragg.orchestrator.resolving.placement import place_with_quirks
 from openbragg.orchestrator.resolving.quirks import check_names
 from openbragg.orchestrator.resolving.resolve import Choices, refuse_ill_fitting_mask
 from openbragg.orchestrator.series.series import image_scan, is_still, still_crystal
+from openbragg.roles import Spectrum
 
 #: A record begins with its format.
 _START_BYTES = 256
@@ -44,6 +45,8 @@ class Recorded:
         What it says.
     experiment, laboratory
         The experiment of the first image, and where the convention placed it.
+    spectrum
+        Which wavelengths the beam had.
     cell
         Real-space vectors a, b, c as rows, with the spindle at 0, a tensor (3, 3), metres.
     """
@@ -52,6 +55,7 @@ class Recorded:
     record: Record
     experiment: Experiment
     laboratory: Laboratory
+    spectrum: Spectrum
     cell: Any
 
     def pixels(self) -> tuple[int, int]:
@@ -96,7 +100,7 @@ class Recorded:
         """How far from the sphere of reflection a spot still shines."""
         crystal, beam = self.experiment.crystal, self.experiment.beam
         lengths = self.cell.norm(dim=1).tolist()
-        sources = make_sources(beam, self.laboratory)
+        sources = make_sources(beam, self.laboratory, self.spectrum)
         slopes = (sources.incident @ self.laboratory.beam).clamp(-1.0, 1.0)
         spread = sources.wavelengths / plain(beam.wavelength) - 1.0
         return Margin(
@@ -120,9 +124,7 @@ def read_recorded(path: Path) -> Recorded:
     try:
         experiment = from_plain(Experiment, record.experiment, "experiment")
         refuse_ill_fitting_mask(experiment.detector)
-        used = record.plugin("geometry_conventions")
-        found = default_registry().get(used.role, used.name)
-        convention = from_plain(found.cls, used.options, f"{used.role} {used.name}")
+        convention, spectrum = (_made(record.plugin(role)) for role in ("geometry_conventions", "spectra"))
         quirks = check_names(record.quirks)
         laboratory = place_with_quirks(experiment.detector, convention, quirks, Choices())
         cell, _ = oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)
@@ -130,7 +132,15 @@ def read_recorded(path: Path) -> Recorded:
         raise type(error)(f"{path}: {error}") from None
     if experiment.detector.curved:
         raise InputError(f"{path}: its detector is curved, and geometry is shown of flat ones")
-    return Recorded(path=path, record=record, experiment=experiment, laboratory=laboratory, cell=cell.detach())
+    return Recorded(
+        path=path, record=record, experiment=experiment, laboratory=laboratory, spectrum=spectrum, cell=cell.detach()
+    )
+
+
+def _made(used: UsedPlugin) -> Any:
+    """A plugin of a record; the files that it reads are those of then."""
+    found = default_registry().get(used.role, used.name)
+    return from_plain(found.cls, used.options, f"{used.role} {used.name}")
 
 
 def find_record(image: Path) -> tuple[Recorded | None, tuple[str, ...]]:

@@ -66,6 +66,9 @@ def load_run(path: Path | str, *, force: bool = False) -> Run:
                 ("convention", "geometry_conventions"),
                 ("structure_factors", "structure_factors"),
                 ("lattice_shape", "lattice_shapes"),
+                ("mosaic", "mosaic_models"),
+                ("diffuse", "diffuse_models"),
+                ("spectrum", "spectra"),
                 ("noise", "noise_models"),
             )
         }

@@ -14,10 +14,9 @@ from openbragg.model.lattice import random_misset
 from openbragg.model.reference_arithmetic import reference_cell_lengths, reference_oversample
 from openbragg.model.scalars import Scalar, is_tensor, plain, whole_above
 from openbragg.orchestrator.resolving.counting import Counting
+from openbragg.roles import MosaicModel
 from openbragg.units import DEGREES
 
-#: Domains of a mosaic crystal when their number is not given, as in the reference.
-_DEFAULT_DOMAINS = 10
 #: Rotation range of a scan of which only the number of steps is given: one degree.
 _DEFAULT_RANGE = 1.0 / DEGREES
 #: Subpixels that make the transform of the whole crystal smooth across one, as the reference recommends them.
@@ -75,7 +74,9 @@ def resolve_scan(scan: Scan, counting: Counting | None = None) -> Scan:
     return attrs.evolve(scan, range=whole, step=whole / steps if step is None else step, steps=steps)
 
 
-def resolve_crystal(crystal: Crystal, beam: Beam, choices: Choices, counting: Counting | None = None) -> Crystal:
+def resolve_crystal(
+    crystal: Crystal, beam: Beam, model: MosaicModel, choices: Choices, counting: Counting | None = None
+) -> Crystal:
     """Fill in misset angles, cell counts and mosaic domains.
 
     Raises
@@ -92,15 +93,17 @@ def resolve_crystal(crystal: Crystal, beam: Beam, choices: Choices, counting: Co
     crystal = attrs.evolve(
         crystal, cells=_cell_counts(crystal, beam, choices, counting or Counting()), size=(None, None, None)
     )
-    spread = crystal.mosaic_spread
-    if spread is None or (not is_tensor(spread) and spread == 0.0):
-        if crystal.mosaic_domains is not None and crystal.mosaic_domains > 1:
-            choices.notices.append("no mosaic spread: the mosaic domains are all alike, so one is rendered")
-        return attrs.evolve(crystal, mosaic_spread=0.0, mosaic_domains=1)
-    domains = crystal.mosaic_domains or _DEFAULT_DOMAINS
-    if not crystal.mosaic_domains:
+    spread = crystal.mosaic_spread if crystal.mosaic_spread is not None else 0.0
+    domains = model.domains(crystal)
+    if crystal.mosaic_domains is not None and crystal.mosaic_domains > 1 and domains == 1:
+        choices.notices.append(
+            "no mosaic spread: the mosaic domains are all alike, so one is rendered"
+            if not is_tensor(spread) and spread == 0.0
+            else f"the mosaic model {model.name} takes one orientation for all of the {crystal.mosaic_domains} domains"
+        )
+    elif not crystal.mosaic_domains and domains > 1:
         choices.made["mosaic domains"] = str(domains)
-    return attrs.evolve(crystal, mosaic_domains=domains)
+    return attrs.evolve(crystal, mosaic_spread=spread, mosaic_domains=domains)
 
 
 def refuse_ill_fitting_mask(detector: Detector) -> None:

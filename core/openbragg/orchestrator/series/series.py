@@ -58,7 +58,7 @@ def image_scan(scan: Scan, number: int) -> Scan:
         typed = round(degrees, _DECIMALS)
         if abs(typed - degrees) <= _ROUNDING * max(1.0, abs(degrees)):
             start = unit("deg").to_si(typed)
-    return attrs.evolve(scan, start=start)
+    return attrs.evolve(scan, start=start, image=number)
 
 
 def are_random_stills(simulation: Renders) -> bool:
