@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
@@ -12,7 +12,6 @@ import torch
 from openbragg.engine.compiled.engine import Engine, Use
 from openbragg.engine.devices import finish
 from openbragg.engine.rendering import RenderedPanel, empty_panel, render_panel
-from openbragg.engine.sparse.cull import Culled, cull_refusal
 from openbragg.errors import InputError
 from openbragg.model.geometry import PanelFrame
 from openbragg.orchestrator.finding.answers import refuse_odd_pixel
@@ -22,6 +21,9 @@ from openbragg.orchestrator.resolving.faint import faint_notice
 from openbragg.orchestrator.resolving.frame import Shown, assembled
 from openbragg.orchestrator.resolving.quirks import notice
 from openbragg.roles import GeometryConvention
+
+if TYPE_CHECKING:
+    from openbragg.engine.sparse.cull import Culled
 
 Progress = Callable[[int, int], None]
 
@@ -62,7 +64,7 @@ def render_layout(
     `progress` is called with the number of pixels done and the number of all; `stopwatch` takes the time of the sum.
     """
     stopwatch = stopwatch or Stopwatch()
-    reason = None if cull is None else cull_refusal(layout.plan)
+    reason = None if cull is None else _refusal(layout)
     if reason is not None:
         layout.choices.notices.append(f"nothing is culled: {reason}")
     before = engine.use.preparing
@@ -177,3 +179,10 @@ def render_panels(
 
 def _fields(layout: Layout) -> dict[str, Any]:
     return {attribute.name: getattr(layout, attribute.name) for attribute in attrs.fields(Layout)}
+
+
+def _refusal(layout: Layout) -> str | None:
+    # Few runs ask.
+    from openbragg.engine.sparse.cull import cull_refusal
+
+    return cull_refusal(layout.plan)
