@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import attrs
 import torch
@@ -180,6 +181,12 @@ class Plan:
     diffuse_parameters: tuple[torch.Tensor, ...] = ()
     columns: torch.Tensor | None = None
     sources_across: bool = False
+
+    @property
+    def plugins(self) -> tuple[Any, ...]:
+        """The plugins whose code the terms are made of."""
+        alone = (self.shape, self.structure_factors)
+        return alone if self.diffuse is None else (*alone, self.diffuse)
 
     @property
     def electron_radius_squared(self) -> float:
