@@ -9,12 +9,14 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import attrs
 import torch
 
+from openbragg.engine.compiled.conversions import conversions_included, conversions_refused
 from openbragg.engine.compiled.fusion import loops_apart
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, PIXELS, Run
 
@@ -105,7 +107,13 @@ def compile_function(
     try:
         with _quietly(), torch.no_grad():
             program = _exported(function, named, further, axes, differentiates=differentiates)
-            return _packaged(program, folder, _settings(differentiates))
+            try:
+                return _packaged(program, folder, _settings(differentiates))
+            except Exception as error:
+                if not conversions_refused(error):
+                    raise
+                # A torch whose vectors are others: its own conversions, slow or not, are right.
+                return _packaged(program, folder, _settings(differentiates, conversions=False))
     except Exception as error:
         raise CompilationError(_reason(error)) from error
 
@@ -184,12 +192,11 @@ def _exported(
     return torch.export.export(_AsModule(function), tuple(examples), dynamic_shapes=(tuple(dynamic),), strict=False)
 
 
-def _settings(differentiates: bool) -> dict[str, Any]:
-    """Settings of the compiler for a function."""
+def _settings(differentiates: bool, conversions: bool = True) -> dict[str, Any]:
+    """Settings of the compiler for a function, with our own conversions in its code or with torch's."""
     settings = dict(SETTINGS)
-    separated = loops_apart()
-    if separated is not None:
-        settings["_pre_fusion_custom_pass"] = separated
+    passes = [each for each in (loops_apart(), conversions_included() if conversions else None) if each is not None]
+    settings["_pre_fusion_custom_pass"] = lambda nodes: reduce(lambda known, each: each(known), passes, nodes)
     if differentiates:
         settings["max_fusion_size"] = _LARGEST_NEST
     return settings
