@@ -27,6 +27,7 @@ from openbragg.model import (
 from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, Rule, one_of, option
 from openbragg.roles import (
     AdvisedLatticeShape,
+    AdvisedMosaicModel,
     Background,
     BoundedLatticeShape,
     BoundedStructureFactors,
@@ -73,6 +74,7 @@ from openbragg.roles import (
     Series,
     SeriesFormat,
     ShotSpectrum,
+    SmearedLatticeShape,
     SpectralStructureFactors,
     Spectrum,
     StepComparison,
@@ -184,6 +186,7 @@ __all__ = [
     "POSITIVE",
     "SEED",
     "AdvisedLatticeShape",
+    "AdvisedMosaicModel",
     "Axes",
     "Background",
     "Beam",
@@ -256,6 +259,7 @@ __all__ = [
     "SeriesFormat",
     "ShotSpectrum",
     "Simulation",
+    "SmearedLatticeShape",
     "SpectralStructureFactors",
     "Spectrum",
     "StepComparison",

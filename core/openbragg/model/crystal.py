@@ -119,7 +119,7 @@ class Crystal:
         "-mosaic_spread",
         unit="deg",
         rule=NOT_NEGATIVE,
-        help="Largest rotation of a mosaic domain; 90 makes a powder.",
+        help="How far mosaic domains are turned: of the model nanobragg the largest rotation; 90 makes a powder.",
     )
     mosaic_domains: int | None = option(
         "-mosaic_domains",

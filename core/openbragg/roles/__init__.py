@@ -34,10 +34,11 @@ from openbragg.roles.lattice_shapes import (
     LatticeShape,
     PreparedLatticeShape,
     ReferenceLatticeShape,
+    SmearedLatticeShape,
     TensorLatticeShape,
 )
 from openbragg.roles.miller import Miller
-from openbragg.roles.mosaic_models import ClosedMosaicModel, MosaicBlocks, MosaicModel
+from openbragg.roles.mosaic_models import AdvisedMosaicModel, ClosedMosaicModel, MosaicBlocks, MosaicModel
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
 from openbragg.roles.plugin import Plugin, Role
 from openbragg.roles.spectra import Channels, ShotSpectrum, Spectrum
@@ -62,6 +63,7 @@ __all__ = [
     "BLOCK_VARIABLE",
     "ROLES",
     "AdvisedLatticeShape",
+    "AdvisedMosaicModel",
     "Background",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
@@ -111,6 +113,7 @@ __all__ = [
     "Series",
     "SeriesFormat",
     "ShotSpectrum",
+    "SmearedLatticeShape",
     "SpectralStructureFactors",
     "Spectrum",
     "StepComparison",
