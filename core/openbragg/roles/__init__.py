@@ -29,6 +29,7 @@ from openbragg.roles.installed import BLOCK_VARIABLE, Found, Registry
 from openbragg.roles.lattice_shapes import (
     AdvisedLatticeShape,
     BoundedLatticeShape,
+    CountingLatticeShape,
     GaussianLatticeShape,
     Lattice,
     LatticeShape,
@@ -71,6 +72,7 @@ __all__ = [
     "ClosedMosaicModel",
     "Command",
     "ComputedStructureFactors",
+    "CountingLatticeShape",
     "DescribedStructureFactors",
     "DetectorDescription",
     "DetectorFamily",

@@ -125,6 +125,13 @@ class PreparedLatticeShape(LatticeShape, Protocol):
 
 
 @runtime_checkable
+class CountingLatticeShape(LatticeShape, Protocol):
+    """A shape of whole unit cells; for it the command line refuses numbers of cells that are not whole."""
+
+    counts_cells: ClassVar[bool]
+
+
+@runtime_checkable
 class TensorLatticeShape(LatticeShape, Protocol):
     """A shape that reads `Lattice.tensor`; of any other, ``-N_offdiagonal`` is refused."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,8 @@ def scrambled_sobol(count: int, seed: int) -> torch.Tensor:
     """
     import torch
 
-    drawn = torch.quasirandom.SobolEngine(3, scramble=True, seed=seed).draw(count, dtype=torch.float64)
+    engine: Any = torch.quasirandom.SobolEngine
+    drawn: torch.Tensor = engine(3, scramble=True, seed=seed).draw(count, dtype=torch.float64)
     return drawn.clamp(0.0, 1.0 - 2.0 * _HALF_STEP) + _HALF_STEP
 
 

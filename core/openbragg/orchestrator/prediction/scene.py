@@ -20,8 +20,8 @@ from openbragg.model import Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.prediction.rocking import Profile, make_profile
-from openbragg.orchestrator.prediction.smeared import SmearedProfile
 from openbragg.orchestrator.prediction.sensor_places import Sensor, numbers, sensor_of
+from openbragg.orchestrator.prediction.smeared import SmearedProfile
 from openbragg.units import ANGSTROM
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"

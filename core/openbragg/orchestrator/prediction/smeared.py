@@ -1,7 +1,7 @@
 """How reflections of shapes pass through the sphere of reflection whose F_latt^2 is a Gaussian of their own.
 
-Across the sphere, in units of length, such a spot is a Gaussian, whose variance is c . C . c for the covariance C over the
-index and for what an offset of 1 in h, k and l moves along the scattered ray, c.
+Across the sphere, in units of length, such a spot is a Gaussian, whose variance is c . C . c for the covariance C over
+the index and for what an offset of 1 in h, k and l moves along the scattered ray, c.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ def _cell_counts(crystal: Crystal, beam: Beam, choices: Choices, counting: Count
     counts: list[Scalar] = []
     for axis, (size, count, length) in enumerate(zip(crystal.size, crystal.cells, lengths, strict=True)):
         if size is None or plain(size) <= 0.0:
-            counts.append(count if is_tensor(count) else max(1, count))
+            counts.append(count)
             continue
         width = plain(size)
         if axis > 0 and limit < width:
