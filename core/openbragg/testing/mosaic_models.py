@@ -101,11 +101,11 @@ def check_mosaic_rotations(model: MosaicModel, spread: bool = True) -> None:
     """
 
     def are_rotations(size: float, number: int | None, seed: int) -> None:
-        chosen = (size, number) if spread else (None, None)
-        blocks, again, larger = (mosaic_blocks(model, *chosen, seed, scale) for scale in (1.0, 1.0, 2.0))
+        spreads, domains = (size, number) if spread else (None, None)
+        blocks, again, larger = (mosaic_blocks(model, spreads, domains, seed, scale) for scale in (1.0, 1.0, 2.0))
         turns = blocks.rotations
         edges = torch.eye(3, dtype=torch.float64)
-        count = model.domains(Crystal(reciprocal_vectors=edges, mosaic_spread=chosen[0], mosaic_domains=chosen[1]))
+        count = model.domains(Crystal(reciprocal_vectors=edges, mosaic_spread=spreads, mosaic_domains=domains))
         where = f"of the spread {size} and {number} domains"
         require(tuple(turns.shape) == (count, 3, 3), f"{count} domains {where} are {tuple(turns.shape)}")
         require(turns.dtype == torch.float64, f"rotations {where} are {turns.dtype}, expected float64")
@@ -128,8 +128,8 @@ def check_mosaic_weights(model: MosaicModel, spread: bool = True) -> None:
     """Weights, where there are any, are one a domain, 0 or more, and add up to 1."""
 
     def are_weights(size: float, number: int | None, seed: int) -> None:
-        chosen = (size, number) if spread else (None, None)
-        blocks = mosaic_blocks(model, *chosen, seed)
+        spreads, domains = (size, number) if spread else (None, None)
+        blocks = mosaic_blocks(model, spreads, domains, seed)
         if blocks.weights is None:
             return
         shape = tuple(blocks.weights.shape)

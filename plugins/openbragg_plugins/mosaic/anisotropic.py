@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import POSITIVE, InputError, hookimpl, one_of, option, unit
+from openbragg import POSITIVE, InputError, hookimpl, one_of, option
 from openbragg_plugins.mosaic.spiral import paired, pairs, parts, spiral_axes, unrotated
-from openbragg_plugins.mosaic.spreads import SPIRAL, is_spread, spread_of
+from openbragg_plugins.mosaic.spreads import SPIRAL, degrees_of, is_spread, spread_of
 
 if TYPE_CHECKING:
     import torch
@@ -69,8 +69,7 @@ class Anisotropic:
         if self.spreads is None:
             return pairs(self.name, crystal, self.quantiles) if is_spread(crystal) else 1
         if is_spread(crystal):
-            spread = unit("deg").from_si(float(crystal.mosaic_spread or 0.0))
-            raise InputError(f"give -mosaic or -mosaic_spreads; -mosaic is {spread:.6g} degrees")
+            raise InputError(f"give -mosaic or -mosaic_spreads; -mosaic is {degrees_of(crystal):.6g} degrees")
         return pairs(self.name, crystal, self.quantiles)
 
     def blocks(self, crystal: Crystal, axes: torch.Tensor) -> MosaicBlocks:

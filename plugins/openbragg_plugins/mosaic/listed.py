@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import InputError, hookimpl, option, unit
+from openbragg import InputError, hookimpl, option
 from openbragg_plugins.mosaic.rotation_files import read_rotations
-from openbragg_plugins.mosaic.spreads import is_spread
+from openbragg_plugins.mosaic.spreads import degrees_of, is_spread
 
 if TYPE_CHECKING:
     import torch
@@ -57,8 +57,7 @@ class Listed:
         """
         count = len(self._given()[0])
         if is_spread(crystal):
-            spread = unit("deg").from_si(float(crystal.mosaic_spread or 0.0))
-            raise InputError(f"-mosaic ({spread:.6g} degrees) has no part in the mosaic model {self.name}")
+            raise InputError(f"-mosaic ({degrees_of(crystal):.6g} degrees) has no part in the mosaic model {self.name}")
         if crystal.mosaic_domains and crystal.mosaic_domains != count:
             raise InputError(f"-mosaic_domains is {crystal.mosaic_domains}, and {count} rotations are listed")
         return count

@@ -32,6 +32,11 @@ def spread_of(crystal: Crystal) -> torch.Tensor:
     return scalar(0.0 if crystal.mosaic_spread is None else crystal.mosaic_spread)
 
 
+def degrees_of(crystal: Crystal) -> float:
+    """The spread in degrees."""
+    return unit("deg").from_si(float(spread_of(crystal).detach()))
+
+
 @attrs.frozen
 class Meaning:
     """What a spread means.
@@ -51,7 +56,7 @@ class Meaning:
         """A line for a crystal that has a spread: what it means in the model of a name, and in the reference's."""
         if not is_spread(crystal):
             return ""
-        spread: float = unit("deg").from_si(float(crystal.mosaic_spread or 0.0))
+        spread = degrees_of(crystal)
         alike = spread * self.deviation / REFERENCE_DEVIATION
         return (
             f"with the mosaic model {model} the spread of {spread:.6g} degrees is {self.words}, not the largest "

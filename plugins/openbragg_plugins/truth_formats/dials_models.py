@@ -167,9 +167,7 @@ def crystal_model(truth: Truth, still: int | None = None) -> Model:
     return model
 
 
-def mean_rotation(
-    rotations: np.ndarray[Any, Any], weights: np.ndarray[Any, Any] | None = None
-) -> np.ndarray[Any, Any]:
+def mean_rotation(rotations: np.ndarray[Any, Any], weights: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
     """The rotation nearest to all of some (rotations, 3, 3), of these weights if there are any, (3, 3).
 
     Source: Moakher (2002), SIAM J. Matrix Anal. Appl. 24, 1-16: the orthogonal part of their mean.

@@ -48,7 +48,7 @@ def test_rotations_and_weights_are_read(tmp_path: Path, content: bytes, weighted
         (b'{"weights": [1]}', "expected a list of 3 x 3 matrices"),
         (b'{"rotations": [], "other": 1}', "expected a list of 3 x 3 matrices"),
         (b"[[[1, 0, 0], [0, 1]]]", "rows differ in length"),
-        (b"1 0 0", "JSON"),
+        (b"1 0 0", "not a list of rotations"),
         (npy(np.zeros((4, 4))), "expected an array of shape"),
         (npy(np.full((1, 3, 3), np.nan)), "expected finite numbers"),
         (npy(TURNS.astype(complex)), "expected whole or floating-point numbers"),
