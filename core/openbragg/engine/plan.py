@@ -477,8 +477,9 @@ def _orientations(
     mosaic, weights = blocks.rotations, blocks.weights
 
     def oriented(steps: list[int]) -> torch.Tensor:
-        # Rows are vectors: v' = U R v, phi first and then the domain's own rotation.
-        rotations = mosaic.unsqueeze(0) @ spindle[steps].unsqueeze(1)
+        # Rows are vectors: v' = U R v, phi first and then the domain's own rotation; R U v where that is mounted.
+        turned, own_turns = spindle[steps].unsqueeze(1), mosaic.unsqueeze(0)
+        rotations = turned @ own_turns if blocks.mounted else own_turns @ turned
         return (vectors @ rotations.transpose(-1, -2)).to(device)
 
     return _Orientations(

@@ -18,7 +18,7 @@ from openbragg.orchestrator.prediction.prediction import predict, predict_each
 from openbragg.orchestrator.prediction.scene import make_scene
 from openbragg.orchestrator.prediction.sensor_places import numbers
 from openbragg.orchestrator.tracing import trace_of
-from openbragg.roles import DescribedStructureFactors, Tracer, Truth, WrittenImages
+from openbragg.roles import ClosedMosaicModel, DescribedStructureFactors, Tracer, Truth, WrittenImages
 
 
 def make_truth(
@@ -58,9 +58,8 @@ def make_truth(
         every = range(1, len(scans) + 1)
         of_images = tuple(vectors_of(layout_of(number).experiment.crystal) for number in every)
         reflections = partial(predict_each, (layout_of(number) for number in every), scans, quirks)
-    domains = plan.cell_vectors[0].detach().cpu()
-    # Rows are vectors, and the first domain is unrotated: v_m = v_0 U_m^T.
-    rotations = (torch.linalg.inv(domains[0]) @ domains).transpose(-1, -2)
+    mosaic, crystal = layout.parts.mosaic, layout.experiment.crystal
+    blocks = mosaic.blocks(crystal, torch.from_numpy(vectors))
     factors = plan.structure_factors
     known = factors.crystal() if isinstance(factors, DescribedStructureFactors) else None
     return Truth(
@@ -69,7 +68,10 @@ def make_truth(
         scans=scans,
         cell_vectors=vectors,
         cell_vectors_of_images=of_images,
-        mosaic_rotations=rotations.numpy(),
+        mosaic_rotations=numbers(blocks.rotations),
+        mosaic_weights=None if blocks.weights is None else numbers(blocks.weights),
+        mosaic_mounted=blocks.mounted,
+        mosaic_deviation=mosaic.deviation(crystal) if isinstance(mosaic, ClosedMosaicModel) else 0.0,
         space_group=known.space_group if known is not None else "",
         images=tuple(images),
         reflections=reflections,
