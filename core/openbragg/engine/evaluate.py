@@ -147,7 +147,8 @@ def evaluate(
 def pixel_factors(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> PixelFactors:
     """Factors of whole pixels, from their first subpixel and source as the reference takes them.
 
-    With a resolution limit the polarization is that of the first subpixel and source that the limit leaves.
+    The polarization may be that of another place; with a resolution limit the first place is the first subpixel and
+    source that the limit leaves.
     """
     first = slice(0, 1)
     corner = positions(plan, panel, slow, fast, Part(layer=first, slow_subpixel=first, fast_subpixel=first))
@@ -164,7 +165,9 @@ def pixel_factors(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.
     if not plan.polarized or plan.oversample_polarization:
         return PixelFactors(polarization=ones, solid_angle=omega, capture=capture)
     incident = _on_sources(plan.incident[:1])
-    if plan.resolution_limit is not None:
+    if plan.polarization_place != "first":
+        direction = _polarized_direction(plan, panel, slow, fast)
+    elif plan.resolution_limit is not None:
         direction, incident = _first_resolved(plan, panel, slow, fast, plan.resolution_limit)
     polarization = _polarization(plan, direction, incident).reshape(-1)
     return PixelFactors(polarization=polarization, solid_angle=omega, capture=capture)
@@ -234,6 +237,17 @@ def own_factors(
     if plan.oversample_solid_angle:
         factors.append(solid_angle(plan, panel, distance))
     return factors
+
+
+def _polarized_direction(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> Components:
+    """Direction to the place of pixels at which their polarization is taken, where it is not the first subpixel."""
+    last = slice(plan.oversample - 1, None)
+    part = Part(slice(panel.layer_depths.numel() - 1, None), last, last)
+    if plan.polarization_place == "centre":
+        first = slice(0, 1)
+        plan = attrs.evolve(plan, subpixels=torch.full_like(plan.subpixels[:1], 0.5), reference_rays=False)
+        part = Part(layer=first, slow_subpixel=first, fast_subpixel=first)
+    return unit_components(positions(plan, panel, slow, fast, part))[0]
 
 
 def _polarization(plan: Plan, direction: Components, incident: torch.Tensor) -> torch.Tensor:
