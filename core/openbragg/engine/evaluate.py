@@ -264,7 +264,8 @@ def _running_factor(
 
 def not_skipped(plan: Plan, scattering: Components, lattice_amplitude: torch.Tensor) -> torch.Tensor:
     """Which terms the reference program does not leave out before it comes to the structure factor."""
-    done = torch.ones_like(lattice_amplitude, dtype=torch.bool) if plan.water is not None else lattice_amplitude != 0.0
+    added = plan.water is not None or plan.diffuse is not None
+    done = torch.ones_like(lattice_amplitude, dtype=torch.bool) if added else lattice_amplitude != 0.0
     if plan.resolution_limit is not None:
         done = done & resolved(scattering, plan.resolution_limit)
     return done
