@@ -26,7 +26,9 @@ CASES = Path(__file__).resolve().parents[2] / "shared" / "simtbx" / "cases"
 LIMIT = 1e-5
 ANGSTROM, MILLIMETRE, DEGREE = 1e-10, 1e-3, np.pi / 180.0
 #: Our names for the cases' shapes.
-SHAPES = {"gauss": "gauss_index", "gauss_argchk": "gauss_cut", "square": "square", "round": "round"}
+SHAPES = {"gauss": "gauss_index", "gauss_argchk": "gauss_argchk", "square": "square", "round": "round"}
+#: An element for atoms whose f' and f'' are listed.
+ELEMENT = "Se"
 #: Space groups whose rotations are those of the peer's Laue groups.
 LAUE_GROUPS = {1: "P 1", 3: "P 1 2 1", 5: "P 2 2 2", 7: "P 4 2 2"}
 #: Where the peer takes a pixel's polarization.
@@ -146,7 +148,17 @@ def crystal_of(case: Case) -> Crystal:
         reciprocal_vectors=np.array(case["A_reciprocal_rows_per_angstrom"]) / ANGSTROM,
         cells=tuple(tensor[axis][axis] for axis in range(3)),
         cells_offdiagonal=(tensor[0][1], tensor[1][2], tensor[0][2]),
+        **mosaicity_of(case),
     )
+
+
+def mosaicity_of(case: Case) -> dict[str, Any]:
+    """The crystal's settings of its blocks."""
+    asked = case["mosaic"]
+    if asked is None or asked["kind"] == "list":
+        return {}
+    spread = {"mosaic_spread": asked["eta_deg"] * DEGREE} if asked["kind"] == "spiral" else {}
+    return {"mosaic_domains": asked["domains"], **spread}
 
 
 def sampling_of(case: Case) -> Sampling:
@@ -172,27 +184,59 @@ def sensor_of(case: Case) -> dict[str, Any]:
 
 
 def structure_factors_of(case: Case, folder: Path) -> openbragg.StructureFactors:
-    """The table, and what differs from wavelength to wavelength."""
+    """The table: amplitudes, one for all wavelengths or one each, or complex ones with atoms beside them."""
     table = np.loadtxt(folder / case["hkl_file"], ndmin=2)
-    indices, amplitudes = table[:, :3].astype(int), table[:, 3:]
+    indices, values = table[:, :3].astype(int), table[:, 3:]
     if not (indices == 0).all(axis=1).any():
-        indices = np.vstack([indices, [(0, 0, 0)]])
-        amplitudes = np.vstack([amplitudes, np.full((1, amplitudes.shape[1]), case["F000"])])
-    made: openbragg.StructureFactors = plugin(
-        "structure_factors",
-        "hkl",
-        reflections=(indices, amplitudes[:, 0]),
-        default_F=case["default_F"],
-        interpolate=False,
-    )
+        indices, values = np.vstack([indices, [(0, 0, 0)]]), np.vstack([values, _forward(case, values.shape[1])])
+    options: dict[str, Any] = {"default_F": case["default_F"], "interpolate": False}
+    if case["heavy_atoms"] is not None:
+        values = values[:, 0] + 1j * values[:, 1]
+        options |= atoms_of(case)
+    elif not case.get("table_per_wavelength"):
+        values = values[:, 0]
+    made: openbragg.StructureFactors = plugin("structure_factors", "hkl", reflections=(indices, values), **options)
     return made
 
 
+def _forward(case: Case, columns: int) -> np.ndarray:
+    """The row of 0 0 0, which the tables leave out."""
+    row = np.zeros((1, columns))
+    row[:, : 1 if case["heavy_atoms"] is not None else columns] = case["F000"]
+    return row
+
+
+def atoms_of(case: Case) -> dict[str, Any]:
+    """Atoms beside a table, and their f' and f'' at each wavelength."""
+    heavy = case["heavy_atoms"]
+    energies = [openbragg.unit("eV").from_si(value * ANGSTROM) for value in case["wavelengths_angstrom"]]
+    rows = sorted(zip(energies, heavy["f_prime"], heavy["f_double_prime"], strict=True))
+    return {
+        "atoms": [
+            (ELEMENT, x, y, z, b_factor * ANGSTROM**2, occupancy)
+            for x, y, z, b_factor, occupancy in heavy["atoms_x_y_z_B_occupancy"]
+        ],
+        "corrections": {ELEMENT: tuple(zip(*rows, strict=True))},
+    }
+
+
 def mosaic_of(case: Case, arrays: dict[str, np.ndarray]) -> openbragg.MosaicModel | str:
-    """The list of rotations that a case was computed with, whatever law they follow."""
-    if case["mosaic"] is None:
+    """The law by which the blocks are turned, or their list."""
+    asked = case["mosaic"]
+    if asked is None:
         return "nanobragg"
-    made: openbragg.MosaicModel = plugin("mosaic_models", "list", rotations=arrays["mosaic_rotations"])
+    options: dict[str, Any] = {}
+    match asked["kind"]:
+        case "list":
+            model, options = "list", {"rotations": arrays["mosaic_rotations"]}
+        case "spiral":
+            model, options = "spiral", {"quantiles": asked["angle_quantiles"]}
+        case "anisotropic spiral":
+            model, options = "anisotropic", {"quantiles": asked["angle_quantiles"], "axes": asked["axes"]}
+            options["spreads"] = tuple(value * DEGREE for value in asked["eta_deg"])
+        case kind:
+            raise ValueError(f"there is no mosaic law {kind}")
+    made: openbragg.MosaicModel = plugin("mosaic_models", model, **options)
     return made
 
 
