@@ -703,7 +703,8 @@ def _diffuse(run: _Run, indices: Vector) -> float:
     def amplitude(index: Index) -> float:
         return factors.table.get(index, factors.default)
 
-    return oracle_diffuse.intensity(run.halos, indices, (h, k, l), amplitude, run.reciprocal, math.prod(run.cells))
+    cells = abs(_determinant(run.lattice.tensor))
+    return oracle_diffuse.intensity(run.halos, indices, (h, k, l), amplitude, run.reciprocal, cells)
 
 
 def _is_cut(q: Vector, dmin: float) -> bool:

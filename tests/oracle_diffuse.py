@@ -45,7 +45,7 @@ def intensity(
     nearest: Index,
     amplitude: Callable[[Index], float],
     reciprocal: Matrix,
-    cells: int,
+    cells: float,
 ) -> float:
     """What is added to F_cell^2 F_latt^2: halos of the reflections of a stencil; reciprocal rows in 1/angstrom."""
     rows = reciprocal if halos.diffbragg else upright(reciprocal)
