@@ -84,7 +84,10 @@ _READ: dict[str, dict[str, str]] = {
     "-Q": {"air.stol": ""},
     "-dump": {"kept.dump": "", "bad.dump": "1 2 3\n"},
     "-img": {"camera.img": "", "bad.img": "{\nHEADER_BYTES= 512;\nSIZE1=\n}\n"},
-    "-mosaic_rotations": {"turns.json": "[[[1,0,0],[0,1,0],[0,0,1]],[[0,-1,0],[1,0,0],[0,0,1]]]", "odd.json": "[[1,2]]"},
+    "-mosaic_rotations": {
+        "turns.json": "[[[1,0,0],[0,1,0],[0,0,1]],[[0,-1,0],[1,0,0],[0,0,1]]]",
+        "odd.json": "[[1,2]]",
+    },
     "-mask": {"shade.img": "", "bad.img": ""},
 }
 #: How names of files begin that cannot be read.
