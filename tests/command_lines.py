@@ -81,7 +81,7 @@ _NUMBERS = {
     "-N": "1 2 3 5",
     "-N_offdiagonal": "-0.5 0 1",
     "-gauss_star_width": "0.002 0.01",
-    "-mosaic_spreads": "0.05 0.3 2",
+    "-mosaic_anisotropic": "0.05 0.3 2",
     "-xtalsize": "1e-5 3e-5 0",
     "-polar": "-1 -0.9 0 0.5 1",
     "-osc": "0 0.5 1",

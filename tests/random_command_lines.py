@@ -127,7 +127,7 @@ _SPANS: dict[str, tuple[float, float]] = {
     "-N_offdiagonal": (-0.5, 0.5),
     "-gauss_star_width": (0.001, 0.02),
     "-mosaic": (0.01, 1.0),
-    "-mosaic_spreads": (0.01, 1.0),
+    "-mosaic_anisotropic": (0.01, 1.0),
     "-dmin": (1.0, 20.0),
     "-polar": (-1.0, 1.0),
     "-cull": (1e-6, 0.1),
