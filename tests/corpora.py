@@ -31,7 +31,7 @@ import torch
 import geometry_corpora
 from command_line import SMALL, run
 from openbragg.errors import InputError, OpenBraggError
-from openbragg.model import Beam
+from openbragg.model import Beam, Crystal
 from openbragg.orchestrator.reading.amplitudes import read_amplitudes
 from openbragg.orchestrator.reading.headers import camera_settings
 from openbragg.orchestrator.reading.images import read_images
@@ -40,6 +40,7 @@ from openbragg.orchestrator.reading.pictures import read_picture
 from openbragg.orchestrator.reading.sources import read_sources
 from openbragg.orchestrator.records.record import Record, read_record
 from openbragg.orchestrator.records.run import load_run
+from openbragg_plugins.mosaic.listed import Listed
 from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
 from openbragg_plugins.structure_factors.kinds import CRYSTFEL, SCALEPACK, SHELX, XDS_ASCII, kind_of
 from openbragg_plugins.structure_factors.reflections import ReflectionFile
@@ -234,6 +235,18 @@ def parsers() -> dict[str, Parser]:
             words=(b",", b";", b":", b"!"),
             allowance=17 * _MIB,
         ),
+        "rotations": Parser(
+            read=_read_rotations,
+            good={
+                "json": ROTATIONS,
+                "weighted": b'{"rotations": ' + ROTATIONS + b', "weights": [1, 3]}',
+                "numpy": npy(np.stack([np.eye(3), np.eye(3)])),
+                "numpy with weights": npy(np.concatenate([np.eye(3).reshape(1, 9), [[2.0]]], axis=1)),
+            },
+            bad=_bad_rotations(),
+            route=("simulate", *SMALL, "-mosaic_rotations", "FILE"),
+            words=(b"[[[", b"]]]", b'"weights"', b"\x93NUMPY", b"'<f8'", b"(1, 3, 3)"),
+        ),
         "stol": Parser(
             read=read_amplitudes,
             good={
@@ -364,6 +377,7 @@ STEPS = b"""{"pixel": {"slow": 4, "fast": 7}, "device": "cpu", "per_phi_entries"
 """
 MATRIX = b"0.01066940 -0.00800416 0.00613471\n0.01249463 0.01257802 0.00028119\n-0.00532513 0.00141072 0.01112259\n"
 TABLE = b"0 0 1 10\n1 0 0 20.5\n-1 2 0 3e1\n0 0 1 12\n"
+ROTATIONS = b"[[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[0, -1, 0], [1, 0, 0], [0, 0, 1.0]]]"
 SOURCES = b"-10.0 0.0 0.0 1.0 1.0e-10\n-10.0 0.003 0.0 2.0 1.001e-10\n-10.0 -0.002 -0.003\n"
 _CELL_OF_LISTS = "    10.000    12.000    14.000    90.000    90.000    90.000"
 LISTS = {
@@ -716,6 +730,28 @@ def _bad_tiffs(good: bytes) -> dict[str, bytes]:
     }
 
 
+def _bad_rotations() -> dict[str, bytes]:
+    return {
+        "empty": b"",
+        "cut": ROTATIONS[:-4],
+        "other": b'{"a": 1}',
+        "one matrix": b"[[1, 0, 0], [0, 1, 0], [0, 0, 1]]",
+        "mirrored": b"[[[-1, 0, 0], [0, 1, 0], [0, 0, 1]]]",
+        "stretched": b"[[[2, 0, 0], [0, 1, 0], [0, 0, 1]]]",
+        "no numbers": b'[[["1", 0, 0], [0, 1, 0], [0, 0, true]]]',
+        "huge": b"[[[1e308, 0, 0], [0, 1, 0], [0, 0, 1]]]",
+        "ragged": b"[[[1, 0, 0], [0, 1], [0, 0, 1]]]",
+        "no weight": b'{"rotations": ' + ROTATIONS + b', "weights": [0, 0]}',
+        "other weights": b'{"rotations": ' + ROTATIONS + b', "weights": [1]}',
+        "deep": b"[" * 100000,
+        "digits": b"[[[" + b"9" * 100000 + b"]]]",
+        "many": b"[" + b"[[1,0,0],[0,1,0],[0,0,1]]," * 2000,
+        "an array of another kind": npy_of(b"{'descr': '|O', 'fortran_order': False, 'shape': (1, 3, 3)}", bytes(72)),
+        "a larger array": npy_of(b"{'descr': '<f8', 'fortran_order': False, 'shape': (9999999, 3, 3)}", bytes(72)),
+        "no shape": npy_of(b"{'descr': '<f8', 'fortran_order': False, 'shape': ()}", bytes(8)),
+    }
+
+
 def _bad_records(good: bytes) -> dict[str, bytes]:
     return {
         "empty": b"",
@@ -759,6 +795,12 @@ def _read_reflections(path: Path) -> Any:
         raise InputError(f"{path}: a file of another kind")
     listed = ReflectionFile(file=path, symmetry="P 21 21 21" if kind == SHELX else None).listed()
     return listed.indices, listed.amplitudes
+
+
+def _read_rotations(path: Path) -> Any:
+    model = Listed(file=path)
+    blocks = model.blocks(Crystal(reciprocal_vectors=np.eye(3)), torch.eye(3, dtype=torch.float64))
+    return blocks.rotations, blocks.weights
 
 
 def _read_sources(path: Path) -> Any:

@@ -764,7 +764,7 @@ _KNOWN = frozenset(
     detpixels_y detsize_f detsize_s pixel Xbeam Ybeam Xclose Yclose ORGX ORGY detector_rotx detector_roty
     detector_rotz twotheta twotheta_axis pivot convention fdet_vector sdet_vector odet_vector beam_vector polar_vector
     spindle_axis pix0_vector pix0_vector_mm phi phi_sampling osc phistep phisteps mosaic mosaic_domains mosaic_seed
-    mosaic_model mosaic_spreads mosaic_axes mosaic_rotations
+    mosaic_model mosaic_anisotropic mosaic_axes mosaic_rotations
     hdivrange
     vdivrange hdivstep vdivstep hdivsteps vdivsteps round_div lambda energy dispersion dispsteps sourcefile
     detector_abs detector_thick detector_thicksteps oversample oversample_thick oversample_polar oversample_omega
@@ -1305,7 +1305,7 @@ def _spiral(given: Mapping[str, Any], cell: Matrix) -> tuple[Matrix, ...]:
     count = int(given.get("mosaic_domains", 10)) // 2
     quantiles = [i / count for i in range(count)]
     random.Random(int(given.get("mosaic_seed", 12345678))).shuffle(quantiles)
-    spreads = given.get("mosaic_spreads") or (given["mosaic"],) * 3
+    spreads = given.get("mosaic_anisotropic") or (given["mosaic"],) * 3
     form = _diagonal([(DEGREES / spread) ** 2 for spread in spreads])
     if given.get("mosaic_axes") == "crystal":
         along = _transpose((_unit(cell[0]), _unit(cell[1]), _unit(cell[2])))

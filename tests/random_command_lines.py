@@ -53,7 +53,8 @@ _TOPICS: dict[str, tuple[int, tuple[str, ...]]] = {
     "geometry": (4, ("ConventionChoice", "Custom", "DetectorChoice", "GeometryFile", "CameraFile", "CrystFel", "Expt")),
     "detector": (6, ("Detector",)),
     "beam": (5, ("Beam",)),
-    "crystal": (4, ("Crystal", "CrystalChoices")),
+    "crystal": (4, ("Crystal", "CrystalChoices", "GaussStar")),
+    "mosaic": (3, ("Normal", "Anisotropic", "Listed")),
     "factors": (3, ("HklTable", "ModelFile", "ReflectionFile")),
     "scan": (4, ("Scan",)),
     "series": (3, ("SeriesChoice",)),
@@ -83,6 +84,10 @@ _READ: dict[str, dict[str, str]] = {
     "-Q": {"air.stol": ""},
     "-dump": {"kept.dump": "", "bad.dump": "1 2 3\n"},
     "-img": {"camera.img": "", "bad.img": "{\nHEADER_BYTES= 512;\nSIZE1=\n}\n"},
+    "-mosaic_rotations": {
+        "turns.json": "[[[1,0,0],[0,1,0],[0,0,1]],[[0,-1,0],[1,0,0],[0,0,1]]]",
+        "odd.json": "[[1,2]]",
+    },
     "-mask": {"shade.img": "", "bad.img": ""},
 }
 #: How names of files begin that cannot be read.
@@ -119,7 +124,10 @@ _SPANS: dict[str, tuple[float, float]] = {
     "-cell": (8.0, 150.0),
     "-osc": (0.01, 2.0),
     "-phistep": (0.05, 1.0),
+    "-N_offdiagonal": (-0.5, 0.5),
+    "-gauss_star_width": (0.001, 0.02),
     "-mosaic": (0.01, 1.0),
+    "-mosaic_anisotropic": (0.01, 1.0),
     "-dmin": (1.0, 20.0),
     "-polar": (-1.0, 1.0),
     "-cull": (1e-6, 0.1),

@@ -179,7 +179,7 @@ def mosaics(draw: st.DrawFn, shape: str) -> dict[str, Any]:
         case "anisotropic":
             spreads = tuple(draw(number(0.01, 2.0)) for _ in range(3))
             axes = draw(st.sampled_from(["lab", "crystal"]))
-            return {"mosaic_model": name, "mosaic_spreads": spreads, "mosaic_axes": axes} | domains
+            return {"mosaic_model": name, "mosaic_anisotropic": spreads, "mosaic_axes": axes} | domains
         case "list":
             generator = oracle.Lehmer(seed)
             turns = [(oracle.mosaic_rotation(0.05, generator), draw(number(0.1, 3.0))) for _ in range(3)]

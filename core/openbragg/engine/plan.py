@@ -466,8 +466,9 @@ def _shaped(
     if isinstance(shape, PreparedLatticeShape):
         lattice = attrs.evolve(lattice, parameters=shape.prepare(experiment, lattice))
     if isinstance(parts.mosaic, ClosedMosaicModel):
-        return parts.mosaic.smeared(shape, crystal, lattice)
-    return shape, lattice
+        shape, lattice = parts.mosaic.smeared(shape, crystal, lattice)
+    # Compiled code knows no transposed matrices.
+    return shape, attrs.evolve(lattice, parameters=tuple(each.contiguous() for each in lattice.parameters))
 
 
 def _orientations(

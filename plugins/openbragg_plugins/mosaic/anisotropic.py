@@ -41,7 +41,7 @@ class Anisotropic:
     flags: ClassVar[tuple[str, ...]] = ()
 
     spreads: Any = option(
-        "-mosaic_spreads",
+        "-mosaic_anisotropic",
         length=(3, 3),
         unit="deg",
         rule=POSITIVE,
@@ -54,7 +54,7 @@ class Anisotropic:
         default=_LAB,
         rule=one_of(_LAB, _CRYSTAL),
         metavar="lab | crystal",
-        help="The axes of -mosaic_spreads: x, y and z of the laboratory, or a, b and c of the crystal.",
+        help="The axes of -mosaic_anisotropic: x, y and z of the laboratory, or a, b and c of the crystal.",
     )
     quantiles: Any = attrs.field(default=None, kw_only=True)
 
@@ -69,7 +69,7 @@ class Anisotropic:
         if self.spreads is None:
             return pairs(self.name, crystal, self.quantiles) if is_spread(crystal) else 1
         if is_spread(crystal):
-            raise InputError(f"give -mosaic or -mosaic_spreads; -mosaic is {degrees_of(crystal):.6g} degrees")
+            raise InputError(f"give -mosaic or -mosaic_anisotropic; -mosaic is {degrees_of(crystal):.6g} degrees")
         return pairs(self.name, crystal, self.quantiles)
 
     def blocks(self, crystal: Crystal, axes: torch.Tensor) -> MosaicBlocks:

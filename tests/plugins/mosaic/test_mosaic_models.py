@@ -159,7 +159,7 @@ def test_weights_count_in_the_image() -> None:
         (
             model("anisotropic", spreads=(0.1, 0.1, 0.1)),
             {"mosaic_spread": math.radians(0.5)},
-            "give -mosaic or -mosaic_spreads; -mosaic is 0.5 degrees",
+            "give -mosaic or -mosaic_anisotropic; -mosaic is 0.5 degrees",
         ),
         (listed(np.eye(3)[None]), {"mosaic_spread": 0.01}, "has no part in the mosaic model list"),
         (listed(np.eye(3)[None]), {"mosaic_domains": 4}, "-mosaic_domains is 4, and 1 rotations are listed"),
@@ -191,7 +191,7 @@ def test_the_command_line_has_models_their_options_and_a_record(tmp_path: Path) 
     (tmp_path / "a.json").write_text(json.dumps({"rotations": turns.tolist(), "weights": [1, 2, 3]}))
     flags = {
         "list": ("-mosaic_rotations", tmp_path / "a.json"),
-        "anisotropic": ("-mosaic_spreads", 0.1, 0.2, 0.3, "-mosaic_axes", "crystal"),
+        "anisotropic": ("-mosaic_anisotropic", 0.1, 0.2, 0.3, "-mosaic_axes", "crystal"),
         "closed": ("-mosaic_model", "closed", "-mosaic", 0.3),
     }
     for name, words in flags.items():
