@@ -102,6 +102,7 @@ EXPERIMENT_FLAGS = [
     ("-oversample_thick", "", "sampling.oversample_capture", True),
     ("-oversample_polar", "", "sampling.oversample_polarization", True),
     ("-oversample_omega", "", "sampling.oversample_solid_angle", True),
+    ("-polar_at", "centre", "sampling.polarization_place", "centre"),
 ]
 #: The same for flags that are no part of the experiment: the settings' class and field.
 SETTING_FLAGS = [
