@@ -47,6 +47,18 @@ SHAPE = """
 def lattice_shapes():
     return [Bad]
 """
+DIFFUSE = """
+    def prepare(self, experiment, reciprocal_vectors, space_group, device):
+        return ()
+
+    def intensity(self, index, nearest, amplitude, lattice, parameters):
+        size = index.h.to(lattice.dtype) ** 2
+        return {answer}
+
+@hookimpl
+def diffuse_models():
+    return [Bad]
+"""
 BACKGROUND = """
     def prepare(self, experiment, device):
         return ()
@@ -130,6 +142,11 @@ CASES = [
     (SHAPE, "(offset.h * 1.0,)", "-lattice_shape bad", "lattice shape", "factors", "expected float32, got float64"),
     (SHAPE, "((offset.h * torch.nan).float(),)", "-lattice_shape bad", "lattice shape", "factors", "got nan"),
     (SHAPE, "(offset.h.float()[:1, :2],) * 3", "-lattice_shape bad", "lattice shape", "factors", "the shape (2, 3)"),
+    (DIFFUSE, "size.missing", "-diffuse bad", "diffuse scattering", "intensity", "AttributeError"),
+    (DIFFUSE, "size * float('nan')", "-diffuse bad", "diffuse scattering", "intensity", "got nan"),
+    (DIFFUSE, "index.h ** 2", "-diffuse bad", "diffuse scattering", "intensity", "expected float32, got float64"),
+    (DIFFUSE, "size[:1]", "-diffuse bad", "diffuse scattering", "intensity", "the shape (2, 3)"),
+    (DIFFUSE, "-size", "-diffuse bad", "diffuse scattering", "intensity", "no number below 0"),
     (BACKGROUND, "rays.slow.missing", "-background bad", "background", "photons", "AttributeError"),
     (BACKGROUND, "rays.slow * float('nan')", "-background bad", "background", "photons", "got nan"),
     (BACKGROUND, "rays.slow[:2]", "-background bad", "background", "photons", "expected the shape (16,), got (2,)"),

@@ -102,6 +102,7 @@ EXPERIMENT_FLAGS = [
     ("-oversample_thick", "", "sampling.oversample_capture", True),
     ("-oversample_polar", "", "sampling.oversample_polarization", True),
     ("-oversample_omega", "", "sampling.oversample_solid_angle", True),
+    ("-polar_at", "centre", "sampling.polarization_place", "centre"),
 ]
 #: The same for flags that are no part of the experiment: the settings' class and field.
 SETTING_FLAGS = [
@@ -164,6 +165,17 @@ PLUGIN_FLAGS = [
     ("-B_sol", "50", "structure_factors model solvent_b_factor", 50 / 1e20),
     ("-F000", "", "structure_factors model direct_beam", True),
     ("-noF000", "", "structure_factors model direct_beam", False),
+    ("-diffuse_gamma", "20", "diffuse_models gamma_sigma gamma", (20 / 1e10,)),
+    ("-diffuse_sigma", "0.2 0.3 0.4", "diffuse_models gamma_sigma sigma", (0.2 / 1e10, 0.3 / 1e10, 0.4 / 1e10)),
+    ("-diffuse_stencil", "1", "diffuse_models gamma_sigma stencil", 1),
+    ("-diffuse_symmetry", "P422", "diffuse_models gamma_sigma symmetry", "P422"),
+    (
+        "-diffuse_principal",
+        "1 -1 0 1 1 0 0 0 1",
+        "diffuse_models gamma_sigma principal_axes",
+        (1.0, -1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0),
+    ),
+    ("-diffuse_diffbragg", "", "diffuse_models gamma_sigma diffbragg", True),
     ("-pgmfile -pgmimage", "a.pgm", "image_formats pgm pgmfile", Path("a.pgm")),
     ("-pgmscale", "2.5", "image_formats pgm scale", 2.5),
     ("-nopgm", "", "image_formats pgm pgmfile", False),
@@ -221,6 +233,18 @@ PLUGIN_FLAGS = [
     ("-calibration", "3", "noise_models detector calibration", 3 / 100),
     ("-module_calibration", "1", "noise_models detector module_calibration", 1 / 100),
     ("-module_pixels", "195 487 -module_calibration 1", "noise_models detector module", (195, 487)),
+    ("-module_gains", "1.1 0.9", "noise_models detector module_gains", (1.1, 0.9)),
+    ("-gain_map", "a.npy", "noise_models detector gain_map", Path("a.npy")),
+    ("-gain_stages", "40 2 -gain_switches 30", "noise_models detector gain_stages", (40.0, 2.0)),
+    ("-gain_switches", "30 -gain_stages 40 2", "noise_models detector gain_switches", (30.0,)),
+    (
+        "-stage_electrons",
+        "80 400 -gain_stages 40 2 -gain_switches 30",
+        "noise_models detector stage_electrons",
+        (80.0, 400.0),
+    ),
+    ("-dark_map", "a.npy", "noise_models detector dark_map", Path("a.npy")),
+    ("-pedestal_map", "a.npy", "noise_models detector pedestal_map", Path("a.npy")),
     ("-dark_current", "0.2", "noise_models detector dark_current", 0.2),
     ("-dark_electrons", "0.2", "noise_models detector dark_electrons", 0.2),
     ("-readout_noise -readnoise", "3", "noise_models detector readout_noise", 3.0),
@@ -232,7 +256,10 @@ PLUGIN_FLAGS = [
     ("-hot_current", "5 -hot_pixels 1", "noise_models detector hot_current", 5.0),
 ]
 #: Plugins that play no part without one of their flags.
-_PART_BY_THEIR_FLAGS = ("custom", "reflections", "model", "detector", "water", "air", "ice", "uniform", "table")
+_PART_BY_THEIR_FLAGS = (
+    *("custom", "reflections", "model", "detector", "water", "air", "ice", "uniform", "table"),
+    "gamma_sigma",
+)
 #: Flags that have tests of their own below, or choose a plugin by name.
 OTHER_FLAGS = {
     "-round_div",
@@ -244,6 +271,7 @@ OTHER_FLAGS = {
     "-convention",
     "-structure_factors",
     "-lattice_shape",
+    "-diffuse",
     "-noise",
     "-background",
     # In test_record.py.
@@ -355,6 +383,9 @@ def test_without_flags_the_defaults_are_those_of_the_reference() -> None:
         "structure_factors": "hkl",
         "lattice_shapes": "square",
         "noise_models": "poisson",
+        "mosaic_models": "nanobragg",
+        "diffuse_models": "none",
+        "spectra": "dispersion",
     }
     made = experiment()
     assert made.beam.wavelength == 1e-10

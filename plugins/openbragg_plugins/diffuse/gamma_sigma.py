@@ -115,8 +115,9 @@ class GammaSigma:
 
         Returns
         -------
-        A tensor for each operator, (13,): the elements 11, 22, 33, 12, 23, 13 of the quadratic forms of the offset and
-        of h0, and the factor of its halo.
+        A tensor for each operator: the elements 11, 22, 33, 12, 23, 13 of the quadratic forms of the offset and of h0,
+        and the factor of its halo; then for each reflection of the stencil four numbers, by which the form of the
+        offset from it differs: of the offset's h, k and l, and of none.
         """
         import torch
 
@@ -134,7 +135,10 @@ class GammaSigma:
         ]
         height = 8.0 * pi * gamma.prod() * self._scale(experiment, reciprocal_vectors)
         kept = _distinct(forms)
-        return tuple(torch.cat([form, (height * count / len(forms)).reshape(1)]) for form, count in kept)
+        return tuple(
+            torch.cat([form, (height * count / len(forms)).reshape(1), *_moves(form, self.stencil)])
+            for form, count in kept
+        )
 
     def _scale(self, experiment: Experiment, reciprocal_vectors: torch.Tensor) -> torch.Tensor | float:
         """What the height of a halo in cubic metres is multiplied by."""
@@ -157,22 +161,23 @@ class GammaSigma:
         dtype = lattice.dtype
         operators = [each.to(dtype).unbind(0) for each in parameters]
         places = [value.to(dtype) for value in nearest]
-        heights = []
+        offsets = [(one - other).to(dtype) for one, other in zip(index, nearest, strict=True)]
+        x, y, z = offsets
+        heights, widths = [], []
         for numbers in operators:
             spread = _quadratic(numbers[6:12], places)
             heights.append(numbers[12] * (spread * (-spread).exp()))
-        offsets = [(one - other).to(dtype) for one, other in zip(index, nearest, strict=True)]
+            widths.append(1.0 + _quadratic(numbers[:6], offsets))
         total = None
-        for steps in _steps(self.stencil):
-            around = Miller(*(value + step for value, step in zip(nearest, steps, strict=True)))
-            away = [value - step for value, step in zip(offsets, steps, strict=True)]
+        for number, steps in enumerate(_steps(self.stencil)):
+            size = amplitude(Miller(*(value + step for value, step in zip(nearest, steps, strict=True))))
             halos = None
-            for numbers, height in zip(operators, heights, strict=True):
-                width = 1.0 + _quadratic(numbers[:6], away)
-                halo = height / (width * width)
+            for numbers, height, width in zip(operators, heights, widths, strict=True):
+                along_h, along_k, along_l, apart = numbers[13 + 4 * number : 17 + 4 * number]
+                away = width + (x * along_h + y * along_k + z * along_l + apart) if any(steps) else width
+                halo = height / (away * away)
                 halos = halo if halos is None else halos + halo
             assert halos is not None
-            size = amplitude(around)
             part = halos * (size * size)
             total = part if total is None else total + part
         assert total is not None
@@ -193,6 +198,21 @@ def _form(lengths: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
     scaled = lengths.unsqueeze(1) * columns
     form = 4.0 * pi**2 * (scaled.T @ scaled)
     return torch.stack([form[i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2))])
+
+
+def _moves(form: torch.Tensor, stencil: int) -> Iterator[torch.Tensor]:
+    """How the form of an offset changes when the offset is from another reflection of the stencil: four numbers each.
+
+    (d - o)' M (d - o) is d' M d - 2 (M o)' d + o' M o.
+    """
+    import torch
+
+    xx, yy, zz, xy, yz, xz = form[:6].unbind(0)
+    matrix = torch.stack([torch.stack([xx, xy, xz]), torch.stack([xy, yy, yz]), torch.stack([xz, yz, zz])])
+    for steps in _steps(stencil):
+        moved = torch.tensor(steps, dtype=torch.float64, device=form.device)
+        product = matrix @ moved
+        yield torch.cat([-2.0 * product, (moved @ product).reshape(1)])
 
 
 def _quadratic(elements: Any, at: list[torch.Tensor]) -> torch.Tensor:

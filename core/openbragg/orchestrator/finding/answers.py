@@ -22,7 +22,7 @@ from openbragg.roles import GroupedStructureFactors, Miller
 #: The shape of the indices that a shape and structure factors are first asked about.
 _SHAPE = (2, 3)
 _CONVENTIONS, _FACTORS, _SHAPES = "geometry_conventions", "structure_factors", "lattice_shapes"
-_BACKGROUNDS, _NOISE = "backgrounds", "noise_models"
+_BACKGROUNDS, _NOISE, _DIFFUSE = "backgrounds", "noise_models", "diffuse_models"
 
 
 def check_laboratory(convention: Any, laboratory: Any, panels: int) -> None:
@@ -44,7 +44,7 @@ def check_laboratory(convention: Any, laboratory: Any, panels: int) -> None:
 
 
 def check_plan(plan: Plan) -> None:
-    """Ask the lattice shape and the structure factors of a plan about a few indices, and refuse what is no answer.
+    """Ask the plugins of a plan that know amplitudes about a few indices, and refuse what is no answer.
 
     Raises
     ------
@@ -66,6 +66,7 @@ def check_plan(plan: Plan) -> None:
             first = Miller(*(3 * [whole[:, :1]]))
             answer = grouping.grouped_amplitude(index, nearest, first, plan.tables)
             _refuse(_FACTORS, grouping, "grouped_amplitude", _fault(answer, _SHAPE, dtype, numbers=False))
+        _check_diffuse(plan, index, nearest)
 
 
 def check_background(background: Any, photons: Any, pixels: int) -> None:
@@ -116,6 +117,7 @@ def refuse_odd_pixel(
     for hook, plugin, method, values in (
         (_SHAPES, plan.shape, "factors", terms.lattice_factors),
         (_FACTORS, plan.structure_factors, "amplitude", (terms.cell_amplitude,)),
+        (_DIFFUSE, plan.diffuse, "intensity", () if terms.diffuse is None else (terms.diffuse,)),
     ):
         if any(bool(value.isnan().any()) for value in values):
             raise wrong_answer(hook, plugin, method, "expected numbers, got nan")
@@ -135,6 +137,19 @@ def _check_factors(plan: Plan, factors: Any) -> None:
         shapes = " and ".join(str(tuple(factor.shape)) for factor in factors)
         raise wrong_answer(_SHAPES, plan.shape, "factors", f"expected shapes that fit {_SHAPE}, got {shapes}") from None
     _refuse(_SHAPES, plan.shape, "factors", _fault(product, _SHAPE, plan.lattice.dtype, numbers=False))
+
+
+def _check_diffuse(plan: Plan, index: Miller, nearest: Miller) -> None:
+    if plan.diffuse is None:
+        return
+    parameters, dtype = plan.diffuse_parameters, plan.lattice.dtype
+    if not isinstance(parameters, tuple) or not all(isinstance(each, torch.Tensor) for each in parameters):
+        raise wrong_answer(_DIFFUSE, plan.diffuse, "prepare", "expected a tuple of tensors, or None")
+    answer = plan.diffuse.intensity(index, nearest, lambda at: at.h.to(dtype), plan.lattice, parameters)
+    reason = _fault(answer, _SHAPE, dtype)
+    if reason is None and bool((answer < 0.0).any()):
+        reason = f"expected no number below 0, got {float(answer.min()):.6g}"
+    _refuse(_DIFFUSE, plan.diffuse, "intensity", reason)
 
 
 def _fault(
