@@ -40,7 +40,7 @@ from openbragg.roles.miller import Miller
 from openbragg.roles.mosaic_models import ClosedMosaicModel, MosaicBlocks, MosaicModel
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
 from openbragg.roles.plugin import Plugin, Role
-from openbragg.roles.spectra import Channels, ShotSpectrum, Spectrum
+from openbragg.roles.spectra import Channels, DescribedSpectrum, DispersedSpectrum, ShotSpectrum, Spectrum
 from openbragg.roles.structure_factors import (
     BoundedStructureFactors,
     ComputedStructureFactors,
@@ -69,11 +69,13 @@ __all__ = [
     "ClosedMosaicModel",
     "Command",
     "ComputedStructureFactors",
+    "DescribedSpectrum",
     "DescribedStructureFactors",
     "DetectorDescription",
     "DetectorFamily",
     "Diagnosis",
     "DiffuseModel",
+    "DispersedSpectrum",
     "FileStructureFactors",
     "Found",
     "GaussianLatticeShape",
