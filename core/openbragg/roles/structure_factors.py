@@ -44,7 +44,10 @@ class StructureFactors(Plugin, Protocol):
 
 @runtime_checkable
 class SpectralStructureFactors(StructureFactors, Protocol):
-    """Structure factors that are others at each wavelength. `amplitude` is what they are at the beam's own."""
+    """Structure factors that are others at each wavelength.
+
+    `amplitude` is what they are at the beam's own, or a mean of all where nothing says which is whose.
+    """
 
     def spectral(self, wavelengths: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> torch.Tensor | None:
         """What `amplitude_at` needs to know of sources of these wavelengths in metres: float64, (sources, numbers).
