@@ -34,6 +34,7 @@ _SHAPE = "There the last of several shapes counts; two different ones are an err
 _CONVENTION = "In both the last convention counts; here a notice says which one it overrules."
 _HEADER = "Quirks {header-keys}, {header-twotheta}, {header-distance}, {header-beam-centre}."
 _USAGE = "The reference's usage text says"
+_LAMBDA = "Not a flag there, which takes it for `-lambda`."
 
 
 @attrs.frozen
@@ -87,6 +88,8 @@ REFERENCE: dict[str, Reference] = {
         "", f"{_HEADER} The quirk also takes a mask's BEAM_CENTER_Y from the other edge. A mask of another size is refused."
     ),
     "-lambda": Reference("1"),
+    "-lambda_shift": Reference(None, _LAMBDA),
+    "-lambda_scale": Reference(None, _LAMBDA),
     "-energy": Reference("12398.42"),
     "-fluence": Reference("1.25932015e+29"),
     "-flux": Reference(None, "One above 0 replaces -fluence wherever it stands, in both."),

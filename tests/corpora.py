@@ -41,7 +41,8 @@ from openbragg.orchestrator.reading.sources import read_sources
 from openbragg.orchestrator.records.record import Record, read_record
 from openbragg.orchestrator.records.run import load_run
 from openbragg_plugins.mosaic.listed import Listed
-from openbragg_plugins.structure_factors.hkl import read_dump, read_hkl
+from openbragg_plugins.structure_factors.hkl import read_dump
+from openbragg_plugins.structure_factors.hkl_text import read_hkl
 from openbragg_plugins.structure_factors.kinds import CRYSTFEL, SCALEPACK, SHELX, XDS_ASCII, kind_of
 from openbragg_plugins.structure_factors.reflections import ReflectionFile
 from openbragg_tracers.traces.reading import read_traces

@@ -105,7 +105,17 @@ def small_cif(path: Path) -> Path:
 
 
 def summed(hkl: np.ndarray) -> np.ndarray:
-    """\\|F\\| of the atoms above: the sum over atoms and symmetry, written out in Python."""
+    """\\|F\\| of the atoms above."""
+    return abs(summed_factors(hkl))
+
+
+def summed_factors(
+    hkl: np.ndarray, corrections: dict[str, complex] | None = None, but: tuple[str, ...] = ()
+) -> np.ndarray:
+    """F of the atoms above: the sum over atoms and symmetry, written out in Python.
+
+    `corrections` are f' + i f'' by element; elements named in `but` have no other scattering factor.
+    """
     cell = gemmi.UnitCell(*CELL)
     # P 1 21 1, by hand.
     mates = [lambda x, y, z: (x, y, z), lambda x, y, z: (-x, y + 0.5, -z)]
@@ -115,12 +125,14 @@ def summed(hkl: np.ndarray) -> np.ndarray:
         total = 0.0 + 0.0j
         for element, place, occupancy, b_factor in ATOMS:
             coefficients = gemmi.Element(element).it92
-            scattering = coefficients.c + sum(
-                a * np.exp(-b * stol_squared) for a, b in zip(coefficients.a, coefficients.b, strict=True)
-            )
+            scattering = (corrections or {}).get(element, 0.0)
+            if element not in but:
+                scattering += coefficients.c + sum(
+                    a * np.exp(-b * stol_squared) for a, b in zip(coefficients.a, coefficients.b, strict=True)
+                )
             for mate in mates:
                 x, y, z = mate(*place)
                 phase = 2.0 * np.pi * (h * x + k * y + l * z)
                 total += occupancy * scattering * np.exp(-b_factor * stol_squared) * np.exp(1j * phase)
-        amplitudes.append(abs(total))
+        amplitudes.append(total)
     return np.array(amplitudes)

@@ -386,18 +386,45 @@ class _Panel:
 
 @dataclass(frozen=True)
 class _Source:
-    """A point source: unit vector from the crystal to it, wavelength (m), weight (mean 1)."""
+    """A point source: unit vector from the crystal to it, wavelength (m), weight (mean 1), place in the spectrum."""
 
     direction: Vector
     wavelength: float
     weight: float
+    channel: int = 0
+
+
+@dataclass(frozen=True)
+class _Atom:
+    """An atom beside the table: fractional place, B factor (A^2), occupancy, and f' + i f'' by wavelength."""
+
+    place: Vector
+    b_factor: float
+    occupancy: float
+    steps: tuple[tuple[float, float, float], ...]
+    fpp_scale: float
+    fp_shift: float
+
+    def factor(self, indices: Vector, q: Vector, wavelength: float) -> complex:
+        """Return what it adds to F at fractional indices and q (1/m)."""
+        energy = EV_ANGSTROM / (wavelength * 1e10)
+        (low, *one), (high, *two) = next(
+            pair for pair in zip(self.steps, self.steps[1:], strict=False) if pair[0][0] <= energy <= pair[1][0]
+        )
+        part = (energy - low) / (high - low)
+        first, second = (here + part * (there - here) for here, there in zip(one, two, strict=True))
+        whole = [_nearest(x) for x in indices]
+        phase = 2.0 * math.pi * sum(index * x for index, x in zip(whole, self.place, strict=True))
+        strength = self.occupancy * math.exp(-self.b_factor * _dot(q, q) * 1e-20 / 4.0)
+        value = complex(first + self.fp_shift, second * self.fpp_scale)
+        return value * strength * complex(math.cos(phase), math.sin(phase))
 
 
 @dataclass(frozen=True)
 class _StructureFactors:
     """The table of amplitudes with its limits, and the amplitude of everything else."""
 
-    table: Mapping[Index, float]
+    table: Mapping[Index, Any]
     lowest: Index
     highest: Index
     default: float
@@ -474,6 +501,7 @@ class _Run:
     fluence: float
     water: float
     halos: Halos | None
+    atoms: tuple[_Atom, ...]
 
     @property
     def steps(self) -> int:
@@ -557,8 +585,9 @@ def _pixel(run: _Run, state: _State, slow: int, fast: int) -> float:
                             f_latt = _lattice_amplitude(run, indices)
                             if f_latt == 0.0 and run.water == 0.0 and run.halos is None:
                                 continue
-                            f_cell = _unit_cell_amplitude(run, state, indices)
-                            term = source.weight * share * (f_cell**2 * f_latt**2 + _diffuse(run, indices))
+                            f_cell = _unit_cell_amplitude(run, state, indices, source, q)
+                            halo = _diffuse(run, indices, source)
+                            term = source.weight * share * (f_cell**2 * f_latt**2 + halo)
                             if running:
                                 if not run.oversample_thick and not one_capture:
                                     term *= capture
@@ -693,15 +722,15 @@ def _pixel_polar(run: _Run, slow: int, fast: int, incident: Vector, diffracted: 
     return _polar(run, incident, there)
 
 
-def _diffuse(run: _Run, indices: Vector) -> float:
+def _diffuse(run: _Run, indices: Vector, source: _Source) -> float:
     """Return what diffuse scattering adds, in squared electrons."""
     if run.halos is None:
         return 0.0
     h, k, l = (_nearest(x) for x in indices)
-    factors = run.structure_factors
 
     def amplitude(index: Index) -> float:
-        return factors.table.get(index, factors.default)
+        whole: Vector = (float(index[0]), float(index[1]), float(index[2]))
+        return _whole_amplitude(run, whole, source, _scattering_vector(run, whole))
 
     cells = abs(_determinant(run.lattice.tensor))
     return oracle_diffuse.intensity(run.halos, indices, (h, k, l), amplitude, run.reciprocal, cells)
@@ -711,8 +740,29 @@ def _is_cut(q: Vector, dmin: float) -> bool:
     return dmin > 0.0 and _length(q) > 0.0 and dmin > 1.0 / _length(q)
 
 
-def _unit_cell_amplitude(run: _Run, state: _State, indices: Vector) -> float:
+def _scattering_vector(run: _Run, indices: Vector) -> Vector:
+    """Return q of an index of the mounted crystal, in 1/m."""
+    x, y, z = (
+        1e10 * sum(index * star[axis] for index, star in zip(indices, run.reciprocal, strict=True)) for axis in range(3)
+    )
+    return x, y, z
+
+
+def _whole_amplitude(run: _Run, indices: Vector, source: _Source, q: Vector) -> float:
+    """Return F of the nearest index, by what the source makes of it."""
     factors = run.structure_factors
+    h, k, l = (_nearest(x) for x in indices)
+    if run.atoms:
+        whole = complex(*factors.table.get((h, k, l), (factors.default, 0.0)))
+        return abs(whole + sum(atom.factor(indices, q, source.wavelength) for atom in run.atoms))
+    found = factors.table.get((h, k, l), factors.default)
+    return found[source.channel] if isinstance(found, tuple) else found
+
+
+def _unit_cell_amplitude(run: _Run, state: _State, indices: Vector, source: _Source, q: Vector) -> float:
+    factors = run.structure_factors
+    if run.atoms or any(isinstance(value, tuple) for value in factors.table.values()):
+        return _whole_amplitude(run, indices, source, q)
     if state.interpolate:
         if not factors.out_of_range(indices):
             return factors.interpolated(indices)
@@ -771,6 +821,8 @@ _KNOWN = frozenset(
     polar nopolar point_pixel curved_det shape fudge interpolate dmin roi fluence flux exposure beamsize water img
     mask polar_at diffuse diffuse_gamma diffuse_sigma diffuse_stencil diffuse_symmetry diffuse_principal
     diffuse_diffbragg
+    mask gaussian_width gaussian_channels pink_width pink_edge pink_channels spectrum lambda_scale lambda_shift atoms
+    f_prime fp_shift fpp_scale
     """.split()
 )
 _OUTPUT_ONLY = frozenset(
@@ -911,6 +963,17 @@ def _resolve(flags: Mapping[str, Any], quirks: frozenset[str]) -> _Run:
         fluence=_fluence(given),
         water=given.get("water", 0.0) / 1e6,
         halos=_halos(given),
+        atoms=tuple(
+            _Atom(
+                place=(x, y, z),
+                b_factor=b_factor,
+                occupancy=occupancy,
+                steps=tuple(given["f_prime"][element]),
+                fpp_scale=float(given.get("fpp_scale", 1.0)),
+                fp_shift=float(given.get("fp_shift", 0.0)),
+            )
+            for element, x, y, z, b_factor, occupancy in given.get("atoms", ())
+        ),
     )
 
 
@@ -1253,7 +1316,10 @@ def _structure_factors(given: Mapping[str, Any]) -> _StructureFactors:
                 h, k, l, amplitude = line.split()[:4]
                 table[int(h), int(k), int(l)] = float(amplitude)
     else:
-        table = {(int(h), int(k), int(l)): float(amplitude) for (h, k, l), amplitude in source.items()}
+        table = {
+            (int(h), int(k), int(l)): amplitude if isinstance(amplitude, tuple) else float(amplitude)
+            for (h, k, l), amplitude in source.items()
+        }
     columns = list(zip(*table, strict=True)) if table else [(0,)] * 3
     return _StructureFactors(
         table,
@@ -1423,9 +1489,8 @@ def _sources(given: Mapping[str, Any], axes: _Axes, wavelength: float, quirks: f
         return _listed_sources(given["sourcefile"], axes, wavelength, quirks)
     h_range, h_step, h_count = _divergence(given, "h", quirks)
     v_range, v_step, v_count = _divergence(given, "v", quirks)
-    dispersion, dispersion_step, wavelengths = _fan(
-        given.get("dispersion", 0.0) / 100.0, -1.0, int(given.get("dispsteps", -1)), quirks
-    )
+    spectrum = _spectrum(given, wavelength, quirks)
+    mean_weight = sum(weight for _, weight in spectrum) / len(spectrum)
     vertical = _unit(_cross(axes.beam, axes.polarization))
     sources = []
     for h_tic in range(h_count):
@@ -1440,12 +1505,33 @@ def _sources(given: Mapping[str, Any], axes: _Axes, wavelength: float, quirks: f
             position = _scale(axes.beam, -SOURCE_DISTANCE)
             position = _rotate_about(position, axes.polarization, v)
             position = _rotate_about(position, vertical, h)
-            for tic in range(wavelengths):
-                scaled = wavelength * (1.0 + dispersion_step * tic - dispersion / 2.0)
-                sources.append(_Source(_unit(position), scaled, 1.0))
+            for channel, (its_wavelength, weight) in enumerate(spectrum):
+                moved = given.get("lambda_scale", 1.0) * its_wavelength + given.get("lambda_shift", 0.0) * 1e-10
+                sources.append(_Source(_unit(position), moved, weight / mean_weight, channel))
     if not sources:
         raise ValueError("hdivrange, vdivrange: the round divergence leaves no source")
     return tuple(sources)
+
+
+def _spectrum(given: Mapping[str, Any], wavelength: float, quirks: frozenset[str]) -> list[tuple[float, float]]:
+    """Return wavelengths (m) and weights of the beam."""
+    if "spectrum" in given:
+        return [(length * 1e-10, weight) for length, weight in given["spectrum"]]
+    if "gaussian_width" in given:
+        width, count = given["gaussian_width"] / 100.0, int(given.get("gaussian_channels", 25))
+        places = [-1.5 + 3.0 * tic / (count - 1) for tic in range(count)] if count > 1 else [0.0]
+        return [(wavelength / (1.0 + width * x), 16.0 ** -(x * x)) for x in places]
+    if "pink_width" in given:
+        width, count = given["pink_width"] / 100.0, int(given.get("pink_channels", 100))
+        above = given.get("pink_edge", 10.0) / 100.0
+        low, high = -6.0 * (1.0 - above), 3.0 * above
+        places = [low + (high - low) * tic / (count - 1) for tic in range(count)] if count > 1 else [0.0]
+        return [
+            (wavelength / (1.0 + width * x), 0.5 ** (-x / (1.0 - above)) if x < 0.0 else 0.5 ** ((x / above) ** 2))
+            for x in places
+        ]
+    dispersion, step, count = _fan(given.get("dispersion", 0.0) / 100.0, -1.0, int(given.get("dispsteps", -1)), quirks)
+    return [(wavelength * (1.0 + step * tic - dispersion / 2.0), 1.0) for tic in range(count)]
 
 
 def _divergence(given: Mapping[str, Any], which: str, quirks: frozenset[str]) -> tuple[float, float, int]:

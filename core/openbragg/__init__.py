@@ -24,7 +24,7 @@ from openbragg.model import (
     described_panel,
     unit_vector,
 )
-from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, Rule, one_of, option
+from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, PART, POSITIVE, SEED, Rule, one_of, option
 from openbragg.roles import (
     AdvisedLatticeShape,
     AdvisedMosaicModel,
@@ -36,11 +36,13 @@ from openbragg.roles import (
     Command,
     ComputedStructureFactors,
     CountingLatticeShape,
+    DescribedSpectrum,
     DescribedStructureFactors,
     DetectorDescription,
     DetectorFamily,
     Diagnosis,
     DiffuseModel,
+    DispersedSpectrum,
     FileStructureFactors,
     GaussianLatticeShape,
     GeometryConvention,
@@ -114,6 +116,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.reading.hkl_table import checked_reflections, write_hkl_table
     from openbragg.orchestrator.reading.images import read_image, read_images
     from openbragg.orchestrator.reading.pictures import Picture, read_picture
+    from openbragg.orchestrator.reading.sources import read_spectrum
     from openbragg.orchestrator.reading.strict_json import parse_json
     from openbragg.orchestrator.reading.textfile import read_at_most, read_content, read_lines
     from openbragg.orchestrator.records.recorded import Recorded, find_record, read_recorded
@@ -136,6 +139,7 @@ _LATER = {
     "rotation_about": "openbragg.model.vectors",
     "scalar": "openbragg.model.vectors",
     "read_amplitudes": "openbragg.orchestrator.reading.amplitudes",
+    "read_spectrum": "openbragg.orchestrator.reading.sources",
     "exp_minus": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
     "interference_product": "openbragg.engine.numerics",
@@ -184,6 +188,7 @@ __all__ = [
     "COUNT",
     "COUNT_OR_NONE",
     "NOT_NEGATIVE",
+    "PART",
     "POSITIVE",
     "SEED",
     "AdvisedLatticeShape",
@@ -201,12 +206,14 @@ __all__ = [
     "ComputedStructureFactors",
     "CountingLatticeShape",
     "Crystal",
+    "DescribedSpectrum",
     "DescribedStructureFactors",
     "Detector",
     "DetectorDescription",
     "DetectorFamily",
     "Diagnosis",
     "DiffuseModel",
+    "DispersedSpectrum",
     "Experiment",
     "FileStructureFactors",
     "GaussianLatticeShape",
@@ -309,6 +316,7 @@ __all__ = [
     "read_lines",
     "read_picture",
     "read_recorded",
+    "read_spectrum",
     "resolve_interval",
     "rotation_about",
     "scalar",

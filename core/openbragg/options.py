@@ -71,6 +71,7 @@ NOT_NEGATIVE = Rule("a number of 0 or more", _number(lambda value: value >= 0))
 """A rule: a number of 0 or more."""
 FRACTION = Rule("a number from -1 to 1", _number(lambda value: -1 <= value <= 1))
 PART = Rule("a number above 0 and below 1", _number(lambda value: 0 < value < 1))
+"""A rule: a number above 0 and below 1."""
 ANGLE_OF_CELL = Rule("an angle above 0 and below 180 degrees", _number(lambda value: 0 < value < math.pi))
 WHOLE = Rule("a whole number", _whole(lambda value: True))
 COUNT = Rule("a whole number above 0", _whole(lambda value: value > 0))

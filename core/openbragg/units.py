@@ -16,6 +16,8 @@ ELECTRON_RADIUS_SQUARED = 7.94079248018965e-30
 AVOGADRO = 6.02214179e23
 #: hc, in electronvolt ångströms, as the reference program rounds it.
 HC_EV_ANGSTROM = 12398.42
+#: Joules in an electronvolt, exactly.
+_ELECTRONVOLT = 1.602176634e-19
 #: Metres in an ångström.
 ANGSTROM = 1e-10
 #: Degrees in a radian.
@@ -105,7 +107,9 @@ _UNITS = {
         _times("g/cm^3", 1000.0),
         _divided("g/mol", 1000.0),
         _times("photons/mm^2", 1e6),
+        # A photon energy stands for its wavelength; a width of energies does not.
         Unit("eV", _wavelength, _energy),
+        _times("electronvolts", _ELECTRONVOLT),
     )
 }
 

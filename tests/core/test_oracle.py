@@ -21,6 +21,7 @@ import command_line
 import oracle
 from openbragg import Simulation
 from openbragg.cli.experiment import make_experiment
+from openbragg_plugins.spectra.listed import Listed
 
 #: Double precision loses about five digits in h, which enters multiplied by up to six cells, and in nothing else.
 TOLERANCE = 1e-9
@@ -50,13 +51,15 @@ SHAPE_FLAGS = {
 CLOSED, TENSOR = ("gauss", "gauss_index", "gauss_argchk", "gauss_star"), ("gauss_index", "gauss_argchk")
 #: Given in place of files.
 _TABLES = ("hkl", "sourcefile", "mosaic_rotations")
+#: Settings of the oracle that no flag says as it takes them.
+_IN_PYTHON = ("spectrum", "atoms", "f_prime")
 
 
 def words(flags: Mapping[str, Any]) -> list[str]:
     """The command line of flags as the oracle takes them; tables are handed over separately."""
     line: list[str] = []
     for name, value in flags.items():
-        if name in _TABLES:
+        if name in (*_TABLES, *_IN_PYTHON):
             continue
         if name == "shape":
             line.append("-" + SHAPE_FLAGS[value])
@@ -77,13 +80,22 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
     factors = plugins["structure_factors"]
     if "hkl" in flags:
         index = torch.tensor(list(flags["hkl"]))
+        values = torch.tensor(list(flags["hkl"].values()), dtype=torch.float64)
+        factors = attrs.evolve(factors, reflections=(index, values))
+    if "atoms" in flags:
         factors = attrs.evolve(
-            factors, reflections=(index, torch.tensor(list(flags["hkl"].values()), dtype=torch.float64))
+            factors,
+            atoms=[(*row[:4], row[4] * 1e-20, row[5]) for row in flags["atoms"]],
+            corrections={name: tuple(zip(*rows, strict=True)) for name, rows in flags["f_prime"].items()},
         )
     mosaic = plugins["mosaic_models"]
     if "mosaic_rotations" in flags:
         rotations, weights = zip(*flags["mosaic_rotations"], strict=True)
         mosaic = attrs.evolve(mosaic, rotations=rotations, weights=weights)
+    spectrum = plugins["spectra"]
+    if "spectrum" in flags:
+        lengths, weights = zip(*flags["spectrum"], strict=True)
+        spectrum = Listed(wavelengths=[length * 1e-10 for length in lengths], weights=weights)
     experiment = make_experiment(command_line.parsed(*line), frozenset(quirks))
     if "sourcefile" in flags:
         rows = [(*row, None, None, None, None, None)[:5] for row in flags["sourcefile"]]
@@ -95,6 +107,7 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
         lattice_shape=plugins["lattice_shapes"],
         mosaic=mosaic,
         diffuse=plugins["diffuse_models"],
+        spectrum=spectrum,
         precision="double",
         compat=quirks,
     ).rendering()
@@ -402,6 +415,58 @@ def test_engine_equals_the_scalar_oracle(flags: dict[str, Any], quirks: set[str]
     # A running product of solid angles above 1, as point pixels have them, ends beyond any number.
     assume("running-product" not in quirks or np.isfinite(expected).all())
     assert_equal(flags, tuple(sorted(quirks)), expected)
+
+
+@st.composite
+def polychromatic(draw: st.DrawFn) -> dict[str, Any]:
+    """Spectra, some with structure factors that differ along them."""
+    flags = draw(crystals()) | draw(detectors()) | draw(exposures())
+    flags.pop("energy", None)
+    flags["lambda"] = draw(number(0.9, 1.5))
+    if draw(st.booleans()):
+        flags |= {"hdivrange": draw(number(0.5, 8.0)), "vdivrange": draw(number(0.5, 8.0))}
+    channels = draw(st.integers(2, 4))
+    match draw(st.sampled_from(["gaussian", "pink", "listed", "listed"])):
+        case "gaussian":
+            flags |= {"gaussian_width": draw(number(0.1, 5.0)), "gaussian_channels": channels}
+        case "pink":
+            flags |= {"pink_width": draw(number(0.1, 5.0)), "pink_edge": draw(number(5.0, 60.0))}
+            flags["pink_channels"] = channels
+        case "listed":
+            lengths = st.tuples(number(0.9, 1.5), number(0.1, 3.0))
+            flags["spectrum"] = draw(st.lists(lengths, min_size=channels, max_size=channels))
+    if draw(st.booleans()):
+        flags |= {"lambda_scale": draw(number(0.98, 1.02)), "lambda_shift": draw(number(-0.02, 0.02))}
+    differ = draw(st.sampled_from(["no", "atoms", "channels"]))
+    if differ == "no":
+        return flags
+    for name in ("interpolate", "nointerpolate"):
+        flags.pop(name, None)
+    seed = draw(st.integers(0, 1000))
+    values = random.Random(seed)
+    several = 2 if differ == "atoms" else channels
+    flags["hkl"] = Table(
+        seed, {index: tuple(values.uniform(1.0, 100.0) for _ in range(several)) for index in table(seed)}
+    )
+    if differ == "atoms":
+        place = st.tuples(st.sampled_from(["Fe", "Se"]), *[number(0.0, 1.0)] * 3, number(0.0, 40.0), number(0.1, 1.0))
+        flags["atoms"] = draw(st.lists(place, min_size=1, max_size=3))
+        flags["f_prime"] = {
+            name: [(5000.0, -8.0, 1.0), (9000.0, draw(number(-20.0, 0.0)), 4.0), (30000.0, 1.0, draw(number(0.0, 9.0)))]
+            for name in ("Fe", "Se")
+        }
+        flags |= {"fpp_scale": draw(number(0.5, 2.0)), "fp_shift": draw(number(-2.0, 2.0))}
+    return flags
+
+
+@settings(
+    max_examples=settings().max_examples // 4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(flags=polychromatic())
+def test_spectra_equal_the_scalar_oracle(flags: dict[str, Any]) -> None:
+    assert_equal(flags)
 
 
 PLAIN = {

@@ -20,7 +20,7 @@ from openbragg.cli.words import warn
 from openbragg.model import Crystal, Experiment
 from openbragg.orchestrator.reading.described import described_summary
 from openbragg.orchestrator.resolving.quirks import notice, parse_compat
-from openbragg.roles import DescribedStructureFactors, KnownCrystal, Registry
+from openbragg.roles import DescribedSpectrum, DescribedStructureFactors, KnownCrystal, Registry
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.simulation import Simulation
@@ -159,7 +159,7 @@ def understand(
     refuse_partial_cells(words, selected.roles.get("lattice_shapes"))
     geometry = read_described(registry, words)
     place_as_described(registry, words, geometry, selected)
-    known = _known_crystal(selected)
+    known = _with_spectrum(_known_crystal(selected), selected)
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
     notices.extend(zeros)
@@ -192,6 +192,14 @@ def _meaning(spelling: str) -> str:
     return (
         f": it stands in the reference's examples, but is none of its flags; {meant} is probably meant" if meant else ""
     )
+
+
+def _with_spectrum(known: KnownCrystal | None, selected: Selected) -> KnownCrystal | None:
+    """What is known of the crystal, with the mean of a spectrum that says its own wavelengths."""
+    spectrum = selected.roles.get("spectra")
+    if not isinstance(spectrum, DescribedSpectrum) or (mean := spectrum.mean_wavelength()) is None:
+        return known
+    return attrs.evolve(known or KnownCrystal(source=f"the spectrum {spectrum.name}"), wavelength=mean)
 
 
 def _known_crystal(selected: Selected) -> KnownCrystal | None:

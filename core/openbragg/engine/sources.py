@@ -22,6 +22,8 @@ _SOURCE_DISTANCE = 10.0
 _ROUND_LIMIT = 1.1
 #: More sources than any beam is sampled with.
 _MOST_SOURCES = 1 << 16
+#: A mean that differs by a smaller part is the same.
+_ROUNDING = 1e-12
 #: Of a listed source: x, y, z, weight and wavelength.
 _NUMBERS = 5
 
@@ -116,6 +118,32 @@ def channels_of(beam: Beam, spectrum: Spectrum, image: int = 1) -> Channels:
     return found
 
 
+def moved_channels(beam: Beam, spectrum: Spectrum, image: int = 1) -> Channels:
+    """The spectrum of one image with the beam's scale and shift of wavelengths, its weights with the sum 1.
+
+    Raises
+    ------
+    InputError
+        See `channels_of`.
+    """
+    channels = channels_of(beam, spectrum, image)
+    return Channels(_moved(beam, channels.wavelengths), channels.weights / channels.weights.sum())
+
+
+def mean_wavelength(beam: Beam, spectrum: Spectrum, image: int = 1) -> torch.Tensor:
+    """The one wavelength that stands for a spectrum, in metres, (): the mean by weight.
+
+    Of a spectrum about the beam's own wavelength it is that, to the last digit; of listed sources, too, which need not
+    have any of the spectrum's.
+    """
+    own = scalar(beam.wavelength)
+    if beam.sources is None:
+        channels = channels_of(beam, spectrum, image)
+        mean = (channels.wavelengths * channels.weights).sum() / channels.weights.sum()
+        own = own if plain((mean - own).abs()) <= _ROUNDING * plain(own) else mean
+    return _moved(beam, own)
+
+
 def _moved(beam: Beam, wavelengths: torch.Tensor) -> torch.Tensor:
     """Wavelengths after the beam's scale and shift.
 
@@ -166,8 +194,9 @@ def _listed(beam: Beam, laboratory: Laboratory, channels: Channels, weighted: bo
     if not len(beam.sources):
         raise InputError("the list of sources is empty")
     upstream = -_SOURCE_DISTANCE * laboratory.beam
+    single = channels.wavelengths[0] if channels.wavelengths.numel() == 1 else beam.wavelength
     x, y, z, strengths, lengths = (
-        _column(beam.sources, place, default) for place, default in enumerate((*upstream, 1.0, beam.wavelength))
+        _column(beam.sources, place, default) for place, default in enumerate((*upstream, 1.0, single))
     )
     places = torch.stack([x, y, z], dim=-1)
     distances = (x * x + y * y + z * z).sqrt().unsqueeze(-1)

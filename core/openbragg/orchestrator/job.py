@@ -88,11 +88,12 @@ class Job:
         simulation = self.simulation
         pictures = make_pictures(
             rendering.frame(),
-            rendering.experiment,
+            rendering.said(),
             rendering.laboratory,
             simulation.noise,
             self.images,
             simulation.compat,
+            rendering.channels,
         )
         if pictures.seed is not None and rendering.experiment.sampling.seed is None:
             rendering.choices.made["noise seed"] = str(pictures.seed)

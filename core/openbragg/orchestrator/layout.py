@@ -8,6 +8,7 @@ import attrs
 import torch
 
 from openbragg.engine.plan import PRECISIONS, Parts, Plan, make_plan, turned
+from openbragg.engine.sources import mean_wavelength, moved_channels
 from openbragg.errors import InputError, UsageError
 from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
@@ -40,7 +41,9 @@ from openbragg.orchestrator.resolving.resolve import (
     resolve_scan,
 )
 from openbragg.orchestrator.resolving.slips import block_slip, likely_slips
+from openbragg.orchestrator.resolving.spectrum import report_spectrum
 from openbragg.roles import (
+    Channels,
     ComputedStructureFactors,
     DescribedStructureFactors,
     LatticeShape,
@@ -52,6 +55,8 @@ from openbragg.roles import (
 
 #: Fields of a crystal that say how it, or its domains, are turned.
 _TURNING = ("misset", "misset_seed", "mosaic_spread", "mosaic_domains", "mosaic_seed")
+#: Fields of a crystal that say how large its cell is.
+_CELL = ("cell", "reciprocal_vectors")
 #: The plugins that the sum is made of.
 _PLUGINS = ("structure_factors", "lattice_shape", "mosaic", "diffuse", "spectrum")
 #: Crystals of at most so many cells along an axis may have their structure factors interpolated.
@@ -110,6 +115,25 @@ class Layout:
     panels: tuple[Panel, ...]
     shown: tuple[Shown, ...]
 
+    @property
+    def channels(self) -> Channels:
+        """The spectrum, with weights of the sum 1."""
+        return moved_channels(self.experiment.beam, self.parts.spectrum, self.experiment.scan.image)
+
+    @property
+    def wavelength(self) -> float:
+        """In metres, the one that stands for all: the mean by weight."""
+        beam, scan = self.experiment.beam, self.experiment.scan
+        return plain(mean_wavelength(beam, self.parts.spectrum, scan.image))
+
+    def said(self) -> Experiment:
+        """The experiment as files are told it, whose beam has one wavelength."""
+        beam = self.experiment.beam
+        if self.wavelength == plain(beam.wavelength):
+            return self.experiment
+        mean = attrs.evolve(beam, wavelength=self.wavelength, wavelength_shift=0.0, wavelength_scale=1.0)
+        return attrs.evolve(self.experiment, beam=mean)
+
     def mask(self) -> torch.Tensor | None:
         """Which pixels of the stored frame are rendered, (slow, fast), where some are hidden or absent; else None."""
         return visible_pixels(self.experiment.detector)
@@ -158,7 +182,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     begins = reference_interpolates(asked.structure_factors, asked.experiment)
     tables: tuple[torch.Tensor, ...] | None = None
     finest: float | None = None
-    if base is not None and _same_factors(base.asked, asked) and not any(map(_carries, base.layout.plan.tables)):
+    if base is not None and _same_factors(base, asked) and not any(map(_carries, base.layout.plan.tables)):
         factors, tables = base.layout.plan.structure_factors, base.layout.plan.tables
         finest = base.layout.finest
     else:
@@ -172,6 +196,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         report_known(factors.crystal(), resolved, finest, choices)
     _refuse_nothing(factors, asked, resolved, choices)
     _refuse_tensor(asked.lattice_shape, resolved)
+    report_spectrum(resolved, asked.spectrum, choices)
     parts = _parts(asked, factors)
     plan = make_plan(
         resolved,
@@ -341,13 +366,19 @@ def _same_place(one: Composition, other: Composition) -> bool:
     return _alike(one, other, "convention", "compat") and _alike(one.experiment, other.experiment, "detector")
 
 
-def _same_factors(one: Composition, other: Composition) -> bool:
-    """Whether structure factors serve as they were prepared; computed ones reach as far as the detector."""
+def _same_factors(base: Base, other: Composition) -> bool:
+    """Whether structure factors serve as they were prepared.
+
+    Computed ones reach as far as the detector, and those that depend on the wavelength know the beam and the cell.
+    """
+    one = base.asked
     here, there = one.experiment, other.experiment
+    spectral = base.layout.plan.spectral is not None
     return (
         _alike(one, other, *_COMPUTATION, "structure_factors")
-        and _alike(here.crystal, there.crystal, "size")
+        and _alike(here.crystal, there.crystal, "size", *(_CELL if spectral else ()))
         and (_alike(here.crystal, there.crystal, "cells") or not (_are_few(here.crystal) or _are_few(there.crystal)))
+        and (not spectral or _alike(here, there, "beam"))
         and (
             not isinstance(one.structure_factors, ComputedStructureFactors)
             or (_same_place(one, other) and _alike(one, other, "spectrum") and _alike(here, there, "beam"))

@@ -9,8 +9,8 @@ import torch
 
 from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.rays import Part, positions, unit_components
+from openbragg.engine.sources import mean_wavelength
 from openbragg.errors import UsageError
-from openbragg.model.vectors import scalar
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.rendering import render_panels
 from openbragg.orchestrator.resolving.frame import Shown, assembled
@@ -70,7 +70,8 @@ def spacings(layout: Layout) -> torch.Tensor:
     plan = layout.plan
     middle = attrs.evolve(plan, subpixels=torch.full_like(plan.subpixels[:1], 0.5))
     beam = layout.laboratory.beam.to(plan.device)
-    wavelength = scalar(layout.experiment.beam.wavelength).to(plan.device)
+    own = mean_wavelength(layout.experiment.beam, layout.parts.spectrum, layout.experiment.scan.image)
+    wavelength = own.to(plan.device)
     images = []
     for panel in middle.panels:
         rows, columns = (torch.arange(count, dtype=torch.float64, device=plan.device) for count in panel.pixels)

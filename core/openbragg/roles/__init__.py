@@ -42,7 +42,7 @@ from openbragg.roles.miller import Miller
 from openbragg.roles.mosaic_models import AdvisedMosaicModel, ClosedMosaicModel, MosaicBlocks, MosaicModel
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
 from openbragg.roles.plugin import Plugin, Role
-from openbragg.roles.spectra import Channels, ShotSpectrum, Spectrum
+from openbragg.roles.spectra import Channels, DescribedSpectrum, DispersedSpectrum, ShotSpectrum, Spectrum
 from openbragg.roles.structure_factors import (
     BoundedStructureFactors,
     ComputedStructureFactors,
@@ -73,11 +73,13 @@ __all__ = [
     "Command",
     "ComputedStructureFactors",
     "CountingLatticeShape",
+    "DescribedSpectrum",
     "DescribedStructureFactors",
     "DetectorDescription",
     "DetectorFamily",
     "Diagnosis",
     "DiffuseModel",
+    "DispersedSpectrum",
     "FileStructureFactors",
     "Found",
     "GaussianLatticeShape",

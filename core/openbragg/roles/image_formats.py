@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openbragg.model.described import Geometry
     from openbragg.model.geometry import Laboratory
     from openbragg.roles.image_source import ImageSource
+    from openbragg.roles.spectra import Channels
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -39,6 +40,8 @@ class Image:
         Names of the reference program's quirks that the run reproduces.
     levels
         What counts mean; of photons the default.
+    spectrum
+        The beam's, whose mean wavelength is that of the experiment; None where it is not known.
     """
 
     pixels: np.ndarray[Any, np.dtype[Any]]
@@ -48,6 +51,7 @@ class Image:
     laboratory: Laboratory
     quirks: frozenset[str] = frozenset()
     levels: Levels = Levels()
+    spectrum: Channels | None = None
 
     def rendered(self) -> tuple[slice, slice]:
         """The rendered part as slices (slow, fast)."""
@@ -101,6 +105,8 @@ class Series:
         Names of the reference program's quirks that the run reproduces.
     levels
         As in an `Image`.
+    spectra
+        Of every image, in their order; one where all are alike, and none where it is not known.
     """
 
     content: str
@@ -111,6 +117,7 @@ class Series:
     scans: tuple[Scan, ...]
     quirks: frozenset[str] = frozenset()
     levels: Levels = Levels()
+    spectra: tuple[Channels, ...] = ()
 
 
 @runtime_checkable

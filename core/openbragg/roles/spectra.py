@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import attrs
 
@@ -43,6 +43,35 @@ class Spectrum(Plugin, Protocol):
         ------
         InputError
             When its settings, or a file, cannot be used.
+        """
+
+
+@runtime_checkable
+class DispersedSpectrum(Spectrum, Protocol):
+    """A spectrum that is told its width by the beam's ``-dispersion`` and ``-dispsteps``; others have no use for them.
+
+    Attributes
+    ----------
+    takes_dispersion
+        True.
+    """
+
+    takes_dispersion: ClassVar[bool]
+
+
+@runtime_checkable
+class DescribedSpectrum(Spectrum, Protocol):
+    """A spectrum that says its wavelengths by itself, whatever the beam's is."""
+
+    def mean_wavelength(self) -> float | None:
+        """The mean by weight, in metres; a wavelength that the user does not give is taken from here.
+
+        None where it says none yet. Called before torch is loaded.
+
+        Raises
+        ------
+        InputError
+            When its file cannot be used.
         """
 
 

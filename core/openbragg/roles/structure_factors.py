@@ -47,10 +47,21 @@ class StructureFactors(Plugin, Protocol):
 
 @runtime_checkable
 class SpectralStructureFactors(StructureFactors, Protocol):
-    """Structure factors that are others at each wavelength. `amplitude` is what they are at the beam's own."""
+    """Structure factors that are others at each wavelength.
 
-    def spectral(self, wavelengths: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """What `amplitude_at` needs to know of sources of these wavelengths in metres: float64, (sources, numbers)."""
+    `amplitude` is what they are at the beam's own, or a mean of all where nothing says which is whose.
+    """
+
+    def spectral(self, wavelengths: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> torch.Tensor | None:
+        """What `amplitude_at` needs to know of sources of these wavelengths in metres: float64, (sources, numbers).
+
+        None where the amplitudes of these tables are the same at all wavelengths, which then `amplitude` gives.
+
+        Raises
+        ------
+        InputError
+            When something is not known at one of them.
+        """
 
     def amplitude_at(
         self, index: Miller, nearest: Miller, spectral: tuple[torch.Tensor, ...], tables: tuple[torch.Tensor, ...]

@@ -113,6 +113,14 @@ from openbragg.testing.noise_models import (
     check_whole_numbers,
     check_zero_stays_zero,
 )
+from openbragg.testing.spectra import (
+    check_channels,
+    check_mean_wavelength,
+    check_same_again,
+    check_shots,
+    check_spectrum,
+    check_spectrum_gradients,
+)
 from openbragg.testing.structure_factors import (
     check_default_amplitude,
     check_each_reflection_for_itself,
@@ -120,6 +128,7 @@ from openbragg.testing.structure_factors import (
     check_known_amplitudes,
     check_neighbourhoods,
     check_result_shape,
+    check_spectral_amplitudes,
     check_structure_factors,
 )
 from openbragg.testing.tracers import (
@@ -141,6 +150,7 @@ __all__ = [
     "check_broadcasting",
     "check_camera_read_back",
     "check_cells_tensor",
+    "check_channels",
     "check_columns",
     "check_convention",
     "check_cut_images",
@@ -183,6 +193,7 @@ __all__ = [
     "check_lattice_shape",
     "check_layout",
     "check_mask_read_back",
+    "check_mean_wavelength",
     "check_mosaic_model",
     "check_mosaic_rotations",
     "check_mosaic_spread",
@@ -205,11 +216,16 @@ __all__ = [
     "check_recognition",
     "check_result_shape",
     "check_round_trip",
+    "check_same_again",
     "check_sample_pivot_is_rigid",
     "check_seeds",
     "check_separability",
     "check_shape_and_device",
     "check_shape_gradients",
+    "check_shots",
+    "check_spectral_amplitudes",
+    "check_spectrum",
+    "check_spectrum_gradients",
     "check_spoilt_images",
     "check_structure_factors",
     "check_trace_gradients",

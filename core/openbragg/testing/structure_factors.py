@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -12,6 +12,7 @@ from openbragg.roles import (
     GroupedStructureFactors,
     InterpolatingStructureFactors,
     Miller,
+    SpectralStructureFactors,
     StructureFactors,
 )
 from openbragg.testing.assertions import require, require_close
@@ -22,6 +23,8 @@ Index = tuple[int, int, int]
 _PRECISIONS = (torch.float64, torch.float32)
 #: Rounding of a stored amplitude, relative: an eps or two of each precision.
 _ROUNDING = {torch.float64: 1e-15, torch.float32: 1e-6}
+#: Of a complex sum over a few atoms.
+_SUMMED = {torch.float64: 1e-12, torch.float32: 1e-5}
 #: Amplitudes in electrons below this are nothing; some cannot be written in single precision.
 _NOTHING = 1e-30
 #: Indices that no crystal reaches.
@@ -151,6 +154,50 @@ def check_each_reflection_for_itself(
         alone = structure_factors.amplitude(Miller(*index[place].unbind()), Miller(*nearest[place].unbind()), tables)
         sentence = f"F of {tuple(index[place].tolist())} alone, against among others"
         require_close(alone, together[place], sentence, relative=_ROUNDING[torch.float64], absolute=1e-12)
+
+
+def check_spectral_amplitudes(
+    structure_factors: SpectralStructureFactors,
+    experiment: Experiment,
+    wavelengths: Sequence[float],
+    known: Mapping[Index, Sequence[float]],
+    device: torch.device | str = "cpu",
+) -> None:
+    """F is what it should be at each wavelength, each source for itself, whatever sources it is asked for with.
+
+    Parameters
+    ----------
+    structure_factors, experiment, device
+        As in `check_structure_factors`.
+    wavelengths
+        Of the beam's sources, metres.
+    known
+        Some reflections h, k, l and their amplitudes at each of the wavelengths, electrons.
+    """
+    sources = torch.tensor(wavelengths, dtype=torch.float64, device=device)
+    whole = torch.tensor(list(known), dtype=torch.float64, device=device)
+    expected = torch.tensor(list(known.values()), dtype=torch.float64)
+    for dtype in _PRECISIONS:
+        tables = structure_factors.prepare(experiment, torch.device(device), dtype)
+        numbers = structure_factors.spectral(sources, tables)
+        require(numbers is not None, "spectral() gave None: the amplitudes are the same at all wavelengths")
+        assert numbers is not None
+        require(
+            numbers.dtype == torch.float64 and numbers.ndim == 2 and len(numbers) == len(sources),
+            f"spectral() must give float64 (sources, numbers), got {numbers.dtype} {tuple(numbers.shape)}",
+        )
+        down = Miller(*(component.unsqueeze(1) for component in whole.unbind(1)))
+        found = structure_factors.amplitude_at(down, down, numbers.unbind(1), tables)
+        require(found.shape == expected.shape, f"F of {tuple(expected.shape)} terms has the shape {tuple(found.shape)}")
+        require(found.dtype == dtype, f"F is {found.dtype} where prepare() was asked for {dtype}")
+        # Sums over atoms, of terms that may be larger than what they give.
+        largest = float(expected.abs().max())
+        require_close(found, expected, f"F at each wavelength in {dtype}", absolute=_SUMMED[dtype] * largest)
+        for place in range(len(sources)):
+            one = Miller(*whole.unbind(1))
+            alone = structure_factors.amplitude_at(one, one, numbers[place].unbind(0), tables)
+            sentence = f"F of source {place + 1} alone, against among others"
+            require_close(alone, found[:, place], sentence, absolute=_SUMMED[dtype] * largest)
 
 
 def check_neighbourhoods(

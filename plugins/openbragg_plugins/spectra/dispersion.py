@@ -25,6 +25,7 @@ class Dispersion:
     name: ClassVar[str] = "dispersion"
     summary: ClassVar[str] = "the wavelength alone, or spread evenly by -dispersion"
     flags: ClassVar[tuple[str, ...]] = ()
+    takes_dispersion: ClassVar[bool] = True
 
     def channels(self, beam: Beam) -> Channels:
         """See `openbragg.Spectrum.channels`."""

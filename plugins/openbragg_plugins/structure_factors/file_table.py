@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from openbragg import InputError, option
+from openbragg_plugins.structure_factors.dispersing import Dispersing
 from openbragg_plugins.structure_factors.hkl import HklTable
-from openbragg_plugins.structure_factors.lookup import TableLookup
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ Arrays = tuple["np.ndarray[Any, np.dtype[np.int64]]", "np.ndarray[Any, np.dtype[
 
 
 @attrs.frozen(eq=False)
-class FileTable(TableLookup):
+class FileTable(Dispersing):
     """A file whose reflections are a table of h k l F; a plugin adds how it is made.
 
     The flags of `HklTable` set the options here.
@@ -31,6 +31,14 @@ class FileTable(TableLookup):
     file: Path | None = option(type=Path, help="The file; -hkl names it.")
     default_F: Any = option(default=0.0, unit="electrons", help="Amplitude of reflections that there are not.")
     interpolate: bool | None = option(type=bool, help="Interpolate between reflections, or not.")
+    anomalous: str | None = option(type=str, help="Elements of which f' and f'' are taken at each wavelength.")
+    atoms_file: Path | None = option(type=Path, help="Atoms with f' and f'' beside amplitudes and phases.")
+    corrections_file: Path | None = option(type=Path, help="f' and f'' in place of those from theory.")
+    f_prime_shift: Any = option(default=0.0, unit="electrons", help="Added to all f'.")
+    f_second_shift: Any = option(default=0.0, unit="electrons", help="Added to all f'', after the scale.")
+    f_second_scale: Any = option(default=1.0, help="What all f'' are multiplied by.")
+    atoms: Any = attrs.field(default=None, kw_only=True)
+    corrections: Any = attrs.field(default=None, kw_only=True)
 
     def arrays(self, experiment: Experiment | None, *, absences: bool) -> Arrays:
         """h k l of the P1 cell, int64, (reflections, 3), each once, and amplitudes, float64, (reflections,).

@@ -6,8 +6,17 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
 
+from openbragg import InputError
+from openbragg_plugins.structure_factors.places import at_places, place_inside, place_of
+from openbragg_plugins.structure_factors.spectral import (
+    is_spectral,
+    own_numbers,
+    spectral_amplitude,
+    spectral_bound,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import torch
 
@@ -17,8 +26,6 @@ if TYPE_CHECKING:
 _TABLE_ONLY = 3
 #: Amplitudes along each axis that indices in two neighbouring cells need.
 _BLOCK = 5
-#: Up to here single precision holds all whole numbers.
-_WHOLE_IN_SINGLE = 1 << 24
 
 
 class TableLookup:
@@ -28,15 +35,17 @@ class TableLookup:
         """See `openbragg.StructureFactors.amplitude`."""
         if len(tables) == 1:
             return tables[0].expand(nearest.h.shape)
+        if is_spectral(tables):
+            return spectral_amplitude(index, nearest, own_numbers(tables), tables)
         table, lowest, highest, *neighbours = tables
-        found = _look_up(table, lowest, highest, tuple(nearest))
+        found = at_places(table, place_inside(table, lowest, highest, tuple(nearest)))
         if not neighbours:
             return found
         return _interpolated(table, lowest, highest, neighbours[0], index, found)
 
     def grouped(self, tables: tuple[torch.Tensor, ...]) -> bool:
         """See `openbragg.GroupedStructureFactors.grouped`: where there are blocks of neighbours to look up."""
-        if len(tables) <= _TABLE_ONLY:
+        if not self.interpolates(tables):
             return False
         table, lowest, highest = tables[:_TABLE_ONLY]
         # Of a smaller one nothing is interpolated; and 0 times what is not finite would not be 0.
@@ -47,14 +56,14 @@ class TableLookup:
     ) -> torch.Tensor:
         """See `openbragg.GroupedStructureFactors.grouped_amplitude`."""
         table, lowest, highest, neighbours, extent = tables
-        start = _place(table, lowest, highest, [floor + neighbours[0] for floor in first])
-        otherwise = _look_up(table, lowest, highest, tuple(nearest))
+        start = place_of(table, lowest, highest, [floor + neighbours[0] for floor in first])
+        otherwise = at_places(table, place_inside(table, lowest, highest, tuple(nearest)))
         found = _in_block(table, start, extent, index, first)
         return found.where(_within(index, lowest, highest), otherwise)
 
     def interpolates(self, tables: tuple[torch.Tensor, ...]) -> bool:
         """See `openbragg.InterpolatingStructureFactors.interpolates`."""
-        return len(tables) > _TABLE_ONLY
+        return len(tables) > _TABLE_ONLY and not is_spectral(tables)
 
     def complete(self, index: Miller, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """See `openbragg.InterpolatingStructureFactors.complete`."""
@@ -64,7 +73,37 @@ class TableLookup:
 
     def without_interpolation(self, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         """See `openbragg.InterpolatingStructureFactors.without_interpolation`."""
-        return tables[:_TABLE_ONLY]
+        return tables if is_spectral(tables) else tables[:_TABLE_ONLY]
+
+    def spectral(self, wavelengths: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> torch.Tensor | None:
+        """See `openbragg.SpectralStructureFactors.spectral`: None of a table with one amplitude a reflection."""
+        return None if not is_spectral(tables) else self.numbers_of(wavelengths, tables)
+
+    def numbers_of(self, wavelengths: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """The numbers of sources, (sources, numbers), for spectral tables; of channels their columns.
+
+        Raises
+        ------
+        InputError
+            When there are not as many channels as the beam has.
+        """
+        import torch
+
+        channels = tables[0].shape[1] - 1
+        sources = len(wavelengths)
+        if sources % channels:
+            raise InputError(
+                f"the table has {channels} amplitudes for each reflection, one for each wavelength of the beam, which "
+                f"has {sources}"
+            )
+        columns = torch.arange(sources, dtype=torch.float64, device=wavelengths.device) % channels
+        return columns.unsqueeze(1)
+
+    def amplitude_at(
+        self, index: Miller, nearest: Miller, spectral: tuple[torch.Tensor, ...], tables: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
+        """See `openbragg.SpectralStructureFactors.amplitude_at`."""
+        return spectral_amplitude(index, nearest, spectral, tables)
 
     def neighbourhoods(self, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         """See `openbragg.BoundedStructureFactors.neighbourhoods`: the largest amplitude of 3 x 3 x 3 reflections."""
@@ -74,51 +113,8 @@ class TableLookup:
             return (tables[0].abs(),)
         table, lowest, highest = tables[:_TABLE_ONLY]
         extent = [int(length) for length in (highest - lowest + 3.0).tolist()]
-        box = table.abs().reshape(1, *extent)
+        box = (spectral_bound(tables) if is_spectral(tables) else table.abs()).reshape(1, *extent)
         return torch.nn.functional.max_pool3d(box, 3, stride=1, padding=1).reshape(-1), lowest, highest
-
-
-def _look_up(
-    table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: Sequence[torch.Tensor]
-) -> torch.Tensor:
-    """Amplitudes at whole indices; outside the table its border answers, which holds the default."""
-    numbers, _ = _numbers(table)
-    # Before the first index and after the last there is the border.
-    limits = zip((lowest - 1.0).to(numbers).unbind(0), (highest + 1.0).to(numbers).unbind(0), strict=True)
-    inside = [value.to(numbers).clamp(*limit) for value, limit in zip(whole, limits, strict=True)]
-    return _at(table, _place(table, lowest, highest, inside))
-
-
-def _place(
-    table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: Iterable[torch.Tensor]
-) -> torch.Tensor:
-    """Where in a flat table with its border indices stand: whole numbers, beyond the table if the indices are."""
-    numbers, places = _numbers(table)
-    _, wide, deep = (highest - lowest + 3.0).to(numbers).unbind(0)
-    # Counted from the border: indices themselves may be larger than the table.
-    h, k, l = (
-        value.to(numbers) - first for value, first in zip(whole, (lowest - 1.0).to(numbers).unbind(0), strict=True)
-    )
-    return ((h * wide + k) * deep + l).to(places)
-
-
-def _numbers(table: torch.Tensor) -> tuple[torch.dtype, torch.dtype]:
-    """The precision in which places of a table are worked out, and the whole numbers for them."""
-    import torch
-
-    # Single precision is half the work.
-    single = table.numel() <= _WHOLE_IN_SINGLE
-    return (torch.float32, torch.int32) if single else (torch.float64, torch.int64)
-
-
-def _at(table: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-    """The numbers of a flat table at places, which are moved into it where they are outside."""
-    import torch
-
-    # What was clamped needs no check, below last so that a compiler knows it.
-    inside = place.clamp(max=table.numel() - 1).clamp(min=0)
-    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(table, [inside])
-    return found
 
 
 def _interpolated(
@@ -134,14 +130,14 @@ def _interpolated(
     along_h, along_k, along_l = (
         _cubics((value - floor).to(table.dtype)) for value, floor in zip(index, floors, strict=True)
     )
-    place = _place(table, lowest, highest, [floor + neighbours[0] for floor in floors])
+    place = place_of(table, lowest, highest, [floor + neighbours[0] for floor in floors])
     _, wide, deep = (highest - lowest + 3.0).to(place.dtype).unbind(0)
     planes = []
     for i in range(4):
         rows = []
         for j in range(4):
             start = place + (i * wide + j) * deep
-            rows.append(_weighted([_at(table, start + k) for k in range(4)], along_l))
+            rows.append(_weighted([at_places(table, start + k) for k in range(4)], along_l))
         planes.append(_weighted(rows, along_k))
     return _weighted(planes, along_h).where(_within(index, lowest, highest), otherwise)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from openbragg import InputError
+from openbragg_plugins.structure_factors.element_sums import Site, anisotropic, isotropic
 from openbragg_plugins.structure_factors.kinds import PDB
 from openbragg_plugins.structure_factors.pdb_columns import without_serials
 from openbragg_plugins.structure_factors.reflection_data import checked_cell, checked_group
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 #: Grid points for each d spacing, as a multiple of the two that the highest Fourier coefficient needs.
 SHANNON_RATE = 1.5
 _WAVELENGTH = re.compile(r"^REMARK 200  WAVELENGTH OR RANGE +\(A\) : *(\d*\.?\d+) *$")
+#: B is so many U.
+_B_OVER_U = 8.0 * math.pi**2
 #: Electrons of which the B factor, in A^2, is as large as this have left the crystal.
 _LARGEST_B = 1e5
 _LARGEST_OCCUPANCY = 100.0
@@ -65,7 +69,15 @@ class Macromolecule:
     def amplitudes(
         self, indices: np.ndarray[Any, np.dtype[np.int32]], resolution: float, k_sol: float, b_sol: float
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """\\|F\\| of h k l (reflections, 3) that all have a d spacing of `resolution` angstroms or more.
+        """\\|F\\| of h k l (reflections, 3) that all have a d spacing of `resolution` angstroms or more."""
+        import numpy as np
+
+        return np.asarray(abs(self.factors(indices, resolution, k_sol, b_sol)), dtype=np.float64)
+
+    def factors(
+        self, indices: np.ndarray[Any, np.dtype[np.int32]], resolution: float, k_sol: float, b_sol: float
+    ) -> np.ndarray[Any, np.dtype[np.complex128]]:
+        """F of the same, without f' and f''.
 
         Atoms are Gaussians by the International Tables (1992), volume C, with their occupancies and B factors. Solvent
         of density `k_sol` (electrons/A^3), smeared by `b_sol` (A^2), fills what they leave: Jiang and Bruenger,
@@ -90,7 +102,22 @@ class Macromolecule:
                 solvent = gemmi.transform_map_to_f_phi(density.grid, half_l=True).get_value_by_hkl(indices)
                 stol_squared = self.cell.calculate_1_d2_array(indices) / 4.0
                 factors += solvent * (k_sol * np.exp(-b_sol * stol_squared))
-        return np.asarray(abs(factors), dtype=np.float64)
+        return np.asarray(factors, dtype=np.complex128)
+
+    def sites(self, element: str) -> Iterator[Site]:
+        """The atoms of an element in the asymmetric unit."""
+        for place in self.structure[0].all():
+            atom = place.atom
+            if atom.element.name != element:
+                continue
+            spread = atom.aniso.as_mat33().tolist() if atom.aniso.nonzero() else None
+            yield Site(
+                place=self.cell.fractionalize(atom.pos).tolist(),
+                occupancy=atom.occ,
+                displacement=isotropic(self.cell, atom.b_iso / _B_OVER_U)
+                if spread is None
+                else anisotropic(self.cell, spread),
+            )
 
 
 def read_macromolecule(path: Path, content: bytes, kind: str) -> Macromolecule:

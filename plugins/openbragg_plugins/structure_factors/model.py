@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from openbragg import NOT_NEGATIVE, POSITIVE, InputError, KnownCrystal, ReflectionTable, hookimpl, option, unit
+from openbragg_plugins.structure_factors.box import bordered, boxed
+from openbragg_plugins.structure_factors.element_sums import element_sum
 from openbragg_plugins.structure_factors.expansion import expanded, sphere, unique, with_absences
 from openbragg_plugins.structure_factors.file_table import Arrays, FileTable
 from openbragg_plugins.structure_factors.kinds import MODEL_CIF, PDB, SMALL_CIF, kind_of
@@ -18,7 +20,12 @@ from openbragg_plugins.structure_factors.small_molecule import SmallMolecule, re
 from openbragg_plugins.structure_factors.sources import complaints, content_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
     from openbragg import Experiment, StructureFactors
+
+    Whole = np.ndarray[Any, np.dtype[np.int64]]
 
 _BEGINNING = 1 << 20
 _ANGSTROM = unit("A")
@@ -51,7 +58,8 @@ class ModelFile(FileTable):
     """Structure factors of an atomic model, for the P1 cell, in electrons.
 
     Macromolecules by the Fourier transform of their density, with flat bulk solvent on request; small molecules by
-    summation. Anomalous scattering is left out, so Friedel mates are equal.
+    summation. Friedel mates are equal, unless f' and f'' of elements are asked for: these are added to the factors of
+    their atoms at each wavelength of the beam.
     """
 
     name: ClassVar[str] = "model"
@@ -123,7 +131,15 @@ class ModelFile(FileTable):
         return attrs.evolve(self, resolution=_ANGSTROM.to_si(max(finest, _finest_chosen(model))))
 
     def listed(self) -> ReflectionTable:
-        """See `openbragg.ListedStructureFactors.listed`."""
+        """See `openbragg.ListedStructureFactors.listed`.
+
+        Raises
+        ------
+        InputError
+            With f' and f'', whose amplitudes are others at each wavelength.
+        """
+        if self.elements():
+            raise InputError("-anomalous: amplitudes are others at each wavelength, and a table has one of each")
         model = self._read()
         resolution = self._standalone(model)
         indices, amplitudes, count = self._amplitudes(model, resolution, absences=True)
@@ -135,10 +151,60 @@ class ModelFile(FileTable):
             resolution=_ANGSTROM.to_si(resolution),
         )
 
+    def prepare(self, experiment: Experiment, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.StructureFactors.prepare`.
+
+        With f' and f'' the tables are those of `openbragg_plugins.structure_factors.spectral`, of elements.
+        """
+        elements = self.elements()
+        if self.atoms is not None or self.atoms_file is not None:
+            raise InputError(f"-atoms: {self.path()} has atoms of its own: -anomalous names elements")
+        if not elements:
+            self.refuse_corrections()
+            return super().prepare(experiment, device, dtype)
+        if self.interpolate:
+            raise InputError("-interpolate: amplitudes that differ with the wavelength are not interpolated")
+        indices, values = self._complex(self._read(), elements)
+        blank = values.new_zeros(values.shape[1], device=device)
+        blank[0] = float(self.default_F)
+        table, lowest = boxed(indices, values.to(device), blank, str(self.path()))
+        return (*bordered(table, lowest, blank, dtype), self.own(elements, experiment.beam, device))
+
+    def _complex(self, model: Model, elements: tuple[str, ...]) -> tuple[Whole, torch.Tensor]:
+        """h k l of the P1 cell, and real and imaginary parts of F and of each element's sum, (reflections, columns)."""
+        import gemmi
+        import numpy as np
+        import torch
+
+        resolution = self._standalone(model)
+        _refuse_too_fine(self.path(), model, resolution)
+        limit = resolution * (1.0 - _ROUNDING)
+        half = gemmi.make_miller_array(model.cell, gemmi.SpaceGroup("P 1"), limit, unique=True)
+        asked = np.concatenate([np.zeros((1, 3), dtype=np.int32), half])
+        factors = [model.factors(asked, limit, *self._solvent())]
+        for element in elements:
+            sites = tuple(model.sites(element))
+            if not sites:
+                raise InputError(f"-anomalous: there is no {element} in {self.path()}")
+            factors.append(element_sum(sites, model.group, asked))
+        values = np.stack(factors, axis=1)
+        if not self.direct_beam:
+            values[0] = 0.0
+        if not np.isfinite(values).all():
+            raise InputError(f"{self.path()}: the structure factors are no finite numbers: check the B factors")
+        # Without f' and f'', and of an element by itself, Friedel mates are conjugates.
+        whole = np.concatenate([values, values[1:].conj()])
+        pairs = np.stack([whole.real, whole.imag], axis=2).reshape(len(whole), -1)
+        return np.concatenate([asked, -asked[1:]]).astype(np.int64), torch.from_numpy(pairs)
+
     def arrays(self, experiment: Experiment | None, *, absences: bool) -> Arrays:
         """See `FileTable.arrays`."""
         model = self._read()
         return self._amplitudes(model, self._standalone(model), absences=absences)[:2]
+
+    def _solvent(self) -> tuple[float, float]:
+        """Density in electrons per cubic angstrom, and B factor in square angstroms."""
+        return _DENSITY.from_si(self.solvent_density), _SQUARE_ANGSTROM.from_si(self.solvent_b_factor)
 
     def _standalone(self, model: Model) -> float:
         """The resolution in angstroms, without a detector."""
@@ -157,9 +223,7 @@ class ModelFile(FileTable):
         if not len(indices):
             raise InputError(f"{self.path()}: no reflection has a d spacing of {resolution:.4g} A or more")
         asked = np.concatenate([np.zeros((1, 3), dtype=np.int32), indices])
-        amplitudes = model.amplitudes(
-            asked, limit, _DENSITY.from_si(self.solvent_density), _SQUARE_ANGSTROM.from_si(self.solvent_b_factor)
-        )
+        amplitudes = model.amplitudes(asked, limit, *self._solvent())
         if not self.direct_beam:
             amplitudes[0] = 0.0
         if not np.isfinite(amplitudes).all():

@@ -26,6 +26,7 @@ _TYPES = {"F": AMPLITUDE, "G": AMPLITUDE, "J": INTENSITY, "K": INTENSITY}
 _MATES = ("G", "K")
 #: Of h, k and l; and of anomalous differences.
 _INDEX, _DIFFERENCE = "H", "D"
+_PHASE = "P"
 #: Columns that only unmerged files have.
 _OF_OBSERVATIONS = ("M/ISYM", "M_ISYM", "BATCH")
 #: Merged reflections are there once, but for a few by mistake.
@@ -92,6 +93,8 @@ def read_mtz(path: Path, content: bytes) -> ReflectionData:
         columns=columns,
         values=values,
         wavelength=wavelength,
+        order=tuple(labels),
+        phases=tuple(label for label, column in by_label.items() if column.type == _PHASE),
         notices=tuple(f"{path}: the differences {label} belong to no amplitudes, and are not used" for label in unused),
     )
 

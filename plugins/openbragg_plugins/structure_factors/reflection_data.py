@@ -52,6 +52,9 @@ class ReflectionData:
         Whether h k l and -h -k -l were observed as one reflection.
     measures_intensities
         Whether such a file holds measured intensities and no measured amplitudes, so that they are what it is for.
+    order, phases
+        Labels of all columns in the order of the file, and of those that hold phases in degrees; none where a file
+        cannot have any.
     notices
         What the user should know.
     """
@@ -66,6 +69,8 @@ class ReflectionData:
     weights: Real | None = None
     mates_alike: bool = False
     measures_intensities: bool = False
+    order: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from openbragg import InputError, KnownCrystal, ReflectionTable, UsageError, hookimpl, option, unit
+from openbragg_plugins.structure_factors.box import bordered, boxed
 from openbragg_plugins.structure_factors.columns import INTENSITY, Column, choose
 from openbragg_plugins.structure_factors.expansion import Unique, expanded, sphere, unique, with_absences
 from openbragg_plugins.structure_factors.file_table import Arrays, FileTable
@@ -30,6 +31,7 @@ from openbragg_plugins.structure_factors.observations import (
     read_shelx,
     read_xds_ascii,
 )
+from openbragg_plugins.structure_factors.phased import expanded_phases, parts_of, phased_of
 from openbragg_plugins.structure_factors.reflection_cif import read_reflection_cif
 from openbragg_plugins.structure_factors.reflection_data import refuse_misfit
 from openbragg_plugins.structure_factors.sources import complaints, content_of
@@ -38,6 +40,7 @@ from openbragg_plugins.structure_factors.symmetry import Symmetry
 if TYPE_CHECKING:
     import gemmi
     import numpy as np
+    import torch
 
     from openbragg import Experiment, StructureFactors
     from openbragg_plugins.structure_factors.reflection_data import ReflectionData
@@ -112,6 +115,19 @@ class ReflectionFile(FileTable):
         help="Space group, or point group as CrystFEL has it, in place of what a file without cell says.",
     )
 
+    phase_label: str | None = option(
+        "-phase_label",
+        type=str,
+        metavar="LABEL",
+        help="Column of an MTZ file with the phases, beside -atoms. Default: those behind the amplitudes.",
+    )
+    parts_label: str | None = option(
+        "-AB_label",
+        type=str,
+        metavar="LABELS",
+        help="Two columns of an MTZ file with the parts A and B of F, like A,B, in place of amplitudes and phases.",
+    )
+
     def __attrs_post_init__(self) -> None:
         asked = [
             flag
@@ -169,6 +185,45 @@ class ReflectionFile(FileTable):
                 refuse_misfit(self.path(), found.group, cell)
             found = attrs.evolve(found, cell=cell, resolution=_resolution(self.path(), cell, found.reflections))
         return _whole(found, absences=absences)
+
+    def prepare(self, experiment: Experiment, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.StructureFactors.prepare`.
+
+        With atoms the tables are those of `openbragg_plugins.structure_factors.spectral`, of atoms.
+        """
+        import numpy as np
+        import torch
+
+        atoms = self.chosen_atoms()
+        if not atoms:
+            if self.phase_label is not None or self.parts_label is not None:
+                flag = "-phase_label" if self.phase_label is not None else "-AB_label"
+                raise InputError(f"{flag}: phases only count beside atoms, which -atoms gives")
+            return super().prepare(experiment, device, dtype)
+        if self.interpolate:
+            raise InputError("-interpolate: amplitudes that differ with the wavelength are not interpolated")
+        with complaints(self.path(), "reflection file"):
+            indices, factors = self._phased(self.path())
+        values = torch.from_numpy(np.stack([factors.real, factors.imag], axis=1))
+        blank = torch.tensor([float(self.default_F), 0.0], dtype=torch.float64, device=device)
+        table, lowest = boxed(indices, values.to(device), blank, str(self.path()))
+        return self.with_atoms(bordered(table, lowest, blank, dtype), atoms, experiment)
+
+    def _phased(self, path: Path) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, Any]]:
+        """h k l of the P1 cell, and F."""
+        data = self._data(path)
+        if not data.order:
+            raise InputError(f"{path}: -atoms: phases are read from MTZ files and text tables")
+        if self.parts_label is not None:
+            found = parts_of(path, data, self.parts_label)
+        else:
+            column, _ = choose(
+                path, data.columns, amplitudes=self.amplitudes, intensities=self.intensities, from_intensities=False
+            )
+            if column.quantity == INTENSITY:
+                raise InputError(f"{path}: -atoms: expected amplitudes with phases, not {column.text()}")
+            found = phased_of(path, data, column, self.phase_label)
+        return expanded_phases(*found, data.group)
 
     def _read(self) -> _Amplitudes:
         # gemmi tells of some faults only when it is asked for what is wrong.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from openbragg import InputError
+from openbragg_plugins.structure_factors.element_sums import Site, isotropic
 from openbragg_plugins.structure_factors.reflection_data import checked_cell, checked_group
 from openbragg_plugins.structure_factors.sources import complaints, text_of
 
@@ -48,7 +50,15 @@ class SmallMolecule:
     def amplitudes(
         self, indices: np.ndarray[Any, np.dtype[np.int32]], resolution: float, k_sol: float, b_sol: float
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """\\|F\\| of h k l (reflections, 3): the sum over all atoms with their occupancies and displacements.
+        """\\|F\\| of h k l (reflections, 3)."""
+        import numpy as np
+
+        return np.asarray(np.abs(self.factors(indices, resolution, k_sol, b_sol)), dtype=np.float64)
+
+    def factors(
+        self, indices: np.ndarray[Any, np.dtype[np.int32]], resolution: float, k_sol: float, b_sol: float
+    ) -> np.ndarray[Any, np.dtype[np.complex128]]:
+        """F of the same, without f' and f'': the sum over all atoms with their occupancies and displacements.
 
         Scattering factors are those of the International Tables (1992), volume C. There is no solvent.
         """
@@ -60,7 +70,23 @@ class SmallMolecule:
             factors = [
                 calculator.calculate_sf_from_small_structure(self.structure, index) for index in indices.tolist()
             ]
-        return np.asarray(np.abs(np.array(factors, dtype=np.complex128)), dtype=np.float64)
+        return np.array(factors, dtype=np.complex128)
+
+    def sites(self, element: str) -> Iterator[Site]:
+        """The atoms of an element in the asymmetric unit."""
+        import numpy as np
+
+        for site in self.structure.sites:
+            if site.element.name != element:
+                continue
+            place = site.fract.tolist()
+            if site.aniso.nonzero():
+                # A CIF has U along the reciprocal axes, each of length 1.
+                lengths = np.array(self.cell.reciprocal().parameters[:3])
+                displacement = np.array(site.aniso.as_mat33().tolist()) * np.outer(lengths, lengths)
+            else:
+                displacement = isotropic(self.cell, site.u_iso)
+            yield Site(place=place, occupancy=site.occ, displacement=displacement)
 
 
 def read_small_molecule(path: Path, content: bytes) -> SmallMolecule:

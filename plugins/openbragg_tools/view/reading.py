@@ -128,8 +128,9 @@ def _shown(path: Path, frame: Frame, recorded: Recorded | None, files: Files) ->
     hidden = recorded.hidden()
     if hidden is not None:
         frame = attrs.evolve(frame, masked=hidden if frame.masked is None else frame.masked | hidden)
-    geometry = recorded_geometry(recorded, frame.number or number or 1)
-    spots = predict(geometry, recorded.margin(), float(recorded.experiment.sampling.resolution_limit))
+    shown_number = frame.number or number or 1
+    geometry = recorded_geometry(recorded, shown_number)
+    spots = predict(geometry, recorded.margin(shown_number), float(recorded.experiment.sampling.resolution_limit))
     amplitudes = files.crystals.amplitudes(recorded.path)
     if amplitudes is not None:
         spots = spots.with_amplitudes(amplitudes(spots.indices))
@@ -143,7 +144,7 @@ def recorded_geometry(recorded: Recorded, number: int) -> Geometry:
     scan = recorded.scan(number)
     return geometry_of(
         recorded.laboratory,
-        wavelength=float(recorded.experiment.beam.wavelength),
+        wavelength=recorded.wavelength_of(number),
         start=float(scan.start),
         range_=float(scan.range) if scan.range is not None else 0.0,
         source=f"the record {recorded.path.name}",

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import openbragg
 from openbragg import Crystal, Detector, Experiment, InputError, Miller, Simulation
 from openbragg.testing import check_structure_factors
-from openbragg_plugins.structure_factors.hkl import HklTable, read_hkl
+from openbragg_plugins.structure_factors.hkl import HklTable
+from openbragg_plugins.structure_factors.hkl_text import read_hkl
 
 RIGHT = math.pi / 2
 CPU = torch.device("cpu")

@@ -13,7 +13,6 @@ from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_sums
 from openbragg.errors import UsageError
-from openbragg.model.scalars import plain
 from openbragg.orchestrator.rendering import Rendering
 from openbragg.orchestrator.resolving.frame import panel_at, shown_parts
 from openbragg.units import unit
@@ -59,7 +58,7 @@ def _printed(rendering: Rendering, number_of_panel: int, slow: torch.Tensor, fas
         terms = evaluate(plan, panel, slow, fast, Part(*[last] * 6))
         factors = pixel_factors(plan, panel, slow, fast)
         sums = pixel_sums(plan, panel, slow, fast, cut_into_blocks(plan, panel, len(slow), CPU_BLOCK_TERMS).parts)
-    wavelength = _ANGSTROM(plain(rendering.experiment.beam.wavelength))
+    wavelength = _ANGSTROM(rendering.wavelength)
     cell = _ANGSTROM(plan.cell_vectors[-1, -1]).tolist()
     for number in range(len(slow)):
 

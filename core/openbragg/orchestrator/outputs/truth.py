@@ -63,7 +63,7 @@ def make_truth(
     factors = plan.structure_factors
     known = factors.crystal() if isinstance(factors, DescribedStructureFactors) else None
     return Truth(
-        experiment=layout.experiment,
+        experiment=layout.said(),
         laboratory=layout.laboratory,
         scans=scans,
         cell_vectors=vectors,

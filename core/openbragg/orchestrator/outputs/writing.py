@@ -19,7 +19,7 @@ from openbragg.orchestrator.outputs.outputs import Output, write_file
 from openbragg.orchestrator.resolving.frame import visible_pixels
 from openbragg.orchestrator.resolving.quirks import notice
 from openbragg.orchestrator.resolving.resolve import clock_seed
-from openbragg.roles import Image, Levels, NoiseModel, Readout, ReadoutNoiseModel
+from openbragg.roles import Channels, Image, Levels, NoiseModel, Readout, ReadoutNoiseModel
 
 
 @attrs.frozen(eq=False)
@@ -45,6 +45,7 @@ def make_pictures(
     noise: NoiseModel,
     wanted: Iterable[Output],
     quirks: frozenset[str],
+    spectrum: Channels | None = None,
 ) -> Pictures:
     """Make the image of every output, drawing the noise once when one of them wants counts.
 
@@ -60,6 +61,8 @@ def make_pictures(
         Which files to write.
     quirks
         Names of quirks of the reference program to reproduce.
+    spectrum
+        The beam's, of which the experiment has the mean wavelength; None where it is not known.
     """
     wanted = list(wanted)
     region = experiment.sampling.region
@@ -80,6 +83,7 @@ def make_pictures(
                 laboratory=laboratory,
                 quirks=quirks,
                 levels=levels_of(noise, output.content),
+                spectrum=spectrum,
             ),
         )
         for output in wanted
@@ -148,7 +152,7 @@ def unsaid(pictures: Pictures) -> list[str]:
 
 def unsaid_before(outputs: Iterable[Output], layout: Layout, noise: NoiseModel, quirks: frozenset[str]) -> list[str]:
     """The same, before anything is rendered: whatever the pixels will be."""
-    experiment = layout.experiment
+    experiment = layout.said()
     region = experiment.sampling.region
     assert region is not None  # resolved
     nothing = np.broadcast_to(np.float32(0.0), experiment.detector.frame_shape())
@@ -162,6 +166,7 @@ def unsaid_before(outputs: Iterable[Output], layout: Layout, noise: NoiseModel, 
             laboratory=layout.laboratory,
             quirks=quirks,
             levels=levels_of(noise, output.content),
+            spectrum=layout.channels,
         )
         notices += _unsaid(output, image)
     return notices

@@ -165,7 +165,7 @@ def make_scene(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) 
     scene = Scene(
         sensor=sensor,
         camera=Camera(
-            incident=numbers(laboratory.beam) / float(experiment.beam.wavelength),
+            incident=numbers(laboratory.beam) / layout.wavelength,
             faces=sensor.faces,
             resolution=reach(experiment, laboratory, layout.parts.spectrum),
         ),

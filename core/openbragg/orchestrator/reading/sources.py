@@ -55,21 +55,7 @@ def read_sources(
         line has something else, a source in the crystal's own place, or a wavelength at which nothing diffracts; the
         message names the line.
     """
-    lines = read_lines(path, _LARGEST_FILE, "a list of sources", comment="" if COMMENTS in quirks else "#")
-    given: list[tuple[int, list[float], str]] = []
-    for number, line in enumerate(lines, start=1):
-        words = line.translate(str.maketrans(",;:!", "    ")).split()
-        if not words:
-            continue
-        try:
-            values = [float(word) for word in words]
-        except ValueError:
-            values = [math.nan]
-        given.append((number, values, " ".join(words)[:60]))
-        if len(given) > _MOST_SOURCES:
-            raise InputError(f"{path}: more than {_MOST_SOURCES} sources in the file")
-    if not given:
-        raise InputError(f"{path}: no sources in the file")
+    given = _numbers(path, "sources", comments=COMMENTS not in quirks)
     notices = notices if notices is not None else []
     columns = [values for _, values, _ in given]
     heeded = _QUIRK not in quirks
@@ -97,6 +83,54 @@ def read_sources(
     ]
     _check_weights(path, rows)
     return rows, None
+
+
+def read_spectrum(path: Path) -> tuple[list[float], list[float]]:
+    """Read a spectrum: two columns, wavelengths in angstroms or photon energies in eV, and weights.
+
+    Words are separated, and what follows # is passed over, as in a list of sources.
+
+    Returns
+    -------
+    wavelengths, weights
+        Wavelengths in metres; weights as they are given.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or empty, or is not of two such columns, or has no weight; the message names the line.
+    """
+    given = _numbers(path, "wavelengths", comments=True)
+    columns = [values for _, values, _ in given]
+    kind = _spectrum(columns)
+    if not kind:
+        number, _, text = next((each for each in given if not _spectrum([each[1]])), given[0])
+        raise InputError(
+            f"{path}, line {number}: expected a wavelength (0.01 to 100 A) or a photon energy (1000 to 200000 eV) as "
+            f"in the other lines, and a weight of 0 or more, got {text!r}"
+        )
+    rows, _ = _spectrum_rows(path, columns, kind)
+    return [row[4] or 0.0 for row in rows], [row[3] or 0.0 for row in rows]
+
+
+def _numbers(path: Path, what: str, *, comments: bool) -> list[tuple[int, list[float], str]]:
+    """The lines of a file that have anything: their numbers, those in them, and their text; NaN for other words."""
+    lines = read_lines(path, _LARGEST_FILE, f"a list of {what}", comment="#" if comments else "")
+    given: list[tuple[int, list[float], str]] = []
+    for number, line in enumerate(lines, start=1):
+        words = line.translate(str.maketrans(",;:!", "    ")).split()
+        if not words:
+            continue
+        try:
+            values = [float(word) for word in words]
+        except ValueError:
+            values = [math.nan]
+        given.append((number, values, " ".join(words)[:60]))
+        if len(given) > _MOST_SOURCES:
+            raise InputError(f"{path}: more than {_MOST_SOURCES} {what} in the file")
+    if not given:
+        raise InputError(f"{path}: no {what} in the file")
+    return given
 
 
 def _spectrum(columns: list[list[float]]) -> str:

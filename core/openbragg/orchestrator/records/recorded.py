@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openbragg.engine.reflections.sphere import Margin
-from openbragg.engine.sources import make_sources
+from openbragg.engine.sources import make_sources, mean_wavelength
 from openbragg.errors import InputError, OpenBraggError
 from openbragg.model import Experiment, Scan
 from openbragg.model.geometry import Laboratory
@@ -96,13 +96,17 @@ class Recorded:
         crystal = still_crystal(self.experiment.crystal, seed, number)
         return oriented_bases(crystal, oblique="oblique-cell" in self.record.quirks)[0].detach()
 
-    def margin(self) -> Margin:
-        """How far from the sphere of reflection a spot still shines."""
+    def wavelength_of(self, number: int) -> float:
+        """The one wavelength that stands for the spectrum of image `number`, from 1, in metres: its mean."""
+        return plain(mean_wavelength(self.experiment.beam, self.spectrum, number))
+
+    def margin(self, number: int = 1) -> Margin:
+        """How far from the sphere of reflection a spot of image `number`, from 1, still shines."""
         crystal, beam = self.experiment.crystal, self.experiment.beam
         lengths = self.cell.norm(dim=1).tolist()
-        sources = make_sources(beam, self.laboratory, self.spectrum)
+        sources = make_sources(beam, self.laboratory, self.spectrum, image=number)
         slopes = (sources.incident @ self.laboratory.beam).clamp(-1.0, 1.0)
-        spread = sources.wavelengths / plain(beam.wavelength) - 1.0
+        spread = sources.wavelengths / self.wavelength_of(number) - 1.0
         return Margin(
             angle=plain(crystal.mosaic_spread or 0.0) + float(slopes.acos().max()),
             bandwidth=float(spread.abs().max()),

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from openbragg.engine.sources import moved_channels
 from openbragg.errors import UsageError
 from openbragg.options import options_of
 from openbragg.orchestrator.layout import Layout
@@ -37,7 +38,7 @@ from openbragg.orchestrator.series.series import (
     series_seed,
 )
 from openbragg.orchestrator.series.series_files import SeriesFiles, SeriesOutput, seeds_there
-from openbragg.roles import Registry, Series, Tracer, WrittenImages
+from openbragg.roles import Registry, Series, ShotSpectrum, Tracer, WrittenImages
 from openbragg.version import own_version
 
 #: Digits of a hash in the list of a series.
@@ -111,11 +112,12 @@ class SeriesJob:
             needing = [each for each in self.files if number in each.missing()]
             pictures = make_pictures(
                 rendering.frame(),
-                rendering.experiment,
+                rendering.said(),
                 rendering.laboratory,
                 simulation.noise,
                 [attrs.evolve(each.output.output, path=each.output.image_path(number)) for each in needing],
                 simulation.compat,
+                rendering.channels,
             )
             say([*rendering.choices.notices, *reference_differences(pictures)])
             for each, (_, image) in zip(needing, pictures.files, strict=True):
@@ -139,17 +141,20 @@ class SeriesJob:
     def _described(self, files: SeriesFiles) -> Series:
         """What a format is told of the whole series."""
         layout = self.simulation.layout()
-        experiment = layout.experiment
+        experiment = layout.said()
         assert experiment.sampling.region is not None  # resolved
+        spectrum, scans = layout.parts.spectrum, image_scans(self.simulation, self.images)
+        shots = scans if isinstance(spectrum, ShotSpectrum) else scans[:1]
         return Series(
             content=files.output.output.content,
             region=experiment.sampling.region,
             experiment=experiment,
             laboratory=layout.laboratory,
             shape=experiment.detector.frame_shape(),
-            scans=image_scans(self.simulation, self.images),
+            scans=scans,
             quirks=self.simulation.compat,
             levels=levels_of(self.simulation.noise, files.output.output.content),
+            spectra=tuple(moved_channels(layout.experiment.beam, spectrum, scan.image) for scan in shots),
         )
 
     def _write_truth(self) -> None:

@@ -13,7 +13,7 @@ from openbragg_plugins.image_formats.nxmx.mcstas import mcstas_axes, turned
 if TYPE_CHECKING:
     import numpy as np
 
-    from openbragg import Experiment, Laboratory, Scan
+    from openbragg import Channels, Experiment, Laboratory, Scan
 
 _DEGREES = 57.29577951308232
 _STEPS = "/entry/instrument/detector/transformations/translation"
@@ -46,6 +46,8 @@ class Description:
         Of a pixel; None for floating-point numbers.
     start_time
         When the first image began.
+    spectra
+        Of every image; one where all are alike, and none where it is not known.
     """
 
     experiment: Experiment
@@ -57,6 +59,7 @@ class Description:
     smallest: int | None
     bits: int | None
     start_time: str
+    spectra: Sequence[Channels] = ()
 
 
 def describe(entry: Any, about: Description) -> None:
@@ -91,7 +94,10 @@ def _beam(beam: Any, about: Description, axes: np.ndarray[Any, Any]) -> None:
     import numpy as np
 
     setting = about.experiment.beam
-    _put(beam, "incident_wavelength", float(setting.wavelength) * 1e10, "angstrom")
+    lengths, weights = _spectrum(about)
+    _put(beam, "incident_wavelength", lengths, "angstrom")
+    if weights is not None:
+        beam.create_dataset("incident_wavelength_weights", data=weights)
     if setting.flux is not None:
         _put(beam, "total_flux", float(setting.flux), "Hz")
     if float(setting.size) > 0.0:
@@ -102,6 +108,28 @@ def _beam(beam: Any, about: Description, axes: np.ndarray[Any, Any]) -> None:
         angle, part = 2.0 * np.arctan2(y, x), float(setting.polarization)
         stokes = np.array([1.0, part * np.cos(angle), part * np.sin(angle), 0.0])
         beam["incident_polarization_stokes"] = stokes + 0.0
+
+
+def _spectrum(about: Description) -> tuple[Any, Any]:
+    """Wavelengths in angstroms and weights as NXbeam has them: of all images, or of each; no weights of a single one.
+
+    Wavelengths that are the same in all images stand there once.
+    """
+    import numpy as np
+
+    lengths = [each.wavelengths.detach().cpu().numpy() * 1e10 for each in about.spectra]
+    weights = [each.weights.detach().cpu().numpy() for each in about.spectra]
+    if not lengths or (len(lengths) == 1 and len(lengths[0]) == 1):
+        return float(about.experiment.beam.wavelength) * 1e10, None
+    if len(lengths) == 1:
+        return lengths[0], weights[0]
+    if len({len(each) for each in lengths}) > 1:
+        most = max(len(each) for each in lengths)
+        # A channel of no weight may have any wavelength.
+        lengths = [np.pad(each, (0, most - len(each)), mode="edge") for each in lengths]
+        weights = [np.pad(each, (0, most - len(each))) for each in weights]
+    same = all((each == lengths[0]).all() for each in lengths)
+    return lengths[0] if same else np.stack(lengths), np.stack(weights)
 
 
 def _detector(detector: Any, about: Description, axes: np.ndarray[Any, Any], exposure: float) -> None:

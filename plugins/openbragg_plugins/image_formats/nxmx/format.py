@@ -27,7 +27,7 @@ from openbragg_plugins.image_formats.upright import misread
 if TYPE_CHECKING:
     import numpy as np
 
-    from openbragg import Image, ImageFormat, ImageSource, ReadImage, Series
+    from openbragg import Channels, Image, ImageFormat, ImageSource, ReadImage, Series
 
 #: Largest pixel of each type: readers hold pixels in 32 bits with a sign, and mark bad pixels with the two largest.
 _LARGEST = {"uint16": 65533, "uint32": 2**31 - 3, "int32": 2**31 - 3}
@@ -115,7 +115,8 @@ class NXmx:
         with _new(memory, self.compression) as file:
             entry = _entry(file)
             self._images(entry, image.content, image.pixels.shape, [self._chunk(image)])
-            describe(entry, self._description(image, image.pixels.shape, (image.experiment.scan,)))
+            spectra = () if image.spectrum is None else (image.spectrum,)
+            describe(entry, self._description(image, image.pixels.shape, (image.experiment.scan,), spectra))
         stream.write(memory.getvalue())
 
     def default_file(self, content: str) -> str | None:
@@ -176,7 +177,7 @@ class NXmx:
                 self._images(entry, series.content, shape, _contents(parts), len(parts))
             else:
                 self._links(entry, series.content, shape, [each.name for each in files[:-1]], len(parts))
-            describe(entry, self._description(series, shape, series.scans))
+            describe(entry, self._description(series, shape, series.scans, series.spectra))
 
     def _images(
         self, entry: Any, content: str, shape: tuple[int, ...], chunks: Iterable[bytes], images: int = 1
@@ -242,7 +243,9 @@ class NXmx:
             pixels[mask] = 0 if largest is None else np.iinfo(name).max
         return pixels
 
-    def _description(self, image: Image | Series, shape: tuple[int, ...], scans: Sequence[Any]) -> Description:
+    def _description(
+        self, image: Image | Series, shape: tuple[int, ...], scans: Sequence[Any], spectra: Sequence[Channels]
+    ) -> Description:
         name = self._type(image.content)
         return Description(
             experiment=image.experiment,
@@ -254,6 +257,7 @@ class NXmx:
             smallest=None if name == "int32" else 0,
             bits=None if name == "float32" else int(name.lstrip("uint")),
             start_time=self.start_time,
+            spectra=spectra,
         )
 
 

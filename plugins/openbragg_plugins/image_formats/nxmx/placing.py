@@ -13,6 +13,7 @@ from openbragg import Geometry, InputError, PanelGeometry, shown
 from openbragg_plugins.image_formats.camera import Camera, positive, upright_geometry
 from openbragg_plugins.image_formats.nxmx.description import SURFACE
 from openbragg_plugins.image_formats.nxmx.links import Linked
+from openbragg_plugins.image_formats.nxmx.spectrum import recorded_spectrum
 
 DETECTOR = "entry/instrument/detector"
 _WAVELENGTHS = (
@@ -126,14 +127,19 @@ def place_frame(file: Linked, frame: Placed, saturation: float | None) -> Geomet
 
 def _wavelength(file: Linked, data: Any, frame: Placed) -> tuple[float | None, str]:
     """The wavelength in metres, of a spectrum the mean by its weights, and what is to be said of that."""
-    if data is not None and data.size > 1 and data.size != frame.count:
-        weights = file.get(data.name.rsplit("/", 1)[-1] + "_weights", data.parent)
-        if weights is not None and weights.size == data.size and few(data, frame.count):
-            values, parts = _values(data, frame).astype(float), _values(weights, frame).astype(float)
-            mean = float(values @ parts / parts.sum()) * _factor(data, 1e-10, _LENGTHS)
+    if data is not None and data.size is not None and data.size > 1:
+        spectrum = recorded_spectrum(file, data, frame.number)
+        if spectrum is not None:
+            lengths, weights = spectrum
+            mean = float(lengths @ weights / weights.sum()) * length_factor(data, 1e-10)
             if np.isfinite(mean) and mean > 0.0:
-                return mean, f"of a spectrum of {data.size} wavelengths the mean is taken, {mean * 1e10:g} A"
+                return mean, f"of a spectrum of {lengths.size} wavelengths the mean is taken, {mean * 1e10:g} A"
     return _value(data, frame, 1e-10, _LENGTHS), ""
+
+
+def length_factor(data: Any, otherwise: float) -> float:
+    """What the numbers of a data set of lengths are multiplied by for metres; NaN where their unit is unknown."""
+    return _factor(data, otherwise, _LENGTHS)
 
 
 def _laboratory(spindle: NDArray[np.float64]) -> NDArray[np.float64]:
