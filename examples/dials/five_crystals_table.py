@@ -2,8 +2,8 @@
 
     dials.python five_crystals_table.py CRYSTAL/FORMAT/SPINDLE...
 
-Each folder CRYSTAL has truth.expt, and CRYSTAL/FORMAT the files of DIALS up to refined.expt, as five_crystals.sh leaves
-them. Exit status 0 when all is well, 1 otherwise. It needs DIALS's Python.
+Each folder CRYSTAL has truth.expt, and CRYSTAL/FORMAT what DIALS wrote, from strong.refl to refined.expt: so
+five_crystals.sh leaves them. Exit status 0 when all is well, 1 otherwise. It needs DIALS's Python.
 """
 
 import sys
@@ -15,8 +15,17 @@ from dials.array_family import flex
 
 #: The demands: part of the strong spots, degrees, pixels, and millimetres.
 INDEXED, ORIENTATION, BEAM, DISTANCE = 0.95, 0.01, 0.05, 0.05
-HEADINGS = ("crystal", "format", "spindle", "indexed %", "orientation deg", "beam centre px", "distance mm", "")
-WIDTHS = (16, 9, 10, 11, 17, 16, 13, 4)
+#: Columns and their widths.
+COLUMNS = {
+    "crystal": 16,
+    "format": 9,
+    "spindle": 10,
+    "indexed %": 11,
+    "orientation deg": 17,
+    "beam centre px": 16,
+    "distance mm": 13,
+    "": 4,
+}
 
 
 def primitive(model):
@@ -32,7 +41,7 @@ def indexed_part(folder):
 
 
 def misorientation(true, found):
-    """Degrees between two crystals of one lattice, whatever its basis; infinite where the lattices differ."""
+    """Degrees between two crystals of one lattice, whatever the basis of each; infinite where the lattices differ."""
     ours, theirs = primitive(true.crystal), primitive(found.crystal)
     change = np.linalg.inv(ours) @ theirs
     whole = np.rint(change)
@@ -58,16 +67,24 @@ def compare(folder):
     return indexed_part(folder), misorientation(true, found), spot, abs(distance(found) - distance(true))
 
 
+def line(*words):
+    """One of the table."""
+    return "".join(map(str.ljust, words, COLUMNS.values())).rstrip()
+
+
 def main(words):
     """Compare every folder, and print a line of each."""
     passed = True
-    print("".join(map(str.ljust, HEADINGS, WIDTHS)).rstrip())
+    print(line(*COLUMNS))
     for word in words:
         crystal, form, spindle = word.split("/")
-        indexed, turn, spot, away = compare(Path(crystal, form))
-        good = indexed >= INDEXED and turn <= ORIENTATION and spot <= BEAM and away <= DISTANCE
-        values = f"{indexed:.1%}", f"{turn:.4f}", f"{spot:.4f}", f"{away:.4f}", "PASS" if good else "FAIL"
-        print("".join(map(str.ljust, (crystal, form, spindle, *values), WIDTHS)).rstrip())
+        folder = Path(crystal, form)
+        good, values = False, ["-"] * 4
+        if (folder / "refined.expt").exists():
+            indexed, turn, spot, away = compare(folder)
+            good = indexed >= INDEXED and turn <= ORIENTATION and spot <= BEAM and away <= DISTANCE
+            values = [f"{indexed:.1%}", f"{turn:.4f}", f"{spot:.4f}", f"{away:.4f}"]
+        print(line(crystal, form, spindle, *values, "PASS" if good else "FAIL"))
         passed = passed and good
     return 0 if passed else 1
 
