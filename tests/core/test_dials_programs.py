@@ -127,3 +127,16 @@ def test_a_crystal_goes_through_dials_and_comes_out_as_it_went_in(tmp_path: Path
     finished = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=7200, check=False)
     assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-4000:]
     assert finished.stdout.count("  PASS  ") == 27 and "  FAIL  " not in finished.stdout
+
+
+@pytest.mark.skipif("OPENBRAGG_DIALS" not in os.environ, reason="takes minutes; OPENBRAGG_DIALS=MODEL.pdb runs it")
+def test_five_crystals_come_out_of_dials_as_they_went_in(tmp_path: Path) -> None:
+    """In all systems, formats and directions of the spindle that the example has, and without a hint."""
+    dials_python()
+    command = ["sh", str(ROOT / "examples/dials/five_crystals.sh"), str(tmp_path / "out")]
+    finished = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=7200, check=False)
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-4000:]
+    lines = [row.split() for row in finished.stdout.splitlines() if row.endswith("PASS")]
+    assert len({row[0] for row in lines}) == 5
+    assert {row[1] for row in lines} == {"smv", "minicbf", "nxmx"}
+    assert {row[2] for row in lines} == {"+x", "-x", "vertical"}
