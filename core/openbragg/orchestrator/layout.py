@@ -41,7 +41,8 @@ from openbragg.orchestrator.resolving.resolve import (
     resolve_scan,
 )
 from openbragg.orchestrator.resolving.slips import block_slip, likely_slips
-from openbragg.roles import ComputedStructureFactors, DescribedStructureFactors, StructureFactors
+from openbragg.orchestrator.resolving.subpixels import coarse_notice
+from openbragg.roles import ComputedStructureFactors, DescribedStructureFactors, LatticeShape, StructureFactors
 
 #: Fields of a crystal that say how it, or its domains, are turned.
 _TURNING = ("misset", "misset_seed", "mosaic_spread", "mosaic_domains", "mosaic_seed")
@@ -133,7 +134,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         placed = Choices()
         laboratory = place_with_quirks(asked.experiment.detector, asked.convention, quirks, placed)
     choices.notices.extend(placed.notices)
-    resolved = resolve(asked.experiment, laboratory, choices, quirks)
+    resolved = resolve(asked.experiment, laboratory, asked.lattice_shape, choices, quirks)
     choices.made.update({"convention": asked.convention.name, "pivot": laboratory.pivot})
     notice_quirks(resolved, quirks, choices)
     notice_spindle(resolved, laboratory, asked.convention.name, choices)
@@ -166,6 +167,8 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     )
     refuse_too_many_terms(plan.terms_per_pixel())
     check_plan(plan)
+    if asked.experiment.sampling.oversample:
+        choices.notices.extend(coarse_notice(resolved, laboratory, asked.lattice_shape))
     plan = with_reference_shape(plan, resolved, laboratory, quirks, choices)
     notice_water(plan, resolved, quirks, choices)
     notice_parallel(plan, resolved, quirks, choices)
@@ -205,7 +208,11 @@ def _refuse_nothing(factors: StructureFactors, asked: Composition, experiment: E
 
 
 def resolve(
-    experiment: Experiment, laboratory: Laboratory, choices: Choices, quirks: frozenset[str] = frozenset()
+    experiment: Experiment,
+    laboratory: Laboratory,
+    shape: LatticeShape,
+    choices: Choices,
+    quirks: frozenset[str] = frozenset(),
 ) -> Experiment:
     """Fill in every default of an experiment, noting what was chosen."""
     refuse_ill_fitting_mask(experiment.detector)
@@ -219,7 +226,7 @@ def resolve(
     slips = likely_slips(experiment)
     choices.notices.extend(slips)
     try:
-        sampling = resolve_sampling(experiment, laboratory, choices, counts)
+        sampling = resolve_sampling(experiment, laboratory, shape, choices, counts, quirks)
     except UsageError as error:
         # What was meant may be what is wrong.
         slips = [*slips, *filter(None, [block_slip(crystal)])]

@@ -31,6 +31,7 @@ from openbragg.roles.lattice_shapes import (
     Lattice,
     LatticeShape,
     ReferenceLatticeShape,
+    SampledLatticeShape,
 )
 from openbragg.roles.miller import Miller
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
@@ -94,6 +95,7 @@ __all__ = [
     "ReflectionTable",
     "Registry",
     "Role",
+    "SampledLatticeShape",
     "Series",
     "SeriesFormat",
     "StepComparison",

@@ -79,6 +79,7 @@ from openbragg.testing.lattice_shapes import (
     check_precision,
     check_separability,
     check_shape_gradients,
+    check_spot_width,
     lattice_amplitude,
     make_lattice,
 )
@@ -176,6 +177,7 @@ __all__ = [
     "check_shape_and_device",
     "check_shape_gradients",
     "check_spoilt_images",
+    "check_spot_width",
     "check_structure_factors",
     "check_trace_gradients",
     "check_tracer",
