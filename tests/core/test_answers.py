@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import openbragg
 from command_line import CRYSTAL, SMALL, run
 from openbragg import testing
 from openbragg_noise.poisson import Poisson
@@ -180,6 +181,13 @@ def test_a_plugin_that_answers_badly_is_named_and_no_file_is_written(
     assert reason in line
     after = {path for path in Path().rglob("*") if path.suffix != ".pyc" and path.name != "__pycache__"}
     assert after == before
+
+
+def test_photons_in_python_name_the_plugin_that_gave_no_number(install: Install) -> None:
+    install("acme", "1.0", bad=HEAD + SHAPE.replace("{answer}", "((offset.h * torch.nan).float(),)"))
+    simulation = openbragg.from_flags([*SMALL, "-lattice_shape", "bad"])
+    with pytest.raises(openbragg.PluginError, match=r"lattice shape bad \(acme_bad\): factors\(\): .*got nan"):
+        simulation.photons()
 
 
 def test_debug_shows_where_a_plugin_raised(install: Install) -> None:
