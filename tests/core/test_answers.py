@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
+import attrs
 import pytest
 
 import openbragg
@@ -183,10 +185,21 @@ def test_a_plugin_that_answers_badly_is_named_and_no_file_is_written(
     assert after == before
 
 
-def test_photons_in_python_name_the_plugin_that_gave_no_number(install: Install) -> None:
-    install("acme", "1.0", bad=HEAD + SHAPE.replace("{answer}", "((offset.h * torch.nan).float(),)"))
-    simulation = openbragg.from_flags([*SMALL, "-lattice_shape", "bad"])
-    with pytest.raises(openbragg.PluginError, match=r"lattice shape bad \(acme_bad\): factors\(\): .*got nan"):
+@attrs.frozen
+class Odd:
+    """A shape without numbers."""
+
+    name: ClassVar[str] = "odd"
+    summary: ClassVar[str] = "nothing"
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    def factors(self, offset, nearest, lattice):
+        return ((offset.h * float("nan")).to(lattice.dtype),)
+
+
+def test_photons_in_python_name_the_plugin_that_gave_no_number() -> None:
+    simulation = openbragg.from_flags([*CRYSTAL, "-default_F", "10", "-detpixels", "4"]).evolve(lattice_shape=Odd())
+    with pytest.raises(openbragg.PluginError, match=r"lattice shape odd \(.*\): factors\(\): .*got nan"):
         simulation.photons()
 
 
