@@ -84,7 +84,7 @@ def test_the_error_of_gaussian_spots_is_that_of_poissons_sum(samples: float) -> 
     That is exp(-2 (pi sigma / s)^2) of it in each of two directions with each sign, and next to nothing at other waves.
     """
     lattice = make_lattice((20, 20, 20), reciprocal_vectors=CUBE.inverse())
-    width = shape("gauss").width(lattice)
+    width = shape("gauss").spot_width(lattice)
     sigma = samples / (2.0 * math.sqrt(2.0 * math.log(2.0)))
     expected = 4.0 * math.exp(-2.0 * (math.pi * sigma) ** 2)
     found = sampling_error(shape("gauss"), lattice, CUBE[:, :2].T, width / samples, width)
@@ -96,7 +96,7 @@ def test_the_error_of_gaussian_spots_is_that_of_poissons_sum(samples: float) -> 
 def test_what_is_chosen_gives_spots_their_intensity(name: str, below: float) -> None:
     lattice = make_lattice((20, 20, 20), reciprocal_vectors=CUBE.inverse())
     of = shape(name)
-    width = of.width(lattice) if isinstance(of, openbragg.SampledLatticeShape) else 1.0 / 2e-7
+    width = of.spot_width(lattice) if isinstance(of, openbragg.SampledLatticeShape) else 1.0 / 2e-7
     assert sampling_error(of, lattice, CUBE[:, :2].T, width / 3.0, width) < below
 
 
@@ -113,11 +113,13 @@ def test_the_notice_says_what_a_coarse_oversampling_costs_spots_of_that_shape() 
 
 @attrs.frozen
 class Plain:
-    """A third party's shape, which says nothing of its width."""
+    """A third party's shape, which says nothing of its spots, but has an option that could be taken for it."""
 
     name: ClassVar[str] = "plain"
     summary: ClassVar[str] = "nothing"
     flags: ClassVar[tuple[str, ...]] = ()
+
+    width: float = 1.0
 
     def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
         return (offset.h.to(lattice.dtype),)
@@ -125,7 +127,7 @@ class Plain:
 
 @attrs.frozen
 class Wrong(Plain):
-    def width(self, lattice: Lattice) -> Any:
+    def spot_width(self, lattice: Lattice) -> Any:
         return torch.tensor(math.nan)
 
 
@@ -134,7 +136,7 @@ def test_a_shape_that_does_not_say_its_width_is_sampled_by_the_crystals_size() -
 
 
 def test_a_width_that_is_none_is_refused_with_the_plugins_name() -> None:
-    with pytest.raises(openbragg.PluginError, match=r"plain \(.*\): width\(\): expected a number above 0, got"):
+    with pytest.raises(openbragg.PluginError, match=r"plain \(.*\): spot_width\(\): expected a number above 0, got"):
         chosen("-N 20", Wrong())
 
 

@@ -116,7 +116,7 @@ class AdvisedLatticeShape(LatticeShape, Protocol):
 class SampledLatticeShape(LatticeShape, Protocol):
     """A shape that says how wide its spots are: by that, and not by the crystal's size, subpixels are chosen."""
 
-    def width(self, lattice: Lattice) -> float:
+    def spot_width(self, lattice: Lattice) -> float:
         """How wide the narrowest thing in a spot is, across its narrowest direction, in 1/m: three samples show it.
 
         Of a spot that falls off smoothly it is the full width at half height of F_latt^2, of one with fringes their

@@ -146,8 +146,8 @@ def check_spot_width(shape: SampledLatticeShape, device: torch.device | str = "c
 
     def is_within(cells: tuple[int, int, int]) -> None:
         lattice = make_lattice(cells, device=device)
-        width = shape.width(lattice)
-        require(isinstance(width, float) and width > 0.0, f"width is {width!r}, expected a number above 0")
+        width = shape.spot_width(lattice)
+        require(isinstance(width, float) and width > 0.0, f"spot_width is {width!r}, expected a number above 0")
         whole = _miller((0.0, 0.0, 0.0), device)
         peak = lattice_amplitude(shape, whole, whole, lattice).square()
         for axis in range(3):

@@ -47,8 +47,8 @@ class Gauss:
         """See `openbragg.ReferenceLatticeShape.as_reference`: which terms it leaves out hangs on what is 0."""
         return VanishingGauss() if _RUNNING_PRODUCT in quirks else self
 
-    def width(self, lattice: Lattice) -> float:
-        """See `openbragg.SampledLatticeShape.width`: the full width at half height of a Gaussian."""
+    def spot_width(self, lattice: Lattice) -> float:
+        """See `openbragg.SampledLatticeShape.spot_width`: the full width at half height of a Gaussian."""
         fudge = float(lattice.fudge)
         # In the measure of `Lattice.scaled_distance_squared`, then in 1/angstrom.
         square = 2.0 * _WIDTH * log(2.0) / fudge if fudge > 0.0 else inf

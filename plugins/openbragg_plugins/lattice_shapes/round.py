@@ -47,8 +47,8 @@ class Round:
         """See `openbragg.ReferenceLatticeShape.as_reference`."""
         return CancellingRound() if _CANCELLATION in quirks else self
 
-    def width(self, lattice: Lattice) -> float:
-        """See `openbragg.SampledLatticeShape.width`: a fringe, which the fudge makes narrower or wider."""
+    def spot_width(self, lattice: Lattice) -> float:
+        """See `openbragg.SampledLatticeShape.spot_width`: a fringe, which the fudge makes narrower or wider."""
         fudge, edges = float(lattice.fudge), lattice.cells**2 * lattice.reciprocal_metric.inverse().diagonal()
         return 1.0 / math.sqrt(fudge * float(edges.max())) if fudge > 0.0 else math.inf
 

@@ -38,8 +38,8 @@ class Tophat:
         inside = lattice.scaled_distance_squared(offset) < _EDGE
         return (lattice.cells.prod().to(lattice.dtype) * inside.to(lattice.dtype),)
 
-    def width(self, lattice: Lattice) -> float:
-        """See `openbragg.SampledLatticeShape.width`: a third of the diameter.
+    def spot_width(self, lattice: Lattice) -> float:
+        """See `openbragg.SampledLatticeShape.spot_width`: a third of the diameter.
 
         So many samples across a disc, nine, come within 2.3 % of its area, root mean square, and within 8 % at worst
         (the circle problem of Gauss).

@@ -177,9 +177,9 @@ def _width(shape: LatticeShape, lattice: Lattice, size: float) -> float:
     """
     if not isinstance(shape, SampledLatticeShape):
         return 1.0 / size
-    width = shape.width(lattice)
+    width = shape.spot_width(lattice)
     if not isinstance(width, float) or not width > 0.0:
-        raise wrong_answer("lattice_shapes", shape, "width", f"expected a number above 0, got {width!r}")
+        raise wrong_answer("lattice_shapes", shape, "spot_width", f"expected a number above 0, got {width!r}")
     return width
 
 
