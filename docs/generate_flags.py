@@ -137,7 +137,7 @@ REFERENCE: dict[str, Reference] = {
     "-osc": Reference(""),
     "-phistep": Reference("", "With -phisteps and without -osc it makes two steps, in both."),
     "-phisteps": Reference(None, "Quirk {rounded-counts}: where -osc and -phistep decide."),
-    "-oversample": Reference(None, "Quirk {rounded-counts}. More than 1000 are never chosen by default here."),
+    "-oversample": Reference(None, "Quirks {subpixels-by-size}, {rounded-counts}. More than 1000 are never chosen by default here."),
     "-oversample_thick": Reference(None, "Quirk {running-product}."),
     "-oversample_polar": Reference(None, "Quirk {running-product}."),
     "-oversample_omega": Reference(None, "Quirk {running-product}."),

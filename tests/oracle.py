@@ -70,6 +70,7 @@ QUIRKS = frozenset(
         "parallel-polarization",
         "sphere-cancellation",
         "source-units",
+        "subpixels-by-size",
     }
 )
 
@@ -913,7 +914,8 @@ def _resolve(flags: Mapping[str, Any], quirks: frozenset[str]) -> _Run:
     widest = max(n * _length(edge) for n, edge in zip(cells, cell, strict=True))
     oversample = int(given.get("oversample", -1))
     if oversample <= 0:
-        oversample = max(1, _count(3.0 * widest / (wavelength * panel.distance / pixel), quirks))
+        by_shape = _apparent_size(given, widest, cells) if "subpixels-by-size" not in quirks else widest
+        oversample = max(1, _count(3.0 * by_shape / (wavelength * panel.distance / pixel), quirks))
 
     structure_factors = _structure_factors(given)
     layers, layer_step, thickness, absorption = _sensor(given)
@@ -1448,6 +1450,21 @@ def _count(quotient: float, quirks: frozenset[str]) -> int:
     nearest = round(quotient)
     whole = abs(quotient - nearest) < 1e-9 and "rounded-counts" not in quirks
     return nearest if whole else math.ceil(quotient)
+
+
+def _apparent_size(given: Mapping[str, Any], widest: float, cells: tuple[int, int, int]) -> float:
+    """Return the size of the block whose fringes are as narrow as what is to be seen of a shape's spots."""
+    shape, fudge = given.get("shape", "square"), math.sqrt(float(given.get("fudge", 1.0)))
+    peak = math.prod(cells)
+    if shape == "round":
+        return widest * fudge
+    if shape == "gauss":
+        # Where exp(-2 x^2 / 0.63) is a half, on both sides, in 1/angstrom.
+        return peak * fudge / (2.0 * math.sqrt(0.315 * math.log(2.0))) * 1e-10
+    if shape == "tophat":
+        # A third of the diameter.
+        return peak * fudge / (2.0 * 0.63 / 3.0) * 1e-10
+    return widest
 
 
 def _fan(extent: float, step: float, count: int, quirks: frozenset[str]) -> tuple[float, float, int]:

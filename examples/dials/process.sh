@@ -13,13 +13,13 @@ folder=${2:-dials-example}
 mkdir "$folder"
 cd "$folder"
 
-# A crystal with the spots of 20 x 20 x 20 cells, but without fringes, and 0.2 degrees of mosaic spread; 60 images of one
-# degree, with a little water around it, and the noise of a photon counter. Thirty steps a degree are finer than the
-# reflections are wide, and stand in the middle of their intervals.
+# A crystal with the spots of 6 x 6 x 6 cells, three pixels wide and without fringes, and 0.2 degrees of mosaic spread; 60
+# images of one degree, with a little water around it, and the noise of a photon counter. Five steps a degree are finer than
+# the reflections are wide, and stand in the middle of their intervals.
 simulate() {
-    openbragg simulate -hkl "$model" -resolution 1.9 -k_sol 0.35 -lambda 1 -polar 0.998 -fluence 3e26 -water 0.2 \
-        -gauss_xtal -N 20 -fudge 0.0113 -mosaic 0.2 -mosaic_domains 10 -misset 10 20 30 \
-        -distance 150 -oversample 1 -osc 1 -phisteps 30 -phi_sampling middle --start 0 --images 60 -seed 1 -detector_preset pilatus "$@"
+    openbragg simulate -hkl "$model" -resolution 1.9 -k_sol 0.35 -lambda 1 -polar 0.998 -fluence 1e28 -water 0.06 \
+        -gauss_xtal -N 6 -fudge 1.24 -mosaic 0.2 -mosaic_domains 10 -misset 10 20 30 \
+        -distance 150 -osc 1 -phisteps 5 -phi_sampling middle --start 0 --images 60 -seed 1 -detector_preset pilatus "$@"
 }
 
 # On a PILATUS 1M, with its gaps and its sensor.

@@ -18,9 +18,9 @@ cd "$here"
 "$openbragg" wilson --cell 78.9 78.9 38.1 90 90 90 --space-group "P 43 21 2" --sequence lysozyme.seq --waters 140 \
     --resolution 2.0 --b-factor 20 --seed 1 -o lysozyme.hkl
 
-# A crystal of 0.2 micrometres with a mosaic spread of 0.15 degrees turns by one degree in a beam of 12.66 keV.
-# One subpixel makes the picture quickly; the notice says how many would integrate each spot over its pixels.
-"$openbragg" simulate -hkl lysozyme.hkl -mat lysozyme.mat -lambda 0.9795 -Na 25 -Nb 25 -Nc 50 -round_xtal \
-    -mosaic 0.15 -mosaic_domains 12 -phi 10 -osc 1 -phisteps 12 -fluence 1e25 \
-    -distance 150 -pixel 0.172 -detpixels 1024 -oversample 1 -seed 1 \
+# A crystal of 0.08 micrometres with a mosaic spread of 0.15 degrees turns by one degree in a beam of 12.66 keV. Its spots
+# are a pixel wide, for which nine subpixels of each will do; larger crystals take more of them, and longer.
+"$openbragg" simulate -hkl lysozyme.hkl -mat lysozyme.mat -lambda 0.9795 -Na 10 -Nb 10 -Nc 20 -round_xtal \
+    -mosaic 0.15 -mosaic_domains 12 -phi 10 -osc 1 -phisteps 12 -fluence 1e26 \
+    -distance 150 -pixel 0.172 -detpixels 1024 -seed 1 \
     -floatfile lysozyme.bin -noisefile lysozyme.img -adc 0 -pngfile lysozyme.png

@@ -57,7 +57,7 @@ of the detector that the flags describe, or is square when they say nothing abou
 describes the camera as that of -img does, and its counts become photons.
 
 -scale multiplies the pixels and -header names the image of a camera, as in noisify; files of photons then have a count
-for each.
+for each, but with -scale 0, which multiplies by nothing, their brightest pixel has 55000.
 
 Files of photons (-floatfile, -intfile and the like) get the image without noise. With -nonoise there are no others.
 Without any output flag the counts are written under the name they have in simulate. Flags are those of simulate;
@@ -193,8 +193,9 @@ def _as_noisify_means(registry: Registry, words: Given) -> tuple[Given, float]:
             made.append((option_named(registry, "-img"), values))
         elif flag.opts[0] == "-scale":
             scale: float = next(iter(assignments_of([(flag, values)])))[0].value(values)
+            # Of 0 the brightest pixel of such a file is made 55000, in noisify as in simulate.
             factor = scale if scale > 0.0 else 1.0
-            made.append((flag, ["1"]))
+            made.append((flag, ["1"] if scale > 0.0 else values))
         else:
             made.append((flag, values))
     return made, factor

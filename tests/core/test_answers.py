@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
+import attrs
 import pytest
 
+import openbragg
 from command_line import CRYSTAL, SMALL, run
 from openbragg import testing
 from openbragg_noise.poisson import Poisson
@@ -197,6 +200,24 @@ def test_a_plugin_that_answers_badly_is_named_and_no_file_is_written(
     assert reason in line
     after = {path for path in Path().rglob("*") if path.suffix != ".pyc" and path.name != "__pycache__"}
     assert after == before
+
+
+@attrs.frozen
+class Odd:
+    """A shape without numbers."""
+
+    name: ClassVar[str] = "odd"
+    summary: ClassVar[str] = "nothing"
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    def factors(self, offset, nearest, lattice):
+        return ((offset.h * float("nan")).to(lattice.dtype),)
+
+
+def test_photons_in_python_name_the_plugin_that_gave_no_number() -> None:
+    simulation = openbragg.from_flags([*CRYSTAL, "-default_F", "10", "-detpixels", "4"]).evolve(lattice_shape=Odd())
+    with pytest.raises(openbragg.PluginError, match=r"lattice shape odd \(.*\): factors\(\): .*got nan"):
+        simulation.photons()
 
 
 def test_debug_shows_where_a_plugin_raised(install: Install) -> None:

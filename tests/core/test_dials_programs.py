@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import openbragg
 from command_line import run
 from dials import ask, dials, dials_python, environment
 
@@ -84,6 +85,37 @@ def test_images_of_every_format_are_where_the_truth_says(folder: Path) -> None:
         assert np.abs(np.dot(models["normal"], truth["normal"])) == pytest.approx(1.0, abs=1e-12), name
     # The truth points to the NXmx file, and its pixels come through.
     assert truth["sum"] == found["nxmx"]["sum"] == found["minicbf"]["sum"] > 0
+
+
+_STILLS = """
+import logging, warnings
+logging.basicConfig(level=logging.WARNING)
+experiments = {}
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for name in sys.argv[1:]:
+        experiments[name] = list(ExperimentListFactory.from_filenames([name]))
+truth = list(ExperimentListFactory.from_json_file("still.expt", check_format=False))
+panels = [each[0].detector[0] for each in (experiments["still.nxs"], truth)]
+print(json.dumps({
+    "warned": [str(each.message) for each in caught if issubclass(each.category, RuntimeWarning)],
+    "stills": {name: [one.is_still() and one.scan is None for one in each] for name, each in experiments.items()},
+    "frames": [[*panel.get_fast_axis(), *panel.get_slow_axis(), *panel.get_origin()] for panel in panels],
+}))
+"""
+
+
+def test_stills_in_nxmx_are_stills_to_dials_and_a_swung_detector_stands_where_it_does(tmp_path: Path) -> None:
+    dials_python()
+    swung = (*CRYSTAL, *CAMERA, "-twotheta", "20", "-seed", "1")
+    still, stills = (tmp_path / name for name in ("still.nxs", "stills.nxs"))
+    assert run("simulate", *swung, "-phi", "7", "-nxmx", still, "-expt", tmp_path / "still.expt").status == 0
+    assert run("simulate", *swung, "-images", "2", "-osc", "0", "-nxmx", stills).status == 0
+    found = ask(_STILLS, "still.nxs", "stills.nxs", folder=tmp_path)
+    assert found["warned"] == []
+    assert found["stills"] == {"still.nxs": [True], "stills.nxs": [True, True]}
+    np.testing.assert_allclose(*found["frames"], rtol=0, atol=1e-9)
+    assert np.degrees(openbragg.read_image(still).geometry.start) == pytest.approx(7.0)
 
 
 _PREDICTED = """

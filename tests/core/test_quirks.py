@@ -31,6 +31,7 @@ PLAIN = {
     "pixel": 4.0,
     "oversample": 1,
 }
+SHAPED = {name: value for name, value in PLAIN.items() if name != "oversample"} | {"N": 5, "pixel": 0.5}
 CAMERA = {"SIZE1": 6, "SIZE2": 6, "PIXEL_SIZE": 4.0, "DISTANCE": 100.0}
 
 
@@ -74,6 +75,8 @@ CASES = {
     # Of these radians 0.9 over 0.3 degrees is a last bit above 3.
     "rounded-counts": Case(PLAIN | {"phi": 1.0, "osc": 0.9, "phistep": 0.3}),
     # The middle of pixel 3, 3 is a rounding away from the beam.
+    # Three subpixels for its spots, four for its fringes.
+    "subpixels-by-size": Case({**SHAPED, "gauss_xtal": True}),
     "sphere-cancellation": Case(PLAIN | {"round_xtal": True, "pixel": 4.1, "Xbeam": 12.3, "Ybeam": 12.3}),
     "parallel-polarization": Case(PLAIN | {"xds": True, "polar": 0.5, "sourcefile": "along.txt"}),
 }
@@ -225,6 +228,7 @@ def test_a_run_that_the_quirk_does_not_change_is_not_noticed(name: str) -> None:
         "fdump-cache": PLAIN | {"hkl": "table.hkl"},
         "smv-header": PLAIN | {"detector_roty": 20.0, "intfile": "int.img"},
         "rounded-counts": PLAIN | {"phi": 1.0, "osc": 0.9, "phistep": 0.4},
+        "subpixels-by-size": {**SHAPED, "round_xtal": True},
         "sphere-cancellation": PLAIN | {"round_xtal": True, "pixel": 4.1},
         "parallel-polarization": PLAIN | {"xds": True, "sourcefile": "along.txt"},
     }

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import openbragg
 from command_line import experiment, selected
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, UsageError, plugin
 from openbragg.model.lattice import random_misset
@@ -197,7 +198,7 @@ def sampled(oversample: int | None = None, cells: tuple[int, int, int] = (3, 3, 
         crystal=crystal(cells=cells), detector=Detector(**fields), sampling=Sampling(oversample=oversample)
     )
     laboratory = selected().roles["geometry_conventions"].place(made.detector)
-    return resolve_sampling(made, laboratory, Choices())
+    return resolve_sampling(made, laboratory, openbragg.plugin("lattice_shapes", "square"), Choices())
 
 
 @given(

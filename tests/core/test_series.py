@@ -182,13 +182,18 @@ def test_what_cannot_be_is_one_line(words: tuple[str, ...], complaint: str) -> N
 
 
 def test_what_a_format_cannot_say_is_said_once_a_series() -> None:
-    made = run(
-        "simulate", *SMALL, "-images", "3", "-osc", "1", "-noisefile", "a.img", "-seed", "1", "-detector_rotx", "9"
-    )
+    series = "-images 3 -osc 1 -noisefile a.img -seed 1 -detector_rotx 9 -polar 0.5".split()
+    made = run("simulate", *SMALL, *series)
     assert made.status == 0
     (line,) = [line for line in made.complaints() if "cannot say" in line]
     assert line.startswith("openbragg: notice: a.img cannot say that the spindle is not along the fast axis and that ")
-    assert "0.5 of the beam is polarized along the spindle: " in line
+    assert "0.75 of the beam is polarized along the spindle: " in line
+
+
+def test_of_the_beam_that_nobody_chose_no_file_is_said_to_tell_a_wrong_polarization() -> None:
+    files = ("-noisefile", "a.img", "-cbf", "a.cbf", "-nxmx", "a.nxs")
+    made = run("simulate", *SMALL, "-osc", "1", "-start", "1", "-seed", "1", *files)
+    assert made.status == 0 and "polarized" not in made.err
 
 
 def test_a_series_that_does_not_turn_is_refused_unless_asked_for() -> None:

@@ -546,6 +546,9 @@ def test_flags_of_noisify_are_what_they_are_there() -> None:
     assert (np.fromfile("a.bin", "<f4") == 5e5).all()
     read = openbragg.read_image("a.img")
     assert read.pixels.dtype == np.uint32 and (read.pixels == 500040).all() and read.header["TYPE"] == "unsigned_long"
+    done("five.bin", "-scale", "0", "-nonoise", "-floatfile", "z.bin", "-intfile", "z.img")
+    assert (np.fromfile("z.bin", "<f4") == 5.0).all()
+    assert (openbragg.read_image("z.img").pixels == 55040).all()
     smv("head.img", np.ones((4, 4), dtype=int), DISTANCE=123, PIXEL_SIZE=0.2)
     done("five.bin", "-header", "head.img", "-psf_radius", "3", "-nonoise", "-intfile", "b.img")
     assert header("b.img")["DISTANCE"] == "123"

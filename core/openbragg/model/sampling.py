@@ -17,7 +17,7 @@ class Sampling:
         type=int,
         rule=COUNT_OR_NONE,
         unit="subpixels",
-        help="Subpixels along each side of a pixel. Default: enough for the crystal's size.",
+        help="Subpixels along each side of a pixel. Default: enough for the width of its spots.",
     )
     oversample_capture: bool = option(
         "-oversample_thick", default=False, type=bool, help="Absorption in the sensor for each subpixel."

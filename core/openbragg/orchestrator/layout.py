@@ -42,12 +42,12 @@ from openbragg.orchestrator.resolving.resolve import (
 )
 from openbragg.orchestrator.resolving.slips import block_slip, likely_slips
 from openbragg.orchestrator.resolving.spectrum import report_spectrum
+from openbragg.orchestrator.resolving.subpixels import coarse_notice
 from openbragg.roles import (
     Channels,
     ComputedStructureFactors,
     DescribedStructureFactors,
     LatticeShape,
-    MosaicModel,
     ShotSpectrum,
     StructureFactors,
     TensorLatticeShape,
@@ -175,7 +175,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
         placed = Choices()
         laboratory = place_with_quirks(asked.experiment.detector, asked.convention, quirks, placed)
     choices.notices.extend(placed.notices)
-    resolved = resolve(asked.experiment, laboratory, asked.mosaic, choices, quirks)
+    resolved = resolve(asked, laboratory, choices)
     choices.made.update({"convention": asked.convention.name, "pivot": laboratory.pivot})
     notice_quirks(resolved, quirks, choices)
     notice_spindle(resolved, laboratory, asked.convention.name, choices)
@@ -210,6 +210,8 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     )
     refuse_too_many_terms(plan.terms_per_pixel())
     check_plan(plan)
+    if asked.experiment.sampling.oversample:
+        choices.notices.extend(coarse_notice(resolved, laboratory, asked.lattice_shape))
     plan = with_reference_shape(plan, resolved, laboratory, quirks, choices)
     notice_water(plan, resolved, quirks, choices)
     notice_parallel(plan, resolved, quirks, choices)
@@ -281,18 +283,13 @@ def _refuse_nothing(factors: StructureFactors, asked: Composition, experiment: E
     choices.notices.append(f"only the background is rendered; {reason}")
 
 
-def resolve(
-    experiment: Experiment,
-    laboratory: Laboratory,
-    mosaic: MosaicModel,
-    choices: Choices,
-    quirks: frozenset[str] = frozenset(),
-) -> Experiment:
+def resolve(asked: Composition, laboratory: Laboratory, choices: Choices) -> Experiment:
     """Fill in every default of an experiment, noting what was chosen."""
+    experiment, quirks = asked.experiment, asked.compat
     refuse_ill_fitting_mask(experiment.detector)
     counts = counting(quirks)
     scan = resolve_scan(experiment.scan, counts)
-    crystal = resolve_crystal(experiment.crystal, experiment.beam, mosaic, choices, counts)
+    crystal = resolve_crystal(experiment.crystal, experiment.beam, asked.mosaic, choices, counts)
     refuse_too_many_orientations(scan, crystal)
     experiment = attrs.evolve(experiment, scan=scan, crystal=crystal)
     layers = resolve_sensor(experiment.detector).layers
@@ -300,7 +297,7 @@ def resolve(
     slips = likely_slips(experiment)
     choices.notices.extend(slips)
     try:
-        sampling = resolve_sampling(experiment, laboratory, choices, counts)
+        sampling = resolve_sampling(experiment, laboratory, asked.lattice_shape, choices, counts, quirks)
     except UsageError as error:
         # What was meant may be what is wrong.
         slips = [*slips, *filter(None, [block_slip(crystal)])]

@@ -124,7 +124,7 @@ def refuse_impossible(rendering: Rendering) -> None:
     extremes = [tuple(map(float, image.aminmax())) for image in rendering.images]
     lowest, highest = min(low for low, _ in extremes), max(high for _, high in extremes)
     if not all(math.isfinite(value) for pair in extremes for value in pair):
-        _refuse_odd_answers(rendering)
+        refuse_odd_answers(rendering)
         raise InputError("the image has pixels beyond single precision: check the fluence, amplitudes and distances")
     if lowest < 0.0:
         raise InputError("the image has pixels with less than no photons: a detector's solid angle is negative")
@@ -132,8 +132,14 @@ def refuse_impossible(rendering: Rendering) -> None:
         rendering.choices.notices.append("the image is empty: no pixel has a photon to expect")
 
 
-def _refuse_odd_answers(rendering: Rendering) -> None:
-    """Refuse what plugins say of the first pixel that has no finite number of photons."""
+def refuse_odd_answers(rendering: Rendering) -> None:
+    """Refuse what plugins say of the first pixel that has no finite number of photons.
+
+    Raises
+    ------
+    PluginError
+        With the plugin that gave what is no number; photons that are too many for the precision are nobody's fault.
+    """
     for panel, part, image in zip(rendering.plan.panels, rendering.shown, rendering.images, strict=True):
         odd = (~image.detach().isfinite()).nonzero()
         if len(odd) and part.region is not None:

@@ -17,7 +17,7 @@ from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.orchestrator.layout import Base, Layout, lay_out
 from openbragg.orchestrator.outputs.stopwatch import Stopwatch
 from openbragg.orchestrator.outputs.writing import draw_counts
-from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, render_layout
+from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, refuse_odd_answers, render_layout
 from openbragg.orchestrator.renders import CommandWords
 from openbragg.orchestrator.resolving.expectation import Expectation, expected_time
 from openbragg.orchestrator.resolving.frame import assembled
@@ -187,9 +187,11 @@ class Simulation(Composition):
         Raises
         ------
         OpenBraggError
-            When the experiment cannot be rendered; the message is one line.
+            When the experiment cannot be rendered, or a plugin gave what is no number; the message is one line.
         """
-        return self.rendering(progress).frame()
+        rendering = self.rendering(progress)
+        refuse_odd_answers(rendering)
+        return rendering.frame()
 
     def counts(self, seed: int | None = None, photons: torch.Tensor | None = None) -> torch.Tensor:
         """Counts of the stored frame, (slow, fast): the noise model's, of the rendered photons or of others.

@@ -35,6 +35,7 @@ from openbragg.roles.lattice_shapes import (
     LatticeShape,
     PreparedLatticeShape,
     ReferenceLatticeShape,
+    SampledLatticeShape,
     SmearedLatticeShape,
     TensorLatticeShape,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "ReflectionTable",
     "Registry",
     "Role",
+    "SampledLatticeShape",
     "Series",
     "SeriesFormat",
     "ShotSpectrum",

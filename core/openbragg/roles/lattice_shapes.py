@@ -187,6 +187,18 @@ class AdvisedLatticeShape(LatticeShape, Protocol):
 
 
 @runtime_checkable
+class SampledLatticeShape(LatticeShape, Protocol):
+    """A shape that says how wide its spots are: by that, and not by the crystal's size, subpixels are chosen."""
+
+    def spot_width(self, lattice: Lattice) -> float:
+        """How wide the narrowest thing in a spot is, across its narrowest direction, in 1/m: three samples show it.
+
+        Of a spot that falls off smoothly it is the full width at half height of F_latt^2, of one with fringes their
+        period, and of one with an edge so small a part of it that the edge does no harm: a third is off by 2 %.
+        """
+
+
+@runtime_checkable
 class BoundedLatticeShape(LatticeShape, Protocol):
     """A shape of which it can be said that it is below something away from lattice points; what ``--cull`` needs."""
 

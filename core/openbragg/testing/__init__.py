@@ -92,6 +92,7 @@ from openbragg.testing.lattice_shapes import (
     check_precision,
     check_separability,
     check_shape_gradients,
+    check_spot_width,
     lattice_amplitude,
     make_lattice,
 )
@@ -227,6 +228,7 @@ __all__ = [
     "check_spectrum",
     "check_spectrum_gradients",
     "check_spoilt_images",
+    "check_spot_width",
     "check_structure_factors",
     "check_trace_gradients",
     "check_tracer",

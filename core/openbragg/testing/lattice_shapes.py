@@ -19,6 +19,7 @@ from openbragg.roles import (
     LatticeShape,
     Miller,
     PreparedLatticeShape,
+    SampledLatticeShape,
     TensorLatticeShape,
 )
 from openbragg.testing.assertions import for_all, require, require_close
@@ -150,6 +151,8 @@ def check_lattice_shape(
         check_cells_tensor(shape, peak, device)
     if isinstance(shape, GaussianLatticeShape):
         check_gaussian(shape, device)
+    if isinstance(shape, SampledLatticeShape):
+        check_spot_width(shape, device)
 
 
 def check_peak_height(shape: LatticeShape, peak: float = 1.0, device: torch.device | str = "cpu") -> None:
@@ -168,6 +171,28 @@ def check_peak_height(shape: LatticeShape, peak: float = 1.0, device: torch.devi
         )
 
     for_all(is_peak, _CELLS, _WHOLE, _OFFSET)
+
+
+def check_spot_width(shape: SampledLatticeShape, device: torch.device | str = "cpu") -> None:
+    """Half the width that a shape says, along a*, b* or c*, is no further than where F_latt^2 is half its peak.
+
+    More than half an index away it is another spot.
+    """
+
+    def is_within(cells: tuple[int, int, int]) -> None:
+        lattice = make_lattice(cells, device=device)
+        width = shape.spot_width(lattice)
+        require(isinstance(width, float) and width > 0.0, f"spot_width is {width!r}, expected a number above 0")
+        whole = _miller((0.0, 0.0, 0.0), device)
+        peak = lattice_amplitude(shape, whole, whole, lattice).square()
+        for axis in range(3):
+            offset = [0.0, 0.0, 0.0]
+            offset[axis] = min(0.5, 0.5 * width / float(lattice.reciprocal_metric[axis, axis].sqrt()))
+            part = float(lattice_amplitude(shape, _miller(tuple(offset), device), whole, lattice).square() / peak)
+            where = f"half the width from the spot of {cells[0]} x {cells[1]} x {cells[2]} cells along axis {axis}"
+            require(part >= 0.5 * (1.0 - _DOUBLE) or offset[axis] == 0.5, f"F_latt^2 is {part!r} of its peak {where}")
+
+    for_all(is_within, _CELLS)
 
 
 def check_inversion_symmetry(shape: LatticeShape, device: torch.device | str = "cpu") -> None:

@@ -19,7 +19,7 @@ openbragg = SCRIPT.load()
 ANGSTROM = 1e-10
 #: 40 x 60 pixels (slow x fast) of 0.5 mm at 100 mm, the beam at pixel 12.3 along fast and 30.8 along slow.
 DETECTOR = "-xds -detpixels_x 60 -detpixels_y 40 -pixel 0.5 -distance 100 -ORGX 12.3 -ORGY 30.8 -lambda 1".split()
-MODEL = [*DETECTOR, *"-cell 50 60 70 80 85 95 -N 3 -default_F 100 -oversample 1".split()]
+MODEL = [*DETECTOR, *"-cell 50 60 70 80 85 95 -N 3 -default_F 100".split()]
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +75,8 @@ def test_d_and_two_theta_obey_braggs_law_and_resolution_bins_are_even_in_1_over_
 
 def test_a_powder_has_its_rings_where_braggs_law_has_them() -> None:
     """Of a cubic crystal whose domains lie in all directions, the profile is largest at sin(theta) = lambda / 2d."""
-    camera = "-xds -detpixels 100 -pixel 0.4 -distance 60 -lambda 1 -oversample 1".split()
-    crystal = "-cell 10 -N 40 -default_F 10 -mosaic 180 -mosaic_domains 2000".split()
+    camera = "-xds -detpixels 100 -pixel 0.4 -distance 60 -lambda 1".split()
+    crystal = "-cell 10 -N 10 -default_F 10 -mosaic 180 -mosaic_domains 1000".split()
     found = rows(*camera, *crystal, "-bins", "120")
     angles, photons = found["two_theta_deg"], found["photons_per_pixel"]
     width = float(np.diff(angles).mean())

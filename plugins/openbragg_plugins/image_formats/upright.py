@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _PIXELS = 0.01
 #: Axes are along each other when the sine of the angle between them is below this.
 _ALONG = 1e-4
+_DEGREES = 57.29577951308232
 #: Attenuation lengths that differ by a smaller part move no spot by much.
 _ATTENUATION = 0.1
 #: What DIALS takes for the part of a beam that is polarized, and how far from it is no matter.
@@ -47,7 +48,9 @@ def unsaid(image: Image) -> str | None:
     worst = _worst_pixels(image)
     if not worst <= _PIXELS:
         stands = "panels stand" if len(image.laboratory.panels) > 1 else "the detector stands"
-        reasons.append(f"how {stands}: readers are up to {worst:.3g} pixels off")
+        swing = float(image.experiment.detector.twotheta) * _DEGREES
+        swung = f" (DIALS passes over the two-theta of {swing:.6g} degrees in it)" if swing else ""
+        reasons.append(f"how {stands}: readers are up to {worst:.3g} pixels off{swung}")
     if float(image.experiment.scan.range or 0.0) > 0.0 and not _spindle_along_fast(image):
         reasons.append("that the spindle is not along the fast axis")
     return " and ".join(reasons) or None
@@ -59,7 +62,10 @@ def misread(image: Image, *, sensor: bool = True) -> str | None:
 
 
 def _polarization(image: Image) -> str | None:
-    """The beam's polarization, which matters to intensities of a rotation, and which DIALS reads of no format."""
+    """The beam's polarization, which matters to intensities of a rotation, and which DIALS reads of no format.
+
+    Of the unpolarized beam that a run has by default the documents tell, lest every run does.
+    """
     import torch
 
     experiment, laboratory = image.experiment, image.laboratory
@@ -67,10 +73,12 @@ def _polarization(image: Image) -> str | None:
     if image.content != "counts" or float(experiment.scan.range or 0.0) == 0.0 or beam.no_polarization_factor:
         return None
     kahn = float(beam.polarization)
+    if kahn == 0.0:
+        return None
     # Its plane is that of the beam and DIALS's x, which is along the part of the spindle across the beam.
     across = torch.linalg.cross(laboratory.polarization, laboratory.beam)
     if float((across @ laboratory.spindle).abs()) > _ALONG:
-        return "that the beam is not polarized along the spindle, as DIALS takes it" if kahn > 0.0 else None
+        return "that the beam is not polarized along the spindle, as DIALS takes it"
     if abs((1.0 + kahn) / 2.0 - _DIALS_POLARIZED) <= _POLARIZED_ALIKE:
         return None
     part = f"{(1.0 + kahn) / 2.0:.4g}"

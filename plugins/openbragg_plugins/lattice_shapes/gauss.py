@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi
+from math import inf, log, pi, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -51,6 +51,13 @@ class Gauss:
     def as_reference(self, quirks: frozenset[str]) -> LatticeShape:
         """See `openbragg.ReferenceLatticeShape.as_reference`: which terms it leaves out hangs on what is 0."""
         return VanishingGauss() if _RUNNING_PRODUCT in quirks else self
+
+    def spot_width(self, lattice: Lattice) -> float:
+        """See `openbragg.SampledLatticeShape.spot_width`: the full width at half height of a Gaussian."""
+        fudge = float(lattice.fudge)
+        # In the measure of `Lattice.scaled_distance_squared`, then in 1/angstrom.
+        square = 2.0 * _WIDTH * log(2.0) / fudge if fudge > 0.0 else inf
+        return sqrt(square) / float(lattice.cells.prod()) * 1e10
 
     def when_faint(self, lattice: Lattice) -> str:
         """See `openbragg.AdvisedLatticeShape.when_faint`; the fudge with which spots have a real crystal's intensity.

@@ -47,6 +47,11 @@ class Round:
         """See `openbragg.ReferenceLatticeShape.as_reference`."""
         return CancellingRound() if _CANCELLATION in quirks else self
 
+    def spot_width(self, lattice: Lattice) -> float:
+        """See `openbragg.SampledLatticeShape.spot_width`: a fringe, which the fudge makes narrower or wider."""
+        fudge, edges = float(lattice.fudge), lattice.cells**2 * lattice.reciprocal_metric.inverse().diagonal()
+        return 1.0 / math.sqrt(fudge * float(edges.max())) if fudge > 0.0 else math.inf
+
     def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
         """See `openbragg.BoundedLatticeShape.bound`: \\|S(x)\\| is at most 1, and 3 sqrt(1 + 1/x^2) / x^2."""
         na, nb, nc = lattice.cells.to(lattice.dtype).unbind(0)

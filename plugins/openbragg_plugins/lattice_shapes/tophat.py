@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi
+from math import inf, pi, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -37,6 +37,16 @@ class Tophat:
         """See `openbragg.LatticeShape.factors`; one factor."""
         inside = lattice.scaled_distance_squared(offset) < _EDGE
         return (lattice.cells.prod().to(lattice.dtype) * inside.to(lattice.dtype),)
+
+    def spot_width(self, lattice: Lattice) -> float:
+        """See `openbragg.SampledLatticeShape.spot_width`: a third of the diameter.
+
+        So many samples across a disc, nine, come within 2.3 % of its area, root mean square, and within 8 % at worst
+        (the circle problem of Gauss).
+        """
+        fudge = float(lattice.fudge)
+        square = _EDGE / fudge if fudge > 0.0 else inf
+        return 2.0 / 3.0 * sqrt(square) / float(lattice.cells.prod()) * 1e10
 
     def when_faint(self, lattice: Lattice) -> str:
         """See `openbragg.AdvisedLatticeShape.when_faint`; the fudge with which spots have a real crystal's intensity.

@@ -139,6 +139,12 @@ def test_the_header_says_how_the_image_was_recorded(
         assert number(text, key) == pytest.approx(value, rel=1e-8, abs=1e-8), key
 
 
+def test_the_header_has_the_gain_of_the_noise() -> None:
+    image = make_image(np.zeros((4, 5)), "counts")
+    assert "# Gain_setting: not implemented" in header(image)
+    assert "# Gain_setting: 1.8 counts/photon" in header(attrs.evolve(image, levels=openbragg.Levels(gain=1.8)))
+
+
 def test_only_images_of_whole_modules_say_pilatus() -> None:
     data = written(MiniCbf(), make_image(np.zeros((407, 487)), "counts"))
     assert b'header_convention "PILATUS_1.2"\r\n' in data and b"# Detector: PILATUS, " in data
@@ -151,6 +157,8 @@ def test_what_the_header_cannot_say_is_said() -> None:
     assert MiniCbf().unsaid(upright) is None
     tilted = make_image(np.zeros((50, 60)), "counts", detector=Detector(pixels=(50, 60), rotation=(0.0, 0.1, 0.0)))
     assert re.match(r"how the detector stands: readers are up to [\d.]+ pixels off", MiniCbf().unsaid(tilted) or "")
+    swung = make_image(np.zeros((50, 60)), "counts", detector=Detector(pixels=(50, 60), twotheta=math.radians(20.0)))
+    assert "(DIALS passes over the two-theta of 20 degrees in it)" in (MiniCbf().unsaid(swung) or "")
     beam = attrs.evolve(upright.experiment.beam, polarization=0.998)
     turning = attrs.evolve(upright.experiment, beam=beam, scan=Scan(start=0.0, range=0.1, step=0.1, steps=1))
     slow = upright.laboratory.panels[0].slow

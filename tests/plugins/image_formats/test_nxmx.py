@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import h5py
 import hdf5plugin
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from command_line import SMALL, run
-from openbragg import Detector, Series
+from openbragg import Detector, Levels, Scan, Series
 from openbragg.testing import check_image_format, make_image
 from openbragg_plugins.image_formats.nxmx.format import NXmx
 from openbragg_plugins.image_formats.nxmx.mcstas import mcstas_axes
@@ -50,7 +51,9 @@ def test_types_are_those_of_the_content_or_as_asked_and_clipped() -> None:
 
 def test_geometry_units_and_chains_are_those_of_the_experiment() -> None:
     """The beam along x and the spindle along z of the laboratory are McStas's z and -x; 100 mm, pixels of 0.1 mm."""
-    file = written(make_image(np.zeros((4, 6)), "counts"))
+    image = make_image(np.zeros((4, 6)), "counts")
+    turning = attrs.evolve(image.experiment, scan=Scan(range=0.01))
+    file = written(attrs.evolve(image, experiment=turning))
     detector = file["/entry/instrument/detector"]
     module = detector["module"]
     assert file["/entry/definition"][()] == b"NXmx"
@@ -68,7 +71,13 @@ def test_geometry_units_and_chains_are_those_of_the_experiment() -> None:
     omega = file["/entry/sample/transformations/omega"]
     assert file["/entry/sample/depends_on"][()].decode() == omega.name
     assert omega.attrs["vector"].tolist() == [-1.0, 0.0, 0.0]
+    assert written(image)["/entry/sample/depends_on"][()] == b"."  # Of a still.
     assert (omega.attrs["units"], omega.attrs["transformation_type"]) == ("deg", "rotation")
+
+
+def test_the_file_has_the_gain_of_the_noise() -> None:
+    image = attrs.evolve(make_image(np.zeros((4, 6)), "counts"), levels=Levels(gain=12.0))
+    assert written(image)["/entry/instrument/detector/gain_setting"][()] == b"12 counts/photon"
 
 
 def test_hidden_pixels_are_in_the_mask_and_have_the_largest_number() -> None:

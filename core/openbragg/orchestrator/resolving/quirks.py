@@ -52,6 +52,7 @@ QUIRKS = (
     Quirk("sphere-cancellation", "loses the digits of -round_xtal at lattice points, and is 0 in the direct beam"),
     Quirk("parallel-polarization", "takes a beam along the polarization for polarized towards every pixel"),
     Quirk("rounded-counts", "rounds up quotients as they come, where a whole one may be a last bit above or below"),
+    Quirk("subpixels-by-size", "chooses subpixels by the crystal's size, however wide the spots of its shape are"),
     Quirk("flag-matching", "reads some flags as others, or not at all"),
     Quirk("smv-header", "writes other values into the headers of its images"),
 )

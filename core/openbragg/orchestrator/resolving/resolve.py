@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from math import ceil, exp, inf, log, pi, sqrt
 
 import attrs
 
@@ -11,19 +10,15 @@ from openbragg.errors import InputError, UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
 from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import random_misset
-from openbragg.model.reference_arithmetic import reference_cell_lengths, reference_oversample
-from openbragg.model.scalars import Scalar, is_tensor, plain, whole_above
+from openbragg.model.reference_arithmetic import reference_cell_lengths
+from openbragg.model.scalars import Scalar, is_tensor, plain
 from openbragg.orchestrator.resolving.counting import Counting
-from openbragg.roles import AdvisedMosaicModel, MosaicModel
+from openbragg.orchestrator.resolving.subpixels import choose_subpixels
+from openbragg.roles import AdvisedMosaicModel, LatticeShape, MosaicModel
 from openbragg.units import DEGREES
 
 #: Rotation range of a scan of which only the number of steps is given: one degree.
 _DEFAULT_RANGE = 1.0 / DEGREES
-#: Subpixels that make the transform of the whole crystal smooth across one, as the reference recommends them.
-_SUBPIXELS_PER_FRINGE = 3.0
-
-#: More subpixels than a default may choose.
-_MOST_SUBPIXELS = 1000
 #: Orientations (rotation steps times mosaic domains) that are held at once: about a GB while they are drawn.
 _MOST_ORIENTATIONS = 1 << 20
 #: Layers of a sensor: finer than any photon could tell.
@@ -186,59 +181,27 @@ def resolve_region(region: Region | None, detector: Detector, choices: Choices) 
 
 
 def resolve_sampling(
-    experiment: Experiment, laboratory: Laboratory, choices: Choices, counting: Counting | None = None
+    experiment: Experiment,
+    laboratory: Laboratory,
+    shape: LatticeShape,
+    choices: Choices,
+    counting: Counting | None = None,
+    quirks: frozenset[str] = frozenset(),
 ) -> Sampling:
-    """Fill in oversampling, region and seed; `experiment` has its crystal resolved."""
+    """Fill in oversampling and region; `experiment` has its crystal resolved.
+
+    Raises
+    ------
+    UsageError
+        When more subpixels are wanted than a default may choose, or no pixel lies in the region.
+    """
     sampling = experiment.sampling
-    lengths = experiment.crystal.oriented_vectors().detach().norm(dim=1).tolist()
-    counts = [plain(count) for count in experiment.crystal.cells]
-    largest = max(length * count for length, count in zip(lengths, counts, strict=True))
-    pixel = max(plain(side) for side in laboratory.panels[0].pixel_sides())
-    period = abs(plain(experiment.beam.wavelength) * plain(laboratory.distance) / pixel)
-    fringes = largest / period if period > 0.0 else inf
-    recommended = max(1, whole_above(min(_SUBPIXELS_PER_FRINGE * fringes, _MOST_SUBPIXELS + 1.0), "subpixels"))
-    if not sampling.oversample and recommended <= _MOST_SUBPIXELS:
-        reference = _reference_oversample(experiment, laboratory)
-        recommended = (counting or Counting()).chosen(recommended, reference, "subpixels a side")
-    if recommended > _MOST_SUBPIXELS and not sampling.oversample:
-        raise UsageError(
-            f"more than {_MOST_SUBPIXELS} subpixels a side would show every fringe of this crystal on this detector; "
-            "check the geometry, or say how many to take with -oversample"
-        )
-    oversample = sampling.oversample or recommended
-    if not sampling.oversample:
+    oversample = sampling.oversample
+    if not oversample:
+        oversample = choose_subpixels(experiment, laboratory, shape, choices.notices, counting or Counting(), quirks)
         choices.made["oversampling"] = f"{oversample} x {oversample} subpixels"
-    elif oversample < recommended:
-        choices.notices.append(
-            f"-oversample {oversample} samples the spots of this crystal too coarsely: their intensities may be off by "
-            f"{_cost(oversample, fringes)}; "
-            f"{'more than ' * (recommended > _MOST_SUBPIXELS)}{min(recommended, _MOST_SUBPIXELS)} would do"
-        )
     region = resolve_region(sampling.region, experiment.detector, choices)
     return attrs.evolve(sampling, oversample=oversample, region=region)
-
-
-def _cost(oversample: int, fringes: float) -> str:
-    """How far samples of a spot are from its integral at most, for spots as wide as a block's and as round as Gauss's.
-
-    Poisson's sum over samples a step apart has, beside the integral, the transform at one wave a step, in each of two
-    directions with each sign. A crystal's width in pixels is 0.89 of a fringe, full at half height.
-    """
-    sigma = 0.89 / (2.0 * sqrt(2.0 * log(2.0))) * oversample / fringes if fringes > 0.0 else inf
-    percent = 400.0 * exp(-2.0 * (pi * sigma) ** 2)
-    return f"up to {percent:.2g} %" if percent < 100.0 else "100 % and more"
-
-
-def _reference_oversample(experiment: Experiment, laboratory: Laboratory) -> int | None:
-    """Subpixels a side that the reference chooses; None for a detector that it cannot have."""
-    crystal, wavelength = experiment.crystal, plain(experiment.beam.wavelength)
-    if laboratory.reference is None:
-        return None
-    lengths = reference_cell_lengths(crystal, wavelength)
-    largest = max(length * plain(count) for length, count in zip(lengths, crystal.cells, strict=True))
-    pixel = plain(laboratory.panels[0].panel.pixel_size)
-    quotient = reference_oversample(largest, wavelength, laboratory.reference.distance, pixel)
-    return max(1, ceil(quotient)) if abs(quotient) <= _MOST_SUBPIXELS else None
 
 
 def _cell_counts(crystal: Crystal, beam: Beam, choices: Choices, counting: Counting) -> tuple[Scalar, Scalar, Scalar]:

@@ -162,7 +162,7 @@ def contents(image: Image, cutoff: int) -> str:
         "Tau = 0 s",
         f"Count_cutoff {cutoff} counts",
         f"Threshold_setting: {_EV_ANGSTROM / wavelength / 2.0:.0f} eV",
-        "Gain_setting: not implemented (vrf = -0.000)",
+        f"Gain_setting: {_gain(image.levels.gain)}",
         f"N_excluded_pixels = {0 if mask is None else int(mask.sum())}",
         "Excluded_pixels: (nil)",
         "Flat_field: (nil)",
@@ -188,6 +188,11 @@ def contents(image: Image, cutoff: int) -> str:
         "N_oscillations 1",
     ]
     return "".join(f"# {line}\r\n" for line in lines)
+
+
+def _gain(gain: float) -> str:
+    """Counts of a photon; of a detector that counts photons what a PILATUS says."""
+    return "not implemented (vrf = -0.000)" if gain == 1.0 else f"{gain:.9g} counts/photon"
 
 
 def _is_pilatus(shape: tuple[int, ...]) -> bool:

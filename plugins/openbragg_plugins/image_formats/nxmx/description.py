@@ -44,6 +44,8 @@ class Description:
         The smallest one; None where negative values are stored.
     bits
         Of a pixel; None for floating-point numbers.
+    gain
+        Counts of a photon.
     start_time
         When the first image began.
     spectra
@@ -58,6 +60,7 @@ class Description:
     largest: int | None
     smallest: int | None
     bits: int | None
+    gain: float
     start_time: str
     spectra: Sequence[Channels] = ()
 
@@ -157,6 +160,8 @@ def _detector(detector: Any, about: Description, axes: np.ndarray[Any, Any], exp
         _put(detector, "distance", distance, "m")
     detector["sensor_material"] = about.experiment.sensor_material() or "Si"
     _put(detector, "sensor_thickness", float(settings.sensor_thickness) or SURFACE, "m")
+    # NeXus leaves to the detector what stands here.
+    detector["gain_setting"] = f"{about.gain:.9g} counts/photon"
     if about.largest is not None:
         detector["saturation_value"] = about.largest
     if about.smallest is not None:
@@ -206,11 +211,13 @@ def _sample(sample: Any, about: Description, axes: np.ndarray[Any, Any]) -> None
     import numpy as np
 
     sample["name"] = "simulated crystal"
-    sample["depends_on"] = _OMEGA
     steps = group(sample, "transformations", "NXtransformations")
     starts = np.array([float(scan.start) for scan in about.scans]) * _DEGREES
     ranges = np.array([float(scan.range or 0.0) for scan in about.scans]) * _DEGREES
     _axis(steps, "omega", starts, "deg", "rotation", turned(axes, about.laboratory.spindle), ".")
+    # Of a still DIALS divides by the width of the rotation, unless the crystal is said not to stand on an axis; where
+    # the spindle stood is kept beside that.
+    sample["depends_on"] = _OMEGA if ranges.any() else "."
     if ranges.any():
         _put(steps, "omega_end", starts + ranges, "deg")
         _put(steps, "omega_increment_set", ranges, "deg")

@@ -256,6 +256,7 @@ class NXmx:
             largest=self._trusted(image),
             smallest=None if name == "int32" else 0,
             bits=None if name == "float32" else int(name.lstrip("uint")),
+            gain=image.levels.gain,
             start_time=self.start_time,
             spectra=spectra,
         )

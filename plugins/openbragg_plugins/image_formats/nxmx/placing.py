@@ -214,7 +214,11 @@ def _rotation(file: Linked, frame: Placed) -> tuple[NDArray[np.float64], float, 
     nothing = np.array((-1.0, 0.0, 0.0)), 0.0, 0.0
     sample, depends = file.get("entry/sample"), file.get("entry/sample/depends_on")
     name = "." if depends is None else _text(_values(depends, frame)[0])
-    axis = None if name in (".", "") else file.get(name, sample)
+    if name in (".", ""):
+        # A still of ours does not stand on its axis, but has it.
+        axis = None if sample is None else file.get("transformations/omega", sample)
+    else:
+        axis = file.get(name, sample)
     if axis is None or _text(axis.attrs.get("transformation_type", "")) != "rotation":
         return nothing
     unit_ = _factor(axis, _DEGREES, _ANGLES)
