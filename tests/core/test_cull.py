@@ -30,7 +30,7 @@ INDEX = torch.cartesian_prod(*[torch.arange(-4, 5)] * 3)
 AMPLITUDES = 60.0 * torch.sin(INDEX.double() @ torch.tensor([1.0, 2.3, 3.1], dtype=torch.float64)) ** 3
 TABLE = openbragg.plugin("structure_factors", "hkl", reflections=(INDEX, AMPLITUDES), default_F=5.0, interpolate=False)
 ONE_AMPLITUDE = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
-SHAPES = ("square", "round", "gauss", "tophat")
+SHAPES = ("square", "round", "gauss", "tophat", "gauss_index", "gauss_star")
 
 
 @st.composite

@@ -193,8 +193,9 @@ def rendered(
     shape: str = "gauss",
     *,
     scan: Scan | None = None,
-    mosaic: float = 0.0,
-    domains: int = 1,
+    mosaic: float | None = 0.0,
+    domains: int | None = 1,
+    model: Any = "nanobragg",
     crystal: Crystal | None = None,
     region: tuple[int, int, int, int] | None = None,
     compat: tuple[str, ...] = (),
@@ -213,7 +214,7 @@ def rendered(
     )
     factors = plugin("structure_factors", "hkl", default_F=100.0)
     rendering = Simulation(
-        experiment, structure_factors=factors, lattice_shape=shape, engine="eager", compat=compat
+        experiment, structure_factors=factors, lattice_shape=shape, mosaic=model, engine="eager", compat=compat
     ).rendering()
     truth = make_truth(rendering, (rendering.experiment.scan,), (), frozenset(compat))
     return rendering.frame().double().numpy(), truth.reflections(), truth
@@ -344,6 +345,44 @@ def test_mosaic_domains_count_each_for_itself() -> None:
     assert np.abs(ratios - 1.0).max() < 0.03
     # Five domains are not spread evenly about the first.
     assert shifts.max() < 0.3
+
+
+def turned_blocks() -> Any:
+    """Three blocks of different weights."""
+    angles = torch.tensor([0.002, 0.004, -0.003], dtype=torch.float64)
+    rotations = openbragg.rotation_about(torch.eye(3, dtype=torch.float64), angles)
+    return type(plugin("mosaic_models", "list"))(rotations=rotations, weights=(1.0, 2.0, 5.0))
+
+
+ALONG_CRYSTAL = plugin("mosaic_models", "anisotropic", spreads=(0.001, 0.003, 0.005), axes="crystal")
+
+
+@pytest.mark.parametrize(
+    ("model", "mosaic", "domains", "steps"),
+    [
+        ("closed", 0.003, None, None),
+        ("closed", 0.003, None, 40),
+        (turned_blocks(), None, None, None),
+        (turned_blocks(), None, None, 40),
+        (ALONG_CRYSTAL, None, 8, None),
+        (ALONG_CRYSTAL, None, 8, 30),
+    ],
+)
+def test_photons_are_those_in_the_image_for_every_model_of_blocks(
+    model: Any, mosaic: float | None, domains: int | None, steps: int | None
+) -> None:
+    scan = Scan(start=0.9) if steps is None else Scan(start=0.9, range=math.radians(3.0), steps=steps)
+    image, found, _ = rendered("gauss_index", scan=scan, model=model, mosaic=mosaic, domains=domains)
+    ratios, _ = spots(image, found, 0.3, box=7)
+    assert np.abs(ratios - 1.0).max() < 0.02
+
+
+def test_the_spread_of_a_closed_form_is_the_crystal_s_mosaicity() -> None:
+    _, _, truth = rendered("gauss_index", model="closed", mosaic=math.radians(0.1), domains=None)
+    assert crystal_model(truth)["mosaicity"] == pytest.approx(0.1)
+    _, _, truth = rendered("gauss_index", model=turned_blocks(), mosaic=None, domains=None)
+    weighted = math.degrees(mosaicity(truth.mosaic_rotations, np.array([1.0, 2.0, 5.0])))
+    assert crystal_model(truth)["mosaicity"] == pytest.approx(weighted)
 
 
 def test_a_tilted_sensor_of_several_layers_counts_at_its_mean_depth() -> None:
