@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import InputError, hookimpl, option, read_spectrum
+from openbragg import InputError, hookimpl, option
 from openbragg_plugins.spectra.nxmx import read_nxmx_spectrum, recognises
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ def _of_image(values: Any, image: int) -> Any:
 @lru_cache(maxsize=16)
 def _read(path: Path, changed: int, image: int) -> Shot:
     """The spectrum of an image in a file that was changed last at this time."""
+    from openbragg import read_spectrum
+
     if recognises(path):
         return read_nxmx_spectrum(path, image)
     lengths, weights = read_spectrum(path)

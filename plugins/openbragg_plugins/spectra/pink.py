@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import COUNT, PART, POSITIVE, hookimpl, option, scalar
+from openbragg import COUNT, PART, POSITIVE, hookimpl, option
 
 if TYPE_CHECKING:
     from openbragg import Beam, Channels, Spectrum
@@ -44,7 +44,7 @@ class Pink:
 
     def channels(self, beam: Beam) -> Channels:
         """See `openbragg.Spectrum.channels`."""
-        from openbragg import Channels
+        from openbragg import Channels, scalar
         from openbragg_plugins.spectra.bands import evenly, relative_width, wavelengths_at
 
         width = relative_width(beam, self.width, self.width_energy, _FLAG)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from openbragg import COUNT, POSITIVE, SEED, hookimpl, option, scalar
+from openbragg import COUNT, POSITIVE, SEED, hookimpl, option
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class Sase:
 
     def channels_of(self, beam: Beam, image: int) -> Channels:
         """See `openbragg.ShotSpectrum.channels_of`."""
-        from openbragg import Channels
+        from openbragg import Channels, scalar
         from openbragg_plugins.spectra.bands import evenly, relative_width, wavelengths_at
 
         width = relative_width(beam, self.width, self.width_energy, _FLAG)

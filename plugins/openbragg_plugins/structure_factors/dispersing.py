@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openbragg import InputError, scalar
+from openbragg import InputError
 from openbragg_plugins.structure_factors.atoms import Atom, read_atoms, refuse_too_many
 from openbragg_plugins.structure_factors.corrections import Listed, corrections, elements_of, read_corrections
 from openbragg_plugins.structure_factors.lookup import TableLookup
@@ -93,6 +93,8 @@ class Dispersing(TableLookup):
         """
         import torch
 
+        from openbragg import scalar
+
         listed = dict(self.corrections or {})
         if self.corrections_file is not None:
             listed = {**read_corrections(self.corrections_file, dict.fromkeys(elements)), **listed}
@@ -106,6 +108,8 @@ class Dispersing(TableLookup):
 
     def own(self, elements: Sequence[str], beam: Beam, device: torch.device) -> torch.Tensor:
         """The same at the beam's own wavelength, (2 x elements,)."""
+        from openbragg import scalar
+
         moved = scalar(beam.wavelength_scale) * scalar(beam.wavelength) + scalar(beam.wavelength_shift)
         return self.corrected(elements, moved.reshape(1), clamped=True)[0].to(device)
 
@@ -126,6 +130,8 @@ class Dispersing(TableLookup):
         """Tables of complex amplitudes, with what `amplitude_at` needs of atoms."""
         import gemmi
         import torch
+
+        from openbragg import scalar
 
         device = tables[0].device
         rows = [
