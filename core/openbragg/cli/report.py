@@ -61,6 +61,8 @@ def _choices(layout: Layout, selected: Selected) -> dict[str, str]:
     made.setdefault("mosaic domains", str(crystal.mosaic_domains))
     made.setdefault("oversampling", f"{sampling.oversample} x {sampling.oversample} subpixels")
     made["lattice shape"] = selected.roles["lattice_shapes"].name
+    if layout.plan.diffuse is not None:
+        made["diffuse"] = layout.plan.diffuse.name
     if selected.backgrounds:
         made["backgrounds"] = ", ".join(background.name for background in selected.backgrounds)
     return made
