@@ -136,7 +136,7 @@ def contestants(case: Case, programs: list[Program], threads: int, device: str =
             command = (sys.executable, "-c", "import torch")
             made.append(Contestant(IMPORT, command, _environment(ours, threads), image=False))
         elif name == FULL_SUM:
-            made.append(_contestant(FULL_SUM, ours, case, (), threads, device))
+            made.append(_contestant(FULL_SUM, ours, case, case.full, threads, device))
     return made
 
 
