@@ -94,7 +94,7 @@ def has_one_column(path: Path) -> bool:
     except (OSError, ValueError):
         return True
     if beginning.startswith(GZIP):
-        return read_columns(path)[1].shape[1] == 1
+        return len(read_columns(path)[1][0]) == 1
     lines = (line.partition(_COMMENT)[0].split() for line in beginning.decode("latin-1").splitlines())
     return len(next((words for words in lines if words), ())) <= _FEWEST
 
