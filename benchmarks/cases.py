@@ -8,11 +8,11 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.inputs import SAXS_TABLE, write_saxs_table
+from benchmarks.inputs import SAXS_TABLE, SPECTRUM_FILES, write_saxs_table, write_spectrum_files
 from openbragg.errors import InputError
 
 #: Programs that a case may be measured against, by the names they have in reports.
-REFERENCE, IMPORT, FULL_SUM = "reference", "import torch", "full sum"
+REFERENCE, IMPORT, FULL_SUM, ONE_TABLE = "reference", "import torch", "full sum", "one table"
 
 #: Measured reference cases, beside the checkout.
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "reference"
@@ -90,7 +90,10 @@ class Case:
 
 
 #: The names of the cases that are images, in the order in which they run.
-NAMES = ("mosaic", "supervisor", "saxs", "divergence", "small", "gauss", "round", "double", "cull", "ntensor", "closed")
+NAMES = (
+    *("mosaic", "supervisor", "saxs", "divergence", "small", "gauss", "round", "double", "cull"),
+    *("ntensor", "closed", "spectrum"),
+)
 #: The case that is no image; `benchmarks.gradients` runs it.
 GRADIENTS = "gradients"
 GRADIENTS_BAR = Bar("gradients", 4.0, at_least=False, against=None)
@@ -114,6 +117,8 @@ def make_case(name: str, folder: Path) -> Case:
         return _supervisor()
     if name == "saxs":
         return _saxs(folder)
+    if name == "spectrum":
+        return _spectrum(folder)
     return next(case for case in _PLAIN if case.name == name)
 
 
@@ -223,4 +228,25 @@ def _saxs(folder: Path) -> Case:
         + tuple("-distance 500 -detpixels 1024 -oversample 2".split()),
         (Bar("kernel", 8.0),),
         inputs={SAXS_TABLE: table},
+    )
+
+
+def _spectrum(folder: Path) -> Case:
+    files = {name: folder / name for name in SPECTRUM_FILES}
+    if not all(file.exists() for file in files.values()):
+        write_spectrum_files(folder)
+    wavelengths, table, channels = SPECTRUM_FILES
+    return Case(
+        "spectrum",
+        "100 energies, 25 mosaic domains, a table at each energy, 1024 x 1024 pixels",
+        (
+            *"-cell 30 35 40 80 95 100 -lambda 1 -N 20 -distance 200 -detpixels 1024 -oversample 1".split(),
+            *f"-mosaic 0.5 -mosaic_domains 25 -mosaic_seed 1 -spectrum_file {wavelengths} -hkl {table}".split(),
+        ),
+        # All columns are alike, so that the image is that of one table, and the terms are the same.
+        (Bar("kernel", 1.5, at_least=False, against=ONE_TABLE),),
+        own=("-hkl", channels),
+        beside=(ONE_TABLE,),
+        needs_reference=False,
+        inputs=files,
     )

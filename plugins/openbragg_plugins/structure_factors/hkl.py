@@ -11,7 +11,7 @@ import attrs
 from openbragg import InputError, hookimpl, option
 from openbragg_plugins.structure_factors.box import bordered, boxed
 from openbragg_plugins.structure_factors.dispersing import Dispersing
-from openbragg_plugins.structure_factors.hkl_text import LARGEST_INDEX, read_columns
+from openbragg_plugins.structure_factors.hkl_text import LARGEST_INDEX, has_one_column, read_columns
 from openbragg_plugins.structure_factors.lookup import lengths_of
 
 if TYPE_CHECKING:
@@ -145,6 +145,10 @@ class HklTable(Dispersing):
             return tables
         offsets = torch.arange(-1.0, 3.0, dtype=torch.float64, device=device)
         return (*tables, offsets, lengths_of(*(length + 2 for length in table.shape[1:])).to(device))
+
+    def keeps(self) -> bool:
+        """Whether the table of the file can be kept: one of an amplitude a reflection."""
+        return self.file is None or has_one_column(self.file)
 
     def nothing(self) -> str | None:
         """See `openbragg.StructureFactors`: without a table and with amplitudes of 0."""

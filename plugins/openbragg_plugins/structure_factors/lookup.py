@@ -93,8 +93,8 @@ class TableLookup:
         sources = len(wavelengths)
         if sources % channels:
             raise InputError(
-                f"the table has {channels} amplitudes for each reflection, one for each wavelength of the beam, which "
-                f"has {sources}"
+                f"{getattr(self, 'file', None) or 'reflections'}: the table has {channels} amplitudes for each "
+                f"reflection, one for each wavelength of the beam, which has {sources}"
             )
         columns = torch.arange(sources, dtype=torch.float64, device=wavelengths.device) % channels
         return columns.unsqueeze(1)
