@@ -24,7 +24,7 @@ from openbragg.model import (
     described_panel,
     unit_vector,
 )
-from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, Rule, one_of, option
+from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, OptionSpec, Rule, one_of, option, options_of
 from openbragg.roles import (
     AdvisedLatticeShape,
     Background,
@@ -70,8 +70,11 @@ from openbragg.roles import (
     ReferenceLatticeShape,
     ReflectionTable,
     Registry,
+    SceneCrystal,
+    SceneModel,
     Series,
     SeriesFormat,
+    Shot,
     ShotSpectrum,
     SpectralStructureFactors,
     Spectrum,
@@ -95,9 +98,10 @@ if TYPE_CHECKING:
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
     from openbragg.model.absorption import attenuation_length
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
+    from openbragg.model.lattice import turned_crystal
     from openbragg.model.intervals import Interval, resolve_interval
     from openbragg.model.reference_random import draw_mosaic_domains
-    from openbragg.model.vectors import rotation_about, scalar
+    from openbragg.model.vectors import rotation_about, rotation_xyz, scalar
     from openbragg.orchestrator.composition import plugin
     from openbragg.orchestrator.finding.compiled_code import CompiledCode, CompiledModel, compiled_code
     from openbragg.orchestrator.finding.detectors import detector_description, detector_preset, named_detectors
@@ -128,9 +132,11 @@ _LATER = {
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
     "Interval": "openbragg.model.intervals",
+    "turned_crystal": "openbragg.model.lattice",
     "resolve_interval": "openbragg.model.intervals",
     "draw_mosaic_domains": "openbragg.model.reference_random",
     "rotation_about": "openbragg.model.vectors",
+    "rotation_xyz": "openbragg.model.vectors",
     "scalar": "openbragg.model.vectors",
     "read_amplitudes": "openbragg.orchestrator.reading.amplitudes",
     "exp_minus": "openbragg.engine.numerics",
@@ -230,6 +236,7 @@ __all__ = [
     "MosaicModel",
     "NoiseModel",
     "OpenBraggError",
+    "OptionSpec",
     "Panel",
     "PanelFrame",
     "PanelGeometry",
@@ -252,8 +259,11 @@ __all__ = [
     "Run",
     "Sampling",
     "Scan",
+    "SceneCrystal",
+    "SceneModel",
     "Series",
     "SeriesFormat",
+    "Shot",
     "ShotSpectrum",
     "Simulation",
     "SpectralStructureFactors",
@@ -290,6 +300,7 @@ __all__ = [
     "named_detectors",
     "one_of",
     "option",
+    "options_of",
     "parse_json",
     "place",
     "plugin",
@@ -305,6 +316,7 @@ __all__ = [
     "read_recorded",
     "resolve_interval",
     "rotation_about",
+    "rotation_xyz",
     "scalar",
     "scale_end",
     "scale_ends",
@@ -313,6 +325,7 @@ __all__ = [
     "sin_pi",
     "sphere_transform",
     "structure_factors_of",
+    "turned_crystal",
     "unit",
     "unit_vector",
     "write_file",

@@ -12,7 +12,7 @@ from openbragg.engine.rays import Part, positions, unit_components
 from openbragg.errors import UsageError
 from openbragg.model.vectors import scalar
 from openbragg.orchestrator.layout import Layout
-from openbragg.orchestrator.rendering import render_panels
+from openbragg.orchestrator.rendering import render_lattices
 from openbragg.orchestrator.resolving.frame import Shown, assembled
 
 
@@ -36,14 +36,14 @@ def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> t
             f"pixel {int(rows[place])} {int(columns[place])} (slow, fast) lies outside the image of {height} x {width}"
         )
     parts = layout.shown
-    if not _depends_on_others(layout):
+    if not any(map(_depends_on_others, layout.lattices())):
         wanted = torch.zeros((height, width), dtype=torch.bool)
         wanted[rows, columns] = True
         parts = tuple(
             _wanted_part(part, wanted[panel.rows(), panel.columns()])
             for part, panel in zip(parts, layout.panels, strict=True)
         )
-    panels = render_panels(layout, parts, engine)
+    panels = render_lattices(layout, parts, engine)
     images = layout.backgrounds.added_to_parts(tuple(panel.image for panel in panels), parts)
     frame = assembled(images, layout.panels)
     return frame[rows.to(frame.device), columns.to(frame.device)].reshape(torch.as_tensor(slow).shape)

@@ -19,6 +19,7 @@ from openbragg.roles import (
     LatticeShape,
     MosaicModel,
     NoiseModel,
+    SceneModel,
     Spectrum,
     StructureFactors,
 )
@@ -56,6 +57,8 @@ class Renders(Protocol):
     @property
     def diffuse(self) -> DiffuseModel: ...
     @property
+    def scene(self) -> SceneModel: ...
+    @property
     def spectrum(self) -> Spectrum: ...
     @property
     def backgrounds(self) -> tuple[Background, ...]: ...
@@ -91,6 +94,7 @@ def roles_of(simulation: Renders) -> list[tuple[str, Any]]:
         ("lattice_shapes", simulation.lattice_shape),
         ("mosaic_models", simulation.mosaic),
         ("diffuse_models", simulation.diffuse),
+        ("scene_models", simulation.scene),
         ("spectra", simulation.spectrum),
         ("noise_models", simulation.noise),
         *(("backgrounds", background) for background in simulation.backgrounds),

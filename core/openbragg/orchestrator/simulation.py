@@ -70,6 +70,9 @@ class Simulation(Composition):
     mosaic, diffuse, spectrum
         How the crystal's blocks are turned, what it scatters between its spots, and which wavelengths the beam has:
         plugins, or the names of installed ones.
+    scene
+        Which further crystals are on the shot: a plugin, the name of an installed one, or the crystals themselves,
+        each a `SceneCrystal`.
     backgrounds
         Any number of plugins of this role, or names of installed ones: photons that do not come from the crystal.
     device
@@ -119,7 +122,7 @@ class Simulation(Composition):
         if prepared.layout is not None:
             return prepared.layout
         made = lay_out(self, prepared.base)
-        if made.plan.differentiable():
+        if any(layout.plan.differentiable() for layout in made.lattices()):
             prepared.base = Base(self, made)
         else:
             prepared.layout, prepared.base = made, None
@@ -257,15 +260,18 @@ class Simulation(Composition):
         self._heard()
         return photons
 
-    def trace(self, slow: int, fast: int) -> PixelTrace:
+    def trace(self, slow: int, fast: int, lattice: int = 0) -> PixelTrace:
         """The terms that one pixel of the stored frame is summed from, with their gradients.
+
+        Of a scene they are those of one crystal: `lattice` is its number, 0 that of the main one. The photons of the
+        pixel are the sum of all crystals' and of the backgrounds'.
 
         Raises
         ------
         UsageError
-            When the pixel is not rendered.
+            When the pixel is not rendered, or there is no such crystal.
         """
-        return trace_of(self.layout(), slow, fast)
+        return trace_of(self.layout(), slow, fast, lattice)
 
     def reflections(self) -> PredictedReflections:
         """The reflections of the image: where they are, how much of each, and their photons; nothing is rendered.

@@ -40,6 +40,7 @@ from openbragg.roles.miller import Miller
 from openbragg.roles.mosaic_models import ClosedMosaicModel, MosaicBlocks, MosaicModel
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
 from openbragg.roles.plugin import Plugin, Role
+from openbragg.roles.scene_models import SceneCrystal, SceneModel, Shot
 from openbragg.roles.spectra import Channels, ShotSpectrum, Spectrum
 from openbragg.roles.structure_factors import (
     BoundedStructureFactors,
@@ -108,8 +109,11 @@ __all__ = [
     "ReflectionTable",
     "Registry",
     "Role",
+    "SceneCrystal",
+    "SceneModel",
     "Series",
     "SeriesFormat",
+    "Shot",
     "ShotSpectrum",
     "SpectralStructureFactors",
     "Spectrum",
