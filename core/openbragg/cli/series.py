@@ -17,7 +17,6 @@ from openbragg.cli.settings import Output, Printout, Provenance, SeriesChoice, T
 from openbragg.cli.words import warn
 from openbragg.errors import OpenBraggError, StoppedError, UsageError
 from openbragg.orchestrator.outputs import outputs
-from openbragg.orchestrator.series.series_files import SeriesOutput
 from openbragg.roles import Registry
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def simulate_series(registry: Registry, line: CommandLine, recorded: tuple[Prove
         noise = line.selected.roles["noise_models"]
         raise UsageError(f"nothing to write: the noise model is {noise.name}, and no flag names a file of photons")
     truths = outputs.requested(line.selected.truths)
+    from openbragg.orchestrator.series.series_files import SeriesOutput
+
     each_wanted = [SeriesOutput(each, choice.images) for each in wanted]
     outputs.check([*(file for each in each_wanted for file in each.checked()), *truths])
     refuse_strange([*(file for each in each_wanted for file in each.outputs()), *truths], replay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 import torch
@@ -13,8 +14,10 @@ from openbragg.engine.image import blocks_for, strip_renderer
 from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import reference_interpolates_otherwise, render_in_order
-from openbragg.engine.sparse.cull import Culled, CullingRenderer, cull_refusal
 from openbragg.engine.strips import Renderer, Strip, filled_strip
+
+if TYPE_CHECKING:
+    from openbragg.engine.sparse.cull import Culled
 
 
 @attrs.frozen(eq=False)
@@ -86,7 +89,9 @@ def render_panel(
     blocks = blocks_for(plan, panel, pixels, block_terms)
     plain = strip_renderer(panel, pixels, blocks, dtype, progress, engine.team())
     culled = None
-    if cull is not None and cull_refusal(plan) is None and not _full_sum_is_faster(plan, panel, pixels, engine):
+    if cull is not None and _can_cull(plan) and not _full_sum_is_faster(plan, panel, pixels, engine):
+        from openbragg.engine.sparse.cull import CullingRenderer
+
         culled = CullingRenderer(panel, pixels, cull, dtype, engine, progress)
     chosen = culled or _compiled_or(plain, panel, pixels, dtype, engine, progress)
     whole = render_in_order(plan, panel, pixels, chosen)
@@ -133,3 +138,10 @@ def _full_sum_is_faster(plan: Plan, panel: PanelPlan, pixels: Pixels, engine: En
         return False
     engine.notices("nothing is culled: compiled code takes less time for all terms")
     return True
+
+
+def _can_cull(plan: Plan) -> bool:
+    # Few runs ask.
+    from openbragg.engine.sparse.cull import cull_refusal
+
+    return cull_refusal(plan) is None

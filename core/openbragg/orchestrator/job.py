@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -13,7 +13,6 @@ from openbragg.orchestrator.outputs import outputs
 from openbragg.orchestrator.outputs.destinations import refuse_unsayable
 from openbragg.orchestrator.outputs.outputs import Output
 from openbragg.orchestrator.outputs.stopwatch import Stopwatch
-from openbragg.orchestrator.outputs.truth import check_truth, make_truth, prepared, unsaid_truths, write_truth
 from openbragg.orchestrator.outputs.writing import (
     Pictures,
     levels_of,
@@ -22,11 +21,13 @@ from openbragg.orchestrator.outputs.writing import (
     unsaid_before,
     write_pictures,
 )
-from openbragg.orchestrator.records.recording import Recording, Repeated, prepare_recording
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, refuse_turned_away
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.resolving.notices import half_step_notices
 from openbragg.roles import Registry, Tracer, WrittenImages
+
+if TYPE_CHECKING:
+    from openbragg.orchestrator.records.recording import Recording, Repeated
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -62,9 +63,8 @@ class Job:
         `begins` is called before, when what can be refused beforehand is not.
         """
         layout = self.simulation.layout()
-        check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
+        foreseen = self._unsaid(layout)
         refuse_turned_away(layout, self.simulation.convention)
-        foreseen = unsaid_truths(layout, self.truths)
         foreseen += half_step_notices(layout.experiment, [*self.images, *self.truths])
         foreseen += unsaid_before(self.images, layout, self.simulation.noise, self.simulation.compat)
         layout.choices.notices.extend(line for line in foreseen if line not in layout.choices.notices)
@@ -73,6 +73,15 @@ class Job:
         rendering = self.simulation.rendering(progress, stopwatch)
         refuse_impossible(rendering)
         return rendering
+
+    def _unsaid(self, layout: Layout) -> list[str]:
+        """What the files of what is known cannot say; those that cannot be are refused."""
+        if not self.truths:
+            return []
+        from openbragg.orchestrator.outputs.truth import check_truth, unsaid_truths
+
+        check_truth(layout, (layout.experiment.scan,), self.simulation.compat, self.truths)
+        return list(unsaid_truths(layout, self.truths))
 
     def pictures(self, rendering: Rendering) -> Pictures:
         """The image as every file has it, the noise drawn; what is to be said of them is added to the notices."""
@@ -95,6 +104,8 @@ class Job:
         if not self.truths:
             write_pictures(pictures)
             return
+        from openbragg.orchestrator.outputs.truth import make_truth, prepared, write_truth
+
         written = [
             WrittenImages(
                 format=output.format,
@@ -139,7 +150,11 @@ def prepare_job(
     """
     refuse_unsayable(truth_formats, simulation.experiment)
     truths = outputs.requested(truth_formats)
-    recording = prepare_recording(registry, simulation, [*images, *truths], record, replay, tracers=tracers)
+    recording = None
+    if record is not None or replay is not None:
+        from openbragg.orchestrator.records.recording import prepare_recording
+
+        recording = prepare_recording(registry, simulation, [*images, *truths], record, replay, tracers=tracers)
     outputs.check([*images, *truths, *others, *(recording.outputs() if recording is not None else ())])
     return Job(
         simulation=simulation,

@@ -9,7 +9,6 @@ import attrs
 import torch
 
 from openbragg.engine.plan import PRECISIONS, Parts, Plan, make_plan, scaled, turned
-from openbragg.engine.reflections.spacing import reach
 from openbragg.errors import InputError, OpenBraggError, UsageError
 from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
@@ -233,7 +232,7 @@ def _lay_out_one(asked: Composition, base: Base | None = None) -> Layout:
         if begins is not None and "interpolation-latch" in quirks:
             factors = attrs.evolve(factors, interpolate=begins)  # type: ignore[misc]
         knows = isinstance(factors, ComputedStructureFactors | DescribedStructureFactors)
-        finest = reach(resolved, laboratory, asked.spectrum) if knows else None
+        finest = _reach(asked, resolved, laboratory) if knows else None
         factors = _settled(factors, resolved, finest)
     if finest is not None and isinstance(factors, DescribedStructureFactors):
         report_known(factors.crystal(), resolved, finest, choices)
@@ -296,6 +295,13 @@ def _refuse_tensor(shape: LatticeShape, experiment: Experiment) -> None:
         return
     if any(is_tensor(value) or value != 0.0 for value in experiment.crystal.cells_offdiagonal):
         raise UsageError(f"-N_offdiagonal has no part in the lattice shape {shape.name}")
+
+
+def _reach(asked: Composition, experiment: Experiment, laboratory: Laboratory) -> float:
+    # Few runs need it.
+    from openbragg.engine.reflections.spacing import reach
+
+    return reach(experiment, laboratory, asked.spectrum)
 
 
 def _refuse_nothing(factors: StructureFactors, asked: Composition, experiment: Experiment, choices: Choices) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
@@ -14,7 +14,6 @@ import torch
 from openbragg.engine.compiled.engine import Engine, Use
 from openbragg.engine.devices import finish
 from openbragg.engine.rendering import RenderedPanel, empty_panel, render_panel
-from openbragg.engine.sparse.cull import Culled, cull_refusal
 from openbragg.errors import InputError
 from openbragg.model.geometry import PanelFrame
 from openbragg.orchestrator.finding.answers import refuse_odd_pixel
@@ -24,6 +23,9 @@ from openbragg.orchestrator.resolving.faint import faint_notice
 from openbragg.orchestrator.resolving.frame import Shown, assembled
 from openbragg.orchestrator.resolving.quirks import notice
 from openbragg.roles import GeometryConvention
+
+if TYPE_CHECKING:
+    from openbragg.engine.sparse.cull import Culled
 
 Progress = Callable[[int, int], None]
 
@@ -64,8 +66,7 @@ def render_layout(
     `progress` is called with the number of pixels done and the number of all; `stopwatch` takes the time of the sum.
     """
     stopwatch = stopwatch or Stopwatch()
-    reasons = [] if cull is None else [cull_refusal(each.plan) for each in layout.lattices()]
-    reason = next((each for each in reasons if each is not None), None)
+    reason = None if cull is None else _refusal(layout)
     if reason is not None:
         layout.choices.notices.append(f"nothing is culled: {reason}")
     before = engine.use.preparing
@@ -217,3 +218,10 @@ def _render_panels(
 
 def _fields(layout: Layout) -> dict[str, Any]:
     return {attribute.name: getattr(layout, attribute.name) for attribute in attrs.fields(Layout)}
+
+
+def _refusal(layout: Layout) -> str | None:
+    # Few runs ask.
+    from openbragg.engine.sparse.cull import cull_refusal
+
+    return next(filter(None, (cull_refusal(each.plan) for each in layout.lattices())), None)

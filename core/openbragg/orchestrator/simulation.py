@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
@@ -14,24 +14,18 @@ from openbragg.engine.compiled.engine import Engine
 from openbragg.model import Experiment
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.finding.registry import default_registry
-from openbragg.orchestrator.job import prepare_job
 from openbragg.orchestrator.layout import Base, Layout, lay_out
-from openbragg.orchestrator.outputs.destinations import destinations
-from openbragg.orchestrator.outputs.outputs import together
 from openbragg.orchestrator.outputs.stopwatch import Stopwatch
 from openbragg.orchestrator.outputs.writing import draw_counts
-from openbragg.orchestrator.parameters import derivatives
-from openbragg.orchestrator.pixels import photons_of_pixels, spacings
-from openbragg.orchestrator.prediction.cell_amplitudes import cell_amplitudes
-from openbragg.orchestrator.prediction.prediction import predict
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, render_layout
 from openbragg.orchestrator.renders import CommandWords
 from openbragg.orchestrator.resolving.expectation import Expectation, expected_time
 from openbragg.orchestrator.resolving.frame import assembled
 from openbragg.orchestrator.resolving.resolve import clock_seed
-from openbragg.orchestrator.series.image_series import ImageSeries, installed_tracers, several
-from openbragg.orchestrator.tracing import trace_of
 from openbragg.roles import PixelTrace, PredictedReflections
+
+if TYPE_CHECKING:
+    from openbragg.orchestrator.series.image_series import ImageSeries
 
 _LOG = logging.getLogger("openbragg")
 #: The parts of an experiment, which `Simulation.evolve` takes by their names.
@@ -237,6 +231,8 @@ class Simulation(Composition):
 
         It is float64, infinite in the direct beam, and NaN where there is no pixel.
         """
+        from openbragg.orchestrator.pixels import spacings
+
         return spacings(self.layout())
 
     def pixels(self, slow: Any, fast: Any) -> torch.Tensor:
@@ -256,6 +252,8 @@ class Simulation(Composition):
         UsageError
             When a place lies outside the frame.
         """
+        from openbragg.orchestrator.pixels import photons_of_pixels
+
         photons = photons_of_pixels(self.layout(), self._engine(), slow, fast)
         self._heard()
         return photons
@@ -271,6 +269,8 @@ class Simulation(Composition):
         UsageError
             When the pixel is not rendered, or there is no such crystal.
         """
+        from openbragg.orchestrator.tracing import trace_of
+
         return trace_of(self.layout(), slow, fast, lattice)
 
     def reflections(self) -> PredictedReflections:
@@ -281,6 +281,8 @@ class Simulation(Composition):
         InputError
             When they cannot be predicted, as on a curved detector.
         """
+        from openbragg.orchestrator.prediction.prediction import predict
+
         layout = self.layout()
         return predict(layout, (layout.experiment.scan,), self.compat)
 
@@ -292,6 +294,8 @@ class Simulation(Composition):
         indices
             h, k and l along the last axis, as an array, a tensor or rows: (..., 3).
         """
+        from openbragg.orchestrator.prediction.cell_amplitudes import cell_amplitudes
+
         return cell_amplitudes(self.layout().plan, torch.as_tensor(indices))
 
     def jacobian(self, names: str | Sequence[str], pixels: tuple[Any, Any] | None = None) -> dict[str, torch.Tensor]:
@@ -314,6 +318,8 @@ class Simulation(Composition):
         UsageError
             When there is no such parameter, or it has no value to differentiate by.
         """
+        from openbragg.orchestrator.parameters import derivatives
+
         return derivatives(self, (names,) if isinstance(names, str) else tuple(names), pixels)
 
     def series(self, images: int) -> ImageSeries:
@@ -324,6 +330,8 @@ class Simulation(Composition):
         UsageError
             When nothing says how far each image turns the crystal.
         """
+        from openbragg.orchestrator.series.image_series import ImageSeries
+
         return ImageSeries(self, images)
 
     def write(
@@ -358,6 +366,11 @@ class Simulation(Composition):
         OpenBraggError
             When something cannot be rendered or written.
         """
+        from openbragg.orchestrator.job import prepare_job
+        from openbragg.orchestrator.outputs.destinations import destinations
+        from openbragg.orchestrator.outputs.outputs import together
+        from openbragg.orchestrator.series.image_series import installed_tracers, several
+
         registry = default_registry()
         wanted = destinations(registry, self.noise, files, several(truth), settings)
         with together():

@@ -14,13 +14,13 @@ import attrs
 import click
 
 from openbragg import InputError, UsageError, hookimpl, write_file
-from openbragg_tools.compare.agreement import PICTURES, SUMMARY, Agreement, Settings, ShapeError, Side
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from openbragg import Command, Registry
+    from openbragg_tools.compare.agreement import Agreement, Settings, Side
     from openbragg_tools.compare.previews import Scales
 
 #: The rms difference of images that correlate so well is 1.4% of their own rms deviation from the mean.
@@ -136,6 +136,7 @@ def _command(words: tuple[str, ...], first: str | None, second: str | None, **op
     A and B are SMV, PGM, PNG, NumPy or raw float32 images. Exit status: 0 within the threshold, 3 below it, 4 for
     images of different shapes, 2 for a wrong command line, 1 when a command failed or a file is bad.
     """
+    from openbragg_tools.compare.agreement import Settings
     from openbragg_tools.compare.sides import read_files, run_commands
 
     commands = _commands(words, first, second)
@@ -174,6 +175,7 @@ def _compare(first: Side, second: Side, settings: Settings) -> None:
     """
     import numpy as np
 
+    from openbragg_tools.compare.agreement import Agreement, ShapeError
     from openbragg_tools.compare.comparison import compare_images
     from openbragg_tools.compare.resampling import resample
 
@@ -224,6 +226,7 @@ def _pictures(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[
 def _write(agreement: Agreement, pictures: Sequence[NDArray[np.uint8]]) -> None:
     """The pictures and, when all of them are there, the summary."""
     from openbragg import write_png
+    from openbragg_tools.compare.agreement import PICTURES, SUMMARY
     from openbragg_tools.compare.sides import make_folder
 
     folder = agreement.settings.output
