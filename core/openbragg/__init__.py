@@ -24,7 +24,18 @@ from openbragg.model import (
     described_panel,
     unit_vector,
 )
-from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, POSITIVE, SEED, OptionSpec, Rule, one_of, option, options_of
+from openbragg.options import (
+    COUNT,
+    COUNT_OR_NONE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    OptionSpec,
+    Rule,
+    one_of,
+    option,
+    options_of,
+)
 from openbragg.roles import (
     AdvisedLatticeShape,
     Background,
@@ -98,8 +109,8 @@ if TYPE_CHECKING:
     from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
     from openbragg.model.absorption import attenuation_length
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
-    from openbragg.model.lattice import turned_crystal
     from openbragg.model.intervals import Interval, resolve_interval
+    from openbragg.model.lattice import turned_crystal
     from openbragg.model.reference_random import draw_mosaic_domains
     from openbragg.model.vectors import rotation_about, rotation_xyz, scalar
     from openbragg.orchestrator.composition import plugin

@@ -374,7 +374,7 @@ def scaled(plan: Plan, scale: torch.Tensor) -> Plan:
 def _refuse_scaled_water(water: Water | None, scale: torch.Tensor) -> None:
     if water is not None and water.in_sum is not None and not bool(scale == 1.0):
         raise InputError(
-            "a crystal is not scaled with the quirks running-product and water-over-steps, which count its water as its own"
+            "a crystal is not scaled with the quirks running-product and water-over-steps, whose sum has its water"
         )
 
 

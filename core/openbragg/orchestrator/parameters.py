@@ -1,43 +1,47 @@
-"""Parameters of an experiment by name, and the derivatives of its photons by them."""
+"""Parameters of an experiment and of its scene by name, and the derivatives of the photons by them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import torch
 from torch.autograd import forward_ad
 
 from openbragg.errors import UsageError
-from openbragg.model import Beam, Crystal, Detector, Experiment, Scan
+from openbragg.model import Beam, Crystal, Detector, Scan
 from openbragg.model.scalars import is_tensor
 from openbragg.options import options_of
 from openbragg.orchestrator.renders import Renders
 
+_Simulation = TypeVar("_Simulation", bound=Renders)
+
 #: The parts of an experiment that have continuous parameters.
 _PARTS: dict[str, type] = {"crystal": Crystal, "beam": Beam, "detector": Detector, "scan": Scan}
+#: The plugins that have some, too.
+_PLUGINS = ("scene",)
 #: Fields of which None says that nothing is turned: so many angles of 0.
 _UNTURNED = {"misset": 3}
 
 
 @attrs.frozen
 class Parameter:
-    """A field of a part of an experiment that can be differentiated by.
+    """A field of a part of an experiment, or of a plugin, that can be differentiated by.
 
     Attributes
     ----------
     name
         As it was asked for.
     part, field
-        The part's name in the experiment, and the field's in the part.
+        The part's name in the experiment, or the plugin's in the simulation, and the field's in the part.
     """
 
     name: str
     part: str
     field: str
 
-    def value(self, experiment: Experiment) -> torch.Tensor:
+    def value(self, simulation: Renders) -> torch.Tensor:
         """Its value in SI units and radians: float64, () or (n,).
 
         Raises
@@ -45,7 +49,7 @@ class Parameter:
         UsageError
             When it has none.
         """
-        held = getattr(getattr(experiment, self.part), self.field)
+        held = getattr(self._holder(simulation), self.field)
         if held is None and self.field in _UNTURNED:
             return torch.zeros(_UNTURNED[self.field], dtype=torch.float64)
         if is_tensor(held):
@@ -56,15 +60,18 @@ class Parameter:
         values = torch.stack([torch.as_tensor(number, dtype=torch.float64).detach() for number in numbers])
         return values if isinstance(held, tuple | list) else values[0]
 
-    def set(self, experiment: Experiment, value: torch.Tensor) -> Experiment:
-        """The experiment with another value."""
+    def set(self, simulation: _Simulation, value: torch.Tensor) -> _Simulation:
+        """The simulation with another value."""
         held: Any = value if value.dim() == 0 else tuple(value.unbind(0))
-        part = attrs.evolve(getattr(experiment, self.part), **{self.field: held})
-        return attrs.evolve(experiment, **{self.part: part})
+        part = attrs.evolve(self._holder(simulation), **{self.field: held})
+        return simulation.evolve(**{self.part: part})
+
+    def _holder(self, simulation: Renders) -> Any:
+        return getattr(simulation if self.part in _PLUGINS else simulation.experiment, self.part)
 
 
-def parameter(name: str) -> Parameter:
-    """The parameter of a name such as ``misset`` or ``beam.size``.
+def parameter(name: str, simulation: Renders) -> Parameter:
+    """The parameter of a name such as ``misset``, ``beam.size`` or ``scene.fraction``.
 
     Raises
     ------
@@ -72,16 +79,17 @@ def parameter(name: str) -> Parameter:
         When there is none, or more than one.
     """
     asked_part, _, field = name.rpartition(".")
+    parts = _PARTS | {each: type(getattr(simulation, each)) for each in _PLUGINS}
     found = [
         Parameter(name, part, field)
-        for part, cls in _PARTS.items()
+        for part, cls in parts.items()
         if asked_part in ("", part) and field in _continuous(cls)
     ]
     if len(found) == 1:
         return found[0]
     if found:
         raise UsageError(f"{name}: expected one of {', '.join(f'{each.part}.{field}' for each in found)}")
-    known = [known for cls in _PARTS.values() for known in _continuous(cls)]
+    known = [known for cls in parts.values() for known in _continuous(cls)]
     raise UsageError(f"{name}: expected a continuous parameter of the experiment: {', '.join(dict.fromkeys(known))}")
 
 
@@ -95,8 +103,8 @@ def derivatives(simulation: Renders, names: Iterable[str], pixels: tuple[Any, An
     eager.layout()
     found: dict[str, torch.Tensor] = {}
     for name in names:
-        asked = parameter(name)
-        value = asked.value(eager.experiment)
+        asked = parameter(name, eager)
+        value = asked.value(eager)
         columns = [_derivative(eager, asked, value, place, pixels) for place in range(max(1, value.numel()))]
         found[name] = columns[0] if value.dim() == 0 else torch.stack(columns, dim=-1)
     return found
@@ -110,8 +118,7 @@ def _derivative(
     direction.view(-1)[place] = 1.0
     with forward_ad.dual_level(), torch.no_grad():
         dual = forward_ad.make_dual(value, direction)  # type: ignore[no-untyped-call]
-        experiment = asked.set(simulation.experiment, dual)
-        moved = simulation.evolve(experiment=experiment)
+        moved = asked.set(simulation, dual)
         photons = moved.photons() if pixels is None else moved.pixels(*pixels)
         primal, tangent = forward_ad.unpack_dual(photons)  # type: ignore[no-untyped-call]
         return torch.zeros_like(primal) if tangent is None else tangent.clone()

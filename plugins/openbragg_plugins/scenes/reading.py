@@ -91,7 +91,7 @@ class ReadScene:
             if key != "structure_factors" or list(options) != ["file"]:
                 raise InputError(f"{key}: the key name is missing")
             return structure_factors_of(self._file(options["file"], key))
-        specs = {name: spec for name, spec in options_of(type(plugin(_PLUGINS[key], said["name"])))}
+        specs = dict(options_of(type(plugin(_PLUGINS[key], said["name"]))))
         for word, value in options.items():
             spec = specs.get(word) or next((each for each in specs.values() if f"-{word}" in each.flags), None)
             if spec is not None:
@@ -135,7 +135,7 @@ def _changed(crystal: Crystal, said: dict[str, Any]) -> Crystal:
     if "cell" in said:
         # Another lattice: how the mounted one stands does not tell how this one does.
         changes |= {"cell": _cell(said.pop("cell")), "reciprocal_vectors": None, "misset": None}
-    fields = {}
+    fields: dict[str, tuple[str, OptionSpec, int | None]] = {}
     for field, spec in options_of(Crystal):
         if field not in _NOT_SAID:
             fields |= {flag.lstrip("-"): (field, spec, None) for flag in spec.flags}
@@ -143,8 +143,8 @@ def _changed(crystal: Crystal, said: dict[str, Any]) -> Crystal:
             fields |= {flag.lstrip("-"): (field, spec, place) for place, flags in parts for flag in flags}
     for key, value in said.items():
         if key not in fields:
-            known = ", ".join(["weight", "cell", *_PLACING, *_PLUGINS, *(word for word in fields if fields[word][2] is None)])
-            raise InputError(f"unknown key {quoted(key)}; expected one of {known}")
+            known = ["weight", "cell", *_PLACING, *_PLUGINS, *(word for word in fields if fields[word][2] is None)]
+            raise InputError(f"unknown key {quoted(key)}; expected one of {', '.join(known)}")
         field, spec, place = fields[key]
         made = _in_si(key, spec, value)
         if place is not None:
