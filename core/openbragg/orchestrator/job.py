@@ -93,6 +93,7 @@ class Job:
             simulation.noise,
             self.images,
             simulation.compat,
+            simulation.labels,
         )
         if pictures.seed is not None and rendering.experiment.sampling.seed is None:
             rendering.choices.made["noise seed"] = str(pictures.seed)

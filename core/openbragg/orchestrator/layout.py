@@ -170,6 +170,9 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
             raise type(error)(f"lattice {number}: {error}") from None
         _tell(main.choices, layout.choices, number)
         others.append(Base(alone, attrs.evolve(layout, plan=plan)))
+    if others:
+        weights = (plain(weight) for weight in (shot.weight, *(member.weight for member in shot.others)))
+        main.choices.made[f"{_LATTICE}weights"] = " ".join(f"{weight:.6g}" for weight in weights)
     plan = scaled(main.plan, _weighted(main.experiment.crystal, shot.weight))
     return attrs.evolve(main, plan=plan, others=tuple(others))
 

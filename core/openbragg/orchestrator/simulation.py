@@ -22,7 +22,7 @@ from openbragg.orchestrator.renders import CommandWords
 from openbragg.orchestrator.resolving.expectation import Expectation, expected_time
 from openbragg.orchestrator.resolving.frame import assembled
 from openbragg.orchestrator.resolving.resolve import clock_seed
-from openbragg.roles import PixelTrace, PredictedReflections
+from openbragg.roles import PixelLabels, PixelTrace, PredictedReflections
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.series.image_series import ImageSeries
@@ -257,6 +257,25 @@ class Simulation(Composition):
         photons = photons_of_pixels(self.layout(), self._engine(), slow, fast)
         self._heard()
         return photons
+
+    def labels(self, peak: float = 0.1) -> PixelLabels:
+        """Of each pixel from what its photons come: wavelength, h k l, crystal, and whether a Bragg peak covers it.
+
+        The terms that the image is summed from are evaluated once more, operation by operation, a block at a time.
+
+        Parameters
+        ----------
+        peak
+            A peak covers a pixel where F_latt^2 of a term is at least this part of its value on a lattice point.
+
+        Raises
+        ------
+        OpenBraggError
+            When the experiment cannot be rendered, or `peak` is not above 0 and up to 1.
+        """
+        from openbragg.orchestrator.labels import label_pixels
+
+        return label_pixels(self.layout(), self._engine(), peak)
 
     def trace(self, slow: int, fast: int, lattice: int = 0) -> PixelTrace:
         """The terms that one pixel of the stored frame is summed from, with their gradients.

@@ -39,6 +39,7 @@ from openbragg.roles.lattice_shapes import (
 from openbragg.roles.miller import Miller
 from openbragg.roles.mosaic_models import ClosedMosaicModel, MosaicBlocks, MosaicModel
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
+from openbragg.roles.pixel_labels import PixelLabels
 from openbragg.roles.plugin import Plugin, Role
 from openbragg.roles.scene_models import SceneCrystal, SceneModel, Shot
 from openbragg.roles.spectra import Channels, ShotSpectrum, Spectrum
@@ -98,6 +99,7 @@ __all__ = [
     "NoiseModel",
     "PanelRays",
     "PixelComparison",
+    "PixelLabels",
     "PixelTrace",
     "Plugin",
     "PredictedReflections",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openbragg.model.described import Geometry
     from openbragg.model.geometry import Laboratory
     from openbragg.roles.image_source import ImageSource
+    from openbragg.roles.pixel_labels import PixelLabels
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -30,7 +31,7 @@ class Image:
     pixels
         The values, (slow, fast): float32 photons, or float64 counts.
     content
-        ``photons`` (expected, without noise) or ``counts`` (after the noise model).
+        ``photons`` (expected, without noise) or ``counts`` (after the noise model); ``labels`` of photons with labels.
     region
         The rendered part: first and last pixel along fast, then along slow, both included.
     experiment, laboratory
@@ -39,6 +40,8 @@ class Image:
         Names of the reference program's quirks that the run reproduces.
     levels
         What counts mean; of photons the default.
+    labels
+        Labels of the pixels, where the format wants them.
     """
 
     pixels: np.ndarray[Any, np.dtype[Any]]
@@ -48,6 +51,7 @@ class Image:
     laboratory: Laboratory
     quirks: frozenset[str] = frozenset()
     levels: Levels = Levels()
+    labels: PixelLabels | None = None
 
     def rendered(self) -> tuple[slice, slice]:
         """The rendered part as slices (slow, fast)."""
@@ -60,8 +64,10 @@ class ImageFormat(Plugin, Protocol):
     """A file from an image.
 
     A format names its files in option fields with ``output="photons"`` or ``output="counts"``; for each that is
-    set, `write` is called with that content. `default_file` names a file for runs in which no output was asked for. A
-    class attribute ``suffixes`` tells the ends of names by which Python chooses it, with the point and in lower case.
+    set, `write` is called with that content. With ``output="labels"`` it is called with photons and the labels of
+    pixels, which other files get where a method ``wants_labels()`` of the format says so. `default_file` names a file
+    for runs in which no output was asked for. A class attribute ``suffixes`` tells the ends of names by which Python
+    chooses it, with the point and in lower case.
 
     A format whose files have a quirk of the reference program may have a method ``reference_difference(image)``, which
     gives the quirk's name and what would have been different in this file, or None where nothing would. One whose

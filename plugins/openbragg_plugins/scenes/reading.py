@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,7 @@ class ReadScene:
 
     path: Path
     content: dict[str, Any]
+    _made: dict[str, Any] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     def shot(self, crystal: Crystal, image: int) -> Shot:
         """The crystals on a shot; arguments and errors as in `openbragg.SceneModel.shot`."""
@@ -73,10 +76,17 @@ class ReadScene:
     def _crystal(self, crystal: Crystal, row: Any, draw: tuple[int, int]) -> SceneCrystal:
         if not isinstance(row, dict):
             raise InputError(f"expected an object, got {quoted(row)}")
-        plugins = {_FIELDS.get(key, key): self._plugin(key, row[key]) for key in _PLUGINS if key in row}
+        plugins = {_FIELDS.get(key, key): self._kept(key, row[key]) for key in _PLUGINS if key in row}
         taken = ("weight", *_PLUGINS, *_PLACING)
         made = _changed(crystal, {key: value for key, value in row.items() if key not in taken})
         return SceneCrystal(_placed(made, row, draw), _number(row.get("weight", 1.0), "weight"), **plugins)
+
+    def _kept(self, key: str, said: Any) -> Any:
+        """A plugin, made once: what it prepared serves all images of a series."""
+        words = json.dumps([key, said])
+        if words not in self._made:
+            self._made[words] = self._plugin(key, said)
+        return self._made[words]
 
     def _plugin(self, key: str, said: Any) -> Any:
         """A plugin by its name; by a file that says what it is; or with its options, in the units of their flags."""
@@ -119,7 +129,12 @@ def read_scene(path: Path) -> ReadScene:
     InputError
         When it is none of a scene; one line that names the file.
     """
-    content = parse_json(read_content(path, _LARGEST_FILE, _WHAT), path, _WHAT)
+    return _read(path, read_content(path, _LARGEST_FILE, _WHAT))
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, text: bytes) -> ReadScene:
+    content = parse_json(text, path, _WHAT)
     if not isinstance(content, dict) or not isinstance(content.get("crystals"), list):
         raise InputError(f"{path}: not {_WHAT}: expected an object with a list of crystals")
     for key in content:

@@ -107,7 +107,8 @@ class SeriesJob:
                 if progress is not None:
                     progress(place * total + done, len(missing) * total)
 
-            rendering = image_of(simulation, self.seed, number).rendering(advance)
+            image = image_of(simulation, self.seed, number)
+            rendering = image.rendering(advance)
             refuse_impossible(rendering)
             needing = [each for each in self.files if number in each.missing()]
             pictures = make_pictures(
@@ -117,10 +118,11 @@ class SeriesJob:
                 simulation.noise,
                 [attrs.evolve(each.output.output, path=each.output.image_path(number)) for each in needing],
                 simulation.compat,
+                image.labels,
             )
             say([*rendering.choices.notices, *reference_differences(pictures)])
-            for each, (_, image) in zip(needing, pictures.files, strict=True):
-                each.write(number, image)
+            for each, (_, picture) in zip(needing, pictures.files, strict=True):
+                each.write(number, picture)
             # A series of which one image is whole can go on.
             outputs.appear()
         for each in self.files:
