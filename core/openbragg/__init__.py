@@ -111,8 +111,8 @@ if TYPE_CHECKING:
     from openbragg.model.absorption import attenuation_length
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.model.intervals import Interval, resolve_interval
-    from openbragg.model.lattice import turned_crystal
     from openbragg.model.reference_random import draw_mosaic_domains
+    from openbragg.model.turning import turned_crystal
     from openbragg.model.vectors import rotation_about, rotation_xyz, scalar
     from openbragg.orchestrator.composition import plugin
     from openbragg.orchestrator.finding.compiled_code import CompiledCode, CompiledModel, compiled_code
@@ -144,7 +144,7 @@ _LATER = {
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
     "Interval": "openbragg.model.intervals",
-    "turned_crystal": "openbragg.model.lattice",
+    "turned_crystal": "openbragg.model.turning",
     "resolve_interval": "openbragg.model.intervals",
     "draw_mosaic_domains": "openbragg.model.reference_random",
     "rotation_about": "openbragg.model.vectors",

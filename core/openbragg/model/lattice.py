@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-import attrs
 import torch
 
 from openbragg.errors import InputError
 from openbragg.model.reference_random import Lehmer, random_rotation
 from openbragg.model.scalars import Scalar, Vector, plain
-from openbragg.model.vectors import angles_of, angles_xyz, matrix, rotation_xyz, scalar
-
-if TYPE_CHECKING:
-    from openbragg.model.crystal import Crystal
+from openbragg.model.vectors import angles_xyz, matrix, rotation_xyz, scalar
 
 #: A cell is refused when its volume is below this part of a b c: its axes are coplanar as far as numbers can tell.
 _FLAT = 1e-9
@@ -138,28 +134,6 @@ def oriented_bases(crystal: Mounted, *, oblique: bool = False) -> tuple[torch.Te
     first, second, third = real.unbind(0)
     crosses = (torch.linalg.cross(second, third), torch.linalg.cross(third, first), torch.linalg.cross(first, second))
     return real, torch.stack(crosses) / cell_volume(cell)
-
-
-def turned_crystal(crystal: Crystal, rotation: torch.Tensor) -> Crystal:
-    """A crystal that is turned on from where it is mounted, in the laboratory with the spindle at 0.
-
-    Parameters
-    ----------
-    crystal
-        Its orientation is known: not ``"random"``.
-    rotation
-        Acts on column vectors: float64, (3, 3). Gradients flow.
-
-    Raises
-    ------
-    InputError
-        When the orientation is yet to be drawn.
-    """
-    if isinstance(crystal.misset, str):
-        raise InputError("Crystal.misset: 'random' must be resolved to angles first")
-    if crystal.misset is not None:
-        rotation = rotation @ rotation_xyz(crystal.misset)
-    return attrs.evolve(crystal, misset=angles_of(rotation))
 
 
 def cell_angles(vectors: torch.Tensor) -> tuple[float, float, float]:
