@@ -209,7 +209,8 @@ it. Quirks are repeated with `--compat nanobragg`, or one by one; [Quirks of the
 
 In general:
 
-- A value that a flag cannot take is an error here. The reference reads 2.5 cells as 2, and a word as 0.
+- A value that a flag cannot take is an error here. The reference reads a word as 0, and 2.5 cells as 2 also for shapes
+  that take them here.
 - A file that cannot be read, or holds something else, is an error here. The reference goes on without it, or stops.
 - The reference looks for its names inside the words of the command line. A word that only begins like one of its flags,
   such as `-matrixfile` or `-wavelen`, is therefore let through as that flag, with a notice. A word that begins like

@@ -24,11 +24,13 @@ Choices made where the flags alone leave room:
 
 import ctypes
 import math
+import random
 import struct
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, TypeAlias
 
 Vector: TypeAlias = tuple[float, float, float]
@@ -261,6 +263,49 @@ def lattice_factor(
     raise ValueError(f"shape: {shape!r} is none of square, round, gauss, tophat")
 
 
+def gaussian_factor(
+    shape: str, offsets: Vector, lattice: "_Lattice", fudge: float, nearest: Vector, spread: float | None
+) -> float:
+    """Return the amplitude of a Gaussian spot, smeared by mosaicity in closed form where there is a spread.
+
+    Parameters
+    ----------
+    shape
+        "gauss", "gauss_index", "gauss_argchk" or "gauss_star".
+    offsets, nearest
+        Indices as far as they are from the nearest whole ones, and these.
+    lattice
+        Cells and reciprocal vectors.
+    fudge
+        Scale of the squared distance.
+    spread
+        Standard deviation of the rotations about each axis, radians; None for none.
+    """
+    dual = tuple(tuple(_dot(one, other) for other in lattice.reciprocal) for one in lattice.reciprocal)
+    count = math.prod(lattice.cells)
+    if shape in ("gauss_index", "gauss_argchk"):
+        height, form = _determinant(lattice.tensor), _product(lattice.tensor, lattice.tensor)
+    elif shape == "gauss_star":
+        width = lattice.width or (count * math.sqrt(1.0 / _determinant(dual))) ** (-1.0 / 3.0)
+        height, form = count, _scaled(dual, width**-2)
+    else:
+        height, form = count, _scaled(dual, count**2)
+    form = _scaled(form, fudge / 0.63)
+    exponent = _dot(offsets, _apply(form, offsets))
+    if spread is None:
+        return 0.0 if shape == "gauss_argchk" and exponent >= 35.0 else height * math.exp(-exponent)
+    # The squared amplitude falls by exp(-d . inverse . d / 2), with inverse = 4 form.
+    before = _inverse(_scaled(form, 4.0))
+    square, real = _dot(nearest, _apply(dual, nearest)), _inverse(dual)
+    after = tuple(
+        tuple(before[i][j] + spread**2 * (square * real[i][j] - nearest[i] * nearest[j]) for j in range(3))
+        for i in range(3)
+    )
+    ratio = _determinant(before) / _determinant(after)
+    exponent = _dot(offsets, _apply(_inverse(after), offsets)) / 4.0
+    return height * ratio**0.25 * math.exp(-exponent)
+
+
 def _interference(x: float, n: int) -> float:
     """Return sin(pi n x)/sin(pi x), with x reduced by its nearest integer and the sign kept."""
     whole = _nearest(x)
@@ -298,6 +343,29 @@ class _Axes:
     twotheta: Vector
     polarization: Vector
     spindle: Vector
+
+
+@dataclass(frozen=True)
+class _Lattice:
+    """Numbers of cells, also as a tensor; reciprocal vectors in 1/angstrom; the width of gauss_star, 0 for its own."""
+
+    cells: tuple[float, float, float]
+    tensor: Matrix
+    reciprocal: Matrix
+    width: float
+
+
+@dataclass(frozen=True)
+class _Domains:
+    """Rotations of mosaic domains, their weights of mean 1, and whether they come before the spindle's.
+
+    `closed` is the spread of those that are summed in closed form; None for none.
+    """
+
+    rotations: tuple[Matrix, ...]
+    weights: tuple[float, ...]
+    mounted: bool = False
+    closed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -391,9 +459,10 @@ class _Run:
     phi_steps: int
     cell: Matrix
     reciprocal: Matrix
-    domains: tuple[Matrix, ...]
+    domains: _Domains
     shape: str
-    cells: tuple[int, int, int]
+    cells: tuple[float, float, float]
+    lattice: _Lattice
     fudge: float
     structure_factors: _StructureFactors
     interpolate: bool
@@ -402,7 +471,7 @@ class _Run:
 
     @property
     def steps(self) -> int:
-        return len(self.sources) * len(self.domains) * self.phi_steps * self.oversample**2
+        return len(self.sources) * len(self.domains.rotations) * self.phi_steps * self.oversample**2
 
 
 # ------------------------------------------------------------------------------------------------------ the sum
@@ -414,6 +483,7 @@ class _State:
 
     cell: Matrix
     interpolate: bool
+    phi: float = 0.0
 
 
 def _rendered_pixels(run: _Run) -> Iterator[tuple[int, int]]:
@@ -464,24 +534,25 @@ def _pixel(run: _Run, state: _State, slow: int, fast: int) -> float:
                     for step in range(run.phi_steps):
                         phi = run.phi0 + run.phi_step * step
                         if phi != 0.0:
-                            state.cell = _rotate_cell(run.cell, run.axes.spindle, phi)
+                            state.cell, state.phi = _rotate_cell(run.cell, run.axes.spindle, phi), phi
                         elif "phi-carryover" not in run.quirks:
-                            state.cell = run.cell
-                        for domain in run.domains:
-                            a, b, c = (_apply(domain, edge) for edge in state.cell)
+                            state.cell, state.phi = run.cell, 0.0
+                        for domain, share in zip(run.domains.rotations, run.domains.weights, strict=True):
+                            if run.domains.mounted:
+                                turned = (
+                                    _apply(domain, run.cell[0]),
+                                    _apply(domain, run.cell[1]),
+                                    _apply(domain, run.cell[2]),
+                                )
+                                a, b, c = _rotate_cell(turned, run.axes.spindle, state.phi)
+                            else:
+                                a, b, c = (_apply(domain, edge) for edge in state.cell)
                             indices = (_dot(a, q), _dot(b, q), _dot(c, q))
-                            f_latt = lattice_factor(
-                                run.shape,
-                                *indices,
-                                run.cells,
-                                run.reciprocal,
-                                run.fudge,
-                                "sphere-cancellation" in run.quirks,
-                            )
+                            f_latt = _lattice_amplitude(run, indices)
                             if f_latt == 0.0 and run.water == 0.0:
                                 continue
                             f_cell = _unit_cell_amplitude(run, state, indices)
-                            term = source.weight * f_cell**2 * f_latt**2
+                            term = source.weight * share * f_cell**2 * f_latt**2
                             if running:
                                 if not run.oversample_thick and not one_capture:
                                     term *= capture
@@ -504,6 +575,16 @@ def _pixel(run: _Run, state: _State, slow: int, fast: int) -> float:
     if run.water > 0.0 and not water_in_sum:
         photons += _background(run, slow, fast, polar, omega)
     return THOMSON_CROSS_SECTION * run.fluence * photons
+
+
+def _lattice_amplitude(run: _Run, indices: Vector) -> float:
+    """Return F_latt of a term."""
+    if run.shape.startswith("gauss_") or run.domains.closed is not None:
+        h, k, l = (float(_nearest(x)) for x in indices)
+        offsets = (indices[0] - h, indices[1] - k, indices[2] - l)
+        return gaussian_factor(run.shape, offsets, run.lattice, run.fudge, (h, k, l), run.domains.closed)
+    cancels = "sphere-cancellation" in run.quirks
+    return lattice_factor(run.shape, *indices, run.cells, run.reciprocal, run.fudge, cancels)
 
 
 def _background(run: _Run, slow: int, fast: int, pixel_polar: float | None, pixel_omega: float) -> float:
@@ -630,16 +711,21 @@ _BARE: Mapping[str, tuple[str, Any]] = {
     "round_xtal": ("shape", "round"),
     "gauss_xtal": ("shape", "gauss"),
     "tophat_spots": ("shape", "tophat"),
+    "gauss_index": ("shape", "gauss_index"),
+    "gauss_argchk": ("shape", "gauss_argchk"),
+    "gauss_star": ("shape", "gauss_star"),
     "binary_spots": ("shape", "tophat"),
     "nointerpolate": ("interpolate", False),
     "square_div": ("round_div", False),
 }
 _KNOWN = frozenset(
     """
+    N_offdiagonal gauss_star_width
     Na Nb Nc cell mat misset misset_seed xtal_x xtal_y xtal_z hkl default_F distance close_distance detpixels_x
     detpixels_y detsize_f detsize_s pixel Xbeam Ybeam Xclose Yclose ORGX ORGY detector_rotx detector_roty
     detector_rotz twotheta twotheta_axis pivot convention fdet_vector sdet_vector odet_vector beam_vector polar_vector
     spindle_axis pix0_vector pix0_vector_mm phi phi_sampling osc phistep phisteps mosaic mosaic_domains mosaic_seed
+    mosaic_model mosaic_spreads mosaic_axes mosaic_rotations
     hdivrange
     vdivrange hdivstep vdivstep hdivsteps vdivsteps round_div lambda energy dispersion dispsteps sourcefile
     detector_abs detector_thick detector_thicksteps oversample oversample_thick oversample_polar oversample_omega
@@ -774,9 +860,10 @@ def _resolve(flags: Mapping[str, Any], quirks: frozenset[str]) -> _Run:
         phi_steps=phi_steps,
         cell=cell,
         reciprocal=reciprocal,
-        domains=_mosaic_domains(given),
+        domains=_domains(given, cell),
         shape=given.get("shape", "square"),
         cells=cells,
+        lattice=_Lattice(cells, _cells_tensor(given, cells), reciprocal, given.get("gauss_star_width", 0.0)),
         fudge=float(given.get("fudge", 1.0)),
         structure_factors=structure_factors,
         interpolate=_interpolates(given, cells, quirks) and bool(structure_factors.table),
@@ -1081,7 +1168,7 @@ def _matrix(source: Any) -> Matrix:
     return vectors[0], vectors[1], vectors[2]
 
 
-def _cell_numbers(given: Mapping[str, Any], cell: Matrix, quirks: frozenset[str]) -> tuple[int, int, int]:
+def _cell_numbers(given: Mapping[str, Any], cell: Matrix, quirks: frozenset[str]) -> tuple[float, float, float]:
     """Return the numbers of cells along a, b, c, from a crystal size clipped to the beam where one is given."""
     beam = given.get("beamsize", 0.1) / 1000.0
     numbers = []
@@ -1091,7 +1178,7 @@ def _cell_numbers(given: Mapping[str, Any], cell: Matrix, quirks: frozenset[str]
         metres = given.get(size, 0.0) / 1000.0
         if clipped and 0.0 <= beam < metres:
             metres = beam
-        number = _count(metres / _length(edge), quirks) if metres > 0.0 else int(given.get(count, 1))
+        number = _count(metres / _length(edge), quirks) if metres > 0.0 else given.get(count, 1)
         numbers.append(max(1, number))
     return numbers[0], numbers[1], numbers[2]
 
@@ -1122,6 +1209,58 @@ def _interpolates(given: Mapping[str, Any], cells: tuple[int, int, int], quirks:
     if "interpolation-latch" in quirks:
         numbers = (int(given.get("Na", 1)), int(given.get("Nb", 1)), int(given.get("Nc", 1)))
     return min(numbers) <= 2
+
+
+def _cells_tensor(given: Mapping[str, Any], cells: tuple[float, float, float]) -> Matrix:
+    """Return N as a symmetric tensor: its elements ab, bc and ac are given."""
+    a, b, c = cells
+    ab, bc, ac = given.get("N_offdiagonal", (0.0, 0.0, 0.0))
+    return (a, ab, ac), (ab, b, bc), (ac, bc, c)
+
+
+def _domains(given: Mapping[str, Any], cell: Matrix) -> _Domains:
+    """Return the mosaic domains of any model; only of some does the oracle know the random numbers."""
+    identity: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    match given.get("mosaic_model", "nanobragg"):
+        case "nanobragg":
+            rotations = _mosaic_domains(given)
+            return _Domains(rotations, (1.0,) * len(rotations))
+        case "closed":
+            return _Domains((identity,), (1.0,), closed=given.get("mosaic", 0.0) / DEGREES)
+        case "list":
+            turns = [rotation for rotation, _ in given["mosaic_rotations"]]
+            mean = sum(weight for _, weight in given["mosaic_rotations"]) / len(turns)
+            return _Domains(tuple(turns), tuple(weight / mean for _, weight in given["mosaic_rotations"]))
+        case "spiral" | "anisotropic" as name:
+            turns = _spiral(given, cell)
+            about_crystal = name == "anisotropic" and given.get("mosaic_axes") == "crystal"
+            return _Domains(turns, (1.0,) * len(turns), mounted=about_crystal)
+        case name:
+            raise ValueError(f"mosaic_model: {name!r} is not known here")
+
+
+def _spiral(given: Mapping[str, Any], cell: Matrix) -> tuple[Matrix, ...]:
+    """Return pairs of rotations about axes on a spiral, by quantiles of a normal distribution, shuffled by the seed."""
+    count = int(given.get("mosaic_domains", 10)) // 2
+    quantiles = [i / count for i in range(count)]
+    random.Random(int(given.get("mosaic_seed", 12345678))).shuffle(quantiles)
+    spreads = given.get("mosaic_spreads") or (given["mosaic"],) * 3
+    form = _diagonal([(DEGREES / spread) ** 2 for spread in spreads])
+    if given.get("mosaic_axes") == "crystal":
+        along = _transpose((_unit(cell[0]), _unit(cell[1]), _unit(cell[2])))
+        form = _product(_product(along, form), _inverse(along))
+    rotations: list[Matrix] = []
+    for i, quantile in enumerate(quantiles, start=1):
+        t = (i - 0.5) / count
+        theta, azimuth = math.acos(t), math.sqrt(math.pi * count) * math.asin(t)
+        axis = (math.sin(theta) * math.cos(azimuth), math.sin(theta) * math.sin(azimuth), math.cos(theta))
+        spread = 1.0 / math.sqrt(abs(_dot(axis, _apply(form, axis))))
+        # |x| of a normal number x is below this in the part `quantile` of all cases.
+        angle = spread * NormalDist().inv_cdf((1.0 + quantile) / 2.0)
+        for sign in (1.0, -1.0):
+            columns = [_rotate_about(unit, axis, sign * angle) for unit in _diagonal([1.0, 1.0, 1.0])]
+            rotations.append(_transpose((columns[0], columns[1], columns[2])))
+    return tuple(rotations)
 
 
 def _mosaic_domains(given: Mapping[str, Any]) -> tuple[Matrix, ...]:
@@ -1311,6 +1450,26 @@ def _unit(u: Vector) -> Vector:
 def _transpose(rows: Matrix) -> Matrix:
     x, y, z = rows
     return (x[0], y[0], z[0]), (x[1], y[1], z[1]), (x[2], y[2], z[2])
+
+
+def _diagonal(values: Sequence[float]) -> Matrix:
+    x, y, z = values
+    return (x, 0.0, 0.0), (0.0, y, 0.0), (0.0, 0.0, z)
+
+
+def _product(first: Matrix, second: Matrix) -> Matrix:
+    columns = _transpose(second)
+    x, y, z = ((_dot(row, columns[0]), _dot(row, columns[1]), _dot(row, columns[2])) for row in first)
+    return x, y, z
+
+
+def _determinant(rows: Matrix) -> float:
+    return _dot(rows[0], _cross(rows[1], rows[2]))
+
+
+def _inverse(rows: Matrix) -> Matrix:
+    x, y, z = rows
+    return _scaled(_transpose((_cross(y, z), _cross(z, x), _cross(x, y))), 1.0 / _determinant(rows))
 
 
 def _apply(rows: Matrix, u: Vector) -> Vector:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -21,11 +22,13 @@ import pytest
 import torch
 
 import openbragg
+from assembly import OBJDUMP, loops
 from command_line import Finished, run
 from mosaic_model import A, experiment, table
 from openbragg import Experiment, Panel, Simulation
 from openbragg.cli.registry import load_registry
 from openbragg.engine.compiled.cache import Cache
+from openbragg.engine.compiled.conversions import HEADER
 from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.compiled.kernel import Kernel
 from openbragg.engine.pixels import choose_pixels
@@ -159,6 +162,18 @@ def test_one_code_serves_all_lengths_of_the_axes(cache: Cache, calls: list[int],
     entries = cache.entries()
     agree(experiment(**AXES[way]), calls)
     assert cache.entries() == entries
+
+
+def test_kept_code_converts_in_registers(cache: Cache, calls: list[int]) -> None:
+    agree(experiment(), calls)
+    header = HEADER.read_text()
+    sources = [file.read_text() for file in cache.compiler_folder().rglob("*.kernel.cpp")]
+    assert sources
+    assert all(header in source for source in sources)
+    if OBJDUMP is not None and platform.machine() == "x86_64":
+        hot = [loop for entry in cache.entries() for loop in loops(entry.library, "cpp_fused") if loop.narrows()]
+        assert hot
+        assert not [loop.waits() for loop in hot if loop.waits()]
 
 
 def test_an_engine_that_may_choose_sums_all_terms_where_code_is_there(calls: list[int]) -> None:

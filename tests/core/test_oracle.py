@@ -37,14 +37,26 @@ QUIRKS = (
     "water-fluence",
 )
 _LARGEST_AMPLITUDE = 100.0
-SHAPE_FLAGS = {"square": "square_xtal", "round": "round_xtal", "gauss": "gauss_xtal", "tophat": "tophat_spots"}
+SHAPE_FLAGS = {
+    "square": "square_xtal",
+    "round": "round_xtal",
+    "gauss": "gauss_xtal",
+    "tophat": "tophat_spots",
+    "gauss_index": "gauss_index",
+    "gauss_argchk": "gauss_argchk",
+    "gauss_star": "gauss_star",
+}
+#: Shapes of which mosaicity has a closed form, and which take N as a tensor.
+CLOSED, TENSOR = ("gauss", "gauss_index", "gauss_argchk", "gauss_star"), ("gauss_index", "gauss_argchk")
+#: Given in place of files.
+_TABLES = ("hkl", "sourcefile", "mosaic_rotations")
 
 
 def words(flags: Mapping[str, Any]) -> list[str]:
     """The command line of flags as the oracle takes them; tables are handed over separately."""
     line: list[str] = []
     for name, value in flags.items():
-        if name in ("hkl", "sourcefile"):
+        if name in _TABLES:
             continue
         if name == "shape":
             line.append("-" + SHAPE_FLAGS[value])
@@ -68,6 +80,10 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
         factors = attrs.evolve(
             factors, reflections=(index, torch.tensor(list(flags["hkl"].values()), dtype=torch.float64))
         )
+    mosaic = plugins["mosaic_models"]
+    if "mosaic_rotations" in flags:
+        rotations, weights = zip(*flags["mosaic_rotations"], strict=True)
+        mosaic = attrs.evolve(mosaic, rotations=rotations, weights=weights)
     experiment = make_experiment(command_line.parsed(*line), frozenset(quirks))
     if "sourcefile" in flags:
         rows = [(*row, None, None, None, None, None)[:5] for row in flags["sourcefile"]]
@@ -77,6 +93,7 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
         convention=plugins["geometry_conventions"],
         structure_factors=factors,
         lattice_shape=plugins["lattice_shapes"],
+        mosaic=mosaic,
         precision="double",
         compat=quirks,
     ).rendering()
@@ -121,11 +138,18 @@ def crystals(draw: st.DrawFn) -> dict[str, Any]:
             flags |= {"misset": "random", "misset_seed": draw(st.integers(1, 2**31 - 2))}
     flags |= {axis: draw(st.integers(1, 6)) for axis in ("Na", "Nb", "Nc")}
     flags["shape"] = draw(st.sampled_from(list(SHAPE_FLAGS)))
+    if flags["shape"] != "square" and draw(st.booleans()):
+        # Not where a fraction decides whether to interpolate.
+        flags |= {axis: draw(number(3.0, 6.0)) for axis in ("Na", "Nb", "Nc")}
+    if flags["shape"] in TENSOR and draw(st.booleans()):
+        least = min(flags[axis] for axis in ("Na", "Nb", "Nc"))
+        flags["N_offdiagonal"] = tuple(float(f"{0.4 * least * part:.6g}") for part in draw(vectors(1.0)))
+    if flags["shape"] == "gauss_star" and draw(st.booleans()):
+        flags["gauss_star_width"] = draw(number(0.003, 0.02))
     if draw(st.booleans()):
         flags["fudge"] = draw(number(0.05, 3.0))
     if draw(st.booleans()):
-        flags |= {"mosaic": draw(number(0.01, 5.0)), "mosaic_seed": draw(st.integers(1, 2**31 - 2))}
-        flags["mosaic_domains"] = draw(st.integers(1, 4))
+        flags |= draw(mosaics(flags["shape"]))
     if draw(st.booleans()):
         flags["hkl"] = table(draw(st.integers(0, 1000)))
         flags["default_F"] = draw(st.sampled_from([0.0, 7.5]))
@@ -136,6 +160,30 @@ def crystals(draw: st.DrawFn) -> dict[str, Any]:
     else:
         flags["default_F"] = draw(number(1.0, 100.0))
     return flags
+
+
+@st.composite
+def mosaics(draw: st.DrawFn, shape: str) -> dict[str, Any]:
+    """The model of the reference, or another one whose numbers are no torch's."""
+    names = ["nanobragg", "nanobragg", "spiral", "anisotropic", "list", *(["closed"] if shape in CLOSED else [])]
+    name = draw(st.sampled_from(names))
+    seed = draw(st.integers(1, 2**31 - 2))
+    spread = {"mosaic": draw(number(0.01, 5.0))}
+    domains = {"mosaic_domains": 2 * draw(st.integers(1, 3)), "mosaic_seed": seed}
+    match name:
+        case "nanobragg":
+            return spread | {"mosaic_seed": seed, "mosaic_domains": draw(st.integers(1, 4))}
+        case "spiral":
+            return {"mosaic_model": name} | spread | domains
+        case "anisotropic":
+            spreads = tuple(draw(number(0.01, 2.0)) for _ in range(3))
+            axes = draw(st.sampled_from(["lab", "crystal"]))
+            return {"mosaic_model": name, "mosaic_spreads": spreads, "mosaic_axes": axes} | domains
+        case "list":
+            generator = oracle.Lehmer(seed)
+            turns = [(oracle.mosaic_rotation(0.05, generator), draw(number(0.1, 3.0))) for _ in range(3)]
+            return {"mosaic_model": name, "mosaic_rotations": turns}
+    return {"mosaic_model": name} | spread
 
 
 class Table(dict[tuple[int, int, int], float]):

@@ -361,7 +361,11 @@ def test_another_default_dtype_has_another_signature() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["engine/evaluate.py", "model/crystal.py", "roles/miller.py", "engine/compiled/block.py", "units.py"]
+    "file",
+    [
+        *("engine/evaluate.py", "model/crystal.py", "roles/miller.py", "engine/compiled/block.py", "units.py"),
+        "engine/compiled/conversions.h",
+    ],
 )
 def test_another_file_of_the_core_is_another_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     core = tmp_path / "openbragg"

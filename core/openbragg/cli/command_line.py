@@ -10,7 +10,7 @@ import click
 
 from openbragg.cli.amorphous import heeded
 from openbragg.cli.compose import assignments_of, construct
-from openbragg.cli.experiment import make_experiment
+from openbragg.cli.experiment import make_experiment, refuse_partial_cells
 from openbragg.cli.geometry import place_as_described, read_described, read_named
 from openbragg.cli.loading import load_torch
 from openbragg.cli.reference_flags import MEANT, Given, as_the_reference_reads, without_zero_cells
@@ -157,6 +157,7 @@ def understand(
     counting, lines = heeded(words, compat)
     named = read_named(registry, words)
     selected = select(registry, counting, hooks, named)
+    refuse_partial_cells(words, selected.roles.get("lattice_shapes"))
     geometry = read_described(registry, words)
     place_as_described(registry, words, geometry, selected)
     known = _known_crystal(selected)

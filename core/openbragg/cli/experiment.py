@@ -22,7 +22,7 @@ from openbragg.orchestrator.reading.matrix import read_mosflm_matrix
 from openbragg.orchestrator.reading.sources import read_sources
 from openbragg.orchestrator.reading.textfile import has_comments
 from openbragg.orchestrator.resolving.quirks import COMMENTS, notice
-from openbragg.roles import GeometryConvention, KnownCrystal
+from openbragg.roles import CountingLatticeShape, GeometryConvention, KnownCrystal, LatticeShape
 from openbragg.units import unit
 
 #: What the last of these fields to be set implies about the pivot of the custom convention, as in the reference.
@@ -204,8 +204,6 @@ def _make_crystal(
         elif flag.field == "misset":
             fixed["misset"] = _misset(flag, words)
         else:
-            if flag.field == "cells":
-                _check(flag, words[0], COUNT.holds, COUNT.text)
             others.append((flag, words))
     if not fixed.keys() & {"cell", "reciprocal_vectors"} and known is not None and known.cell is not None:
         fixed["cell"] = known.cell
@@ -213,6 +211,21 @@ def _make_crystal(
         raise UsageError("no crystal: give an orientation matrix with -mat, or a unit cell with -cell")
     crystal: Crystal = construct(Crystal, others, **fixed)
     return crystal
+
+
+def refuse_partial_cells(given: Given, shape: LatticeShape | None) -> None:
+    """Refuse numbers of cells that are not whole, of a shape that counts them.
+
+    Raises
+    ------
+    UsageError
+        With the flag and the number.
+    """
+    if not isinstance(shape, CountingLatticeShape):
+        return
+    for flag, words in assignments_of(given):
+        if flag.owner is Crystal and flag.field == "cells":
+            _check(flag, words[0], COUNT.holds, f"{COUNT.text} for the lattice shape {shape.name}")
 
 
 def _cell(flag: Flag, words: list[str]) -> tuple[float, ...]:

@@ -106,6 +106,8 @@ def exp_minus(exponent: torch.Tensor) -> torch.Tensor:
 class _SinPi(torch.autograd.Function):
     """Differentiated as a sine, not as a polynomial: half the work, and a derivative as exact as the value."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(turns: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
@@ -165,7 +167,7 @@ def interference(
     if not signed:
         return ratio
     # (-1)^(halves + n (N - 1)): half of an odd number is half away from a whole one.
-    half = 0.5 * (halves + nearest.to(dtype) * torch.remainder(count - 1.0, 2.0))
+    half = 0.5 * (halves + nearest.to(dtype) * torch.remainder(count.detach() - 1.0, 2.0))
     away = half - torch.round(half)
     return ratio * (1.0 - 8.0 * (away * away))
 
@@ -213,6 +215,8 @@ class _Interference(torch.autograd.Function):
     Near a whole index the ratio and its derivatives are differences of large numbers; there a power series in h stands
     for them. Differentiated as it is written in books, not operation by operation: half the work.
     """
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(offset: torch.Tensor, cells: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import attrs
 import torch
@@ -184,6 +185,12 @@ class Plan:
     diffuse_parameters: tuple[torch.Tensor, ...] = ()
     columns: torch.Tensor | None = None
     sources_across: bool = False
+
+    @property
+    def plugins(self) -> tuple[Any, ...]:
+        """The plugins whose code the terms are made of."""
+        alone = (self.shape, self.structure_factors)
+        return alone if self.diffuse is None else (*alone, self.diffuse)
 
     @property
     def electron_radius_squared(self) -> float:
@@ -497,8 +504,9 @@ def _orientations(
     mosaic, weights = blocks.rotations, blocks.weights
 
     def oriented(steps: list[int]) -> torch.Tensor:
-        # Rows are vectors: v' = U R v, phi first and then the domain's own rotation.
-        rotations = mosaic.unsqueeze(0) @ spindle[steps].unsqueeze(1)
+        # Rows are vectors: v' = U R v, phi first and then the domain's own rotation; R U v where that is mounted.
+        turned, own_turns = spindle[steps].unsqueeze(1), mosaic.unsqueeze(0)
+        rotations = turned @ own_turns if blocks.mounted else own_turns @ turned
         return (vectors @ rotations.transpose(-1, -2)).to(device)
 
     return _Orientations(

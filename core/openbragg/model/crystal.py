@@ -34,8 +34,8 @@ class Crystal:
     misset
         Rotations of the crystal about the laboratory's x, then y, then z axis, in radians; or ``"random"``.
     cells
-        Number of unit cells along a, b and c. Whole for shapes that count cells; round and gauss shapes take any
-        positive number, also a tensor with a gradient.
+        Number of unit cells along a, b and c. Whole for shapes that count cells (square); others take any positive
+        number, also a tensor with a gradient.
     cells_offdiagonal
         Of shapes that take N as a symmetric tensor, its elements (a, b), (b, c) and (a, c); `cells` is its diagonal.
     scale
@@ -135,7 +135,7 @@ class Crystal:
         "-mosaic_spread",
         unit="deg",
         rule=NOT_NEGATIVE,
-        help="Largest rotation of a mosaic domain; 90 makes a powder.",
+        help="How far mosaic domains are turned: of the model nanobragg the largest rotation; 90 makes a powder.",
     )
     mosaic_domains: int | None = option(
         "-mosaic_domains",

@@ -60,6 +60,8 @@ _PLUGINS = ("structure_factors", "lattice_shape", "mosaic", "diffuse", "spectrum
 _OWN = ("structure_factors", "lattice_shape", "mosaic", "diffuse")
 #: How what was chosen for such a crystal begins.
 _LATTICE = "lattice "
+#: Crystals of at most so many cells along an axis may have their structure factors interpolated.
+_FEW_CELLS = 2
 #: What computes, beside the plugins.
 _COMPUTATION = ("device", "precision", "dtype", "compat")
 #: Fields of a plan that a turned crystal changes, and those that have nothing to do with the detector's place.
@@ -416,13 +418,19 @@ def _same_factors(one: Composition, other: Composition) -> bool:
     here, there = one.experiment, other.experiment
     return (
         _alike(one, other, *_COMPUTATION, "structure_factors")
-        and _alike(here.crystal, there.crystal, "cells", "size")
+        and _alike(here.crystal, there.crystal, "size")
+        and (_alike(here.crystal, there.crystal, "cells") or not (_are_few(here.crystal) or _are_few(there.crystal)))
         and (
             not isinstance(one.structure_factors, ComputedStructureFactors)
             or (_same_place(one, other) and _alike(one, other, "spectrum") and _alike(here, there, "beam"))
         )
         and _alike(here.sampling, there.sampling, "resolution_limit")
     )
+
+
+def _are_few(crystal: Crystal) -> bool:
+    """Whether the number of cells may decide whether structure factors are interpolated."""
+    return any(plain(count) <= _FEW_CELLS for count in crystal.cells)
 
 
 def _others(cls: type, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import attrs
 import torch
 from torch.autograd import forward_ad
 
+from openbragg.engine.compiled.jacobian import Motion, motion_of, panel_jacobian
+from openbragg.engine.pixels import choose_pixels
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Scan
 from openbragg.model.scalars import is_tensor
 from openbragg.options import options_of
+from openbragg.orchestrator.layout import Layout
+from openbragg.orchestrator.pixels import depends_on_others, wanted_parts
 from openbragg.orchestrator.renders import Renders
+from openbragg.orchestrator.resolving.frame import Shown, assembled
 
 _Simulation = TypeVar("_Simulation", bound=Renders)
 
@@ -94,31 +99,108 @@ def parameter(name: str, simulation: Renders) -> Parameter:
 
 
 def derivatives(simulation: Renders, names: Iterable[str], pixels: tuple[Any, Any] | None) -> dict[str, torch.Tensor]:
-    """What `Simulation.jacobian` returns: forward derivatives, one pass for each number of a parameter.
+    """What `Simulation.jacobian` returns: forward derivatives, by compiled code where there is any or it pays.
 
-    Torch's own operations carry them, so that they are computed eagerly whatever the simulation's engine is.
+    Else torch's own operations carry them, in one pass for each number of a parameter.
     """
-    # In one thread: several would make the derivatives of one image at once.
-    eager = simulation.evolve(engine="eager", threads=1)
-    eager.layout()
+    asked = [parameter(name, simulation) for name in names]
+    values = [each.value(simulation) for each in asked]
+    numbers = [(each, value, place) for each, value in zip(asked, values, strict=True) for place in _places(value)]
+    columns = _compiled(simulation, numbers, pixels)
+    if columns is None:
+        # In one thread: several would make the derivatives of one image at once.
+        eager = simulation.evolve(engine="eager", threads=1)
+        eager.layout()
+        columns = [_derivative(eager, *number, pixels) for number in numbers]
     found: dict[str, torch.Tensor] = {}
-    for name in names:
-        asked = parameter(name, eager)
-        value = asked.value(eager)
-        columns = [_derivative(eager, asked, value, place, pixels) for place in range(max(1, value.numel()))]
-        found[name] = columns[0] if value.dim() == 0 else torch.stack(columns, dim=-1)
+    start = 0
+    for each, value in zip(asked, values, strict=True):
+        own = columns[start : start + len(_places(value))]
+        found[each.name] = own[0] if value.dim() == 0 else torch.stack(own, dim=-1)
+        start += len(own)
     return found
+
+
+Number = tuple[Parameter, torch.Tensor, int]
+
+
+def _places(value: torch.Tensor) -> range:
+    return range(max(1, value.numel()))
+
+
+def _compiled(
+    simulation: Renders, numbers: Sequence[Number], pixels: tuple[Any, Any] | None
+) -> list[torch.Tensor] | None:
+    """Derivatives by single numbers, by compiled code; None where there is none."""
+    layout = simulation.layout()
+    plans = [each.plan for each in layout.lattices()]
+    if depends_on_others(layout) or any(plan.running_product or plan.differentiable() for plan in plans):
+        return None
+    if pixels is None:
+        rows, columns = (torch.arange(length) for length in layout.experiment.detector.frame_shape())
+        slow, fast = torch.meshgrid(rows, columns, indexing="ij")
+    else:
+        slow, fast = (torch.as_tensor(places) for places in pixels)
+    parts = wanted_parts(layout, slow, fast)
+    # Of each crystal and panel, how the sum moves with each number.
+    motions: list[list[list[Motion]]] = [[[] for _ in plan.panels] for plan in plans]
+    behind = []
+    for number in numbers:
+        with forward_ad.dual_level(), torch.no_grad():
+            moved = _moved(simulation, *number).layout()
+            for of_crystal, each in zip(motions, moved.lattices(), strict=True):
+                for of_panel, panel in zip(of_crystal, each.plan.panels, strict=True):
+                    of_panel.append(motion_of(each.plan, panel))
+            behind.append(_background(moved, parts))
+    images = []
+    for place, part in enumerate(parts):
+        shape = layout.plan.panels[place].pixels
+        image = torch.zeros((*shape, len(numbers)), dtype=torch.float64)
+        for plan, of_crystal in zip(plans, motions, strict=True):
+            if part.region is None:
+                continue
+            chosen = choose_pixels(shape, part.region, part.mask, plan.device)
+            found = panel_jacobian(plan, plan.panels[place], chosen, of_crystal[place], simulation.compiling())
+            if found is None:
+                return None
+            image = image + torch.stack([chosen.image(column) for column in found.unbind(1)], dim=-1)
+        images.append(image)
+    made = []
+    for place, background in enumerate(behind):
+        frame = assembled(tuple(image[..., place] for image in images), layout.panels)
+        if background is not None:
+            frame = frame + assembled(background, layout.panels)
+        made.append(frame[slow.reshape(-1), fast.reshape(-1)].reshape(slow.shape).to(layout.dtype))
+    return made
+
+
+def _background(layout: Layout, parts: tuple[Shown, ...]) -> tuple[torch.Tensor, ...] | None:
+    """The tangent of the photons that do not come from the crystal; None where there are none."""
+    if not layout.backgrounds.plugins:
+        return None
+    dark = tuple(torch.zeros(panel.pixels, dtype=torch.float64) for panel in layout.plan.panels)
+    images = layout.backgrounds.added_to_parts(dark, parts)
+    tangents = [forward_ad.unpack_dual(image).tangent for image in images]  # type: ignore[no-untyped-call]
+    return tuple(
+        torch.zeros_like(image) if tangent is None else tangent.clone()
+        for image, tangent in zip(dark, tangents, strict=True)
+    )
+
+
+def _moved(simulation: Renders, asked: Parameter, value: torch.Tensor, place: int) -> Renders:
+    """The simulation with a tangent in one number of a parameter."""
+    direction = torch.zeros_like(value)
+    direction.view(-1)[place] = 1.0
+    dual = forward_ad.make_dual(value, direction)  # type: ignore[no-untyped-call]
+    return asked.set(simulation, dual)
 
 
 def _derivative(
     simulation: Renders, asked: Parameter, value: torch.Tensor, place: int, pixels: tuple[Any, Any] | None
 ) -> torch.Tensor:
     """The derivative by one number of a parameter."""
-    direction = torch.zeros_like(value)
-    direction.view(-1)[place] = 1.0
     with forward_ad.dual_level(), torch.no_grad():
-        dual = forward_ad.make_dual(value, direction)  # type: ignore[no-untyped-call]
-        moved = asked.set(simulation, dual)
+        moved = _moved(simulation, asked, value, place)
         photons = moved.photons() if pixels is None else moved.pixels(*pixels)
         primal, tangent = forward_ad.unpack_dual(photons)  # type: ignore[no-untyped-call]
         return torch.zeros_like(primal) if tangent is None else tangent.clone()

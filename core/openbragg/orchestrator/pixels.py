@@ -24,6 +24,33 @@ def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> t
     UsageError
         When the places are no whole numbers of one shape, or one lies outside the frame.
     """
+    rows, columns = _places(layout, slow, fast)
+    parts = layout.shown if depends_on_others(layout) else wanted_parts(layout, rows, columns)
+    panels = render_lattices(layout, parts, engine)
+    images = layout.backgrounds.added_to_parts(tuple(panel.image for panel in panels), parts)
+    frame = assembled(images, layout.panels)
+    return frame[rows.to(frame.device), columns.to(frame.device)].reshape(torch.as_tensor(slow).shape)
+
+
+def wanted_parts(layout: Layout, slow: Any, fast: Any) -> tuple[Shown, ...]:
+    """What is to be rendered of each panel for places in the stored frame.
+
+    Raises
+    ------
+    UsageError
+        When the places are no whole numbers of one shape, or one lies outside the frame.
+    """
+    rows, columns = _places(layout, slow, fast)
+    wanted = torch.zeros(layout.experiment.detector.frame_shape(), dtype=torch.bool)
+    wanted[rows, columns] = True
+    return tuple(
+        _wanted_part(part, wanted[panel.rows(), panel.columns()])
+        for part, panel in zip(layout.shown, layout.panels, strict=True)
+    )
+
+
+def _places(layout: Layout, slow: Any, fast: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places in the stored frame as whole numbers, (place,) each."""
     rows, columns = (torch.as_tensor(places) for places in (slow, fast))
     if rows.shape != columns.shape or rows.is_floating_point() or columns.is_floating_point():
         raise UsageError("pixels: expected whole numbers slow and fast, as many of each")
@@ -35,18 +62,7 @@ def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> t
         raise UsageError(
             f"pixel {int(rows[place])} {int(columns[place])} (slow, fast) lies outside the image of {height} x {width}"
         )
-    parts = layout.shown
-    if not any(map(_depends_on_others, layout.lattices())):
-        wanted = torch.zeros((height, width), dtype=torch.bool)
-        wanted[rows, columns] = True
-        parts = tuple(
-            _wanted_part(part, wanted[panel.rows(), panel.columns()])
-            for part, panel in zip(parts, layout.panels, strict=True)
-        )
-    panels = render_lattices(layout, parts, engine)
-    images = layout.backgrounds.added_to_parts(tuple(panel.image for panel in panels), parts)
-    frame = assembled(images, layout.panels)
-    return frame[rows.to(frame.device), columns.to(frame.device)].reshape(torch.as_tensor(slow).shape)
+    return rows, columns
 
 
 def spacings(layout: Layout) -> torch.Tensor:
@@ -70,10 +86,12 @@ def spacings(layout: Layout) -> torch.Tensor:
     return frame
 
 
-def _depends_on_others(layout: Layout) -> bool:
+def depends_on_others(layout: Layout) -> bool:
     """Whether a pixel depends on those rendered before it, as some quirks of the reference have it."""
-    plan = layout.plan
-    return (plan.interpolation_latch and plan.interpolates) or plan.first_cell_vectors is not None
+    plans = (each.plan for each in layout.lattices())
+    return any(
+        (plan.interpolation_latch and plan.interpolates) or plan.first_cell_vectors is not None for plan in plans
+    )
 
 
 def _wanted_part(part: Shown, wanted: torch.Tensor) -> Shown:

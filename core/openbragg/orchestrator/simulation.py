@@ -424,6 +424,10 @@ class Simulation(Composition):
         """
         self._prepared.engine = attrs.evolve(self._engine(), images=uses)
 
+    def compiling(self) -> Engine:
+        """What computes, with what it knows of the work so far."""
+        return self._engine()
+
     def _engine(self) -> Engine:
         prepared = self._prepared
         if prepared.engine is None:

@@ -29,15 +29,17 @@ from openbragg.roles.installed import BLOCK_VARIABLE, Found, Registry
 from openbragg.roles.lattice_shapes import (
     AdvisedLatticeShape,
     BoundedLatticeShape,
+    CountingLatticeShape,
     GaussianLatticeShape,
     Lattice,
     LatticeShape,
     PreparedLatticeShape,
     ReferenceLatticeShape,
+    SmearedLatticeShape,
     TensorLatticeShape,
 )
 from openbragg.roles.miller import Miller
-from openbragg.roles.mosaic_models import ClosedMosaicModel, MosaicBlocks, MosaicModel
+from openbragg.roles.mosaic_models import AdvisedMosaicModel, ClosedMosaicModel, MosaicBlocks, MosaicModel
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
 from openbragg.roles.pixel_labels import PixelLabels
 from openbragg.roles.plugin import Plugin, Role
@@ -64,6 +66,7 @@ __all__ = [
     "BLOCK_VARIABLE",
     "ROLES",
     "AdvisedLatticeShape",
+    "AdvisedMosaicModel",
     "Background",
     "BoundedLatticeShape",
     "BoundedStructureFactors",
@@ -71,6 +74,7 @@ __all__ = [
     "ClosedMosaicModel",
     "Command",
     "ComputedStructureFactors",
+    "CountingLatticeShape",
     "DescribedStructureFactors",
     "DetectorDescription",
     "DetectorFamily",
@@ -117,6 +121,7 @@ __all__ = [
     "SeriesFormat",
     "Shot",
     "ShotSpectrum",
+    "SmearedLatticeShape",
     "SpectralStructureFactors",
     "Spectrum",
     "StepComparison",

@@ -50,33 +50,38 @@ class Lattice:
         """Volume of a unit cell, in cubic metres: float64, shape ()."""
         return self.reciprocal_metric.det().rsqrt()
 
+    def distance_squared(self, offset: Miller, factor: torch.Tensor) -> torch.Tensor:
+        """Squared distance from the lattice point in 1/m^2 times a factor, in the dtype of `offset`."""
+        h, k, l = offset
+        metric = (self.reciprocal_metric * factor).to(h.dtype)
+        along_h = metric[0, 0] * h + 2.0 * (metric[0, 1] * k + metric[0, 2] * l)
+        along_k = metric[1, 1] * k + 2.0 * metric[1, 2] * l
+        return along_h * h + (along_k * k + metric[2, 2] * l * l)
+
     def scaled_distance_squared(self, offset: Miller) -> torch.Tensor:
         """Squared distance from the point in 1/angstrom^2 times (Na Nb Nc)^2 and the fudge, in the dtype of `offset`.
 
         The measure in which the reference program's Gaussian and flat spots are round.
         """
-        h, k, l = offset
-        metric = (self.reciprocal_metric * (1e-20 * self.cells.prod() ** 2 * self.fudge)).to(h.dtype)
-        along_h = metric[0, 0] * h + 2.0 * (metric[0, 1] * k + metric[0, 2] * l)
-        along_k = metric[1, 1] * k + 2.0 * metric[1, 2] * l
-        return along_h * h + (along_k * k + metric[2, 2] * l * l)
+        return self.distance_squared(offset, 1e-20 * self.cells.prod() ** 2 * self.fudge)
 
-    def least_scaled_distance_squared(self, distance: Miller) -> torch.Tensor:
-        """A bound from below of `scaled_distance_squared`, in `dtype`.
+    def least_distance_squared(self, distance: Miller, factor: torch.Tensor) -> torch.Tensor:
+        """A bound from below of `distance_squared`, in `dtype`.
 
         For all offsets whose absolute values are at least `distance`. An offset x along one axis puts a point on a
         plane that is x d from the lattice point, d the spacing of the reciprocal lattice's planes across that axis;
         d^2 is one over the diagonal element of the inverse metric.
         """
-        metric = self.reciprocal_metric * 1e-20
+        metric = self.reciprocal_metric * factor
         minors = [metric[i, i] * metric[j, j] - metric[i, j] ** 2 for i, j in ((1, 2), (2, 0), (0, 1))]
         volume = metric[0, 0] * minors[0] - metric[0, 1] * (metric[0, 1] * metric[2, 2] - metric[1, 2] * metric[0, 2])
         volume = volume + metric[0, 2] * (metric[0, 1] * metric[1, 2] - metric[1, 1] * metric[0, 2])
-        scale = self.cells.prod() ** 2 * self.fudge
-        squares = [
-            step * step * (scale * volume / minor).to(self.dtype) for step, minor in zip(distance, minors, strict=True)
-        ]
+        squares = [step * step * (volume / minor).to(self.dtype) for step, minor in zip(distance, minors, strict=True)]
         return squares[0].maximum(squares[1]).maximum(squares[2])
+
+    def least_scaled_distance_squared(self, distance: Miller) -> torch.Tensor:
+        """A bound from below of `scaled_distance_squared`, in `dtype`; see `least_distance_squared`."""
+        return self.least_distance_squared(distance, 1e-20 * self.cells.prod() ** 2 * self.fudge)
 
 
 @runtime_checkable
@@ -120,6 +125,13 @@ class PreparedLatticeShape(LatticeShape, Protocol):
 
 
 @runtime_checkable
+class CountingLatticeShape(LatticeShape, Protocol):
+    """A shape of whole unit cells; for it the command line refuses numbers of cells that are not whole."""
+
+    counts_cells: ClassVar[bool]
+
+
+@runtime_checkable
 class TensorLatticeShape(LatticeShape, Protocol):
     """A shape that reads `Lattice.tensor`; of any other, ``-N_offdiagonal`` is refused."""
 
@@ -134,6 +146,24 @@ class GaussianLatticeShape(LatticeShape, Protocol):
         """The peak of F_latt, (), and the inverse of the covariance of F_latt^2 over the index, (3, 3); float64.
 
         F_latt^2 = peak^2 exp(-offset . inverse . offset / 2), offsets as columns h, k, l.
+        """
+
+
+@runtime_checkable
+class SmearedLatticeShape(LatticeShape, Protocol):
+    """A shape whose F_latt^2 is a Gaussian of the offset, around each lattice point another one."""
+
+    def gaussians(self, nearest: torch.Tensor, lattice: Lattice) -> tuple[torch.Tensor, torch.Tensor]:
+        """The integral of F_latt^2 over the index, the same around all points, and its covariances; float64.
+
+        Parameters
+        ----------
+        nearest
+            The lattice points' indices, float64, (points, 3).
+
+        Returns
+        -------
+        The integral, (), and the covariances of F_latt^2 over the index around each point, (points, 3, 3).
         """
 
 

@@ -29,6 +29,9 @@ class StructureFactors(Plugin, Protocol):
     def prepare(self, experiment: Experiment, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
         """The tensors that `amplitude` needs, on a device; called once a run with the resolved experiment.
 
+        Where a run goes on with another cell, or with other numbers of cells that are above two as before, the tensors
+        stay.
+
         Raises
         ------
         InputError

@@ -113,7 +113,13 @@ class Truth:
     cell_vectors_of_images
         The same of every image: of stills with random orientations each has its own.
     mosaic_rotations
-        Rotations of the mosaic domains in the laboratory, applied after the spindle's: float64, (domains, 3, 3).
+        Rotations of the mosaic domains about axes of the laboratory: float64, (domains, 3, 3).
+    mosaic_weights
+        The part of the crystal that each stands for, with the sum 1: float64, (domains,); None where all are alike.
+    mosaic_mounted
+        Whether they turn the crystal before the spindle does; else after it.
+    mosaic_deviation
+        Standard deviation, about one axis and in radians, of rotations that are summed in closed form; 0 for none.
     space_group
         What the structure factors say of it; empty where they do not.
     images
@@ -140,6 +146,9 @@ class Truth:
     reflections: Callable[[], PredictedReflections]
     trace: Callable[[int, int], PixelTrace]
     tracers: tuple[tuple[Tracer, str], ...]
+    mosaic_weights: np.ndarray[Any, np.dtype[np.float64]] | None = None
+    mosaic_mounted: bool = False
+    mosaic_deviation: float = 0.0
     others: tuple[Truth, ...] = ()
 
     def lattices(self) -> tuple[Truth, ...]:

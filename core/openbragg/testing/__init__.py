@@ -70,10 +70,13 @@ from openbragg.testing.image_readers import (
 )
 from openbragg.testing.lattice_shapes import (
     check_broadcasting,
+    check_cells_tensor,
     check_finite,
+    check_gaussian,
     check_inversion_symmetry,
     check_lattice_bound,
     check_lattice_shape,
+    check_parameters,
     check_peak_height,
     check_periodicity,
     check_precision,
@@ -81,6 +84,14 @@ from openbragg.testing.lattice_shapes import (
     check_shape_gradients,
     lattice_amplitude,
     make_lattice,
+)
+from openbragg.testing.mosaic_models import (
+    check_mosaic_model,
+    check_mosaic_rotations,
+    check_mosaic_spread,
+    check_mosaic_weights,
+    mosaic_blocks,
+    mosaic_deviation,
 )
 from openbragg.testing.noise_models import (
     check_expectation,
@@ -119,6 +130,7 @@ __all__ = [
     "check_beam_pivot_keeps_the_spot",
     "check_broadcasting",
     "check_camera_read_back",
+    "check_cells_tensor",
     "check_columns",
     "check_convention",
     "check_cut_images",
@@ -142,6 +154,7 @@ __all__ = [
     "check_expectation",
     "check_explicit_pivot",
     "check_finite",
+    "check_gaussian",
     "check_geometry_reader",
     "check_global_random_state",
     "check_groups",
@@ -153,10 +166,15 @@ __all__ = [
     "check_lattice_shape",
     "check_layout",
     "check_mask_read_back",
+    "check_mosaic_model",
+    "check_mosaic_rotations",
+    "check_mosaic_spread",
+    "check_mosaic_weights",
     "check_neighbourhoods",
     "check_noise_model",
     "check_panel_axes",
     "check_panel_place",
+    "check_parameters",
     "check_peak_height",
     "check_periodicity",
     "check_pixels_independent",
@@ -192,5 +210,7 @@ __all__ = [
     "make_rays",
     "make_trace",
     "make_truth",
+    "mosaic_blocks",
+    "mosaic_deviation",
     "run_command",
 ]

@@ -7,10 +7,20 @@ from functools import reduce
 from operator import mul
 from typing import Any
 
+import attrs
 import torch
 from hypothesis import strategies as st
 
-from openbragg.roles import BoundedLatticeShape, Lattice, LatticeShape, Miller
+from openbragg.model import Crystal, Experiment
+from openbragg.roles import (
+    BoundedLatticeShape,
+    GaussianLatticeShape,
+    Lattice,
+    LatticeShape,
+    Miller,
+    PreparedLatticeShape,
+    TensorLatticeShape,
+)
 from openbragg.testing.assertions import for_all, require, require_close
 from openbragg.testing.declaration import check_declaration
 
@@ -20,6 +30,8 @@ _DOUBLE = 1e-12
 _SINGLE = 1e-6
 #: What a bound may be too low, as a part of itself: single precision rounds it.
 _BOUND = 1e-5
+#: Rounding of a determinant whose terms cancel, relative to it.
+_TENSOR = 1e-9
 #: Reciprocal vectors of a triclinic cell of 40 x 50 x 60 angstroms, in 1/m; rows.
 _RECIPROCAL = ((2.5e8, 0.0, 0.0), (3e7, 2.0e8, 0.0), (-2e7, 4e7, 1.67e8))
 #: Steps of central differences, in indices, and how far they may be from the gradient, relative to peak x cells.
@@ -27,6 +39,8 @@ _STEP = 1e-6
 _SLOPE_ERROR = 1e-6
 
 _CELLS = st.tuples(*(st.integers(1, 30) for _ in range(3)))
+#: What N may have beside its diagonal, as a part of that; the tensor stays positive definite.
+_BESIDE = st.tuples(*(st.floats(-0.4, 0.4) for _ in range(3)))
 _WHOLE = st.tuples(*(st.integers(-20, 20) for _ in range(3)))
 #: An offset is 0 or above this: smaller ones do not come out of a difference of float64 indices.
 _SMALLEST = 1e-30
@@ -39,7 +53,9 @@ _PRECISIONS = (torch.float64, torch.float32)
 def make_lattice(
     cells: tuple[Any, ...] = (5, 7, 4),
     *,
+    offdiagonal: tuple[Any, ...] = (0.0, 0.0, 0.0),
     fudge: Any = 1.0,
+    shape: LatticeShape | None = None,
     reciprocal_vectors: Any = _RECIPROCAL,
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
@@ -50,8 +66,12 @@ def make_lattice(
     ----------
     cells
         Unit cells along a, b and c; numbers or tensors.
+    offdiagonal
+        What N as a tensor has beside its diagonal: (a, b), (b, c) and (a, c); numbers or tensors.
     fudge
         Factor on the squared distance from a lattice point.
+    shape
+        One that is to find its parameters prepared.
     reciprocal_vectors
         a*, b*, c* in 1/m, rows, shape (3, 3); by default of a triclinic cell of 40 x 50 x 60 angstroms.
     dtype
@@ -61,13 +81,19 @@ def make_lattice(
     """
     rows = torch.as_tensor(reciprocal_vectors, dtype=torch.float64, device=device)
     counts = torch.stack([torch.as_tensor(count, dtype=torch.float64, device=device) for count in cells])
-    return Lattice(
+    beside = torch.stack([torch.as_tensor(each, dtype=torch.float64, device=device) for each in offdiagonal])
+    (a, b, c), (d, e, f) = counts.unbind(0), beside.unbind(0)
+    lattice = Lattice(
         cells=counts,
-        tensor=counts.diag(),
+        tensor=torch.stack([torch.stack([a, d, f]), torch.stack([d, b, e]), torch.stack([f, e, c])]),
         reciprocal_metric=rows @ rows.T,
         fudge=torch.as_tensor(fudge, dtype=torch.float64, device=device),
         dtype=dtype,
     )
+    if not isinstance(shape, PreparedLatticeShape):
+        return lattice
+    crystal = Crystal(reciprocal_vectors=rows.cpu(), cells=counts.cpu(), cells_offdiagonal=beside.cpu())
+    return attrs.evolve(lattice, parameters=shape.prepare(Experiment(crystal=crystal), lattice))
 
 
 def lattice_amplitude(shape: LatticeShape, offset: Miller, nearest: Miller, lattice: Lattice) -> torch.Tensor:
@@ -118,13 +144,19 @@ def check_lattice_shape(
     check_shape_gradients(shape, differentiable, device)
     if isinstance(shape, BoundedLatticeShape):
         check_lattice_bound(shape, device)
+    if isinstance(shape, PreparedLatticeShape):
+        check_parameters(shape, device)
+    if isinstance(shape, TensorLatticeShape):
+        check_cells_tensor(shape, peak, device)
+    if isinstance(shape, GaussianLatticeShape):
+        check_gaussian(shape, device)
 
 
 def check_peak_height(shape: LatticeShape, peak: float = 1.0, device: torch.device | str = "cpu") -> None:
     """\\|F_latt\\| is ``peak`` times Na Nb Nc at whole indices, and no larger anywhere."""
 
     def is_peak(cells: tuple[int, int, int], whole: tuple[int, int, int], offset: tuple[float, float, float]) -> None:
-        lattice = make_lattice(cells, device=device)
+        lattice = make_lattice(cells, device=device, shape=shape)
         height = peak * cells[0] * cells[1] * cells[2]
         top = lattice_amplitude(shape, _miller((0.0, 0.0, 0.0), device), _miller(whole, device), lattice).abs()
         where = f"{cells[0]} x {cells[1]} x {cells[2]} cells"
@@ -142,7 +174,7 @@ def check_inversion_symmetry(shape: LatticeShape, device: torch.device | str = "
     """\\|F_latt\\| is the same at opposite offsets: the crystal's outline is a real thing (Friedel's law)."""
 
     def is_symmetric(cells: tuple[int, int, int], offset: tuple[float, float, float]) -> None:
-        lattice, origin = make_lattice(cells, device=device), _miller((0, 0, 0), device)
+        lattice, origin = make_lattice(cells, device=device, shape=shape), _miller((0, 0, 0), device)
         here = lattice_amplitude(shape, _miller(offset, device), origin, lattice).abs()
         opposite = _miller(tuple(-step for step in offset), device)
         there = lattice_amplitude(shape, opposite, origin, lattice).abs()
@@ -158,7 +190,7 @@ def check_periodicity(shape: LatticeShape, device: torch.device | str = "cpu") -
     def is_periodic(
         cells: tuple[int, int, int], offset: tuple[float, float, float], whole: tuple[int, int, int]
     ) -> None:
-        lattice, step = make_lattice(cells, device=device), _miller(offset, device)
+        lattice, step = make_lattice(cells, device=device, shape=shape), _miller(offset, device)
         here = lattice_amplitude(shape, step, _miller((0, 0, 0), device), lattice).abs()
         there = lattice_amplitude(shape, step, _miller(whole, device), lattice).abs()
         height = cells[0] * cells[1] * cells[2]
@@ -174,7 +206,7 @@ def check_precision(shape: LatticeShape, peak: float = 1.0, device: torch.device
         step, origin = _miller(offset, device), _miller((3, -2, 1), device)
         amplitudes = []
         for dtype in _PRECISIONS:
-            factors = shape.factors(step, origin, make_lattice(cells, dtype=dtype, device=device))
+            factors = shape.factors(step, origin, make_lattice(cells, dtype=dtype, device=device, shape=shape))
             for factor in factors:
                 require(factor.dtype == dtype, f"a factor is {factor.dtype} where the lattice asks for {dtype}")
                 require(
@@ -199,7 +231,7 @@ def check_finite(shape: LatticeShape, device: torch.device | str = "cpu") -> Non
     offset = Miller(*torch.meshgrid(steps, steps, steps, indexing="ij"))
     nearest = Miller(*(torch.full_like(step, 7.0) for step in offset))
     for cells, dtype in itertools.product(((1, 1, 1), (2, 1, 3), (97, 100, 98), (10**6, 10**6, 10**6)), _PRECISIONS):
-        values = lattice_amplitude(shape, offset, nearest, make_lattice(cells, dtype=dtype, device=device))
+        values = lattice_amplitude(shape, offset, nearest, make_lattice(cells, dtype=dtype, device=device, shape=shape))
         bad = ~values.isfinite()
         if bool(bad.any()):
             place = [float(step[bad][0]) for step in offset]
@@ -209,7 +241,7 @@ def check_finite(shape: LatticeShape, device: torch.device | str = "cpu") -> Non
 def check_separability(shape: LatticeShape, separable: bool, device: torch.device | str = "cpu") -> None:
     """A separable shape has three factors, each of its own axis alone; another shape has one."""
     count = 3 if separable else 1
-    lattice, nearest = make_lattice(device=device), _miller((1, 2, 3), device)
+    lattice, nearest = make_lattice(device=device, shape=shape), _miller((1, 2, 3), device)
     factors = shape.factors(_miller((0.11, 0.07, -0.13), device), nearest, lattice)
     require(len(factors) == count, f"{len(factors)} factors, expected {count}")
     if not separable:
@@ -228,7 +260,7 @@ def check_separability(shape: LatticeShape, separable: bool, device: torch.devic
 
 def check_broadcasting(shape: LatticeShape, device: torch.device | str = "cpu") -> None:
     """The product of the factors has the offsets' broadcast shape, and each element is what it is alone."""
-    lattice = make_lattice(device=device)
+    lattice = make_lattice(device=device, shape=shape)
     lengths = (2, 3, 4)
     offset, nearest = [], []
     for axis, length in enumerate(lengths):
@@ -267,9 +299,9 @@ def check_shape_gradients(shape: LatticeShape, differentiable: bool = True, devi
         step, counts = _miller(offset, device), _miller(cells, device)
         fudge = torch.tensor(1.0, dtype=torch.float64, device=device)
         nearest = _miller((2, 3, -1), device)
-        plain = lattice_amplitude(shape, step, nearest, make_lattice(cells, dtype=dtype, device=device))
+        plain = lattice_amplitude(shape, step, nearest, make_lattice(cells, dtype=dtype, device=device, shape=shape))
         leaves = [leaf.requires_grad_() for leaf in (*step, *counts, fudge)]
-        lattice = make_lattice(tuple(counts), fudge=fudge, dtype=dtype, device=device)
+        lattice = make_lattice(tuple(counts), fudge=fudge, dtype=dtype, device=device, shape=shape)
         value = lattice_amplitude(shape, step, nearest, lattice)
         rounding = (_DOUBLE if dtype == torch.float64 else _SINGLE) * float(lattice.cells.detach().prod())
         require_close(value, plain, f"F_latt at {offset} of {cells} cells with a gradient", absolute=rounding)
@@ -291,7 +323,7 @@ def check_shape_gradients(shape: LatticeShape, differentiable: bool = True, devi
         require(all(bool(gradient.isfinite()) for gradient in found), f"a gradient at offset {offset} is not finite")
         if not differentiable:
             return
-        lattice, nearest = make_lattice(cells, device=device), _miller((2, 3, -1), device)
+        lattice, nearest = make_lattice(cells, device=device, shape=shape), _miller((2, 3, -1), device)
         # The spots of the reference's round shapes narrow with all three counts, so their slopes grow with the product.
         height = float(lattice.cells.prod())
         for axis in range(3):
@@ -324,7 +356,7 @@ def check_lattice_bound(shape: BoundedLatticeShape, device: torch.device | str =
         distance = tuple(abs(step) * part for step, part in zip(offset, parts, strict=True))
         nearest = _miller((3, -2, 1), device)
         for dtype, rounding in ((torch.float64, _DOUBLE), (torch.float32, _SINGLE)):
-            lattice = make_lattice(cells, fudge=fudge, dtype=dtype, device=device)
+            lattice = make_lattice(cells, fudge=fudge, dtype=dtype, device=device, shape=shape)
             bound = shape.bound(Miller(*(step.to(dtype) for step in _miller(distance, device))), lattice)
             require(bound.dtype == dtype, f"a bound is {bound.dtype} where the lattice asks for {dtype}")
             height = float(cells[0] * cells[1] * cells[2])
@@ -337,6 +369,77 @@ def check_lattice_bound(shape: BoundedLatticeShape, device: torch.device | str =
 
     parts = st.tuples(*(st.floats(0.0, 1.0) for _ in range(3)))
     for_all(is_below, _CELLS, _OFFSET, parts, st.sampled_from([1.0, 0.02, 1e-4]))
+
+
+def check_parameters(shape: PreparedLatticeShape, device: torch.device | str = "cpu") -> None:
+    """What a shape prepares are tensors in float64 on the lattice's device, the same for equal lattices.
+
+    Only of shapes that prepare something, see `openbragg.PreparedLatticeShape`.
+    """
+
+    def are_parameters(cells: tuple[int, int, int]) -> None:
+        first, again = (make_lattice(cells, shape=shape, device=device).parameters for _ in range(2))
+        require(isinstance(first, tuple), f"prepare gave {type(first).__name__}, expected a tuple of tensors")
+        for one, other in zip(first, again, strict=True):
+            require(isinstance(one, torch.Tensor), f"prepare gave {type(one).__name__}, expected tensors")
+            require(one.dtype == torch.float64, f"a parameter is {one.dtype}, expected float64")
+            require(one.device.type == torch.device(device).type, f"a parameter is on {one.device}, expected {device}")
+            require_close(one, other, f"a parameter of {cells} cells, prepared again")
+
+    for_all(are_parameters, _CELLS)
+
+
+def check_cells_tensor(shape: TensorLatticeShape, peak: float = 1.0, device: torch.device | str = "cpu") -> None:
+    """Of a tensor N \\|F_latt\\| is ``peak`` times det(N) at whole indices, and below the bound elsewhere.
+
+    It has finite gradients by all elements. Only of shapes that take a tensor, see `openbragg.TensorLatticeShape`.
+    """
+
+    def takes_tensor(
+        cells: tuple[int, int, int], parts: tuple[float, ...], offset: tuple[float, ...], whole: tuple[int, int, int]
+    ) -> None:
+        a, b, c = (float(count) for count in cells)
+        beside = [part * (one * other) ** 0.5 for part, one, other in zip(parts, (a, b, a), (b, c, c), strict=True)]
+        leaves = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (a, b, c, *beside)]
+        lattice = make_lattice(tuple(leaves[:3]), offdiagonal=tuple(leaves[3:]), shape=shape, device=device)
+        nearest, step = _miller(whole, device), _miller(offset, device)
+        height = peak * float(lattice.tensor.detach().det())
+        top = lattice_amplitude(shape, _miller((0, 0, 0), device), nearest, lattice)
+        where = f"N with {cells} on its diagonal and {beside} beside it"
+        require_close(top.abs(), height, f"|F_latt| of {where} at index {whole}", relative=_TENSOR)
+        there = lattice_amplitude(shape, step, nearest, lattice)
+        gradients = torch.autograd.grad(there, leaves, allow_unused=True)
+        for gradient in gradients:
+            require(gradient is not None, f"F_latt of {where} carries no gradient to an element of N")
+            require(bool(gradient.isfinite()), f"a gradient by N of F_latt of {where} at {offset} is not finite")
+        if isinstance(shape, BoundedLatticeShape):
+            with torch.no_grad():
+                bound = float(shape.bound(Miller(*(each.abs() for each in step)), lattice))
+            found = float(there.detach().abs())
+            require(found <= bound * (1.0 + _BOUND), f"|F_latt| of {where} is {found!r} at {offset}, above {bound!r}")
+
+    for_all(takes_tensor, _CELLS, _BESIDE, _OFFSET, _WHOLE)
+
+
+def check_gaussian(shape: GaussianLatticeShape, device: torch.device | str = "cpu") -> None:
+    """F_latt^2 is the Gaussian that the shape says it is, within 1e-12 of its height.
+
+    Only of shapes that say so, see `openbragg.GaussianLatticeShape`.
+    """
+
+    def is_gaussian(cells: tuple[int, int, int], offset: tuple[float, ...], part: float, fudge: float) -> None:
+        lattice = make_lattice(cells, fudge=fudge, shape=shape, device=device)
+        peak, inverse = shape.gaussian(lattice)
+        require(inverse.shape == (3, 3), f"the inverse covariance has the shape {tuple(inverse.shape)}")
+        require_close(inverse.T, inverse, "the inverse covariance, transposed", relative=_DOUBLE)
+        # Near the middle, too, where there is something to compare.
+        offsets = part * torch.tensor(offset, dtype=torch.float64, device=device)
+        wanted = peak**2 * (-0.5 * offsets @ inverse @ offsets).exp()
+        found = lattice_amplitude(shape, Miller(*offsets.unbind(0)), _miller((2, 0, -3), device), lattice) ** 2
+        sentence = f"F_latt^2 of {cells} cells at {offsets.tolist()}"
+        require_close(found, wanted, sentence, absolute=_DOUBLE * float(peak) ** 2)
+
+    for_all(is_gaussian, _CELLS, _OFFSET, st.sampled_from([1.0, 0.1, 1e-3]), st.sampled_from([1.0, 0.05]))
 
 
 def _miller(values: tuple[Any, ...], device: torch.device | str) -> Miller:

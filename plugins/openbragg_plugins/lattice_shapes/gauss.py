@@ -43,6 +43,11 @@ class Gauss:
         exponent = lattice.scaled_distance_squared(Miller(*(step.to(lattice.dtype) for step in offset))) / _WIDTH
         return (count * exp_minus(exponent),)
 
+    def gaussian(self, lattice: Lattice) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `openbragg.GaussianLatticeShape.gaussian`."""
+        count = lattice.cells.prod()
+        return count, (4.0e-20 / _WIDTH) * lattice.fudge * count**2 * lattice.reciprocal_metric
+
     def as_reference(self, quirks: frozenset[str]) -> LatticeShape:
         """See `openbragg.ReferenceLatticeShape.as_reference`: which terms it leaves out hangs on what is 0."""
         return VanishingGauss() if _RUNNING_PRODUCT in quirks else self

@@ -24,6 +24,7 @@ class Square:
     name: ClassVar[str] = "square"
     summary: ClassVar[str] = "parallelepiped of whole unit cells, with all fringes between the spots"
     flags: ClassVar[tuple[str, ...]] = ("-square_xtal",)
+    counts_cells: ClassVar[bool] = True
 
     def factors(self, offset: Miller, nearest: Miller, lattice: Lattice) -> tuple[torch.Tensor, ...]:
         """See `openbragg.LatticeShape.factors`; three factors, or their product where no sign is wanted."""

@@ -134,23 +134,24 @@ def crystal_model(truth: Truth, still: int | None = None) -> Model:
 
     That is the root of the mean square of their rotations about one axis, which is what XDS and DIALS call mosaicity.
     The domains as a whole are turned by the mean of their rotations, and so is the crystal. They turn in the
-    laboratory; in a rotating crystal the mean over the scan is taken.
+    laboratory, where in a rotating crystal the mean over the scan is taken, or with the crystal.
     """
     import numpy as np
 
     axes = dials_axes(truth.laboratory)
     spindle = np.array(truth.laboratory.spindle.tolist())
-    mean = mean_rotation(truth.mosaic_rotations)
+    mean = mean_rotation(truth.mosaic_rotations, truth.mosaic_weights)
     if still is None and len(truth.mosaic_rotations) == 1:
         rotation, cell = np.eye(3), truth.cell_vectors
     elif still is None:
         scan = truth.scans[0]
         angles = float(scan.start) + float(scan.range or 0.0) * len(truth.scans) * (np.arange(_ANGLES) + 0.5) / _ANGLES
         turns = [rotation_about(spindle, angle) for angle in angles]
-        rotation = mean_rotation(np.array([turn.T @ mean @ turn for turn in turns]))
+        rotation = mean if truth.mosaic_mounted else mean_rotation(np.array([turn.T @ mean @ turn for turn in turns]))
         cell = truth.cell_vectors
     else:
-        rotation = mean @ rotation_about(spindle, float(truth.scans[still].start))
+        turn = rotation_about(spindle, float(truth.scans[still].start))
+        rotation = turn @ mean if truth.mosaic_mounted else mean @ turn
         cell = truth.cell_vectors_of_images[still]
     vectors = _ANGSTROM(cell @ rotation.T @ axes.T) + 0.0
     model = {
@@ -160,14 +161,14 @@ def crystal_model(truth: Truth, still: int | None = None) -> Model:
         "real_space_c": vectors[2].tolist(),
         "space_group_hall_symbol": hall_symbol(truth.space_group, vectors),
     }
-    spread = mosaicity(truth.mosaic_rotations)
+    spread = float(np.hypot(mosaicity(truth.mosaic_rotations, truth.mosaic_weights), truth.mosaic_deviation))
     if spread > 0.0:
         model["mosaicity"] = _DEGREES(spread)
     return model
 
 
-def mean_rotation(rotations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The rotation nearest to all of some (rotations, 3, 3), (3, 3).
+def mean_rotation(rotations: np.ndarray[Any, Any], weights: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
+    """The rotation nearest to all of some (rotations, 3, 3), of these weights if there are any, (3, 3).
 
     Source: Moakher (2002), SIAM J. Matrix Anal. Appl. 24, 1-16: the orthogonal part of their mean.
     """
@@ -176,22 +177,22 @@ def mean_rotation(rotations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if len(rotations) == 1:
         only: np.ndarray[Any, Any] = rotations[0]
         return only
-    left, _, right = np.linalg.svd(rotations.mean(axis=0))
+    left, _, right = np.linalg.svd(np.average(rotations, axis=0, weights=weights))
     mean: np.ndarray[Any, Any] = left @ right
     return mean
 
 
-def mosaicity(rotations: np.ndarray[Any, Any]) -> float:
+def mosaicity(rotations: np.ndarray[Any, Any], weights: np.ndarray[Any, Any] | None = None) -> float:
     """Standard deviation in radians of rotations (domains, 3, 3) from their mean, about one axis, of all directions."""
     import numpy as np
 
-    rotations = mean_rotation(rotations).T @ rotations
+    rotations = mean_rotation(rotations, weights).T @ rotations
     skew = rotations - rotations.transpose(0, 2, 1)
     sines = np.sqrt(skew[:, 2, 1] ** 2 + skew[:, 0, 2] ** 2 + skew[:, 1, 0] ** 2) / 2.0
     angles = np.arctan2(sines, (np.trace(rotations, axis1=1, axis2=2) - 1.0) / 2.0)
     if float(angles.max()) < _UNTURNED:
         return 0.0
-    return float(np.sqrt((angles**2).mean() / 3.0))
+    return float(np.sqrt(np.average(angles**2, weights=weights) / 3.0))
 
 
 def hall_symbol(space_group: str, vectors: np.ndarray[Any, Any]) -> str:

@@ -9,21 +9,26 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import attrs
 import torch
 
+from openbragg.engine.compiled.conversions import conversions_included, conversions_refused
 from openbragg.engine.compiled.fusion import loops_apart
-from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Run
+from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, PIXELS, Run
 
 #: Lengths that the compiler is told to expect of the axes of a plan; any other is as right. They differ from each other
 #: and from other lengths, so that none is taken for the same.
 _EXPECTED = {"layer": 5, "subpixel": 7, "source": 13, "phi": 17, "mosaic": 29, "column": 377}
 _EXPECTED_PIXELS = 64 * PIXEL_MULTIPLE
 #: The same of tensors that come beside a plan's, where they are not (pixel,).
-_EXPECTED_BESIDE = {"tile": 96, "row": 288, "sample": 16, "place": 60, "kept": 9001, "orientation": 251}
+_EXPECTED_BESIDE = {
+    **{"tile": 96, "row": 288, "sample": 16, "place": 60, "kept": 9001, "orientation": 251},
+    "direction": 19,
+}
 #: Names of axes by the plan's fields.
 _AXES: dict[str, tuple[str | None, ...]] = {
     "subpixels": ("subpixel",),
@@ -89,8 +94,8 @@ def compile_function(
     folder
         Where the library is left.
     axes
-        Names of the axes of each of the further tensors: those of a plan, ``tile``, ``row``, ``sample``, ``place``,
-        ``kept`` and ``orientation``; the length of one that has always the same.
+        Names of the axes of each of the further tensors: those of a plan, ``pixel``, ``tile``, ``row``, ``sample``,
+        ``place``, ``kept``, ``orientation`` and ``direction``; the length of one that has always the same.
     differentiates
         Whether the function takes derivatives of what it computes.
 
@@ -102,7 +107,13 @@ def compile_function(
     try:
         with _quietly(), torch.no_grad():
             program = _exported(function, named, further, axes, differentiates=differentiates)
-            return _packaged(program, folder, _settings(differentiates))
+            try:
+                return _packaged(program, folder, _settings(differentiates))
+            except Exception as error:
+                if not conversions_refused(error):
+                    raise
+                # A torch whose vectors are others: its own conversions, slow or not, are right.
+                return _packaged(program, folder, _settings(differentiates, conversions=False))
     except Exception as error:
         raise CompilationError(_reason(error)) from error
 
@@ -171,7 +182,8 @@ def _exported(
         dynamic += [{0: pixels}] * len(further)
     else:
         dimensions |= {name: torch.export.Dim(name, min=1, max=1 << 24) for name in _EXPECTED_BESIDE}
-        lengths = _EXPECTED | _EXPECTED_BESIDE
+        dimensions[PIXELS] = pixels
+        lengths = _EXPECTED | _EXPECTED_BESIDE | {PIXELS: _EXPECTED_PIXELS}
         for tensor, names in zip(further, axes, strict=True):
             examples.append(tensor.new_zeros([name if isinstance(name, int) else lengths[name] for name in names]))
             dynamic.append({place: dimensions[name] for place, name in enumerate(names) if isinstance(name, str)})
@@ -180,12 +192,11 @@ def _exported(
     return torch.export.export(_AsModule(function), tuple(examples), dynamic_shapes=(tuple(dynamic),), strict=False)
 
 
-def _settings(differentiates: bool) -> dict[str, Any]:
-    """Settings of the compiler for a function."""
+def _settings(differentiates: bool, conversions: bool = True) -> dict[str, Any]:
+    """Settings of the compiler for a function, with our own conversions in its code or with torch's."""
     settings = dict(SETTINGS)
-    separated = loops_apart()
-    if separated is not None:
-        settings["_pre_fusion_custom_pass"] = separated
+    passes = [each for each in (loops_apart(), conversions_included() if conversions else None) if each is not None]
+    settings["_pre_fusion_custom_pass"] = lambda nodes: reduce(lambda known, each: each(known), passes, nodes)
     if differentiates:
         settings["max_fusion_size"] = _LARGEST_NEST
     return settings

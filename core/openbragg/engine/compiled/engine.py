@@ -12,7 +12,7 @@ from openbragg.engine.compiled.block import block_plan, lie_across, tensors_in
 from openbragg.engine.compiled.cache import Cache
 from openbragg.engine.compiled.grouped import Regrouped, groups_gain, groups_pay
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Kernel, KernelError, Run
-from openbragg.engine.compiled.kinds import FORWARD, GROUPED, Kind, arguments_of, gradients_by
+from openbragg.engine.compiled.kinds import FORWARD, GROUPED, Kind, arguments_of, gradients_by, slopes_by
 from openbragg.engine.compiled.loading import Store, compiler_folder
 from openbragg.engine.compiled.resident import Occasion, structure_of
 from openbragg.engine.compiled.summers import DifferentiableSummer, Summer
@@ -156,6 +156,37 @@ class Engine:
             pixels=fewer,
             team=self.team(),
         )
+
+    def jacobian(
+        self, plan: Plan, panel: PanelPlan, pixels: int, directions: int, within: Sequence[str]
+    ) -> tuple[Run, int] | None:
+        """The compiled code of `openbragg.engine.compiled.slopes` for some pixels, and how many to give it at once.
+
+        Parameters
+        ----------
+        plan, panel, pixels
+            What is differentiated.
+        directions
+            In how many directions columns move.
+        within
+            Names of the tensors within terms by which to differentiate.
+
+        Returns
+        -------
+        None where torch's own operations do.
+        """
+        if self.name == "eager" or not pixels or plan.device.type != "cpu" or _unfit(plan, panel) is not None:
+            return None
+        if plan.spectral is not None and not lie_across(plan):
+            return None
+        prepared = block_plan(plan, panel)
+        assert prepared.columns is not None
+        kind = slopes_by(within, prepared.columns.shape[1])
+        # Torch's own operations go through all terms once for each direction.
+        seconds = self.eager_seconds(plan, pixels, differentiating=True) * max(1, directions) / 2.0
+        runs = self.kernels([(prepared, kind)], seconds)
+        fewer = max(1, _GRADIENT_TERMS // plan.terms_per_pixel() // PIXEL_MULTIPLE) * PIXEL_MULTIPLE
+        return None if runs is None else (runs[0], fewer)
 
     def kernels(self, wanted: Sequence[tuple[Plan, Kind]], seconds: float) -> list[Kernel] | None:
         """The code for plans from `block_plan`, or None where it is not all there and is not to be compiled.

@@ -29,7 +29,7 @@ from openbragg.roles import Miller
 from openbragg.units import ANGSTROM
 
 #: Fields of a plan that come in within a term; all others act through q, the weights and the factors of pixels.
-_WITHIN_TERMS = ("lattice.", "tables.", "shape.", "structure_factors.", "diffuse.", "diffuse_parameters.")
+WITHIN_TERMS = ("lattice.", "tables.", "shape.", "structure_factors.", "diffuse.", "diffuse_parameters.")
 _COLUMNS = "columns"
 
 
@@ -59,7 +59,7 @@ def block_gradients(
     One tensor for each name, of its tensor's shape and dtype.
     """
     names = [name for name, _ in tensors_in(plan)]
-    within = [name for name in wanted if name.startswith(_WITHIN_TERMS)]
+    within = [name for name in wanted if name.startswith(WITHIN_TERMS)]
     outer = [name for name in wanted if name not in within]
     leaves = {name: tensor.detach().requires_grad_(name in wanted) for name, tensor in zip(names, tensors, strict=True)}
     with torch.enable_grad():
@@ -131,7 +131,7 @@ def _inner(
     spectral = None
     if columns.spectral is not None:
         spectral = tuple(each.detach().unsqueeze(1).requires_grad_() for each in columns.spectral)
-    intensity, found, rest = _differentiated(
+    intensity, found, rest = differentiated(
         plan, q, rows, origin, spectral, weighted, [*(spectral or ()), *(leaves[name] for name in within)]
     )
     by_spectral, others = rest[: len(spectral or ())], rest[len(spectral or ()) :]
@@ -164,7 +164,7 @@ def _inner(
     )
 
 
-def _differentiated(
+def differentiated(
     plan: Plan,
     q: Components,
     rows: list[list[torch.Tensor]],

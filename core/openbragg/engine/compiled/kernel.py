@@ -21,6 +21,8 @@ from openbragg.errors import OpenBraggError
 Run = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
 #: Pixels of a block come in such multiples, so that no vector of a processor is filled in part.
 PIXEL_MULTIPLE = 16
+#: What their axis is called.
+PIXELS = "pixel"
 #: Models of one library that may run at the same time.
 _MOST_THREADS = 256
 #: A length that may be any, or any multiple of a number.

@@ -9,6 +9,7 @@ import torch
 
 from openbragg.engine.compiled.block import block_sums, tensors_in, with_tensors
 from openbragg.engine.compiled.grouped import group_sums
+from openbragg.engine.compiled.kernel import PIXELS
 from openbragg.engine.plan import Plan
 
 
@@ -62,6 +63,35 @@ def gradients_by(wanted: Sequence[str]) -> Kind:
         seconds=60.0,
         further=3,
         function=made,
+        differentiates=True,
+    )
+
+
+def slopes_by(within: Sequence[str], width: int) -> Kind:
+    """The kind that differentiates sums, evaluation by evaluation, by tensors of these names among others.
+
+    `width` is how many numbers a column has.
+    """
+
+    def made(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
+        from openbragg.engine.compiled.slopes import block_slopes
+
+        count = len(arguments_of(plan))
+
+        def slopes(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
+            slow, fast, directions = tensors[count:]
+            found = block_slopes(plan, within, tensors[:count], slow, fast, directions)
+            return found.intensity, found.by_scattering, found.along, found.within
+
+        return slopes
+
+    return Kind(
+        name=f"slopes {' '.join(within)}",
+        title="Jacobian",
+        seconds=60.0,
+        further=3,
+        function=made,
+        axes=((PIXELS,), (PIXELS,), ("column", width, "direction")),
         differentiates=True,
     )
 

@@ -74,7 +74,7 @@ class Wanted:
     @property
     def occasion(self) -> Occasion:
         """The key with the very plugins, and the shapes of all tensors."""
-        plugins = (self.plan.shape, self.plan.structure_factors)
+        plugins = self.plan.plugins
         shapes = tuple(argument.shape for argument in self.arguments)
         return Occasion((self.key, tuple(map(id, plugins)), shapes), plugins)
 

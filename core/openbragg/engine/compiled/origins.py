@@ -20,6 +20,8 @@ from typing import Any
 
 #: Parts of the core that compiled code is made from.
 _CORE = ("engine", "model", "roles", "units.py", "options.py")
+#: Kinds of files that are written, not made.
+_WRITTEN = (".py", ".h")
 #: Packages that are named by their version, not read.
 _VERSIONED = ("torch", "numpy")
 #: The core's own files are read anyway, attrs makes no numbers.
@@ -56,15 +58,22 @@ def outdated(signature: Mapping[str, Any]) -> str | None:
 
 @lru_cache(maxsize=1)
 def core_sources() -> str:
-    """A hash of the core's own files."""
+    """A hash of the core's own files, those among them that compiled code includes."""
     folder = Path(__file__).resolve().parent.parent.parent
     digest = hashlib.sha256()
+    for file in core_files(folder):
+        digest.update(f"{file.relative_to(folder)}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def core_files(folder: Path) -> list[Path]:
+    """The files of a core that lies in a folder, which compiled code is made from."""
+    files: list[Path] = []
     for part in _CORE:
         place = folder / part
-        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            digest.update(f"{file.relative_to(folder)}\0".encode())
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
+        files += sorted(file for file in place.rglob("*") if file.suffix in _WRITTEN) if place.is_dir() else [place]
+    return files
 
 
 def torch_version() -> str:

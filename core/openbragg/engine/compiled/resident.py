@@ -61,7 +61,7 @@ class Occasion:
 
 def structure_of(plan: Plan, kind: str) -> Structure:
     """The structure of a plan from `block_plan` for a kind of code."""
-    plugins = (plan.shape, plan.structure_factors)
+    plugins = plan.plugins
     codes = [_code_of(plugin) for plugin in plugins]
     key = (
         kind,

@@ -50,7 +50,7 @@ def signature_of(plan: Plan, kind: str) -> dict[str, Any]:
     ChangeableError
         When a plugin is not an attrs class, or is not what a module's file says.
     """
-    plugins = tuple(each for each in (plan.shape, plan.structure_factors, plan.diffuse) if each is not None)
+    plugins = plan.plugins
     sources: dict[str, str] = {}
     values: dict[str, str] = {}
     for plugin in plugins:

@@ -19,7 +19,7 @@ from openbragg.orchestrator.prediction.prediction import predict, predict_each
 from openbragg.orchestrator.prediction.scene import make_scene
 from openbragg.orchestrator.prediction.sensor_places import numbers
 from openbragg.orchestrator.tracing import trace_of
-from openbragg.roles import DescribedStructureFactors, Tracer, Truth, WrittenImages
+from openbragg.roles import ClosedMosaicModel, DescribedStructureFactors, Tracer, Truth, WrittenImages
 
 
 def make_truth(
@@ -66,14 +66,12 @@ def make_truth(
         reflections = partial(predict_each, (layout_of(number) for number in every), scans, quirks)
     images = tuple(images)
     known = [
-        Truth(
-            experiment=each.experiment,
+        _truth_of(
+            each,
+            quirks,
             laboratory=layout.laboratory,
             scans=scans,
-            cell_vectors=_vectors_of(each.experiment.crystal, quirks),
             cell_vectors_of_images=tuple(_vectors_of(crystal, quirks) for crystal in crystals[number]),
-            mosaic_rotations=_domains_of(each),
-            space_group=_space_group_of(each),
             images=images,
             reflections=reflections,
             trace=partial(trace_of, layout, lattice=number),
@@ -84,20 +82,27 @@ def make_truth(
     return attrs.evolve(known[0], others=tuple(known[1:]))
 
 
-def _vectors_of(crystal: Crystal, quirks: frozenset[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return numbers(oriented_bases(crystal, oblique="oblique-cell" in quirks)[0])
-
-
-def _domains_of(layout: Layout) -> np.ndarray[Any, np.dtype[np.float64]]:
-    domains = layout.plan.cell_vectors[0].detach().cpu()
-    # Rows are vectors, and the first domain is unrotated: v_m = v_0 U_m^T.
-    return numbers((torch.linalg.inv(domains[0]) @ domains).transpose(-1, -2))
-
-
-def _space_group_of(layout: Layout) -> str:
+def _truth_of(layout: Layout, quirks: frozenset[str], **shared: Any) -> Truth:
+    """What is known of one crystal, with what it shares with others."""
+    vectors = _vectors_of(layout.experiment.crystal, quirks)
+    mosaic, crystal = layout.parts.mosaic, layout.experiment.crystal
+    blocks = mosaic.blocks(crystal, torch.from_numpy(vectors))
     factors = layout.plan.structure_factors
     known = factors.crystal() if isinstance(factors, DescribedStructureFactors) else None
-    return known.space_group if known is not None else ""
+    return Truth(
+        experiment=layout.experiment,
+        cell_vectors=vectors,
+        mosaic_rotations=numbers(blocks.rotations),
+        mosaic_weights=None if blocks.weights is None else numbers(blocks.weights),
+        mosaic_mounted=blocks.mounted,
+        mosaic_deviation=mosaic.deviation(crystal) if isinstance(mosaic, ClosedMosaicModel) else 0.0,
+        space_group=known.space_group if known is not None else "",
+        **shared,
+    )
+
+
+def _vectors_of(crystal: Crystal, quirks: frozenset[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return numbers(oriented_bases(crystal, oblique="oblique-cell" in quirks)[0])
 
 
 def prepared(truth: Truth, outputs: Iterable[Output]) -> list[Output]:

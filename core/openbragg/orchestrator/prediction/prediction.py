@@ -150,18 +150,19 @@ def _passed(scene: Scene, found: Found, rays: Array, edges: Array) -> Array:
     direction = _moved(scene, rays, found.angle)
     shift = scene.shift() * np.linalg.norm(found.vectors, axis=1)
     # Where no domain is near the sphere at either edge all of it, or nothing, passes between them.
-    partial = np.abs(edges).min(axis=1) <= scene.profile.reach(direction) + shift
+    spots = scene.profile.at(found.indices)
+    partial = np.abs(edges).min(axis=1) <= spots.reach(direction) + shift
     total: Array = (np.sign(edges[:, 0]) != np.sign(edges[:, 1])).astype(np.float64)
     for rows in _batches(np.flatnonzero(partial), len(scene.domains)):
         # How far each domain is outside the sphere when the crystal as a whole is on it.
-        distance = _outside(scene, found.vectors[rows])
-        passed = np.zeros(len(rows))
+        distance = _outside(scene, found.vectors[rows], found.angle[rows])
+        passed, spots = np.zeros(len(rows)), scene.profile.at(found.indices[rows])
         for domains in _parts(distance):
             before, after = (
-                scene.profile.passed(edge[:, None] + distance[:, domains], direction[rows]) for edge in edges[rows].T
+                spots.passed(edge[:, None] + distance[:, domains], direction[rows]) for edge in edges[rows].T
             )
-            passed += np.abs(after - before).sum(axis=1)
-        total[rows] = passed / distance.shape[1]
+            passed += np.abs(after - before) @ scene.weights[domains]
+        total[rows] = passed
     return total
 
 
@@ -174,11 +175,11 @@ def _stills(scene: Scene) -> Iterator[_Shining]:
             direction = _moved(scene, rays, found.angle)
             density, highest = np.zeros(len(rays)), np.zeros(len(rays))
             for rows in _batches(np.arange(len(rays)), len(scene.domains)):
-                distance = _outside(scene, found.vectors[rows])
+                distance = _outside(scene, found.vectors[rows], found.angle[rows])
+                spots = scene.profile.at(found.indices[rows])
                 for domains in _parts(distance):
-                    here, highest[rows] = scene.profile.density(distance[:, domains], direction[rows])
-                    density[rows] += here.sum(axis=1)
-            density /= len(scene.domains)
+                    here, highest[rows] = spots.density(distance[:, domains], direction[rows])
+                    density[rows] += here @ scene.weights[domains]
             for number in images:
                 yield _Shining(
                     found=found,
@@ -220,9 +221,17 @@ def _moved(scene: Scene, rays: Array, angle: Array) -> Array:
     return moved
 
 
-def _outside(scene: Scene, vectors: Array) -> Array:
-    """How far outside the sphere of reflection each mosaic domain's lattice point is, (reflections, domains), 1/m."""
-    return excitation(scene.camera.incident, np.einsum("mij,rj->rmi", scene.domains, vectors))
+def _outside(scene: Scene, vectors: Array, angle: Array) -> Array:
+    """How far outside the sphere of reflection each mosaic domain's lattice point is, (reflections, domains), 1/m.
+
+    `vectors` (reflections, 3) are where the crystal as a whole has them with the spindle at `angle`, (reflections,).
+    """
+    if not scene.mounted:
+        return excitation(scene.camera.incident, np.einsum("mij,rj->rmi", scene.domains, vectors))
+    # Domains turn the crystal before the spindle does.
+    turned = np.einsum("mij,rj->rmi", scene.domains, turned_about(scene.spindle, vectors, -angle))
+    forth = turned_about(scene.spindle, turned.reshape(-1, 3), np.repeat(angle, len(scene.domains)))
+    return excitation(scene.camera.incident, forth.reshape(turned.shape))
 
 
 def _gathered(scene: Scene, parts: list[_Shining]) -> PredictedReflections:

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from openbragg.errors import InputError
-from openbragg.roles import Lattice, LatticeShape, Miller
+from openbragg.orchestrator.prediction.smeared import SmearedProfile, smeared_profile
+from openbragg.roles import Lattice, LatticeShape, Miller, SmearedLatticeShape
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
@@ -69,6 +70,10 @@ class Profile:
     tables: Array
     metric: Array | None
 
+    def at(self, indices: Array) -> Profile:
+        """The spots of some reflections h k l, (reflections, 3): all alike."""
+        return self
+
     def passed(self, excitation: Array, direction: Array) -> Array:
         """Part of the integral where c . h is below an excitation, as far as it is from one half: -1/2 to 1/2.
 
@@ -102,8 +107,8 @@ class Profile:
         reach: Array = _PERIODS / (0.5 * self._ends(direction) * (_PLACES[-1] + 1.0))
         return reach
 
-    def furthest(self, reciprocal: Array) -> float:
-        """The largest `reach` of any ray, for the rows a*, b*, c* in 1/m, (3, 3)."""
+    def furthest(self, reciprocal: Array, resolution: float) -> float:
+        """The largest `reach` of any ray, for the rows a*, b*, c* in 1/m, (3, 3), whatever the d spacing."""
         if self.metric is None:
             least = float((self.tables / np.linalg.norm(reciprocal, axis=1)).min())
         else:
@@ -173,7 +178,7 @@ def _interpolated(excitation: Array, nodes: Array, factors: Array, wave: np.ufun
     return series
 
 
-def make_profile(shape: LatticeShape, lattice: Lattice) -> Profile:
+def make_profile(shape: LatticeShape, lattice: Lattice) -> Profile | SmearedProfile:
     """The profile of a shape on a lattice, from its factors in double precision.
 
     Raises
@@ -184,10 +189,14 @@ def make_profile(shape: LatticeShape, lattice: Lattice) -> Profile:
     lattice = attrs.evolve(
         lattice,
         cells=lattice.cells.detach().cpu(),
+        tensor=lattice.tensor.detach().cpu(),
+        parameters=tuple(each.detach().cpu() for each in lattice.parameters),
         reciprocal_metric=lattice.reciprocal_metric.detach().cpu(),
         fudge=lattice.fudge.detach().cpu(),
         dtype=torch.float64,
     )
+    if isinstance(shape, SmearedLatticeShape):
+        return smeared_profile(shape, lattice)
     if len(_factors(shape, lattice, np.zeros((1, 3)))) == 3:
         return _separable(shape, lattice)
     return _ellipsoidal(shape, lattice)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
+import torch
 
 from openbragg.engine.plan import Plan
 from openbragg.engine.reflections.camera import Camera
@@ -20,6 +21,7 @@ from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.prediction.rocking import Profile, make_profile
 from openbragg.orchestrator.prediction.sensor_places import Sensor, numbers, sensor_of
+from openbragg.orchestrator.prediction.smeared import SmearedProfile
 from openbragg.units import ANGSTROM
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
@@ -50,8 +52,9 @@ class Scene:
         Unit vector, (3,).
     cell
         Rows a, b, c with the spindle at 0, (3, 3), metres.
-    domains
-        Rotations of the mosaic domains, (domains, 3, 3).
+    domains, weights, mounted
+        Rotations of the mosaic domains, (domains, 3, 3); the part of the crystal that each stands for, (domains,), with
+        the sum 1; and whether they turn the crystal before the spindle does.
     profile
         Of a lattice point.
     """
@@ -63,7 +66,9 @@ class Scene:
     spindle: Array
     cell: Array
     domains: Array
-    profile: Profile
+    weights: Array
+    mounted: bool
+    profile: Profile | SmearedProfile
 
     @property
     def plan(self) -> Plan:
@@ -111,7 +116,9 @@ class Scene:
 
     def margin(self) -> Margin:
         """So far from the sphere may the middle of a reflection be of which a domain shines in a still."""
-        return Margin(width=self.profile.furthest(reciprocal_of(self.cell)) + self.shift() / self.camera.resolution)
+        resolution = self.camera.resolution
+        width = self.profile.furthest(reciprocal_of(self.cell), resolution) + self.shift() / resolution
+        return Margin(width=width)
 
     def regions(self) -> Iterator[Region]:
         """Where reflections are looked for."""
@@ -152,7 +159,8 @@ def make_scene(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) 
         raise InputError(f"reflections are predicted of scans up to {np.degrees(_LONGEST):.3g} degrees; this is longer")
     # The image takes h k l from the real axes, also where a cell overrules a matrix whose angles are others.
     cell = numbers(oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)[0])
-    cells = numbers(plan.cell_vectors[0])
+    blocks = layout.parts.mosaic.blocks(experiment.crystal, torch.from_numpy(cell))
+    count = len(blocks.rotations)
     sensor = sensor_of(layout)
     scene = Scene(
         sensor=sensor,
@@ -165,7 +173,9 @@ def make_scene(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) 
         width=width,
         spindle=numbers(laboratory.spindle),
         cell=cell,
-        domains=(np.linalg.inv(cells[0]) @ cells).transpose(0, 2, 1),
+        domains=numbers(blocks.rotations),
+        weights=np.full(count, 1.0 / count) if blocks.weights is None else numbers(blocks.weights),
+        mounted=blocks.mounted,
         profile=make_profile(plan.shape, plan.lattice),
     )
     for region in scene.regions():

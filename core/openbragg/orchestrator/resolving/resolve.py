@@ -16,7 +16,7 @@ from openbragg.model.reference_arithmetic import reference_cell_lengths, referen
 from openbragg.model.scalars import Scalar, is_tensor, plain, whole_above
 from openbragg.model.vectors import scalar
 from openbragg.orchestrator.resolving.counting import Counting
-from openbragg.roles import MosaicModel
+from openbragg.roles import AdvisedMosaicModel, MosaicModel
 from openbragg.units import DEGREES
 
 #: Rotation range of a scan of which only the number of steps is given: one degree.
@@ -107,6 +107,8 @@ def resolve_crystal(
         )
     elif not crystal.mosaic_domains and domains > 1:
         choices.made["mosaic domains"] = str(domains)
+    if isinstance(model, AdvisedMosaicModel) and (said := model.spread_notice(crystal)):
+        choices.notices.append(said)
     return attrs.evolve(crystal, mosaic_spread=spread, mosaic_domains=domains)
 
 
@@ -260,7 +262,7 @@ def _cell_counts(crystal: Crystal, beam: Beam, choices: Choices, counting: Count
     counts: list[Scalar] = []
     for axis, (size, count, length) in enumerate(zip(crystal.size, crystal.cells, lengths, strict=True)):
         if size is None or plain(size) <= 0.0:
-            counts.append(count if is_tensor(count) else max(1, count))
+            counts.append(count)
             continue
         width = plain(size)
         if axis > 0 and limit < width:

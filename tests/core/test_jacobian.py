@@ -1,0 +1,139 @@
+"""Derivatives of pixels by many parameters: the compiled way is the eager one, and both are finite differences."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import pytest
+import torch
+
+import openbragg
+from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
+from openbragg.engine.compiled.engine import Engine
+from openbragg.engine.compiled.kinds import Kind
+from openbragg.engine.plan import Plan
+
+RIGHT = math.pi / 2.0
+NAMES = ("cell", "misset", "mosaic_spread", "wavelength", "distance", "fluence", "polarization")
+FLAT = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
+
+
+def simulation(shape: str, **options: Any) -> Simulation:
+    """Two sources, three steps and two domains of a small crystal on a tilted sensor of two layers."""
+    beam = Beam(wavelength=1e-10, polarization=0.4, **options.pop("beam", {}))
+    crystal = Crystal(
+        cell=(50e-10, 60e-10, 70e-10, RIGHT, 1.1 * RIGHT, RIGHT),
+        cells=(5, 4, 3),
+        misset=(0.1, 0.2, 0.3),
+        mosaic_spread=0.01,
+        mosaic_domains=2,
+    )
+    detector = Detector(
+        distance=0.1,
+        pixels=(24, 24),
+        pixel_size=2e-3,
+        rotation=(0.05, 0.1, 0.0),
+        sensor_thickness=4e-4,
+        sensor_layers=2,
+        attenuation_length=3e-4,
+    )
+    sampling = Sampling(oversample=2, **options.pop("sampling", {}))
+    made = Experiment(crystal=crystal, beam=beam, detector=detector, scan=Scan(range=0.02, steps=3), sampling=sampling)
+    settings: dict[str, Any] = {"precision": "double", "engine": "compiled", "structure_factors": FLAT} | options
+    return Simulation(made, lattice_shape=shape, **settings)
+
+
+def places() -> tuple[torch.Tensor, torch.Tensor]:
+    slow, fast = torch.meshgrid(torch.arange(3, 20), torch.arange(5, 22), indexing="ij")
+    return slow, fast
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What would be compiled is run as it is written; the list gets what that is."""
+    used: list[str] = []
+
+    def kernels(self: Engine, wanted: Sequence[tuple[Plan, Kind]], seconds: float) -> Any:
+        used.extend(kind.title for _, kind in wanted)
+        made = [kind.function(plan) for plan, kind in wanted]
+        return [lambda tensors, each=each: each(*tensors) for each in made]
+
+    monkeypatch.setattr(Engine, "kernels", kernels)
+    return used
+
+
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], part: float) -> None:
+    assert one.keys() == other.keys()
+    for name, mine in one.items():
+        assert mine.shape == other[name].shape
+        largest = float(other[name].abs().max())
+        assert largest > 0.0, name
+        assert float((mine - other[name]).abs().max()) <= part * largest, name
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ("round", {}),
+        ("square", {}),
+        ("round", {"beam": {"dispersion": 0.02, "dispersion_steps": 2}}),
+        ("round", {"sampling": {"resolution_limit": 4e-10}}),
+        ("round", {"sampling": {"oversample_polarization": True, "oversample_capture": True}}),
+        ("round", {"backgrounds": ["water"]}),
+    ],
+    ids=["round", "square", "two wavelengths", "resolution limit", "oversampled", "background"],
+)
+def test_the_compiled_jacobian_is_the_eager_one(shape: str, options: dict[str, Any], uncompiled: list[str]) -> None:
+    whole = simulation(shape, **options)
+    names = NAMES if shape == "square" else (*NAMES, "cells", "fudge")
+    compiled = whole.jacobian(names, places())
+    assert uncompiled == ["Jacobian"]
+    # Double precision; what is left is the order of sums.
+    assert_same(compiled, whole.evolve(engine="eager").jacobian(names, places()), 1e-9)
+
+
+def test_single_precision_has_the_derivatives_to_a_ten_thousandth(uncompiled: list[str]) -> None:
+    whole = simulation("round", precision="mixed")
+    exact = simulation("round").evolve(engine="eager").jacobian(NAMES, places())
+    assert_same({name: each.double() for name, each in whole.jacobian(NAMES, places()).items()}, exact, 1e-4)
+
+
+def test_the_jacobian_is_what_finite_differences_say(uncompiled: list[str]) -> None:
+    # Of this shape nothing jumps where another index is the nearest.
+    whole = simulation("square")
+    found = whole.jacobian(("misset", "distance"), places())
+    step = 1e-7
+
+    def moved(by: float, length: float = 0.0) -> torch.Tensor:
+        parts = whole.experiment
+        crystal = attrs.evolve(parts.crystal, misset=(0.1 + by, 0.2, 0.3))
+        detector = attrs.evolve(parts.detector, distance=0.1 + length)
+        return whole.evolve(engine="eager", crystal=crystal, detector=detector).pixels(*places())
+
+    turned = (moved(step) - moved(-step)) / (2.0 * step)
+    assert_same({"x": found["misset"][..., 0]}, {"x": turned}, 1e-5)
+    further = (moved(0.0, step) - moved(0.0, -step)) / (2.0 * step)
+    assert_same({"x": found["distance"]}, {"x": further}, 1e-5)
+
+
+def test_a_jacobian_of_all_pixels_has_the_shape_of_the_frame(uncompiled: list[str]) -> None:
+    found = simulation("round").jacobian(("misset", "fluence"))
+    assert found["misset"].shape == (24, 24, 3)
+    assert found["fluence"].shape == (24, 24)
+
+
+def test_numbers_of_cells_of_the_square_shape_have_one_derivative_backwards_and_forwards() -> None:
+    whole = simulation("square").evolve(engine="eager")
+    forwards = whole.jacobian("cells", places())["cells"]
+    cells = [torch.tensor(float(count), dtype=torch.float64, requires_grad=True) for count in (5, 4, 3)]
+    moved = whole.evolve(crystal=attrs.evolve(whole.experiment.crystal, cells=tuple(cells)))
+    backwards = torch.autograd.grad(moved.pixels(*places()).sum(), cells)
+    assert [float(each) for each in backwards] == pytest.approx(forwards.sum(dim=(0, 1)).tolist(), rel=1e-9)
+
+
+def test_the_jacobian_is_compiled() -> None:
+    """By the compiler itself, once."""
+    whole = simulation("round", threads=1)
+    found = whole.jacobian(NAMES, places())
+    assert_same(found, whole.evolve(engine="eager").jacobian(NAMES, places()), 1e-9)
