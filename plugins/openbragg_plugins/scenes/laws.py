@@ -71,14 +71,14 @@ def twinned_crystal(crystal: Crystal, law: torch.Tensor) -> Crystal:
     vectors = crystal.oriented_vectors()
     # Column vectors x of the laboratory become `moved` @ x.
     moved = torch.linalg.solve(vectors, law @ vectors).T
-    misfit = (moved.T @ moved - torch.eye(3, dtype=torch.float64)).abs().max()
-    if float(misfit) > _MISFIT:
+    misfit = float((moved.T @ moved - torch.eye(3, dtype=torch.float64)).detach().abs().max())
+    if misfit > _MISFIT:
         raise InputError(
-            f"the twin law is no operation of this lattice: it would change lengths by up to {float(misfit) / 2.0:.0%}"
+            f"the twin law is no operation of this lattice: it would change lengths by up to {misfit / 2.0:.0%}"
         )
     for _ in range(_STEPS):
         moved = 1.5 * moved - 0.5 * moved @ moved.T @ moved
-    if float(torch.linalg.det(moved)) > 0.0:
+    if float(torch.linalg.det(moved.detach())) > 0.0:
         return turned_crystal(crystal, moved)
     return turned_crystal(_inverted(crystal), -moved)
 
