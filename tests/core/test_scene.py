@@ -153,7 +153,7 @@ def test_gradients_flow_to_the_fraction_and_to_every_member() -> None:
         crystal = Crystal(cell=CELL, cells=(3.0, 3.0, 3.0), misset=(angle, 0.2, 0.3))
         turned = turned_crystal(crystal, torch.eye(3, dtype=torch.float64))
         twin = plugin("scene_models", "twin", law="h,-k,-l", fraction=fraction)
-        detector = Detector(pixels=(2, 3), pixel_size=8e-3, distance=0.08)
+        detector = Detector(pixels=(1, 2), pixel_size=8e-3, distance=0.08)
         sampling = Sampling(oversample=1)
         one = simulation(
             crystal=crystal, detector=detector, sampling=sampling, precision="double", lattice_shape="gauss", scene=twin

@@ -103,6 +103,13 @@ from openbragg.testing.noise_models import (
     check_whole_numbers,
     check_zero_stays_zero,
 )
+from openbragg.testing.scene_models import (
+    check_same_shot,
+    check_scene_model,
+    check_shot,
+    check_shot_gradients,
+    make_crystal,
+)
 from openbragg.testing.structure_factors import (
     check_default_amplitude,
     check_each_reflection_for_itself,
@@ -188,11 +195,15 @@ __all__ = [
     "check_recognition",
     "check_result_shape",
     "check_round_trip",
+    "check_same_shot",
     "check_sample_pivot_is_rigid",
+    "check_scene_model",
     "check_seeds",
     "check_separability",
     "check_shape_and_device",
     "check_shape_gradients",
+    "check_shot",
+    "check_shot_gradients",
     "check_spoilt_images",
     "check_structure_factors",
     "check_trace_gradients",
@@ -205,6 +216,7 @@ __all__ = [
     "check_zero_stays_zero",
     "lattice_amplitude",
     "make_comparison",
+    "make_crystal",
     "make_image",
     "make_lattice",
     "make_rays",
