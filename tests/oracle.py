@@ -17,7 +17,8 @@ Choices made where the flags alone leave room:
 - The water background is spread evenly over layers' captures, subpixels and sources: its share of a pixel is the mean
   over subpixels and sources of capture (summed over layers) x polarization x solid angle. `dmin` does not cut it.
 - The two-theta axis is made unit in both modes (the reference uses it as given), and only -twotheta sets that angle.
-- A pixel's polarization, unless oversampled, is that of its first subpixel and source that `dmin` does not cut.
+- A pixel's polarization, unless oversampled, is that of its first subpixel and source that `dmin` does not cut; with
+  -polar_at that of the first source at the place asked for, whatever is cut.
 - Without an explicit choice, interpolation is on when a final number of cells is 2 or less; with the quirk
   "interpolation-latch" the numbers given by -N, -Na, -Nb, -Nc decide, before a crystal size replaces them.
 """
@@ -32,6 +33,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any, TypeAlias
+
+import oracle_diffuse
+from oracle_diffuse import Halos
 
 Vector: TypeAlias = tuple[float, float, float]
 Matrix: TypeAlias = tuple[Vector, Vector, Vector]
@@ -479,6 +483,7 @@ class _Run:
     oversample_thick: bool
     oversample_polar: bool
     oversample_omega: bool
+    polar_at: str
     sources: tuple[_Source, ...]
     dmin: float
     kahn: float
@@ -497,6 +502,7 @@ class _Run:
     interpolate: bool
     fluence: float
     water: float
+    halos: Halos | None
 
     @property
     def steps(self) -> int:
@@ -559,7 +565,7 @@ def _pixel(run: _Run, state: _State, slow: int, fast: int) -> float:
                     if _is_cut(q, run.dmin):
                         continue
                     if polar is None or run.oversample_polar:
-                        polar = _polar(run, incident, diffracted)
+                        polar = _pixel_polar(run, slow, fast, incident, diffracted)
                     for step in range(run.phi_steps):
                         phi = run.phi0 + run.phi_step * step
                         if phi != 0.0:
@@ -578,10 +584,10 @@ def _pixel(run: _Run, state: _State, slow: int, fast: int) -> float:
                                 a, b, c = (_apply(domain, edge) for edge in state.cell)
                             indices = (_dot(a, q), _dot(b, q), _dot(c, q))
                             f_latt = _lattice_amplitude(run, indices)
-                            if f_latt == 0.0 and run.water == 0.0:
+                            if f_latt == 0.0 and run.water == 0.0 and run.halos is None:
                                 continue
                             f_cell = _unit_cell_amplitude(run, state, indices)
-                            term = source.weight * share * f_cell**2 * f_latt**2
+                            term = source.weight * share * (f_cell**2 * f_latt**2 + _diffuse(run, indices))
                             if running:
                                 if not run.oversample_thick and not one_capture:
                                     term *= capture
@@ -627,7 +633,7 @@ def _background(run: _Run, slow: int, fast: int, pixel_polar: float | None, pixe
         return 0.0
     if pixel_polar is None:
         first, _ = _ray(run, slow, fast, 0, 0, 0)
-        pixel_polar = _polar(run, _scale(run.sources[0].direction, -1.0), first)
+        pixel_polar = _pixel_polar(run, slow, fast, _scale(run.sources[0].direction, -1.0), first)
     one_capture = "last-layer" in run.quirks and not run.oversample_thick
     share = 0.0
     for layer in [run.layers - 1] if one_capture else range(run.layers):
@@ -660,9 +666,15 @@ def _water_intensity(run: _Run) -> float:
 
 def _ray(run: _Run, slow: int, fast: int, layer: int, sub_slow: int, sub_fast: int) -> tuple[Vector, float]:
     """Return the unit vector from the crystal to a subpixel of a layer, and the distance (m)."""
-    panel, subpixel = run.panel, run.pixel / run.oversample
+    subpixel = run.pixel / run.oversample
     along_fast = subpixel * (fast * run.oversample + sub_fast) + subpixel / 2.0
     along_slow = subpixel * (slow * run.oversample + sub_slow) + subpixel / 2.0
+    return _ray_to(run, along_slow, along_fast, layer)
+
+
+def _ray_to(run: _Run, along_slow: float, along_fast: float, layer: int) -> tuple[Vector, float]:
+    """Return the unit vector to a point of a layer, so many metres along slow and fast, and its distance (m)."""
+    panel = run.panel
     depth = layer * run.layer_step
     position = panel.origin
     for distance, axis in ((along_fast, panel.fast), (along_slow, panel.slow), (depth, panel.normal)):
@@ -695,6 +707,32 @@ def _polar(run: _Run, incident: Vector, diffracted: Vector) -> float:
     if run.nopolar and not (run.oversample_polar and "running-product" in run.quirks):
         return 1.0
     return polarization(run.kahn, incident, diffracted, run.axes.polarization, "parallel-polarization" in run.quirks)
+
+
+def _pixel_polar(run: _Run, slow: int, fast: int, incident: Vector, diffracted: Vector) -> float:
+    """Return the factor of a ray, or of the place in its pixel that was asked for."""
+    if run.polar_at == "first" or run.oversample_polar:
+        return _polar(run, incident, diffracted)
+    incident = _scale(run.sources[0].direction, -1.0)
+    if run.polar_at == "centre":
+        there, _ = _ray_to(run, run.pixel * (slow + 0.5), run.pixel * (fast + 0.5), 0)
+    else:
+        last = run.oversample - 1
+        there, _ = _ray(run, slow, fast, run.layers - 1, last, last)
+    return _polar(run, incident, there)
+
+
+def _diffuse(run: _Run, indices: Vector) -> float:
+    """Return what diffuse scattering adds, in squared electrons."""
+    if run.halos is None:
+        return 0.0
+    h, k, l = (_nearest(x) for x in indices)
+    factors = run.structure_factors
+
+    def amplitude(index: Index) -> float:
+        return factors.table.get(index, factors.default)
+
+    return oracle_diffuse.intensity(run.halos, indices, (h, k, l), amplitude, run.reciprocal, math.prod(run.cells))
 
 
 def _is_cut(q: Vector, dmin: float) -> bool:
@@ -759,7 +797,8 @@ _KNOWN = frozenset(
     vdivrange hdivstep vdivstep hdivsteps vdivsteps round_div lambda energy dispersion dispsteps sourcefile
     detector_abs detector_thick detector_thicksteps oversample oversample_thick oversample_polar oversample_omega
     polar nopolar point_pixel curved_det shape fudge interpolate dmin roi fluence flux exposure beamsize water img
-    mask
+    mask polar_at diffuse diffuse_gamma diffuse_sigma diffuse_stencil diffuse_symmetry diffuse_principal
+    diffuse_diffbragg
     """.split()
 )
 _OUTPUT_ONLY = frozenset(
@@ -880,6 +919,7 @@ def _resolve(flags: Mapping[str, Any], quirks: frozenset[str]) -> _Run:
         oversample_thick=bool(given.get("oversample_thick", False)),
         oversample_polar=bool(given.get("oversample_polar", False)),
         oversample_omega=bool(given.get("oversample_omega", False)),
+        polar_at=given.get("polar_at", "first"),
         sources=_sources(given, axes, wavelength, quirks),
         dmin=given.get("dmin", 0.0) * 1e-10,
         kahn=float(given.get("polar", 0.0)),
@@ -898,7 +938,27 @@ def _resolve(flags: Mapping[str, Any], quirks: frozenset[str]) -> _Run:
         interpolate=_interpolates(given, cells, quirks) and bool(structure_factors.table),
         fluence=_fluence(given),
         water=given.get("water", 0.0) / 1e6,
+        halos=_halos(given),
     )
+
+
+def _halos(given: Mapping[str, Any]) -> Halos | None:
+    if given.get("diffuse") != "gamma_sigma":
+        return None
+    p = given.get("diffuse_principal", (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    return Halos(
+        gamma=_three(given.get("diffuse_gamma", 50.0)),
+        sigma=_three(given.get("diffuse_sigma", 0.3)),
+        stencil=given.get("diffuse_stencil", 0),
+        group=given.get("diffuse_symmetry", "P1"),
+        principal=((p[0], p[1], p[2]), (p[3], p[4], p[5]), (p[6], p[7], p[8])),
+        diffbragg=bool(given.get("diffuse_diffbragg", False)),
+    )
+
+
+def _three(value: Any) -> Vector:
+    x, y, z = value if isinstance(value, tuple) else (value,) * 3
+    return x, y, z
 
 
 def _canonical(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from openbragg_noise.maps import map_of, module_gains, of_stage
 from openbragg_noise.photon_statistics import counted, poisson, varied
 from openbragg_noise.point_spread import spread
+from openbragg_noise.stages import digitised, read_out_noise, stage_of
 from openbragg_noise.streams import normal, stream, uniform
 
 if TYPE_CHECKING:
@@ -51,11 +53,22 @@ def signal_counts(
     sensitivity = calibration_map(settings, detector_seed, readout, device)
     if sensitivity is not None:
         counts = counts * sensitivity
-    counts = counts + dark_counts(settings, seed, detector_seed, readout, device)
-    noise = settings.readout_noise + settings.readout_electrons / settings.electrons_per_count
-    if noise:
+    if settings.module_gains:
+        counts = counts * module_gains(settings.module_gains, settings.module, readout).to(device)
+    dark = dark_counts(settings, seed, detector_seed, readout, device)
+    stage, stages = stage_of(counts + dark, settings), len(settings.gain_stages)
+    if settings.gain_map is not None:
+        gains = map_of(settings.gain_map, "-gain_map", readout, device, stages=stages)
+        counts = counts * of_stage(gains, stage)
+    counts = counts + dark
+    noise = read_out_noise(settings, stage)
+    if not isinstance(noise, float) or noise:
         counts = counts + noise * normal(tuple(counts.shape), seed, "read-out", device)
-    counts = (counts + settings.pedestal).round().clamp(max=_whole(settings.saturation))
+    counts = digitised(counts, settings, stage) + settings.pedestal
+    if settings.pedestal_map is not None:
+        pedestals = map_of(settings.pedestal_map, "-pedestal_map", readout, device, stages=stages, signed=True)
+        counts = counts + of_stage(pedestals, stage)
+    counts = counts.round().clamp(max=_whole(settings.saturation))
     if settings.dead_pixels:
         dead = uniform(readout.shape, detector_seed, "dead pixels", device)[readout.part()] < settings.dead_pixels
         counts = torch.where(dead, torch.zeros_like(counts), counts)
@@ -98,7 +111,10 @@ def dark_counts(settings: Any, seed: int, detector_seed: int, readout: Readout, 
     per_count = settings.electrons_per_count
     electrons = (settings.dark_electrons + settings.dark_current * per_count) * readout.exposure
     expected: torch.Tensor = torch.full(shape, electrons, dtype=torch.float64, device=device)
-    drawn = poisson(expected, stream(seed, "dark current", device)) if electrons else expected
+    if settings.dark_map is not None:
+        expected = expected + map_of(settings.dark_map, "-dark_map", readout, device) * per_count * readout.exposure
+    some = electrons or settings.dark_map is not None
+    drawn = poisson(expected, stream(seed, "dark current", device)) if some else expected
     if settings.hot_pixels and settings.hot_current:
         hot = uniform(readout.shape, detector_seed, "hot pixels", device)[readout.part()] < settings.hot_pixels
         more = torch.where(hot, settings.hot_current * per_count * readout.exposure, torch.zeros_like(expected))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -35,12 +36,16 @@ _PIXEL_SIZE, _EXPOSURE = 0.1e-3, 1.0
 #: Of a point spread of which no width is given: that of noisify.
 _WIDTH = 46e-6
 
+#: More modules than any detector has, and more gains than any amplifier.
+_MOST_MODULES, _MOST_STAGES = 1024, 3
+
 #: Options that are of no use without another one, and its flag.
 _NEEDS = {
     "point_spread_width": ("point_spread", "-psf gauss or -psf fibre"),
     "point_spread_order": ("point_spread", "-psf gauss or -psf fibre"),
     "dead_time_kind": ("dead_time", "-dead_time"),
-    "module": ("module_calibration", "-module_calibration"),
+    "gain_switches": ("gain_stages", "-gain_stages"),
+    "stage_electrons": ("gain_stages", "-gain_stages"),
     "hot_pixels": ("hot_current", "-hot_current"),
     "hot_current": ("hot_pixels", "-hot_pixels"),
 }
@@ -135,6 +140,50 @@ class DetectorNoise:
         metavar="slow fast",
         help="Pixels of a module; the first begins with the image. Default: the whole detector is one.",
     )
+    module_gains: tuple[float, ...] | None = option(
+        "-module_gains",
+        length=(1, _MOST_MODULES),
+        rule=POSITIVE,
+        metavar="GAINS",
+        help="Gain of each module of -module_pixels, row by row, as a part of -gain.",
+    )
+    gain_map: Path | None = option(
+        "-gain_map",
+        type=Path,
+        metavar="FILE",
+        help="Gain of each pixel as a part of -gain: an image, or a NumPy array, which may hold a map for each stage.",
+    )
+    gain_stages: tuple[float, ...] | None = option(
+        "-gain_stages",
+        length=(2, _MOST_STAGES),
+        rule=POSITIVE,
+        unit="ADU/photon",
+        metavar="high [medium] low",
+        help="Gains of a converter whose pixels switch to the next one as they fill, the highest first. Counts are "
+        "brought to -gain again.",
+    )
+    gain_switches: tuple[float, ...] | None = option(
+        "-gain_switches",
+        length=(1, _MOST_STAGES - 1),
+        rule=POSITIVE,
+        unit="photons",
+        metavar="first [second]",
+        help="Signals from which the next of -gain_stages counts.",
+    )
+    stage_electrons: tuple[float, ...] | None = option(
+        "-stage_electrons",
+        length=(2, _MOST_STAGES),
+        rule=NOT_NEGATIVE,
+        unit="e-",
+        metavar="high [medium] low",
+        help="Rms noise of the read-out in each of -gain_stages. Default: that of the read-out in all.",
+    )
+    dark_map: Path | None = option(
+        "-dark_map",
+        type=Path,
+        metavar="FILE",
+        help="Dark current of each pixel in ADU/s, beside that of all: an image or a NumPy array.",
+    )
     dark_current: float | None = option(
         "-dark_current", unit="ADU/s", rule=NOT_NEGATIVE, help="Counts that pile up without light."
     )
@@ -151,6 +200,13 @@ class DetectorNoise:
         "-pedestal",
         unit="ADU",
         help="Added before counts are digitised, for formats that hold none below 0. SMV adds its -adc besides.",
+    )
+    pedestal_map: Path | None = option(
+        "-pedestal_map",
+        type=Path,
+        metavar="FILE",
+        help="Pedestal of each pixel in ADU, beside that of all: an image, or a NumPy array, which may hold a map for "
+        "each stage.",
     )
     saturation: float | str | None = option(
         "-saturation", unit="ADU", words=("inf",), rule=POSITIVE, metavar="inf", help="Largest count that is read."
@@ -231,8 +287,11 @@ class DetectorNoise:
             settings = attrs.evolve(settings, point_spread_width=_WIDTH)
         for field, (other, flag) in _NEEDS.items():
             on = getattr(settings, field) if field == "hot_pixels" else field in given
-            if on not in (False, 0.0, "none") and getattr(settings, other) in (None, 0.0, "none"):
+            if on not in (False, 0.0, "none") and getattr(settings, other) in (None, 0.0, "none", ()):
                 raise UsageError(f"detector noise: {field.replace('_', ' ')} is of no use without {flag}")
+        if "module" in given and not (settings.module_calibration or settings.module_gains):
+            raise UsageError("detector noise: module is of no use without -module_calibration or -module_gains")
+        _check_stages(settings)
         return settings
 
 
@@ -252,15 +311,41 @@ class Settings:
     calibration: float = 0.0
     module_calibration: float = 0.0
     module: tuple[int, int] | None = None
+    module_gains: tuple[float, ...] = ()
+    gain_map: Path | None = None
+    gain_stages: tuple[float, ...] = ()
+    gain_switches: tuple[float, ...] = ()
+    stage_electrons: tuple[float, ...] = ()
+    dark_map: Path | None = None
     dark_current: float = 0.0
     dark_electrons: float = 0.0
     readout_noise: float = 0.0
     readout_electrons: float = 0.0
     pedestal: float = 0.0
+    pedestal_map: Path | None = None
     saturation: Any = attrs.field(default=inf, converter=float)
     dead_pixels: float = 0.0
     hot_pixels: float = 0.0
     hot_current: float = 0.0
+
+
+def _check_stages(settings: Settings) -> None:
+    """Refuse gain stages that are in no order, or of which something is not said.
+
+    Raises
+    ------
+    UsageError
+        With the flag.
+    """
+    stages, switches, noise = settings.gain_stages, settings.gain_switches, settings.stage_electrons
+    if not stages:
+        return
+    if list(stages) != sorted(set(stages), reverse=True):
+        raise UsageError("detector noise: -gain_stages: expected falling gains, the highest first")
+    if len(switches) != len(stages) - 1 or list(switches) != sorted(set(switches)):
+        raise UsageError(f"detector noise: -gain_switches: expected {len(stages) - 1} growing signals")
+    if noise and len(noise) != len(stages):
+        raise UsageError(f"detector noise: -stage_electrons: expected {len(stages)} numbers, got {len(noise)}")
 
 
 @hookimpl

@@ -41,6 +41,32 @@ PRESETS: dict[str, dict[str, Any]] = {
         "module": (512, 1024),
         "dead_pixels": 1e-4,
     },
+    # The same with its three gains: of the converter 41, 1.4 and 0.1 ADU/keV for photons of 12 keV.
+    "jungfrau-gains": {
+        "gain": 12.0,
+        "electrons_per_count": 278.0,
+        "gain_stages": (492.0, 16.8, 1.2),
+        "gain_switches": (28.0, 800.0),
+        "stage_electrons": (80.0, 400.0, 5_500.0),
+        "saturation": 120_000.0,
+        "calibration": 0.01,
+        "module_calibration": 0.005,
+        "module": (512, 1024),
+        "dead_pixels": 1e-4,
+    },
+    # Hybrid pixels of 0.2 mm for bursts of X-ray lasers, which integrate and have three gains, read in keV.
+    "agipd": {
+        "gain": 12.0,
+        "electrons_per_count": 278.0,
+        "gain_stages": (90.0, 3.0, 0.75),
+        "gain_switches": (40.0, 1_500.0),
+        "stage_electrons": (320.0, 3_000.0, 10_000.0),
+        "saturation": 120_000.0,
+        "calibration": 0.01,
+        "module_calibration": 0.005,
+        "module": (512, 128),
+        "dead_pixels": 1e-3,
+    },
     # A phosphor on a fibre-optic taper on a CCD.
     "ccd-taper": {
         "point_spread": "fibre",

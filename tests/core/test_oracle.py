@@ -94,6 +94,7 @@ def simulation_of(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> Sim
         structure_factors=factors,
         lattice_shape=plugins["lattice_shapes"],
         mosaic=mosaic,
+        diffuse=plugins["diffuse_models"],
         precision="double",
         compat=quirks,
     )
@@ -295,6 +296,8 @@ def exposures(draw: st.DrawFn) -> dict[str, Any]:
             flags["phi_sampling"] = draw(st.sampled_from(["start", "middle"]))
     flags["oversample"] = draw(st.integers(1, 2))
     if draw(st.booleans()):
+        flags["polar_at"] = draw(st.sampled_from(["first", "centre", "last"]))
+    if draw(st.booleans()):
         flags["dmin"] = draw(number(1.0, 8.0))
     if draw(st.booleans()):
         # As bright as reflections, so that the sum and the background both have digits to compare.
@@ -348,11 +351,36 @@ def source_rows(draw: st.DrawFn) -> tuple[float, ...]:
 
 
 @st.composite
+def halos(draw: st.DrawFn, crystal: dict[str, Any]) -> dict[str, Any]:
+    """Diffuse scattering; the cell gets the symmetry that it is asked for."""
+    flags: dict[str, Any] = {"diffuse": "gamma_sigma", "diffuse_stencil": draw(st.sampled_from([0, 0, 1]))}
+    a, b, c, *angles = crystal["cell"]
+    flags["diffuse_symmetry"] = group = draw(st.sampled_from(["P1", "P2", "P222", "P4"]))
+    match group:
+        case "P2":
+            flags["cell"] = (a, b, c, 90.0, angles[1], 90.0)
+        case "P222":
+            flags["cell"] = (a, b, c, 90.0, 90.0, 90.0)
+        case "P4":
+            flags["cell"] = (a, a, c, 90.0, 90.0, 90.0)
+    lengths = {"diffuse_gamma": number(5.0, 100.0), "diffuse_sigma": number(0.05, 1.0)}
+    for name, values in lengths.items():
+        flags[name] = draw(st.one_of(values, st.tuples(values, values, values)))
+    if draw(st.booleans()):
+        flags["diffuse_principal"] = tuple(draw(st.lists(number(-1.0, 1.0), min_size=9, max_size=9)))
+    if draw(st.booleans()):
+        flags["diffuse_diffbragg"] = True
+    return flags
+
+
+@st.composite
 def experiments(draw: st.DrawFn) -> dict[str, Any]:
     detector = draw(detectors())
     flags = draw(crystals()) | detector | draw(exposures())
     if draw(st.booleans()):
         flags |= draw(optics())
+    if draw(st.integers(0, 3)) == 0:
+        flags |= draw(halos(flags))
     if draw(st.booleans()):
         fast, slow = detector["detpixels_x"], detector["detpixels_y"]
         first_fast, first_slow = draw(st.integers(0, fast - 1)), draw(st.integers(0, slow - 1))

@@ -147,7 +147,8 @@ def evaluate(
 def pixel_factors(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> PixelFactors:
     """Factors of whole pixels, from their first subpixel and source as the reference takes them.
 
-    With a resolution limit the polarization is that of the first subpixel and source that the limit leaves.
+    The polarization may be that of another place; with a resolution limit the first place is the first subpixel and
+    source that the limit leaves.
     """
     first = slice(0, 1)
     corner = positions(plan, panel, slow, fast, Part(layer=first, slow_subpixel=first, fast_subpixel=first))
@@ -164,7 +165,9 @@ def pixel_factors(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.
     if not plan.polarized or plan.oversample_polarization:
         return PixelFactors(polarization=ones, solid_angle=omega, capture=capture)
     incident = _on_sources(plan.incident[:1])
-    if plan.resolution_limit is not None:
+    if plan.polarization_place != "first":
+        direction = _polarized_direction(plan, panel, slow, fast)
+    elif plan.resolution_limit is not None:
         direction, incident = _first_resolved(plan, panel, slow, fast, plan.resolution_limit)
     polarization = _polarization(plan, direction, incident).reshape(-1)
     return PixelFactors(polarization=polarization, solid_angle=omega, capture=capture)
@@ -236,6 +239,17 @@ def own_factors(
     return factors
 
 
+def _polarized_direction(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor) -> Components:
+    """Direction to the place of pixels at which their polarization is taken, where it is not the first subpixel."""
+    last = slice(plan.oversample - 1, None)
+    part = Part(slice(panel.layer_depths.numel() - 1, None), last, last)
+    if plan.polarization_place == "centre":
+        first = slice(0, 1)
+        plan = attrs.evolve(plan, subpixels=torch.full_like(plan.subpixels[:1], 0.5), reference_rays=False)
+        part = Part(layer=first, slow_subpixel=first, fast_subpixel=first)
+    return unit_components(positions(plan, panel, slow, fast, part))[0]
+
+
 def _polarization(plan: Plan, direction: Components, incident: torch.Tensor) -> torch.Tensor:
     return polarization_factor(direction, incident, plan.electric_axis, plan.kahn, parallel=plan.parallel_polarization)
 
@@ -250,7 +264,8 @@ def _running_factor(
 
 def not_skipped(plan: Plan, scattering: Components, lattice_amplitude: torch.Tensor) -> torch.Tensor:
     """Which terms the reference program does not leave out before it comes to the structure factor."""
-    done = torch.ones_like(lattice_amplitude, dtype=torch.bool) if plan.water is not None else lattice_amplitude != 0.0
+    added = plan.water is not None or plan.diffuse is not None
+    done = torch.ones_like(lattice_amplitude, dtype=torch.bool) if added else lattice_amplitude != 0.0
     if plan.resolution_limit is not None:
         done = done & resolved(scattering, plan.resolution_limit)
     return done

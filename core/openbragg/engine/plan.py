@@ -118,6 +118,8 @@ class Plan:
         Of a curved detector, the distance () that all pixels share and the beam's direction (3,); else None.
     oversample_capture, oversample_polarization, oversample_solid_angle
         Factors that each term has of its own; the others are a pixel's.
+    polarization_place
+        Where in a pixel the polarization that is the pixel's is taken: ``first``, ``centre`` or ``last``.
     parallel_polarization, last_layer, running_product, interpolation_latch
         Quirks of the reference that concern the sum.
     reference_rays
@@ -164,6 +166,7 @@ class Plan:
     oversample_capture: bool
     oversample_polarization: bool
     oversample_solid_angle: bool
+    polarization_place: str
     last_layer: bool
     running_product: bool
     interpolation_latch: bool
@@ -242,13 +245,14 @@ class Plan:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Parts:
-    """The plugins that a sum is made of."""
+    """The plugins that a sum is made of, and the space group where the structure factors name one."""
 
     shape: LatticeShape
     structure_factors: StructureFactors
     mosaic: MosaicModel
     diffuse: DiffuseModel
     spectrum: Spectrum
+    space_group: str = ""
 
 
 def make_plan(
@@ -261,7 +265,6 @@ def make_plan(
     quirks: Collection[str] = (),
     reference_interpolates: bool | None = None,
     tables: tuple[torch.Tensor, ...] | None = None,
-    space_group: str = "",
 ) -> Plan:
     """Lay the sum out.
 
@@ -281,8 +284,6 @@ def make_plan(
         Whether the reference program would begin to interpolate between reflections; as the plugin does by default.
     tables
         What the structure factors prepared before; they prepare it here by default.
-    space_group
-        Its name, where the structure factors say one.
 
     Raises
     ------
@@ -315,7 +316,7 @@ def make_plan(
     spectral = None
     if isinstance(structure_factors, SpectralStructureFactors):
         spectral = structure_factors.spectral(sources.wavelengths.to(device), tables)
-    diffuse = parts.diffuse.prepare(experiment, oriented.reciprocal_vectors, space_group, device)
+    diffuse = parts.diffuse.prepare(experiment, oriented.reciprocal_vectors, parts.space_group, device)
     sensor = resolve_sensor(experiment.detector)
     steps = len(sources.incident) * oriented.cell_vectors.shape[:2].numel() * oversample**2
     limit = sampling.resolution_limit
@@ -345,6 +346,7 @@ def make_plan(
         oversample_capture=sampling.oversample_capture,
         oversample_polarization=sampling.oversample_polarization,
         oversample_solid_angle=sampling.oversample_solid_angle,
+        polarization_place=sampling.polarization_place,
         last_layer="last-layer" in quirks and not sampling.oversample_capture,
         running_product=running_product,
         interpolation_latch="interpolation-latch" in quirks,
@@ -419,6 +421,9 @@ def turned(
         domain_weights=oriented.domain_weights,
         lattice=_shaped(experiment, parts, oriented.reciprocal_vectors, plan.lattice.dtype)[1],
     )
+    if plan.diffuse is not None:
+        diffuse = plan.diffuse.prepare(experiment, oriented.reciprocal_vectors, parts.space_group, plan.device)
+        changed = attrs.evolve(changed, diffuse_parameters=diffuse or ())
     if changed.steps() != plan.steps():
         water = _water(experiment, quirks, changed.steps(), plan.running_product, plan.device)
         changed = attrs.evolve(changed, water=water)

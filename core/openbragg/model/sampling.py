@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from openbragg.model.scalars import Scalar
-from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, SEED, option
+from openbragg.options import COUNT_OR_NONE, NOT_NEGATIVE, SEED, one_of, option
 
 
 @attrs.frozen
@@ -27,6 +27,14 @@ class Sampling:
     )
     oversample_solid_angle: bool = option(
         "-oversample_omega", default=False, type=bool, help="Solid angle for each subpixel."
+    )
+    polarization_place: str = option(
+        "-polar_at",
+        default="first",
+        type=str,
+        rule=one_of("first", "centre", "last"),
+        help="Where in a pixel its polarization factor is taken, unless it is taken for each subpixel: in its first "
+        "subpixel, at its centre, or in its last subpixel and layer.",
     )
     resolution_limit: Scalar = option(
         "-dmin",

@@ -65,10 +65,10 @@ _FEW_CELLS = 2
 #: What computes, beside the plugins.
 _COMPUTATION = ("device", "precision", "dtype", "compat")
 #: Fields of a plan that a turned crystal changes, and those that have nothing to do with the detector's place.
-_TURNED = ("angles", "cell_vectors", "first_cell_vectors", "reciprocal_vectors", "domain_weights")
+_TURNED = ("angles", "cell_vectors", "first_cell_vectors", "reciprocal_vectors", "domain_weights", "diffuse_parameters")
 _PLACED = (
     *_TURNED,
-    *("wavelengths", "source_weights", "spectral", "lattice", "tables", "diffuse_parameters"),
+    *("wavelengths", "source_weights", "spectral", "lattice", "tables"),
     *("fluence", "scale", "intensity_to_photons", "water", "kahn"),
 )
 _FIELDS = tuple(attribute.name for attribute in attrs.fields(Plan))
@@ -253,7 +253,6 @@ def _lay_out_one(asked: Composition, base: Base | None = None) -> Layout:
         quirks=quirks,
         reference_interpolates=begins,
         tables=tables,
-        space_group=factors.crystal().space_group if isinstance(factors, DescribedStructureFactors) else "",
     )
     refuse_too_many_terms(plan.terms_per_pixel())
     check_plan(plan)
@@ -285,6 +284,7 @@ def _parts(asked: Composition, factors: StructureFactors) -> Parts:
         mosaic=asked.mosaic,
         diffuse=asked.diffuse,
         spectrum=asked.spectrum,
+        space_group=factors.crystal().space_group if isinstance(factors, DescribedStructureFactors) else "",
     )
 
 

@@ -143,8 +143,13 @@ class TracedTerms(Protocol):
         """F_cell, in electrons."""
 
     @property
+    def diffuse(self) -> torch.Tensor | None:
+        """What diffuse scattering adds to F_cell^2 F_latt^2; None where there is none."""
+
+    @property
     def intensity(self) -> torch.Tensor:
-        """F_cell^2 F_latt^2 with the factors that belong to single terms; what the image is summed from."""
+        """F_cell^2 F_latt^2, and the diffuse, with the factors that belong to single terms; what the image is summed
+        from."""
 
 
 class TracedFactors(Protocol):

@@ -44,6 +44,16 @@ from openbragg.testing.detectors import (
     check_detector_sensor,
 )
 from openbragg.testing.diagnoses import check_diagnosis, check_equal_traces, check_evidence, make_comparison
+from openbragg.testing.diffuse_models import (
+    check_diffuse_each_place,
+    check_diffuse_friedel,
+    check_diffuse_gradients,
+    check_diffuse_intensity,
+    check_diffuse_model,
+    check_diffuse_precision,
+    check_diffuse_turns,
+    diffuse_intensity,
+)
 from openbragg.testing.geometry_readers import (
     check_damaged,
     check_described,
@@ -153,6 +163,13 @@ __all__ = [
     "check_detector_panels",
     "check_detector_sensor",
     "check_diagnosis",
+    "check_diffuse_each_place",
+    "check_diffuse_friedel",
+    "check_diffuse_gradients",
+    "check_diffuse_intensity",
+    "check_diffuse_model",
+    "check_diffuse_precision",
+    "check_diffuse_turns",
     "check_distance",
     "check_each_pixel_for_itself",
     "check_each_reflection_for_itself",
@@ -214,6 +231,7 @@ __all__ = [
     "check_values",
     "check_whole_numbers",
     "check_zero_stays_zero",
+    "diffuse_intensity",
     "lattice_amplitude",
     "make_comparison",
     "make_crystal",

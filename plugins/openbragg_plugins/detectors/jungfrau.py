@@ -48,5 +48,5 @@ def _made(title: str, rows: int, columns: int, *, stacked: bool = False) -> Dete
         stacked=stacked,
         material="Si",
         thickness=_UM(320.0),
-        noise={"detector": {"preset": "jungfrau"}},
+        noise={"detector": {"preset": "jungfrau-gains"}},
     )

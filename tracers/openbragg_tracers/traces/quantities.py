@@ -118,7 +118,7 @@ _OF_A_TERM = _by_name(
     _scalars("F_latt axes", Measure.PEAK_OR_ONE, "F_latt_a F_latt_b F_latt_c"),
     _scalars("F_latt", Measure.PEAK_OR_ONE, "F_latt"),
     _scalars("F_cell", Measure.MAGNITUDE, "F_cell"),
-    _scalars("sum", Measure.PEAK, "intensity"),
+    _scalars("sum", Measure.PEAK, "diffuse intensity"),
 )
 _RANKS = {name: rank for rank, name in enumerate(_OF_A_PIXEL)}
 _STEP_RANKS = {name: rank for rank, name in enumerate(_OF_A_TERM)}
