@@ -24,7 +24,19 @@ from openbragg.model import (
     described_panel,
     unit_vector,
 )
-from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, PART, POSITIVE, SEED, Rule, one_of, option
+from openbragg.options import (
+    COUNT,
+    COUNT_OR_NONE,
+    NOT_NEGATIVE,
+    PART,
+    POSITIVE,
+    SEED,
+    OptionSpec,
+    Rule,
+    one_of,
+    option,
+    options_of,
+)
 from openbragg.roles import (
     AdvisedLatticeShape,
     AdvisedMosaicModel,
@@ -65,6 +77,7 @@ from openbragg.roles import (
     NoiseModel,
     PanelRays,
     PixelComparison,
+    PixelLabels,
     PixelTrace,
     PredictedReflections,
     PreparedLatticeShape,
@@ -75,8 +88,11 @@ from openbragg.roles import (
     ReflectionTable,
     Registry,
     SampledLatticeShape,
+    SceneCrystal,
+    SceneModel,
     Series,
     SeriesFormat,
+    Shot,
     ShotSpectrum,
     SmearedLatticeShape,
     SpectralStructureFactors,
@@ -103,7 +119,8 @@ if TYPE_CHECKING:
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.model.intervals import Interval, resolve_interval
     from openbragg.model.reference_random import draw_mosaic_domains
-    from openbragg.model.vectors import rotation_about, scalar
+    from openbragg.model.turning import turned_crystal
+    from openbragg.model.vectors import rotation_about, rotation_xyz, scalar
     from openbragg.orchestrator.composition import plugin
     from openbragg.orchestrator.finding.compiled_code import CompiledCode, CompiledModel, compiled_code
     from openbragg.orchestrator.finding.detectors import detector_description, detector_preset, named_detectors
@@ -135,9 +152,11 @@ _LATER = {
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
     "Interval": "openbragg.model.intervals",
+    "turned_crystal": "openbragg.model.turning",
     "resolve_interval": "openbragg.model.intervals",
     "draw_mosaic_domains": "openbragg.model.reference_random",
     "rotation_about": "openbragg.model.vectors",
+    "rotation_xyz": "openbragg.model.vectors",
     "scalar": "openbragg.model.vectors",
     "read_amplitudes": "openbragg.orchestrator.reading.amplitudes",
     "read_spectrum": "openbragg.orchestrator.reading.sources",
@@ -243,12 +262,14 @@ __all__ = [
     "MosaicModel",
     "NoiseModel",
     "OpenBraggError",
+    "OptionSpec",
     "Panel",
     "PanelFrame",
     "PanelGeometry",
     "PanelRays",
     "Picture",
     "PixelComparison",
+    "PixelLabels",
     "PixelTrace",
     "PluginError",
     "PredictedReflections",
@@ -266,8 +287,11 @@ __all__ = [
     "SampledLatticeShape",
     "Sampling",
     "Scan",
+    "SceneCrystal",
+    "SceneModel",
     "Series",
     "SeriesFormat",
+    "Shot",
     "ShotSpectrum",
     "Simulation",
     "SmearedLatticeShape",
@@ -305,6 +329,7 @@ __all__ = [
     "named_detectors",
     "one_of",
     "option",
+    "options_of",
     "parse_json",
     "place",
     "plugin",
@@ -321,6 +346,7 @@ __all__ = [
     "read_spectrum",
     "resolve_interval",
     "rotation_about",
+    "rotation_xyz",
     "scalar",
     "scale_end",
     "scale_ends",
@@ -329,6 +355,7 @@ __all__ = [
     "sin_pi",
     "sphere_transform",
     "structure_factors_of",
+    "turned_crystal",
     "unit",
     "unit_vector",
     "write_file",

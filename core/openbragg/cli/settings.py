@@ -228,6 +228,9 @@ class CrystalChoices:
     mosaic_model: str | None = option(
         "-mosaic_model", type=str, metavar="NAME", help="How the crystal's blocks are turned. Default: nanobragg."
     )
+    scene: str | None = option(
+        "-scene_model", type=str, metavar="NAME", help="Which crystals are on a shot. Default: single."
+    )
     diffuse: str | None = option(
         "-diffuse", type=str, metavar="NAME", help="What the crystal scatters between its spots. Default: none."
     )

@@ -42,7 +42,9 @@ from openbragg.roles.lattice_shapes import (
 from openbragg.roles.miller import Miller
 from openbragg.roles.mosaic_models import AdvisedMosaicModel, ClosedMosaicModel, MosaicBlocks, MosaicModel
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
+from openbragg.roles.pixel_labels import PixelLabels
 from openbragg.roles.plugin import Plugin, Role
+from openbragg.roles.scene_models import SceneCrystal, SceneModel, Shot
 from openbragg.roles.spectra import Channels, DescribedSpectrum, DispersedSpectrum, ShotSpectrum, Spectrum
 from openbragg.roles.structure_factors import (
     BoundedStructureFactors,
@@ -104,6 +106,7 @@ __all__ = [
     "NoiseModel",
     "PanelRays",
     "PixelComparison",
+    "PixelLabels",
     "PixelTrace",
     "Plugin",
     "PredictedReflections",
@@ -116,8 +119,11 @@ __all__ = [
     "Registry",
     "Role",
     "SampledLatticeShape",
+    "SceneCrystal",
+    "SceneModel",
     "Series",
     "SeriesFormat",
+    "Shot",
     "ShotSpectrum",
     "SmearedLatticeShape",
     "SpectralStructureFactors",

@@ -114,6 +114,13 @@ from openbragg.testing.noise_models import (
     check_whole_numbers,
     check_zero_stays_zero,
 )
+from openbragg.testing.scene_models import (
+    check_same_shot,
+    check_scene_model,
+    check_shot,
+    check_shot_gradients,
+    make_crystal,
+)
 from openbragg.testing.spectra import (
     check_channels,
     check_mean_wavelength,
@@ -218,11 +225,15 @@ __all__ = [
     "check_result_shape",
     "check_round_trip",
     "check_same_again",
+    "check_same_shot",
     "check_sample_pivot_is_rigid",
+    "check_scene_model",
     "check_seeds",
     "check_separability",
     "check_shape_and_device",
     "check_shape_gradients",
+    "check_shot",
+    "check_shot_gradients",
     "check_shots",
     "check_spectral_amplitudes",
     "check_spectrum",
@@ -241,6 +252,7 @@ __all__ = [
     "diffuse_intensity",
     "lattice_amplitude",
     "make_comparison",
+    "make_crystal",
     "make_image",
     "make_lattice",
     "make_rays",
