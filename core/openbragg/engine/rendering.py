@@ -13,7 +13,9 @@ from openbragg.engine.image import blocks_for, strip_renderer
 from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import reference_interpolates_otherwise, render_in_order
-from openbragg.engine.sparse.cull import Culled, CullingRenderer, cull_refusal
+from openbragg.engine.sparse.cull import CullingRenderer, cull_refusal
+from openbragg.engine.sparse.culled import Culled
+from openbragg.engine.sparse.spots import SpotRenderer, spots_refusal
 from openbragg.engine.strips import Renderer, Strip, filled_strip
 
 
@@ -85,9 +87,13 @@ def render_panel(
         pixels = choose_pixels(panel.pixels, region, mask, plan.device)
     blocks = blocks_for(plan, panel, pixels, block_terms)
     plain = strip_renderer(panel, pixels, blocks, dtype, progress, engine.team())
-    culled = None
-    if cull is not None and cull_refusal(plan) is None and not _full_sum_is_faster(plan, panel, pixels, engine):
-        culled = CullingRenderer(panel, pixels, cull, dtype, engine, progress)
+    culled: SpotRenderer | CullingRenderer | None = None
+    if cull is not None and cull_refusal(plan) is None:
+        if spots_refusal(plan) is None:
+            spots = SpotRenderer(plan, panel, pixels, cull, dtype, engine, progress)
+            culled = spots if spots.pays() else None
+        if culled is None and not _full_sum_is_faster(plan, panel, pixels, engine):
+            culled = CullingRenderer(panel, pixels, cull, dtype, engine, progress)
     chosen = culled or _compiled_or(plain, panel, pixels, dtype, engine, progress)
     whole = render_in_order(plan, panel, pixels, chosen)
     return RenderedPanel(

@@ -12,7 +12,8 @@ import torch
 from openbragg.engine.compiled.engine import Engine, Use
 from openbragg.engine.devices import finish
 from openbragg.engine.rendering import RenderedPanel, empty_panel, render_panel
-from openbragg.engine.sparse.cull import Culled, cull_refusal
+from openbragg.engine.sparse.cull import cull_refusal
+from openbragg.engine.sparse.culled import Culled
 from openbragg.errors import InputError
 from openbragg.model.geometry import PanelFrame
 from openbragg.orchestrator.finding.answers import refuse_odd_pixel

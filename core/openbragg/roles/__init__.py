@@ -30,6 +30,7 @@ from openbragg.roles.lattice_shapes import (
     BoundedLatticeShape,
     Lattice,
     LatticeShape,
+    LocalLatticeShape,
     ReferenceLatticeShape,
 )
 from openbragg.roles.miller import Miller
@@ -43,6 +44,7 @@ from openbragg.roles.structure_factors import (
     GroupedStructureFactors,
     InterpolatingStructureFactors,
     KnownCrystal,
+    LimitedStructureFactors,
     ListedStructureFactors,
     ReflectionTable,
     StructureFactors,
@@ -78,7 +80,9 @@ __all__ = [
     "Lattice",
     "LatticeShape",
     "Levels",
+    "LimitedStructureFactors",
     "ListedStructureFactors",
+    "LocalLatticeShape",
     "Miller",
     "Modules",
     "NoiseModel",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 #: Squared distance, in the measure of `Lattice.scaled_distance_squared`, at which the amplitude falls to 1/e.
 _WIDTH = 0.63
+
+#: More than single precision rounds an exponent.
+_ROUNDING = 1.00001
+#: Exponents of the square from which on `exp_minus` may give its last number, in single and double precision.
+_LEAST_SINGLE, _LEAST_DOUBLE = 2.0 * 55.0 * math.log(2.0), 2.0 * 499.0 * math.log(2.0)
 
 #: The quirk of the reference that treats terms of no amplitude otherwise than terms of a tiny one.
 _RUNNING_PRODUCT = "running-product"
@@ -53,7 +58,7 @@ class Gauss:
         That is where the integral of F_latt^2 over an index is Na Nb Nc, as that of the square shape.
         """
         cells, volume = float(lattice.cells.prod()), float(lattice.volume()) * 1e30
-        fudge = _WIDTH * pi / 2.0 * (volume / cells**2) ** (2.0 / 3.0)
+        fudge = _WIDTH * math.pi / 2.0 * (volume / cells**2) ** (2.0 / 3.0)
         return (
             "spots of the gauss shape get narrower with the product Na Nb Nc, as in the reference, and fall between "
             f"pixels; -fudge {fudge:.3g} gives them the width of a crystal of so many cells, and so do -round_xtal and "
@@ -66,6 +71,15 @@ class Gauss:
 
         exponent = lattice.least_scaled_distance_squared(distance) / _WIDTH
         return lattice.cells.prod().to(lattice.dtype) * exp_minus(exponent)
+
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.LocalLatticeShape.reach`: the square falls as exp(-2 fudge r^2 / 0.63), to a last number."""
+        count = lattice.cells.prod()
+        fallen = (count * count / level).log()
+        distance = (0.5 * _WIDTH * (fallen * _ROUNDING + _ROUNDING - 1.0) / lattice.fudge).clamp(min=0.0).sqrt()
+        radius = (1e10 / count * distance).where(fallen >= 0.0, -1.0)
+        least = _LEAST_DOUBLE if lattice.dtype == fallen.dtype else _LEAST_SINGLE
+        return radius.where(fallen < least, math.inf)
 
 
 @attrs.frozen

@@ -77,6 +77,10 @@ class TableLookup:
         box = table.abs().reshape(1, *extent)
         return torch.nn.functional.max_pool3d(box, 3, stride=1, padding=1).reshape(-1), lowest, highest
 
+    def largest(self, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """See `openbragg.LimitedStructureFactors.largest`."""
+        return tables[0].abs().amax()
+
 
 def _look_up(
     table: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, whole: Sequence[torch.Tensor]

@@ -23,7 +23,7 @@ from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Run
 _EXPECTED = {"layer": 5, "subpixel": 7, "source": 13, "phi": 17, "mosaic": 29, "column": 377}
 _EXPECTED_PIXELS = 64 * PIXEL_MULTIPLE
 #: The same of tensors that come beside a plan's, where they are not (pixel,).
-_EXPECTED_BESIDE = {"tile": 96, "row": 288, "sample": 16, "place": 60, "kept": 9001, "orientation": 251}
+_EXPECTED_BESIDE = {"tile": 96, "row": 288, "sample": 16, "place": 60, "kept": 9001, "orientation": 251, "visit": 1013}
 #: Names of axes by the plan's fields.
 _AXES: dict[str, tuple[str | None, ...]] = {
     "subpixels": ("subpixel",),

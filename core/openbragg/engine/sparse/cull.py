@@ -20,6 +20,7 @@ from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
 from openbragg.engine.sparse.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
+from openbragg.engine.sparse.culled import Culled
 from openbragg.engine.sparse.listed import Lists, listed_intensity, lists_of, tile_photons
 from openbragg.engine.sparse.tiles import Tiles, cut_into_tiles
 from openbragg.engine.strips import Strip
@@ -36,27 +37,6 @@ _COMPILED_TERMS, _EAGER_TERMS = 1 << 18, 1 << 16
 _PIECE_PAIRS, _PIECE_SAMPLES = 1 << 20, 1 << 16
 #: Tiles in which the peak is searched; of many tiles, one in so many is looked at.
 _CANDIDATES, _MANY, _ONE_IN = 32, 4096, 7
-
-
-@attrs.frozen(kw_only=True)
-class Culled:
-    """What was left out of an image.
-
-    Attributes
-    ----------
-    pairs, evaluated
-        Pairs of a tile and an orientation (for each source), and those that were evaluated.
-    bound
-        Photons by which no pixel is further from the full sum than this.
-    """
-
-    pairs: int
-    evaluated: int
-    bound: float
-
-    def skipped(self) -> float:
-        """The part of the pairs that was left out."""
-        return 1.0 - self.evaluated / self.pairs if self.pairs else 0.0
 
 
 def cull_refusal(plan: Plan) -> str | None:
