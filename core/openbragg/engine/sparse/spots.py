@@ -44,7 +44,7 @@ OF_SPOTS = "the terms, summed from reflections"
 #: Visits of a source that are kept at once, in some hundred bytes each.
 _MOST_VISITS = 1 << 20
 #: Rows evaluated together by compiled code and without: what comes out stays in a core's cache.
-_COMPILED_ROWS, _EAGER_ROWS = 1 << 13, 1 << 11
+_COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
 #: Pixels whose photons are worked out together.
 _PHOTONS = 1 << 15
 #: Strips of the region for each core.
@@ -53,13 +53,15 @@ _STRIPS = 6
 #: how often that is tried.
 _FIRST_LEVEL, _LOWER, _ATTEMPTS = 0.03, 1e-3, 5
 #: About what an evaluation costs in seconds of one core, with compiled code and without.
-_COMPILED_SECONDS, _EAGER_SECONDS = 8e-9, 1.5e-7
+_COMPILED_SECONDS, _EAGER_SECONDS = 1.2e-8, 1.5e-7
 #: What a term of the full sum costs, likewise with compiled code.
 _FULL_SECONDS = 3e-9
 #: Points along each side of a panel at which its distance is looked at.
 _GRID = 33
 #: Of numpy's numbers those of torch's.
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+#: The part of the full sum's time that a search may take.
+_SEARCHING = 0.1
 #: A full sum is known to take at least so much longer before it is left.
 _SURELY = 1.5
 #: Sums of what is left out are larger by less than this part, for rounding.
@@ -144,7 +146,7 @@ class SpotRenderer:
     def __call__(self, plan: Plan, start: int, stop: int) -> Strip:
         """The pixels, which are always all: nothing is left out of a run in which the order matters further."""
         assert (start, stop) == (0, self._pixels.count) and self._values is not None
-        return Strip(self._values, torch.zeros(stop, dtype=torch.uint8))
+        return Strip(self._values, torch.zeros(1, dtype=torch.uint8).expand(stop))
 
 
 class _Sum:
@@ -164,6 +166,8 @@ class _Sum:
         """Sum all terms above a level; how many pixels of visits there were, or None where that takes too long."""
         self.total = np.zeros(self.pixels.height * self.pixels.width)
         evaluated = 0
+        if not self._worth_a_search(level):
+            return None
         for lot in self._lots(level):
             count = lot.visits.pixels()
             if evaluated == 0 and not self._pays(count / lot.done):
@@ -207,7 +211,8 @@ class _Sum:
         """Of the pixels from a number up to another the numbers of those that have any photons, and these."""
         pixels = self.pixels
         sums = self.total[start:stop] if pixels.chosen is None else self.total[pixels.chosen[start:stop].numpy()]
-        there = np.arange(stop - start) if self.plan.water is not None else np.flatnonzero(sums)
+        # Truths are searched several times as fast as numbers.
+        there = np.arange(stop - start) if self.plan.water is not None else np.flatnonzero(sums != 0.0)
         numbers = torch.from_numpy(there + start)
         place = numbers if pixels.chosen is None else pixels.chosen[numbers]
         slow = (place // pixels.width + pixels.region[2]).to(torch.float64)
@@ -225,19 +230,31 @@ class _Sum:
         filled = [padded(each) for each in of_pixels]
         return self.kernels[1]([*arguments_of(self.summing), *filled])[0][: of_pixels[0].numel()]
 
+    def _worth_a_search(self, level: float) -> bool:
+        """Whether looking for visits takes a small part of the full sum's time."""
+        sources = self.plan.wavelengths.numel()
+        middle = make_search(self.plan, self.panel, self.pixels, sources // 2, level)
+        cost = sources * middle.cost() / self.engine.cores()
+        return _SURELY * cost < _SEARCHING * self._full_seconds()
+
+    def _full_seconds(self) -> float:
+        """About how long the full sum takes."""
+        plan, count = self.plan, self.pixels.count
+        eager = self.engine.eager_seconds(plan, count)
+        if not self.engine.would_compile(plan, self.panel, eager):
+            return eager
+        return count * plan.terms_per_pixel() * _FULL_SECONDS / self.engine.cores()
+
     def _pays(self, pixels: float) -> bool:
         """Whether terms of so many pixels of visits take less time than all, and with what code."""
         plan, cores = self.plan, self.engine.cores()
         per_pixel = self.panel.layer_depths.numel() * plan.oversample**2
-        terms, all_terms = pixels * per_pixel, float(self.pixels.count * plan.terms_per_pixel())
+        terms, full = pixels * per_pixel, self._full_seconds()
         if not self.asked and self.engine.name != "eager":
             seconds = terms * _EAGER_SECONDS / cores
             self.kernels = self.engine.kernels([(of_source(self.summing, 0), TERMS), (self.summing, PHOTONS)], seconds)
             self.asked = True
         each = _EAGER_SECONDS if self.kernels is None else _COMPILED_SECONDS
-        full = self.engine.eager_seconds(plan, self.pixels.count)
-        if self.kernels is not None or self.engine.would_compile(plan, self.panel, full):
-            full = all_terms * _FULL_SECONDS / cores
         return _SURELY * terms * each / cores < full
 
     def _lots(self, level: float) -> Iterator[_Lot]:

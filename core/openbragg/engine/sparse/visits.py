@@ -78,8 +78,10 @@ class Search:
         The front and the deepest layer of that.
     groups
         Orientations that are searched together.
+    furthest
+        How far from a lattice point, at most, another one is not nearer in h, k or l: in 1/metres.
     squares
-        How many squares with pixels to render there are left of and above each, (slow, fast); None where all pixels are.
+        How many squares with pixels to render there are left of and above each, (slow, fast); None for all pixels.
     """
 
     plan: Plan
@@ -87,6 +89,7 @@ class Search:
     camera: Camera
     faces: tuple[Face, ...]
     groups: list[Group]
+    furthest: float
     squares: Numbers | None
 
     def cost(self) -> float:
@@ -117,7 +120,7 @@ class Search:
         squared = amplitude * amplitude
         level = self.level / squared.clamp(min=np.finfo(np.float64).tiny)
         reach = plan.shape.reach(level, torch.from_numpy(lengths), detached(plan).lattice)
-        return torch.where(squared > 0.0, reach, -1.0).numpy()
+        return torch.where(squared > 0.0, reach.clamp(max=self.furthest), -1.0).numpy()
 
     def _on_panel(self, spots: Spots) -> Visits:
         boxes = np.stack([face.shoeboxes(spots.rays, spots.radius) for face in self.faces])
@@ -149,19 +152,28 @@ def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, source: int, level
     largest = plan.structure_factors.largest(plan.tables).detach().to(torch.float64)
     level_there = torch.as_tensor(level, dtype=torch.float64) / (largest * largest)
     longest = torch.full_like(level_there, 2.0 / wavelength)
-    widest = float(plan.shape.reach(level_there, longest, detached(plan).lattice))
+    furthest = _half_diagonal(plan)
+    widest = min(furthest, float(plan.shape.reach(level_there, longest, detached(plan).lattice)))
     limit = 0.0 if plan.resolution_limit is None else float(plan.resolution_limit)
     camera = Camera(incident=incident, faces=faces[-1:], resolution=limit / (1.0 + limit * max(widest, 0.0)))
     cells = plan.cell_vectors.detach().cpu().numpy()
-    groups = orientation_groups(camera, cells, widest) if 0.0 <= widest < np.inf else []
+    groups = orientation_groups(camera, cells, widest) if widest >= 0.0 else []
     return Search(
         plan=plan,
         level=level,
         camera=camera,
         faces=faces[:-1],
         groups=groups,
+        furthest=furthest,
         squares=None if pixels.chosen is None else _squares(pixels),
     )
+
+
+def _half_diagonal(plan: Plan) -> float:
+    """Half the longest diagonal of the reciprocal cell, in 1/metres."""
+    metric = plan.lattice.reciprocal_metric.detach().cpu().numpy()
+    signs = np.array([[1.0, one, other] for one in (1.0, -1.0) for other in (1.0, -1.0)])
+    return 0.5 * float(np.sqrt(np.einsum("di,ij,dj->d", signs, metric, signs).max()))
 
 
 def detached(plan: Plan) -> Plan:
