@@ -242,7 +242,9 @@ def test_spots_are_those_that_trying_all_reflections_with_all_orientations_finds
         for some in touching_spots(
             camera, cells.reshape(-1, 3, 3), group, lambda points, lengths: np.full(len(points), widest)
         ):
-            found |= {(*index, turn) for index, turn in zip(some.indices.tolist(), some.orientation.tolist())}
+            found |= {
+                (*index, turn) for index, turn in zip(some.indices.tolist(), some.orientation.tolist(), strict=True)
+            }
     index = torch.cartesian_prod(*[torch.arange(-15.0, 16.0, dtype=torch.float64)] * 3).numpy()
     missing = 0
     for turn, cell in enumerate(cells.reshape(-1, 3, 3)):

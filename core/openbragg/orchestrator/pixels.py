@@ -16,7 +16,7 @@ from openbragg.orchestrator.rendering import render_panels
 from openbragg.orchestrator.resolving.frame import Shown, assembled
 
 
-def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> torch.Tensor:
+def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any, cull: float | None = None) -> torch.Tensor:
     """Expected photons of places in the stored frame; see `Simulation.pixels`.
 
     Raises
@@ -43,7 +43,7 @@ def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> t
             _wanted_part(part, wanted[panel.rows(), panel.columns()])
             for part, panel in zip(parts, layout.panels, strict=True)
         )
-    panels = render_panels(layout, parts, engine)
+    panels = render_panels(layout, parts, engine, cull=cull)
     images = layout.backgrounds.added_to_parts(tuple(panel.image for panel in panels), parts)
     frame = assembled(images, layout.panels)
     return frame[rows.to(frame.device), columns.to(frame.device)].reshape(torch.as_tensor(slow).shape)

@@ -243,14 +243,15 @@ class Simulation(Composition):
 
         Returns
         -------
-        Photons in the shape of `slow`; 0 where nothing is rendered. Gradients flow as in `photons`.
+        Photons in the shape of `slow`; 0 where nothing is rendered. Gradients flow as in `photons`. With `cull` none is
+        further from the full sum than that part of the largest of its panel's among them.
 
         Raises
         ------
         UsageError
             When a place lies outside the frame.
         """
-        photons = photons_of_pixels(self.layout(), self._engine(), slow, fast)
+        photons = photons_of_pixels(self.layout(), self._engine(), slow, fast, self.cull)
         self._heard()
         return photons
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
-from openbragg.roles import BoundedLatticeShape, Lattice, LatticeShape, Miller
+from openbragg.roles import BoundedLatticeShape, Lattice, LatticeShape, LocalLatticeShape, Miller
 from openbragg.testing.assertions import for_all, require, require_close
 from openbragg.testing.declaration import check_declaration
 
@@ -116,6 +116,8 @@ def check_lattice_shape(
     check_shape_gradients(shape, differentiable, device)
     if isinstance(shape, BoundedLatticeShape):
         check_lattice_bound(shape, device)
+    if isinstance(shape, LocalLatticeShape):
+        check_lattice_reach(shape, device)
 
 
 def check_peak_height(shape: LatticeShape, peak: float = 1.0, device: torch.device | str = "cpu") -> None:
@@ -335,6 +337,36 @@ def check_lattice_bound(shape: BoundedLatticeShape, device: torch.device | str =
 
     parts = st.tuples(*(st.floats(0.0, 1.0) for _ in range(3)))
     for_all(is_below, _CELLS, _OFFSET, parts, st.sampled_from([1.0, 0.02, 1e-4]))
+
+
+def check_lattice_reach(shape: LocalLatticeShape, device: torch.device | str = "cpu") -> None:
+    """F_latt^2 is nowhere above a level that is farther from a lattice point than the shape says; deeper is no nearer.
+
+    Only of shapes that say so, see `openbragg.LocalLatticeShape`.
+    """
+    reciprocal = torch.tensor(_RECIPROCAL, dtype=torch.float64, device=device)
+
+    def ends(cells: tuple[int, int, int], offset: tuple[float, ...], height: float, fudge: float) -> None:
+        nearest = _miller((3, -2, 1), device)
+        length = (torch.stack(nearest) @ reciprocal).norm()
+        away = (torch.stack(_miller(offset, device)) @ reciprocal).norm()
+        for dtype in _PRECISIONS:
+            lattice = make_lattice(cells, fudge=fudge, dtype=dtype, device=device)
+            top = float(cells[0] * cells[1] * cells[2]) ** 2
+            level = torch.tensor(top * 10.0**height, dtype=torch.float64, device=device)
+            reach = shape.reach(level, length, lattice)
+            require(reach.dtype == torch.float64, f"a reach is {reach.dtype}, expected float64")
+            require(not bool(reach.isnan()), f"the reach of level {float(level)!r} is no number")
+            found = float(lattice_amplitude(shape, _miller(offset, device), nearest, lattice)) ** 2
+            require(
+                found <= float(level) * (1.0 + _BOUND) or float(away) <= float(reach),
+                f"F_latt^2 of {cells} cells is {found!r} at {offset}, above the level {float(level)!r} and beyond its "
+                f"reach, {float(reach)!r} 1/m",
+            )
+            deeper = shape.reach(level * 0.01, length, lattice)
+            require(bool(deeper >= reach), f"the reach of a hundredth of the level {float(level)!r} is smaller")
+
+    for_all(ends, _CELLS, _OFFSET, st.floats(-14.0, 0.5), st.sampled_from([1.0, 0.02, 1e-4]))
 
 
 def _miller(values: tuple[Any, ...], device: torch.device | str) -> Miller:
