@@ -352,6 +352,7 @@ def _nearest(panel: PanelPlan, pixels: Pixels) -> float:
     mesh_fast, mesh_slow = fast * (pixels.width / (_GRID - 1)), slow * (pixels.height / (_GRID - 1))
     diagonal = torch.maximum((mesh_fast + mesh_slow).norm(), (mesh_fast - mesh_slow).norm())
     front = float(places.norm(dim=-1).min()) - 0.5 * float(diagonal)
-    # Deeper layers are beside it by as much as the sensor is thick.
-    thickness = float(panel.layer_depths.detach().abs().max()) * float(panel.normal.detach().norm())
-    return max(front - thickness, min(float(panel.close_distance), front + 0.5 * float(diagonal)))
+    # Deeper layers are beside it by the sensor's thickness. Nothing is nearer than the foot of the panel's plane.
+    depths = panel.layer_depths.detach() * panel.normal.detach().norm()
+    foot = float(panel.close_distance) - max(0.0, -float(depths.min()))
+    return max(front - float(depths.abs().max()), foot)
