@@ -49,7 +49,7 @@ class Computation:
         "-cull",
         rule=PART,
         metavar="EPS",
-        help="Leave out what hardly matters: sum from reflections to pixels, or the orientations near to tiles of them, "
+        help="Leave out what hardly matters: sum from reflections to pixels, or the orientations near tiles of them, "
         "so that no pixel is further from the full sum than this part of the largest one. Default: nothing.",
     )
 
