@@ -18,6 +18,7 @@ from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.touching import orientation_groups, touching_spots
 from openbragg.engine.sparse import spots
+from openbragg.engine.sparse.derivatives import SpotTerms
 from openbragg.engine.sparse.spots import OF_SPOTS, SpotRenderer, spots_refusal
 from openbragg.orchestrator.rendering import Rendering
 
@@ -271,3 +272,45 @@ def test_pixels_of_a_mask_are_visited_alone() -> None:
         level = 1e-6 * spots._largest_term(plan)
         counts.append(sum(lot.visits.pixels() for lot in renderer._sum._lots(level)))
     assert counts[1] < 0.3 * counts[0]
+
+
+def carrying(spread: Any) -> Experiment:
+    made = mosaic(mosaic_spread=spread, mosaic_domains=5)
+    return attrs.evolve(made, detector=attrs.evolve(made.detector, pixels=(24, 24)))
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_gradients_are_those_of_the_full_sum() -> None:
+    found = []
+    for cull in (None, 1e-9):
+        spread = torch.tensor(0.005, dtype=torch.float64, requires_grad=True)
+        distance = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+        experiment = carrying(spread)
+        experiment = attrs.evolve(experiment, detector=attrs.evolve(experiment.detector, distance=distance))
+        made = rendered(experiment, cull=cull)
+        weights = torch.linspace(-1.0, 1.0, 24, dtype=torch.float64)
+        found.append(torch.autograd.grad((made.images[0] * weights).sum(), [spread, distance]))
+        assert cull is None or made.culled[0].of == OF_SPOTS
+    for full, sparse in zip(*found, strict=True):
+        # A billionth of the peak is left out of each pixel; of derivatives no more than some ten times as much.
+        torch.testing.assert_close(sparse, full, rtol=1e-6, atol=0.0)
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_forward_derivatives_are_those_of_the_full_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, carried = [], SpotTerms.carried
+    monkeypatch.setattr(SpotTerms, "carried", lambda *given: calls.append(given) or carried(*given))
+    full, sparse = (
+        Simulation(
+            carrying(0.005),
+            structure_factors=ONE_AMPLITUDE,
+            lattice_shape="gauss",
+            precision="double",
+            engine="eager",
+            cull=cull,
+        ).jacobian(("mosaic_spread", "distance"))
+        for cull in (None, 1e-9)
+    )
+    assert len(calls) == 2
+    for name, column in full.items():
+        torch.testing.assert_close(sparse[name], column, rtol=0.0, atol=1e-6 * float(column.abs().max()))

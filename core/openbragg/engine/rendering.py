@@ -92,7 +92,8 @@ def render_panel(
         if spots_refusal(plan) is None:
             spots = SpotRenderer(plan, panel, pixels, cull, dtype, engine, progress)
             culled = spots if spots.pays() else None
-        if culled is None and not _full_sum_is_faster(plan, panel, pixels, engine):
+        carries = plan.differentiable() or plan.transformed()
+        if culled is None and not carries and not _full_sum_is_faster(plan, panel, pixels, engine):
             culled = CullingRenderer(panel, pixels, cull, dtype, engine, progress)
     chosen = culled or _compiled_or(plain, panel, pixels, dtype, engine, progress)
     whole = render_in_order(plan, panel, pixels, chosen)

@@ -22,6 +22,7 @@ from openbragg.engine.sequence import first_evaluated
 from openbragg.engine.sparse.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
 from openbragg.engine.sparse.culled import Culled
 from openbragg.engine.sparse.listed import Lists, listed_intensity, lists_of, tile_photons
+from openbragg.engine.sparse.spots import spots_refusal
 from openbragg.engine.sparse.tiles import Tiles, cut_into_tiles
 from openbragg.engine.strips import Strip
 from openbragg.engine.threads import in_threads
@@ -41,7 +42,7 @@ _CANDIDATES, _MANY, _ONE_IN = 32, 4096, 7
 
 def cull_refusal(plan: Plan) -> str | None:
     """Why nothing can be left out of a plan's sum; None where it can."""
-    if plan.differentiable():
+    if (plan.differentiable() or plan.transformed()) and spots_refusal(plan) is not None:
         return "the full sum is needed for gradients"
     if plan.running_product:
         return "running-product goes through the terms one by one"

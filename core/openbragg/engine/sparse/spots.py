@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 import torch
 
-from openbragg.engine.compiled.block import summed_plan
+from openbragg.engine.compiled.block import summed_plan, tensors_in, with_tensors
 from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.compiled.kernel import Run
 from openbragg.engine.compiled.kinds import arguments_of
@@ -24,6 +24,7 @@ from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
 from openbragg.engine.sparse.culled import Culled
+from openbragg.engine.sparse.derivatives import SpotTerms
 from openbragg.engine.sparse.terms import (
     PHOTONS,
     TERMS,
@@ -72,8 +73,10 @@ def spots_refusal(plan: Plan) -> str | None:
     """Why a plan that `openbragg.engine.sparse.cull.cull_refusal` lets pass has no sum from reflections; else None."""
     if plan.device.type != "cpu":
         return "it is summed on a GPU"
-    if plan.transformed() or plan.reference_rays:
+    if plan.reference_rays:
         return "the order of operations matters"
+    if plan.transformed() and torch._C._functorch.peek_interpreter_stack() is not None:
+        return "torch.func transforms all terms"
     if plan.curvature is not None:
         return "the detector is curved"
     if not isinstance(plan.shape, LocalLatticeShape):
@@ -112,9 +115,14 @@ class SpotRenderer:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """For a plan that `spots_refusal` has nothing against; other arguments as of `CullingRenderer`."""
-        self._whole, self._panel, self._pixels, self._share = plan, panel, pixels, share
+        self._pixels, self._share = pixels, share
         self._dtype, self._engine, self._progress = dtype, engine, progress
-        self._sum = _Sum(plan, panel, pixels, engine)
+        # What may carry derivatives is looked at without them, and evaluated again for them.
+        self._carries = plan.differentiable() or plan.transformed()
+        alone = attrs.evolve(plan, panels=(panel,))
+        self._whole: Plan = with_tensors(alone, [tensor.detach() for _, tensor in tensors_in(alone)])
+        self._given, self._panel = panel, self._whole.panels[0]
+        self._sum = _Sum(self._whole, self._panel, pixels, engine, keep=self._carries)
         self._values: torch.Tensor | None = None
         self.culled: Culled | None = None
 
@@ -124,7 +132,8 @@ class SpotRenderer:
         weight = _largest_weight(plan, self._panel, pixels)
         if pixels.count == 0 or weight is None:
             return False
-        uncertain = first_evaluated(plan, self._panel, pixels)
+        with torch.no_grad():
+            uncertain = first_evaluated(plan, self._panel, pixels)
         level = _FIRST_LEVEL * _largest_term(plan)
         for _ in range(_ATTEMPTS):
             evaluated = self._sum.add_all(level)
@@ -146,13 +155,23 @@ class SpotRenderer:
     def __call__(self, plan: Plan, start: int, stop: int) -> Strip:
         """The pixels, which are always all: nothing is left out of a run in which the order matters further."""
         assert (start, stop) == (0, self._pixels.count) and self._values is not None
-        return Strip(self._values, torch.zeros(1, dtype=torch.uint8).expand(stop))
+        values = self._values
+        if self._carries:
+            terms = SpotTerms(self._pixels, self._sum.lots, self._sum.total)
+            if plan.transformed():
+                values = terms.carried(plan, self._given, self._dtype)
+            else:
+                values = terms.with_gradient(plan, self._given, values)
+        return Strip(values, torch.zeros(1, dtype=torch.uint8).expand(stop))
 
 
 class _Sum:
     """The sum of the terms above a level, of all pixels of a region."""
 
-    def __init__(self, plan: Plan, panel: PanelPlan, pixels: Pixels, engine: Engine) -> None:
+    def __init__(self, plan: Plan, panel: PanelPlan, pixels: Pixels, engine: Engine, *, keep: bool) -> None:
+        # The visits of the last sum, where they are to be kept, each with the number of the source.
+        self.keep = keep
+        self.lots: list[tuple[int, Visits]] = []
         self.plan, self.panel, self.pixels, self.engine = plan, panel, pixels, engine
         unused: dict[str, Any] = {"cell_vectors": None}
         self.summing = attrs.evolve(summed_plan(plan, panel), **unused)
@@ -165,6 +184,7 @@ class _Sum:
     def add_all(self, level: float) -> int | None:
         """Sum all terms above a level; how many pixels of visits there were, or None where that takes too long."""
         self.total = np.zeros(self.pixels.height * self.pixels.width)
+        self.lots = []
         evaluated = 0
         if not self._worth_a_search(level):
             return None
@@ -174,6 +194,8 @@ class _Sum:
                 return None
             evaluated += count
             self._add(lot)
+            if self.keep:
+                self.lots.append((lot.source, lot.visits))
         return evaluated
 
     def peak(self, uncertain: int | None) -> float:

@@ -119,7 +119,7 @@ class Search:
         amplitude = plan.structure_factors.amplitude(whole, whole, plan.tables).detach().to(torch.float64)
         squared = amplitude * amplitude
         level = self.level / squared.clamp(min=np.finfo(np.float64).tiny)
-        reach = plan.shape.reach(level, torch.from_numpy(lengths), detached(plan).lattice)
+        reach = plan.shape.reach(level, torch.from_numpy(lengths), plan.lattice)
         return torch.where(squared > 0.0, reach.clamp(max=self.furthest), -1.0).numpy()
 
     def _on_panel(self, spots: Spots) -> Visits:
@@ -153,7 +153,7 @@ def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, source: int, level
     level_there = torch.as_tensor(level, dtype=torch.float64) / (largest * largest)
     longest = torch.full_like(level_there, 2.0 / wavelength)
     furthest = _half_diagonal(plan)
-    widest = min(furthest, float(plan.shape.reach(level_there, longest, detached(plan).lattice)))
+    widest = min(furthest, float(plan.shape.reach(level_there, longest, plan.lattice)))
     limit = 0.0 if plan.resolution_limit is None else float(plan.resolution_limit)
     camera = Camera(incident=incident, faces=faces[-1:], resolution=limit / (1.0 + limit * max(widest, 0.0)))
     cells = plan.cell_vectors.detach().cpu().numpy()
@@ -174,20 +174,6 @@ def _half_diagonal(plan: Plan) -> float:
     metric = plan.lattice.reciprocal_metric.detach().cpu().numpy()
     signs = np.array([[1.0, one, other] for one in (1.0, -1.0) for other in (1.0, -1.0)])
     return 0.5 * float(np.sqrt(np.einsum("di,ij,dj->d", signs, metric, signs).max()))
-
-
-def detached(plan: Plan) -> Plan:
-    """The plan whose lattice carries no gradient."""
-    lattice = plan.lattice
-    return attrs.evolve(
-        plan,
-        lattice=attrs.evolve(
-            lattice,
-            cells=lattice.cells.detach(),
-            reciprocal_metric=lattice.reciprocal_metric.detach(),
-            fudge=lattice.fudge.detach(),
-        ),
-    )
 
 
 def _faces(panel: PanelPlan, pixels: Pixels) -> tuple[Face, ...]:
