@@ -269,7 +269,7 @@ def test_pixels_of_a_mask_are_visited_alone() -> None:
     for chosen in (None, mask):
         pixels = choose_pixels(panel.pixels, None, chosen, plan.device)
         renderer = SpotRenderer(plan, panel, pixels, 1e-4, torch.float64, engine)
-        level = 1e-6 * spots._largest_term(plan)
+        level = 1e-6 * spots._largest_term(plan, 50.0)
         counts.append(sum(lot.visits.pixels() for lot in renderer._sum._lots(level)))
     assert counts[1] < 0.3 * counts[0]
 

@@ -46,8 +46,8 @@ OF_SPOTS = "the terms, summed from reflections"
 _MOST_VISITS = 1 << 20
 #: Rows evaluated together by compiled code and without: what comes out stays in a core's cache.
 _COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
-#: Pixels whose photons are worked out together.
-_PHOTONS = 1 << 15
+#: Pixels whose photons are worked out together, and among which those with any are looked for together, at least.
+_PHOTONS, _PIXELS = 1 << 15, 1 << 18
 #: Strips of the region for each core.
 _STRIPS = 6
 #: The first level as a part of the largest term there may be; how much lower the next is where nothing is above it, and
@@ -134,7 +134,7 @@ class SpotRenderer:
             return False
         with torch.no_grad():
             uncertain = first_evaluated(plan, self._panel, pixels)
-        level = _FIRST_LEVEL * _largest_term(plan)
+        level = _FIRST_LEVEL * _largest_term(plan, self._sum.largest)
         for _ in range(_ATTEMPTS):
             evaluated = self._sum.add_all(level)
             if evaluated is None:
@@ -173,6 +173,9 @@ class _Sum:
         self.keep = keep
         self.lots: list[tuple[int, Visits]] = []
         self.plan, self.panel, self.pixels, self.engine = plan, panel, pixels, engine
+        assert isinstance(plan.structure_factors, LimitedStructureFactors)
+        with torch.no_grad():
+            self.largest = float(plan.structure_factors.largest(plan.tables))
         unused: dict[str, Any] = {"cell_vectors": None}
         self.summing = attrs.evolve(summed_plan(plan, panel), **unused)
         self.vectors = plan.cell_vectors.detach().reshape(-1, 9).contiguous()
@@ -226,7 +229,7 @@ class _Sum:
 
     def _pieces(self) -> list[tuple[int, int]]:
         """Pixels, by their numbers, in pieces."""
-        size = max(_PHOTONS, self.pixels.count // (4 * _STRIPS * self.engine.cores()))
+        size = max(_PIXELS, self.pixels.count // (4 * _STRIPS * self.engine.cores()))
         return list(ranges(0, self.pixels.count, size))
 
     def _of_pixels(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -255,7 +258,7 @@ class _Sum:
     def _worth_a_search(self, level: float) -> bool:
         """Whether looking for visits takes a small part of the full sum's time."""
         sources = self.plan.wavelengths.numel()
-        middle = make_search(self.plan, self.panel, self.pixels, sources // 2, level)
+        middle = make_search(self.plan, self.panel, self.pixels, sources // 2, (level, self.largest))
         cost = sources * middle.cost() / self.engine.cores()
         return _SURELY * cost < _SEARCHING * self._full_seconds()
 
@@ -283,7 +286,8 @@ class _Sum:
         """The visits of all sources, in lots of a bounded size."""
         sources = self.plan.wavelengths.numel()
         for source in range(sources):
-            search = make_search(self.plan, self.panel, self.pixels, source, level).shared(self.engine.cores())
+            search = make_search(self.plan, self.panel, self.pixels, source, (level, self.largest))
+            search = search.shared(self.engine.cores())
             pieces = len(search.groups)
             kept: list[Visits] = []
 
@@ -327,13 +331,12 @@ class _Sum:
             pass
 
 
-def _largest_term(plan: Plan) -> float:
-    """The largest F_cell^2 F_latt^2 there may be, in squared electrons."""
-    assert isinstance(plan.structure_factors, LimitedStructureFactors)
+def _largest_term(plan: Plan, largest: float) -> float:
+    """The largest F_cell^2 F_latt^2 there may be, in squared electrons, with that F_cell."""
     zero = torch.zeros((), dtype=torch.float64)
     origin = Miller(zero, zero, zero)
     with torch.no_grad():
-        amplitude = plan.structure_factors.largest(plan.tables).to(torch.float64)
+        amplitude = torch.as_tensor(largest, dtype=torch.float64)
         for factor in plan.shape.factors(origin, origin, plan.lattice):
             amplitude = amplitude * factor.to(torch.float64)
     return float(amplitude * amplitude)

@@ -14,7 +14,7 @@ from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.faces import Face
 from openbragg.engine.reflections.touching import Group, Spots, orientation_groups, touching_spots
-from openbragg.roles import LimitedStructureFactors, LocalLatticeShape, Miller
+from openbragg.roles import LocalLatticeShape, Miller
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
@@ -142,15 +142,17 @@ class Search:
         return sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left] > 0
 
 
-def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, source: int, level: float) -> Search:
-    """The search for the visits of a source; see `Search`."""
-    assert isinstance(plan.structure_factors, LimitedStructureFactors)
+def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, source: int, limits: tuple[float, float]) -> Search:
+    """The search for the visits of a source, see `Search`.
+
+    `limits` are the level, and the largest F_cell there is.
+    """
+    level, largest = limits
     assert isinstance(plan.shape, LocalLatticeShape)
     faces = _faces(panel, pixels)
     wavelength = float(plan.wavelengths[source])
     incident = plan.incident[source].detach().cpu().numpy() / wavelength
-    largest = plan.structure_factors.largest(plan.tables).detach().to(torch.float64)
-    level_there = torch.as_tensor(level, dtype=torch.float64) / (largest * largest)
+    level_there = torch.as_tensor(level, dtype=torch.float64) / max(largest * largest, np.finfo(np.float64).tiny)
     longest = torch.full_like(level_there, 2.0 / wavelength)
     furthest = _half_diagonal(plan)
     widest = min(furthest, float(plan.shape.reach(level_there, longest, plan.lattice)))
