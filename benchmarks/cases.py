@@ -8,7 +8,14 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.inputs import SAXS_TABLE, SPECTRUM_FILES, write_saxs_table, write_spectrum_files
+from benchmarks.inputs import (
+    EIGER_TABLE,
+    SAXS_TABLE,
+    SPECTRUM_FILES,
+    write_eiger_table,
+    write_saxs_table,
+    write_spectrum_files,
+)
 from openbragg.errors import InputError
 
 #: Programs that a case may be measured against, by the names they have in reports.
@@ -94,6 +101,8 @@ NAMES = (
     *("mosaic", "supervisor", "saxs", "divergence", "small", "gauss", "round", "double", "cull"),
     *("ntensor", "closed", "spectrum"),
 )
+#: The same of those whose full sums take half a minute and more; they run when they are asked for.
+LONG_NAMES = ("eiger", "eiger-round", "eiger-wavelengths")
 #: The case that is no image; `benchmarks.gradients` runs it.
 GRADIENTS = "gradients"
 GRADIENTS_BAR = Bar("gradients", 4.0, at_least=False, against=None)
@@ -119,6 +128,8 @@ def make_case(name: str, folder: Path) -> Case:
         return _saxs(folder)
     if name == "spectrum":
         return _spectrum(folder)
+    if name in LONG_NAMES:
+        return _eiger(name, folder)
     return next(case for case in _PLAIN if case.name == name)
 
 
@@ -249,4 +260,38 @@ def _spectrum(folder: Path) -> Case:
         beside=(ONE_TABLE,),
         needs_reference=False,
         inputs=files,
+    )
+
+
+def _eiger(name: str, folder: Path) -> Case:
+    table = folder / EIGER_TABLE
+    if not table.exists():
+        write_eiger_table(table)
+    flags = (
+        f"-cell 79 79 38 90 90 90 -hkl {EIGER_TABLE} -nointerpolate -Na 50 -Nb 50 -Nc 100 -misset 10 20 30 -lambda 1"
+    )
+    flags += " -distance 200 -pixel 0.075 -detpixels_x 4148 -detpixels_y 4362 -oversample 1"
+    mosaic = " -mosaic 0.3 -mosaic_domains 100 -mosaic_seed 1 -osc 1 -phisteps 10"
+    # With this spots of the Gaussian shape are as wide as a real crystal's of so many cells.
+    gauss, crystal = " -gauss_xtal -fudge 2.4e-4", "lysozyme, 4148 x 4362 pixels, "
+    summary, further, share, least = {
+        "eiger": ("100 domains x 10 steps, Gaussian spots", mosaic + gauss, "1e-6", 30.0),
+        "eiger-round": ("100 domains x 10 steps, a round crystal", mosaic + " -round_xtal", "1e-4", 6.0),
+        "eiger-wavelengths": (
+            "20 wavelengths, Gaussian spots",
+            " -dispersion 2 -dispsteps 20 -mosaic 0 -phi 10" + gauss,
+            "1e-6",
+            10.0,
+        ),
+    }[name]
+    return Case(
+        name,
+        crystal + summary,
+        tuple((flags + further).split()),
+        (Bar("kernel", least, against=FULL_SUM),),
+        own=("--cull", share),
+        beside=(FULL_SUM,),
+        needs_reference=False,
+        inputs={EIGER_TABLE: table},
+        tolerance=float(share) + 1e-6,
     )

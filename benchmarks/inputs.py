@@ -14,10 +14,25 @@ SPECTRUM_FILES = ("spectrum.lam", "spectrum.hkl", "channels.hkl")
 _CHANNELS = 100
 #: Indices beyond those that its detector sees.
 _SEEN = (14, 16, 18)
+EIGER_TABLE = "eiger.hkl"
 #: Indices up to which the table goes: those of the corners of the case's detector, 14, and what interpolation reaches.
 _LARGEST = 18
 #: Of a body of 600 electrons, a third of the cell wide, in a cell of 100 A.
 _ELECTRONS, _WIDTH = 600.0, 1.0 / 3.0
+#: Of lysozyme: sides of the cell and the smallest d spacing in angstrom, the mean F^2 at q = 0 and its fall.
+_SIDES, _FINEST, _STRENGTH, _B_FACTOR = (79.0, 79.0, 38.0), 1.5, 300.0, 20.0
+
+
+def write_eiger_table(file: Path) -> None:
+    """Write amplitudes of a tetragonal protein crystal to 1.5 A, distributed as those of many atoms are (Wilson)."""
+    whole = [np.arange(-int(side / _FINEST), int(side / _FINEST) + 1) for side in _SIDES]
+    h, k, l = (axis.ravel() for axis in np.meshgrid(*whole, indexing="ij"))
+    squared = (h / _SIDES[0]) ** 2 + (k / _SIDES[1]) ** 2 + (l / _SIDES[2]) ** 2
+    chosen = (squared > 0.0) & (squared <= _FINEST**-2)
+    drawn = np.random.default_rng(1).exponential(size=int(chosen.sum()))
+    amplitude = _STRENGTH * np.sqrt(drawn) * np.exp(-0.25 * _B_FACTOR * squared[chosen])
+    rows = zip(h[chosen].tolist(), k[chosen].tolist(), l[chosen].tolist(), amplitude.tolist(), strict=True)
+    write_text(file, "".join(f"{h} {k} {l} {value:.3f}\n" for h, k, l, value in rows))
 
 
 def write_saxs_table(file: Path) -> None:

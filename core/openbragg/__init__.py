@@ -69,7 +69,9 @@ from openbragg.roles import (
     Lattice,
     LatticeShape,
     Levels,
+    LimitedStructureFactors,
     ListedStructureFactors,
+    LocalLatticeShape,
     Miller,
     Modules,
     MosaicBlocks,
@@ -114,7 +116,14 @@ from openbragg.version import own_version
 
 if TYPE_CHECKING:
     from openbragg.cli.from_flags import from_flags
-    from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
+    from openbragg.engine.numerics import (
+        exp_minus,
+        gaussian_reach,
+        interference,
+        interference_product,
+        sin_pi,
+        sphere_transform,
+    )
     from openbragg.model.absorption import attenuation_length
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.model.intervals import Interval, resolve_interval
@@ -161,6 +170,7 @@ _LATER = {
     "read_amplitudes": "openbragg.orchestrator.reading.amplitudes",
     "read_spectrum": "openbragg.orchestrator.reading.sources",
     "exp_minus": "openbragg.engine.numerics",
+    "gaussian_reach": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
     "interference_product": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
@@ -255,7 +265,9 @@ __all__ = [
     "LatticeShape",
     "Layout",
     "Levels",
+    "LimitedStructureFactors",
     "ListedStructureFactors",
+    "LocalLatticeShape",
     "Miller",
     "Modules",
     "MosaicBlocks",
@@ -321,6 +333,7 @@ __all__ = [
     "exp_minus",
     "find_record",
     "from_flags",
+    "gaussian_reach",
     "hookimpl",
     "image_seed",
     "interference",

@@ -76,8 +76,7 @@ def report(rendering: Rendering, said: dict[str, str], wanted: list[Output], lef
     _print({word: value for word, value in rendering.choices.made.items() if said.get(word) != value})
     for culled in rendering.culled:
         click.echo(
-            f"{'culled':<16}{culled.skipped():.1%} of the orientations of tiles; "
-            f"no pixel lacks more than {culled.bound:.3g} photons"
+            f"{'culled':<16}{culled.skipped():.1%} of {culled.of}; no pixel lacks more than {culled.bound:.3g} photons"
         )
     assert sampling.region is not None  # resolved
     numbers = statistics(rendering.frame(), sampling.region, rendering.mask())

@@ -49,8 +49,8 @@ class Computation:
         "-cull",
         rule=PART,
         metavar="EPS",
-        help="Leave out orientations that hardly matter: no pixel is further from the full sum than this part of the "
-        "largest one. Default: leave out none.",
+        help="Leave out what hardly matters: sum from reflections to pixels, or the orientations near tiles of them, "
+        "so that no pixel is further from the full sum than this part of the largest one. Default: nothing.",
     )
 
 

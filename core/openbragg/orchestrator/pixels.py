@@ -16,7 +16,7 @@ from openbragg.orchestrator.rendering import render_lattices
 from openbragg.orchestrator.resolving.frame import Shown, assembled
 
 
-def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> torch.Tensor:
+def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any, cull: float | None = None) -> torch.Tensor:
     """Expected photons of places in the stored frame; see `Simulation.pixels`.
 
     Raises
@@ -26,7 +26,7 @@ def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> t
     """
     rows, columns = _places(layout, slow, fast)
     parts = layout.shown if depends_on_others(layout) else wanted_parts(layout, rows, columns)
-    panels = render_lattices(layout, parts, engine)
+    panels = render_lattices(layout, parts, engine, None, cull)
     images = layout.backgrounds.added_to_parts(tuple(panel.image for panel in panels), parts)
     frame = assembled(images, layout.panels)
     return frame[rows.to(frame.device), columns.to(frame.device)].reshape(torch.as_tensor(slow).shape)

@@ -25,7 +25,7 @@ from openbragg.orchestrator.resolving.quirks import notice
 from openbragg.roles import GeometryConvention
 
 if TYPE_CHECKING:
-    from openbragg.engine.sparse.cull import Culled
+    from openbragg.engine.sparse.culled import Culled
 
 Progress = Callable[[int, int], None]
 

@@ -247,7 +247,8 @@ class Simulation(Composition):
 
         Returns
         -------
-        Photons in the shape of `slow`; 0 where nothing is rendered. Gradients flow as in `photons`.
+        Photons in the shape of `slow`; 0 where nothing is rendered. Gradients flow as in `photons`. With `cull` none is
+        further from the full sum than that part of the largest of its panel's among them.
 
         Raises
         ------
@@ -256,7 +257,7 @@ class Simulation(Composition):
         """
         from openbragg.orchestrator.pixels import photons_of_pixels
 
-        photons = photons_of_pixels(self.layout(), self._engine(), slow, fast)
+        photons = photons_of_pixels(self.layout(), self._engine(), slow, fast, self.cull)
         self._heard()
         return photons
 

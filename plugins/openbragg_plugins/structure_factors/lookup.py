@@ -116,6 +116,10 @@ class TableLookup:
         box = (spectral_bound(tables) if is_spectral(tables) else table.abs()).reshape(1, *extent)
         return torch.nn.functional.max_pool3d(box, 3, stride=1, padding=1).reshape(-1), lowest, highest
 
+    def largest(self, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """See `openbragg.LimitedStructureFactors.largest`."""
+        return tables[0].abs().amax()
+
 
 def _interpolated(
     table: torch.Tensor,
