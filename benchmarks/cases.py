@@ -199,7 +199,7 @@ _PLAIN = (
         "closed",
         "normally distributed blocks in closed form, against 100 domains of the same law",
         tuple(f"{_CRYSTAL} -detpixels 512 {_NORMAL} -oversample 2 -N 20 -gauss_index".split()),
-        (Bar("kernel", 20.0, against=FULL_SUM),),
+        (Bar("kernel", 8.0, against=FULL_SUM),),
         own=("--mosaic-model", "closed"),
         full=("--mosaic-model", "normal"),
         beside=(FULL_SUM,),

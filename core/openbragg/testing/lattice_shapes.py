@@ -167,11 +167,13 @@ def check_peak_height(shape: LatticeShape, peak: float = 1.0, device: torch.devi
         top = lattice_amplitude(shape, _miller((0.0, 0.0, 0.0), device), _miller(whole, device), lattice).abs()
         where = f"{cells[0]} x {cells[1]} x {cells[2]} cells"
         require_close(top, height, f"|F_latt| of {where} at index {whole}", relative=_DOUBLE)
-        beside = float(lattice_amplitude(shape, _miller(offset, device), _miller(whole, device), lattice).abs())
-        require(
-            beside <= height * (1.0 + _DOUBLE),
-            f"|F_latt| of {where} is {beside!r} at {offset}, above its peak {height!r}",
-        )
+        for part in (1.0, 0.1):
+            step = tuple(part * along for along in offset)
+            beside = float(lattice_amplitude(shape, _miller(step, device), _miller(whole, device), lattice).abs())
+            require(
+                beside <= height * (1.0 + _DOUBLE),
+                f"|F_latt| of {where} is {beside!r} at {step}, above its peak {height!r}",
+            )
 
     for_all(is_peak, _CELLS, _WHOLE, _OFFSET)
 
