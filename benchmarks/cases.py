@@ -256,7 +256,7 @@ def _spectrum(folder: Path) -> Case:
         ),
         # All columns are alike, so that the image is that of one table, and the terms are the same.
         (Bar("kernel", 1.5, at_least=False, against=ONE_TABLE),),
-        own=("-hkl", channels),
+        own=("-hkl", channels, "-channels"),
         beside=(ONE_TABLE,),
         needs_reference=False,
         inputs=files,
