@@ -127,6 +127,7 @@ def test_no_pixel_is_further_from_the_full_sum_than_allowed(shape: str, data: st
         # Also where it takes longer, or the search alone does.
         patch.setattr(spots, "_SURELY", 0.02)
         patch.setattr(spots, "_SEARCHING", 1e3)
+        patch.setattr(spots, "_OF_STRIP", 64)
         sparse = Simulation(experiment, **options, cull=share).rendering()
     for one, other, found in zip(full.images, sparse.images, sparse.culled, strict=True):
         peak = float(one.max())
@@ -186,6 +187,7 @@ def test_visits_of_bounded_lots_add_up_to_the_same(monkeypatch: pytest.MonkeyPat
     whole = found.images[0]
     monkeypatch.setattr(spots, "_MOST_VISITS", 20)
     monkeypatch.setattr(spots, "_STRIPS", 9)
+    monkeypatch.setattr(spots, "_OF_STRIP", 1)
     parts = rendered(cull=1e-6).images[0]
     torch.testing.assert_close(parts, whole, rtol=0.0, atol=REORDERED * float(whole.max()))
 

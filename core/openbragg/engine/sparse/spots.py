@@ -48,8 +48,8 @@ _MOST_VISITS = 1 << 20
 _COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
 #: Pixels whose photons are worked out together, and among which those with any are looked for together, at least.
 _PHOTONS, _PIXELS = 1 << 15, 1 << 18
-#: Strips of the region for each core.
-_STRIPS = 6
+#: Strips of the region for each core, and pixels of visits for which one is made, at least.
+_STRIPS, _OF_STRIP = 6, 1 << 14
 #: The first level as a part of the largest term there may be; how much lower the next is where nothing is above it, and
 #: how often that is tried.
 _FIRST_LEVEL, _LOWER, _ATTEMPTS = 0.03, 1e-3, 5
@@ -334,7 +334,8 @@ class _Sum:
                         terms, places = self.kernels[0]([*arguments, *further])
                     sums.index_add_(0, places.reshape(-1), terms.reshape(-1))
 
-        height = max(1, -(-pixels.height // (_STRIPS * self.engine.cores())))
+        strips = min(_STRIPS * self.engine.cores(), -(-lot.visits.pixels() // _OF_STRIP))
+        height = -(-pixels.height // max(1, strips))
         for _ in in_threads(add, list(ranges(0, pixels.height, height)), pixels.device, self.engine.team()):
             pass
 
