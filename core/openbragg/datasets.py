@@ -46,9 +46,9 @@ def open(folder: Path | str, transform: Callable[[Sample], Any] | None = None) -
 class Images(Dataset[Any]):
     """The shots of a data set by their places: a map-style data set of torch.
 
-    A sample is a dictionary: ``image``, the counts, (slow, fast) of int32; each per-pixel label under its name; ``shot``,
-    the row of the table of shots; ``lattices`` and ``reflections``, columns of those tables with this shot's rows. Arrays
-    of pixels are tensors, columns are NumPy arrays. Files are opened by the process that reads them.
+    A sample is a dictionary: ``image``, the counts, (slow, fast) of int32; each per-pixel label under its name;
+    ``shot``, the row of the table of shots; ``lattices`` and ``reflections``, columns of those tables with this shot's
+    rows. Arrays of pixels are tensors, columns are NumPy arrays. Files are opened by the process that reads them.
     """
 
     def __init__(self, folder: Path, transform: Callable[[Sample], Any] | None = None) -> None:
@@ -159,7 +159,8 @@ class _Shard:
 
     def __init__(self, stem: Path, first: int, count: int, arrays: tuple[str, ...]) -> None:
         self.stem, self.first, self.count, self.arrays = stem, first, count, arrays
-        self._process, self._file = -1, None
+        self._process = -1
+        self._file: Mapping[str, Any] | None = None
         self._tables: dict[str, dict[str, Array]] = {}
 
     def __getstate__(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import click
@@ -33,9 +33,8 @@ class Dataset:
     def command(cls, registry: Registry) -> click.Command:
         """See `openbragg.Command.command`; its recipe has flags of all plugins."""
 
-        @click.pass_context
-        def run(context: click.Context, **words: object) -> None:
-            _run(registry, attrs.evolve(_NOTHING, **words))
+        def run(**words: Any) -> None:
+            _run(registry, _Asked(**words))
 
         return click.Command(
             "dataset",
@@ -50,23 +49,22 @@ class Dataset:
 class _Asked:
     """What the words on the command line ask for."""
 
-    source: Path = Path()
-    output: Path | None = None
-    shots: int | None = None
-    seed: int | None = None
-    only: int | None = None
-    workers: int = 1
-    shard: str | None = None
-    explain: bool = False
-    verify: bool = False
-    progress: bool | None = None
+    source: Path
+    output: Path | None
+    shots: int | None
+    seed: int | None
+    only: int | None
+    workers: int
+    shard: str | None
+    explain: bool
+    verify: bool
+    progress: bool | None
 
 
-_NOTHING = _Asked()
 _HELP = """Make labelled images by the thousand.
 
-SOURCE is a recipe in TOML: flags of openbragg simulate, and distributions from which each shot draws others. The same command
-goes on where an earlier one was stopped, however it was. With --verify SOURCE is the folder of a data set."""
+SOURCE is a recipe in TOML: flags of openbragg simulate, and distributions from which each shot draws others. The same
+command goes on where an earlier one was stopped, however it was. With --verify SOURCE is the folder of a data set."""
 _COUNT = click.IntRange(min=1)
 _PARAMETERS: list[click.Parameter] = [
     click.Argument(["source"], type=_EXISTING),

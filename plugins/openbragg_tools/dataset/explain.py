@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from openbragg_tools.dataset.draws import draw_shot
 from openbragg_tools.dataset.recipe import KINDS, Recipe
 from openbragg_tools.dataset.studio import Studio, command_of
@@ -54,9 +52,8 @@ def explained(studio: Studio) -> Iterator[str]:
     yield _line("shot 0", f"{example.kind}: {command_of(studio.flags(example, 0 if example.lattices else None))}")
 
 
-def _parts(recipe: Recipe) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    kinds = np.array(recipe.kinds)
-    return kinds / kinds.sum()
+def _parts(recipe: Recipe) -> list[float]:
+    return [kind / sum(recipe.kinds) for kind in recipe.kinds]
 
 
 def _line(word: str, text: str) -> str:

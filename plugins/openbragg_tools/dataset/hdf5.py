@@ -93,19 +93,18 @@ def write_master(file: Path, parts: Sequence[Part]) -> None:
         buffer = io.BytesIO()
         with h5py.File(buffer, "w", libver=("v110", "v110")) as out:
             for name, (shape, dtype) in kinds.items():
-                layout = h5py.VirtualLayout(shape=(total, *shape), dtype=dtype)
-                start = 0
-                for part in parts:
-                    layout[start : start + part.shots] = h5py.VirtualSource(
-                        part.file, name, (part.shots, *shape), dtype
-                    )
-                    start += part.shots
-                # As create_virtual_dataset does, but for the time, which equal data sets would differ by.
-                made = layout.make_dcpl((total, *shape))
+                # The low level, for create_virtual_dataset notes the time, by which equal data sets would differ.
+                made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
                 made.set_obj_track_times(False)
                 space = h5py.h5s.create_simple((total, *shape))
-                kind = h5py.h5t.py_create(dtype, logical=True)
-                h5py.h5d.create(out.id, name.encode(), kind, space, made)
+                start = 0
+                for part in parts:
+                    size = (part.shots, *shape)
+                    space.select_hyperslab((start, *(0 for _ in shape)), size)
+                    made.set_virtual(space, part.file.encode(), name.encode(), h5py.h5s.create_simple(size))
+                    start += part.shots
+                space.select_all()
+                h5py.h5d.create(out.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), space, made)
         stream.write(buffer.getvalue())
 
     write_file(file, write)

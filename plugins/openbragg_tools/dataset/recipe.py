@@ -7,6 +7,7 @@ import json
 import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -207,13 +208,13 @@ def _flags(told: Any) -> tuple[str, ...]:
 
 def _kinds(told: Mapping[str, Any]) -> tuple[float, ...]:
     _refuse_other_keys("kinds.", told, KINDS)
-    return _named("kinds", lambda: weights_of([told.get(kind, 0.0) for kind in KINDS] if told else [1, 0, 0], 3))
+    weights = [told.get(kind, 0.0) for kind in KINDS] if told else [1.0, 0.0, 0.0]
+    chances: tuple[float, ...] = _named("kinds", lambda: weights_of(weights, len(KINDS)))
+    return chances
 
 
 def _distributions(where: str, told: Mapping[str, Any], folder: Path) -> dict[str, Distribution]:
-    return {
-        name: _named(f"{where}.{name}", lambda value=value: distribution(value, folder)) for name, value in told.items()
-    }
+    return {name: _named(f"{where}.{name}", partial(distribution, value, folder)) for name, value in told.items()}
 
 
 def _named(where: str, made: Callable[[], Any]) -> Any:
@@ -251,7 +252,7 @@ def _group(name: str, told: Any, folder: Path) -> Group:
             raise InputError(f"{where}.table: expected the name of a file, got {quoted(told['table'])}")
         columns = read_table(folder / told["table"])
         rows = zip(*columns.values(), strict=True)
-        alternatives = [dict(zip(columns, map(Fixed, row), strict=True)) for row in rows]
+        alternatives: list[dict[str, Distribution]] = [dict(zip(columns, map(Fixed, row), strict=True)) for row in rows]
     else:
         listed = told["alternatives"]
         if not isinstance(listed, list) or not listed or not all(isinstance(one, dict) for one in listed):

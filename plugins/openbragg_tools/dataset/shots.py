@@ -102,7 +102,7 @@ def render_shot(studio: Studio, number: int, identity: str) -> Shot:
         "flags": command_of(studio.flags(shot)),
         **{_column(name): value for name, value in told(studio.recipe, shot).items()},
     }
-    lattices = {
+    lattices: dict[str, Array] = {
         "shot": np.full(len(shot.lattices), number, dtype=np.int64),
         "lattice": np.arange(len(shot.lattices), dtype=np.int32),
         "weight": np.array([drawn.weight for drawn in shot.lattices], dtype=np.float64),

@@ -42,11 +42,11 @@ class Spots:
 def find_spots(photons: Array, places: Array, strengths: Array, labels: Labels) -> Spots:
     """Find the spots of reflections.
 
-    A spot is the pixels around a reflection's predicted place that hang together, by their sides or corners, and have at
-    least a part of the photons of the largest one, which lies within two pixels of the place. Of a pixel that several
-    spots cover the strongest reflection has it. The box is the spot's, and one pixel more on every side. A reflection has
-    no spot where stronger ones cover it, or where the pixels' samples have less than a thousandth of its photons: its box
-    is around its predicted pixel.
+    A spot is the pixels around a reflection's predicted place that hang together, by their sides or corners, and have
+    at least a part of the photons of the largest one, which lies within two pixels of the place. Of a pixel that
+    several spots cover the strongest reflection has it. The box is the spot's, and one pixel more on every side. A
+    reflection has no spot where stronger ones cover it, or where the pixels' samples have less than a thousandth of its
+    photons: its box is around its predicted pixel.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def find_spots(photons: Array, places: Array, strengths: Array, labels: Labels) 
         if np.array_equal(grown, spot):
             break
         spot = grown
-    covered = np.full(padded.shape, -1, dtype=np.int32)
+    covered: Array = np.full(padded.shape, -1, dtype=np.int32)
     for number in np.argsort(strengths, kind="stable"):
         row, column = rows[number], columns[number]
         covered[row : row + width, column : column + width][spot[number]] = number

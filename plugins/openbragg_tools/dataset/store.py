@@ -81,12 +81,13 @@ class Store:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            strange = next(self.folder.iterdir(), None)
+            # A run that was stopped here at once leaves the recipe alone.
+            strange = [one.name for one in self.folder.iterdir() if one.name != _RECIPE]
         except OSError as error:
             raise InputError(f"cannot write {self.folder}: {error.strerror}") from None
-        if strange is not None and strange.name != _RECIPE:
+        if strange:
             raise InputError(
-                f"{self.folder} has other files, such as {strange.name}; name a new folder, or an empty one"
+                f"{self.folder} has other files, such as {min(strange)}; name a new folder, or an empty one"
             )
         write_text(self.folder / _RECIPE, recipe.text)
         write_text(file, json_layout(described) + "\n")

@@ -62,7 +62,9 @@ class Studio:
         self.recipe = recipe
         self._registry = registry
         self._command = ModelCommand("dataset", simulation_sections(registry), beginnings=BEGINNINGS)
-        self._options = {name: option for option in self._command.params for name in option.opts}
+        self._options = {
+            name: option for option in self._command.params if isinstance(option, click.Option) for name in option.opts
+        }
         self._kept: dict[Any, Simulation] = {}
         for name in (*recipe.names(), *recipe.lattice_draws):
             if name.startswith("-"):
@@ -74,7 +76,7 @@ class Studio:
             self._refuse(option)
 
     def flags(self, shot: DrawnShot, lattice: int | None = None) -> list[str]:
-        """The flags of ``openbragg simulate`` that make a shot, of one of its crystals alone, in the recipe's folder."""
+        """The flags of ``openbragg simulate`` that make a shot, one of its crystals alone, in the recipe's folder."""
         own = words_of(shot.lattices[lattice].values) if lattice is not None else []
         words = [*self.recipe.flags, *words_of(shot.values), *own]
         engine = () if "-engine" in words else _ENGINE

@@ -142,7 +142,7 @@ def _pooled(task: Task, numbers: Sequence[int], workers: int) -> Iterator[int]:
         workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(task, os.getpid())
     )
     try:
-        # Whoever makes the first shot compiles the model, if that has to be done; the others find the code in the cache.
+        # Whoever makes the first shot compiles the model, if need be; the others find the code in the cache.
         first = next(waiting)
         yield pool.submit(_make, first).result()
         while True:
@@ -200,5 +200,8 @@ def _end_with(parent: int) -> None:
 
 def seeded(recipe: Recipe, seed: int | None, shots: int | None) -> Recipe:
     """A recipe with another seed or number of shots, where they are given."""
-    changes = {name: value for name, value in (("seed", seed), ("shots", shots)) if value is not None}
-    return attrs.evolve(recipe, **changes)
+    return attrs.evolve(
+        recipe,
+        seed=recipe.seed if seed is None else seed,
+        shots=recipe.shots if shots is None else shots,
+    )
