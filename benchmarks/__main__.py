@@ -16,7 +16,7 @@ import click
 
 from benchmarks import plots
 from benchmarks.calls import measure_calls
-from benchmarks.cases import CALLS, GRADIENTS, NAMES, SkippedError, make_case
+from benchmarks.cases import CALLS, GRADIENTS, LONG_NAMES, NAMES, SkippedError, make_case
 from benchmarks.curves import PIXELS, STEPS, measure_curve
 from benchmarks.gradients import measure_gradients
 from benchmarks.measure import measure, progress
@@ -45,10 +45,11 @@ class Settings:
     curves: bool
 
     def chosen(self) -> list[str]:
-        """The cases to run, in their order; all unless some are named, or curves alone."""
+        """The cases to run, in their order; all but long ones unless some are named, or curves alone."""
         known = [*NAMES, GRADIENTS, CALLS]
         wanted = self.cases or (() if self.curves else (_ALL,))
-        return [name for name in known if _ALL in wanted or name in wanted]
+        long = [name for name in LONG_NAMES if name in wanted]
+        return [name for name in known if _ALL in wanted or name in wanted] + long
 
 
 @click.command("benchmarks", context_settings={"help_option_names": ["--help", "-h"]})
@@ -59,9 +60,10 @@ class Settings:
     "--case",
     "cases",
     multiple=True,
-    type=click.Choice([*NAMES, GRADIENTS, CALLS, _ALL]),
+    type=click.Choice([*NAMES, GRADIENTS, CALLS, *LONG_NAMES, _ALL]),
     metavar="NAME",
-    help=f"A case to run, may be given several times: {', '.join([*NAMES, GRADIENTS, CALLS, _ALL])}. Default: all.",
+    help=f"A case to run, may be given several times: {', '.join([*NAMES, GRADIENTS, CALLS, _ALL])}; and, whose full "
+    f"sums take long, {', '.join(LONG_NAMES)}, which are not among all. Default: all.",
 )
 @click.option("--curves", is_flag=True, help="Measure how time and memory grow; without --case, that alone.")
 @click.option(

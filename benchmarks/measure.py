@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from benchmarks.agreement import Agreement, compare
-from benchmarks.cases import FULL_SUM, REFERENCE, Case
+from benchmarks.cases import FULL_SUM, ONE_TABLE, REFERENCE, Case
 from benchmarks.limit import Throughput, measure_throughput
 from benchmarks.processes import run
 from benchmarks.programs import IMAGE, OURS, TIMINGS, Contestant
@@ -142,7 +142,7 @@ class _Runner:
     def agreements(self, contestants: Iterable[Contestant]) -> list[tuple[str, Agreement]]:
         """How the images of the last repeat compare with the standard: the reference's, or the next best."""
         names = [contestant.name for contestant in contestants if contestant.image]
-        standard = next((name for name in (REFERENCE, FULL_SUM) if name in names), names[-1])
+        standard = next((name for name in (REFERENCE, FULL_SUM, ONE_TABLE) if name in names), names[-1])
         return [
             (name, compare(self._image(standard), self._image(name), self.case.tolerance, standard))
             for name in names

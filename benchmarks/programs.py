@@ -12,7 +12,7 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.cases import FULL_SUM, IMPORT, REFERENCE, Case, SkippedError
+from benchmarks.cases import FULL_SUM, IMPORT, ONE_TABLE, REFERENCE, Case, SkippedError
 from benchmarks.processes import STDOUT, run
 from openbragg.errors import InputError, shown
 
@@ -135,8 +135,8 @@ def contestants(case: Case, programs: list[Program], threads: int, device: str =
         if name == IMPORT:
             command = (sys.executable, "-c", "import torch")
             made.append(Contestant(IMPORT, command, _environment(ours, threads), image=False))
-        elif name == FULL_SUM:
-            made.append(_contestant(FULL_SUM, ours, case, (), threads, device))
+        elif name in (FULL_SUM, ONE_TABLE):
+            made.append(_contestant(name, ours, case, case.full if name == FULL_SUM else (), threads, device))
     return made
 
 

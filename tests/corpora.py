@@ -37,10 +37,12 @@ from openbragg.orchestrator.reading.headers import camera_settings
 from openbragg.orchestrator.reading.images import read_images
 from openbragg.orchestrator.reading.matrix import read_mosflm_matrix
 from openbragg.orchestrator.reading.pictures import read_picture
-from openbragg.orchestrator.reading.sources import read_sources
+from openbragg.orchestrator.reading.sources import read_sources, read_spectrum
 from openbragg.orchestrator.records.record import Record, read_record
 from openbragg.orchestrator.records.run import load_run
 from openbragg_plugins.mosaic.listed import Listed
+from openbragg_plugins.structure_factors.atoms import read_atoms
+from openbragg_plugins.structure_factors.corrections import read_corrections
 from openbragg_plugins.structure_factors.hkl import read_dump
 from openbragg_plugins.structure_factors.hkl_text import read_hkl
 from openbragg_plugins.structure_factors.kinds import CRYSTFEL, SCALEPACK, SHELX, XDS_ASCII, kind_of
@@ -247,6 +249,55 @@ def parsers() -> dict[str, Parser]:
             bad=_bad_rotations(),
             route=("simulate", *SMALL, "-mosaic_rotations", "FILE"),
             words=(b"[[[", b"]]]", b'"weights"', b"\x93NUMPY", b"'<f8'", b"(1, 3, 3)"),
+        ),
+        "spectrum": Parser(
+            read=read_spectrum,
+            good={"wavelengths": b"# wavelengths, weights\n1.0,2\n1.1,0\n", "energies": b"9500 1\n9600.5\t3e2\n"},
+            bad={
+                "empty": b"",
+                "three columns": b"1.0 2.0 3.0\n",
+                "mixed": b"1.0 2.0\n9500 1\n",
+                "dark": b"1.0 0\n1.1 0\n",
+                "negative": b"1.0 -2\n",
+                "no numbers": b"nan 1\n",
+                "many": b"1 1\n" * 66000,
+            },
+            route=("simulate", *SMALL, "-spectrum_file", "FILE"),
+            words=(b",", b"#"),
+            allowance=17 * _MIB,
+        ),
+        "corrections": Parser(
+            read=partial(read_corrections, elements=("Se", "S")),
+            good={"two": b"energy f' f''\nSe 12000 -5 0.5\nSe 13000,-6,4\nS 9000 0 1 # low\n"},
+            bad={
+                "empty": b"",
+                "no element": b"12000 -5 0.5\n",
+                "another element": b"Fe 12000 -5 0.5\n",
+                "no element of any table": b"Qq 12000 -5 0.5\n",
+                "two columns": b"Se 12000 -5\n",
+                "beyond": b"Se 12000 -5 1e300\n",
+                "no energy": b"Se 1 -5 1\n",
+            },
+            route=("simulate", *SMALL, "-atoms", "FILE", "-anomalous_file", "FILE"),
+            words=(b"#", b"Se", b",", b"'"),
+            # Of the first element that gemmi is asked for.
+            allowance=2 * _MIB,
+        ),
+        "atoms": Parser(
+            read=read_atoms,
+            good={"list": b"# x y z B occ\nSe 0.1 0.2 0.3 12 1\nS,-0.5,0,1.5,0,0.25\n"},
+            bad={
+                "empty": b"",
+                "commented": b"# nothing\n",
+                "no element": b"Q 0 0 0 10 1\n",
+                "five numbers": b"Se 0 0 0 10\n",
+                "negative B": b"Se 0 0 0 -10 1\n",
+                "far": b"Se 1e9 0 0 10 1\n",
+                "no number": b"Se 0 0 nan 10 1\n",
+            },
+            route=("simulate", *SMALL, "-atoms", "FILE"),
+            words=(b"#", b"Se", b",", b"CRYST1"),
+            allowance=2 * _MIB,
         ),
         "stol": Parser(
             read=read_amplitudes,

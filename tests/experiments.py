@@ -13,6 +13,10 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.options import OptionSpec, option_spec
 from openbragg_noise.detector import DetectorNoise
+from openbragg_plugins.image_formats.labels import LabelsFile
+from openbragg_plugins.image_formats.nxmx.format import NXmx
+from openbragg_plugins.scenes.lattices import Lattices
+from openbragg_plugins.scenes.twin import Twin
 from openbragg_tracers.traces.command import Trace
 from openbragg_tracers.traces.truth import Traces
 
@@ -62,6 +66,13 @@ _OTHERS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (DetectorNoise, "hot_current"): st.floats(1e-9, 1e9),
     (DetectorNoise, "dark_electrons"): st.none(),
     (DetectorNoise, "readout_electrons"): st.none(),
+    (Lattices, "count"): st.integers(1, 1000),
+    # There are as many as crystals.
+    (Lattices, "weights"): st.none(),
+    (Twin, "law"): st.sampled_from(["h,k,l", "-h,-k,l", "k,h,-l", "h,-h-k,-l", "1/2h+k,h,2l"]),
+    (LabelsFile, "file"): st.none() | st.sampled_from(["a.npz", "b.npy", "c.bin"]).map(Path),
+    # They are not put into blocks.
+    (NXmx, "with_labels"): st.just(False),
     (Traces, "select"): _SELECTIONS,
     (Trace, "select"): _SELECTIONS,
 }

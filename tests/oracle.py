@@ -106,6 +106,35 @@ def simulate(flags: Mapping[str, Any], quirks: Collection[str] = ()) -> list[lis
     return image
 
 
+def simulate_scene(crystals: Sequence[tuple[float, Mapping[str, Any]]]) -> list[list[float]]:
+    """Photons of several crystals on one shot, each with its weight and all flags; the water is that of the first."""
+    images = []
+    for number, (weight, flags) in enumerate(crystals):
+        dry = {name: value for name, value in flags.items() if name != "water"}
+        images.append((weight, simulate(flags if number == 0 else dry)))
+    if "water" in crystals[0][1]:
+        # Its photons are not the crystal's, whose weight does not touch them.
+        first = {name: value for name, value in crystals[0][1].items() if name != "water"}
+        bare = simulate(first)
+        wet = images[0][1]
+        water = [[one - other for one, other in zip(*rows, strict=True)] for rows in zip(wet, bare, strict=True)]
+        images[0] = (crystals[0][0], bare)
+        images.append((1.0, water))
+    rows, columns = len(images[0][1]), len(images[0][1][0])
+    return [
+        [math.fsum(weight * image[slow][fast] for weight, image in images) for fast in range(columns)]
+        for slow in range(rows)
+    ]
+
+
+def twin_rows(rows: Sequence[Vector], law: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Rows a*, b*, c* of the second domain of a twin, where ``law`` is its own inverse.
+
+    The point h a* + k b* + l c* of the first is that of the second whose indices are law (h k l).
+    """
+    return [[math.fsum(law[m][n] * rows[m][axis] for m in range(3)) for axis in range(3)] for n in range(3)]
+
+
 # ---------------------------------------------------------------------------------------------- random numbers
 
 

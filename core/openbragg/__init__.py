@@ -24,7 +24,19 @@ from openbragg.model import (
     described_panel,
     unit_vector,
 )
-from openbragg.options import COUNT, COUNT_OR_NONE, NOT_NEGATIVE, PART, POSITIVE, SEED, Rule, one_of, option
+from openbragg.options import (
+    COUNT,
+    COUNT_OR_NONE,
+    NOT_NEGATIVE,
+    PART,
+    POSITIVE,
+    SEED,
+    OptionSpec,
+    Rule,
+    one_of,
+    option,
+    options_of,
+)
 from openbragg.roles import (
     AdvisedLatticeShape,
     AdvisedMosaicModel,
@@ -57,7 +69,9 @@ from openbragg.roles import (
     Lattice,
     LatticeShape,
     Levels,
+    LimitedStructureFactors,
     ListedStructureFactors,
+    LocalLatticeShape,
     Miller,
     Modules,
     MosaicBlocks,
@@ -65,6 +79,7 @@ from openbragg.roles import (
     NoiseModel,
     PanelRays,
     PixelComparison,
+    PixelLabels,
     PixelTrace,
     PredictedReflections,
     PreparedLatticeShape,
@@ -75,8 +90,11 @@ from openbragg.roles import (
     ReflectionTable,
     Registry,
     SampledLatticeShape,
+    SceneCrystal,
+    SceneModel,
     Series,
     SeriesFormat,
+    Shot,
     ShotSpectrum,
     SmearedLatticeShape,
     SpectralStructureFactors,
@@ -98,12 +116,20 @@ from openbragg.version import own_version
 
 if TYPE_CHECKING:
     from openbragg.cli.from_flags import from_flags
-    from openbragg.engine.numerics import exp_minus, interference, interference_product, sin_pi, sphere_transform
+    from openbragg.engine.numerics import (
+        exp_minus,
+        gaussian_reach,
+        interference,
+        interference_product,
+        sin_pi,
+        sphere_transform,
+    )
     from openbragg.model.absorption import attenuation_length
     from openbragg.model.geometry import Axes, Laboratory, PanelFrame, place
     from openbragg.model.intervals import Interval, resolve_interval
     from openbragg.model.reference_random import draw_mosaic_domains
-    from openbragg.model.vectors import rotation_about, scalar
+    from openbragg.model.turning import turned_crystal
+    from openbragg.model.vectors import rotation_about, rotation_xyz, scalar
     from openbragg.orchestrator.composition import plugin
     from openbragg.orchestrator.finding.compiled_code import CompiledCode, CompiledModel, compiled_code
     from openbragg.orchestrator.finding.detectors import detector_description, detector_preset, named_detectors
@@ -135,13 +161,16 @@ _LATER = {
     "PanelFrame": "openbragg.model.geometry",
     "place": "openbragg.model.geometry",
     "Interval": "openbragg.model.intervals",
+    "turned_crystal": "openbragg.model.turning",
     "resolve_interval": "openbragg.model.intervals",
     "draw_mosaic_domains": "openbragg.model.reference_random",
     "rotation_about": "openbragg.model.vectors",
+    "rotation_xyz": "openbragg.model.vectors",
     "scalar": "openbragg.model.vectors",
     "read_amplitudes": "openbragg.orchestrator.reading.amplitudes",
     "read_spectrum": "openbragg.orchestrator.reading.sources",
     "exp_minus": "openbragg.engine.numerics",
+    "gaussian_reach": "openbragg.engine.numerics",
     "interference": "openbragg.engine.numerics",
     "interference_product": "openbragg.engine.numerics",
     "sin_pi": "openbragg.engine.numerics",
@@ -236,19 +265,23 @@ __all__ = [
     "LatticeShape",
     "Layout",
     "Levels",
+    "LimitedStructureFactors",
     "ListedStructureFactors",
+    "LocalLatticeShape",
     "Miller",
     "Modules",
     "MosaicBlocks",
     "MosaicModel",
     "NoiseModel",
     "OpenBraggError",
+    "OptionSpec",
     "Panel",
     "PanelFrame",
     "PanelGeometry",
     "PanelRays",
     "Picture",
     "PixelComparison",
+    "PixelLabels",
     "PixelTrace",
     "PluginError",
     "PredictedReflections",
@@ -266,8 +299,11 @@ __all__ = [
     "SampledLatticeShape",
     "Sampling",
     "Scan",
+    "SceneCrystal",
+    "SceneModel",
     "Series",
     "SeriesFormat",
+    "Shot",
     "ShotSpectrum",
     "Simulation",
     "SmearedLatticeShape",
@@ -297,6 +333,7 @@ __all__ = [
     "exp_minus",
     "find_record",
     "from_flags",
+    "gaussian_reach",
     "hookimpl",
     "image_seed",
     "interference",
@@ -305,6 +342,7 @@ __all__ = [
     "named_detectors",
     "one_of",
     "option",
+    "options_of",
     "parse_json",
     "place",
     "plugin",
@@ -321,6 +359,7 @@ __all__ = [
     "read_spectrum",
     "resolve_interval",
     "rotation_about",
+    "rotation_xyz",
     "scalar",
     "scale_end",
     "scale_ends",
@@ -329,6 +368,7 @@ __all__ = [
     "sin_pi",
     "sphere_transform",
     "structure_factors_of",
+    "turned_crystal",
     "unit",
     "unit_vector",
     "write_file",

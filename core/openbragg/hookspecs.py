@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         LatticeShape,
         MosaicModel,
         NoiseModel,
+        SceneModel,
         Spectrum,
         StructureFactors,
         Tracer,
@@ -55,6 +56,11 @@ def mosaic_models() -> list[type[MosaicModel]]:  # type: ignore[empty-body]
 @hookspec
 def diffuse_models() -> list[type[DiffuseModel]]:  # type: ignore[empty-body]
     """Return classes that compute what a crystal scatters between its spots."""
+
+
+@hookspec
+def scene_models() -> list[type[SceneModel]]:  # type: ignore[empty-body]
+    """Return classes that say which crystals are on a shot."""
 
 
 @hookspec

@@ -101,6 +101,7 @@ _UNITS = {
         _divided("mrad", 1000.0),
         _divided("%", 100.0),
         _divided("A^2", 1e20),
+        _divided("um^3", 1e18),
         _times("electrons/A^3", 1e30),
         _divided("ns", 1e9),
         _times("1/A", 1e10),

@@ -29,7 +29,7 @@ crystal() {
 }
 
 # rotate FLAGS...: 80 images of half a degree of the last crystal, and the truth. Gaussian spots have no fringes, and -fudge makes
-# them as wide as those of the block of cells, some 450 A across: two pixels or so, which the automatic -oversample samples finely,
+# them as wide as those of the block of cells, some 450 A across: a pixel or two, which the automatic -oversample samples well,
 # and a quarter of a degree or more, which steps of a tenth sample. In the middle of their intervals these add up to what headers
 # say. Much wider spots would have their centroids elsewhere, as the Lorentz factor changes across them.
 rotate() {

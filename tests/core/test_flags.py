@@ -66,6 +66,7 @@ EXPERIMENT_FLAGS = [
     ("-Na", "7", "crystal.cells", (7, 3, 3)),
     ("-Nb", "7", "crystal.cells", (3, 7, 3)),
     ("-Nc", "7", "crystal.cells", (3, 3, 7)),
+    ("-N_offdiagonal", "1 -2 0.5", "crystal.cells_offdiagonal", (1.0, -2.0, 0.5)),
     ("-xtalsize -xtal_size -samplesize -sample_size", "0.02", "crystal.size", (2e-5, 2e-5, 2e-5)),
     ("-xtal_x -xtal_thick -sample_x -sample_thick", "0.02", "crystal.size", (2e-5, None, None)),
     ("-xtal_y -xtal_width -sample_y -sample_width -width", "0.02", "crystal.size", (None, 2e-5, None)),
@@ -154,6 +155,16 @@ PLUGIN_FLAGS = [
     ("-interpolate", "", "structure_factors hkl interpolate", True),
     ("-nointerpolate", "", "structure_factors hkl interpolate", False),
     ("-dump", "a.dump", "structure_factors hkl dump", Path("a.dump")),
+    ("-gauss_star_width", "0.002", "lattice_shapes gauss_star width", 0.002 * 1e10),
+    ("-mosaic_sequence", "random", "mosaic_models normal sequence", "random"),
+    (
+        "-mosaic_anisotropic",
+        "0.1 0.2 0.3",
+        "mosaic_models anisotropic spreads",
+        (0.1 / DEGREES, 0.2 / DEGREES, 0.3 / DEGREES),
+    ),
+    ("-mosaic_axes", "crystal", "mosaic_models anisotropic axes", "crystal"),
+    ("-mosaic_rotations", "turns.json", "mosaic_models list file", Path("turns.json")),
     ("-F_label", "FP", "structure_factors reflections amplitudes", "FP"),
     ("-I_label", "IMEAN", "structure_factors reflections intensities", "IMEAN"),
     ("-crystal_file", "a.ins", "structure_factors reflections crystal_file", Path("a.ins")),
@@ -258,7 +269,7 @@ PLUGIN_FLAGS = [
 #: Plugins that play no part without one of their flags.
 _PART_BY_THEIR_FLAGS = (
     *("custom", "reflections", "model", "detector", "water", "air", "ice", "uniform", "table"),
-    "gamma_sigma",
+    *("gauss_star", "normal", "anisotropic", "list", "gamma_sigma"),
 )
 #: Flags that have tests of their own below, or choose a plugin by name.
 OTHER_FLAGS = {
@@ -272,6 +283,7 @@ OTHER_FLAGS = {
     "-structure_factors",
     "-lattice_shape",
     "-diffuse",
+    "-mosaic_model",
     "-noise",
     "-background",
     # In test_record.py.
@@ -382,10 +394,10 @@ def test_without_flags_the_defaults_are_those_of_the_reference() -> None:
         "geometry_conventions": "mosflm",
         "structure_factors": "hkl",
         "lattice_shapes": "square",
-        "noise_models": "poisson",
         "mosaic_models": "nanobragg",
         "diffuse_models": "none",
         "spectra": "dispersion",
+        "noise_models": "poisson",
     }
     made = experiment()
     assert made.beam.wavelength == 1e-10

@@ -22,21 +22,8 @@ from openbragg.errors import OpenBraggError
 
 GEOMETRIES = ("expt", "xds-inp", "xparm", "crystfel", "crystfel-cell")
 NAMES = (
-    *(
-        "matrix",
-        "hkl",
-        "reflections",
-        "dump",
-        "header",
-        "sources",
-        "rotations",
-        "stol",
-        "picture",
-        "cbf",
-        "tiff",
-        "record",
-        "trace",
-    ),
+    *("matrix", "hkl", "reflections", "dump", "header", "sources", "spectrum", "corrections", "atoms", "rotations"),
+    *("stol", "picture", "cbf", "tiff", "record", "trace"),
     *GEOMETRIES,
 )
 #: Far more than any of these small files takes, on any machine.

@@ -73,8 +73,8 @@ def words(flags: Mapping[str, Any]) -> list[str]:
     return line
 
 
-def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.ndarray, float]:
-    """Photons in double precision, by the road that a command line takes, and those of a full reflection."""
+def simulation_of(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> Simulation:
+    """A simulation in double precision, by the road that a command line takes."""
     line = words(flags)
     plugins = command_line.selected(*line).roles
     factors = plugins["structure_factors"]
@@ -100,7 +100,7 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
     if "sourcefile" in flags:
         rows = [(*row, None, None, None, None, None)[:5] for row in flags["sourcefile"]]
         experiment = attrs.evolve(experiment, beam=attrs.evolve(experiment.beam, sources=rows))
-    rendering = Simulation(
+    return Simulation(
         experiment,
         convention=plugins["geometry_conventions"],
         structure_factors=factors,
@@ -110,7 +110,12 @@ def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = ()) -> tuple[np.n
         spectrum=spectrum,
         precision="double",
         compat=quirks,
-    ).rendering()
+    )
+
+
+def engine(flags: Mapping[str, Any], quirks: tuple[str, ...] = (), **changed: Any) -> tuple[np.ndarray, float]:
+    """Its photons, with arguments that are no flags of the oracle, and those of a full reflection."""
+    rendering = simulation_of(flags, quirks).evolve(**changed).rendering()
     plan = rendering.plan
     strongest = (_LARGEST_AMPLITUDE * float(plan.lattice.cells.prod())) ** 2
     angle = (float(plan.panels[0].pixel_size) / float(plan.panels[0].close_distance)) ** 2

@@ -43,7 +43,8 @@ def test_a_record_has_the_run_and_all_that_went_in_and_came_out(inputs: Path) ->
     for file in (*record["inputs"], *record["outputs"]):
         assert file["sha256"] == sha256(file["path"])
         assert file["bytes"] == Path(file["path"]).stat().st_size
-    assert [plugin["name"] for plugin in record["plugins"]] == ["mosflm", "hkl", "square", "poisson", "raw", "smv"]
+    roles = ["mosflm", "hkl", "square", "nanobragg", "none", "single", "dispersion", "poisson"]
+    assert [plugin["name"] for plugin in record["plugins"]] == [*roles, "raw", "smv"]
     assert {plugin["distribution"] for plugin in record["plugins"]} == {"openbragg"}
     assert record["plugins"][1]["options"]["file"] == "a.hkl"
     assert record["machine"]["torch"] == torch.__version__

@@ -269,3 +269,9 @@ def test_a_random_crystal_that_is_turned_keeps_its_orientation() -> None:
     words = "-cell 40 -N 3 -default_F 10 -detpixels 4 -misset random -misset_seed 5 -osc 1 -phisteps 1"
     series = openbragg.from_flags(words).series(2)
     assert series.image(2).layout().experiment.crystal.misset == series.image(1).layout().experiment.crystal.misset
+
+
+@pytest.mark.parametrize("folder", [".", "..", "/"])
+def test_a_folder_is_no_name_for_the_images_of_a_series(folder: str) -> None:
+    with pytest.raises(UsageError, match="expected the name of a file"):
+        numbered(Path(folder), 1)

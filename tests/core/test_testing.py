@@ -272,6 +272,14 @@ class FadingBox(Box):
 
 
 @attrs.frozen
+class NearBox(Box):
+    """Says that it ends where its first fringe does."""
+
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Any) -> torch.Tensor:
+        return lattice.length_per_cells().expand(level.shape)
+
+
+@attrs.frozen
 class DoubleBox(Box):
     """Answers in float64 whatever is asked for."""
 
@@ -807,6 +815,7 @@ def test_a_plugin_that_keeps_its_promises_passes(check: Callable[[Any], None], p
         (check_lattice_shape, LopsidedBox(), r"\|F_latt\| at minus the offset"),
         (check_lattice_shape, FadingBox(), r"\|F_latt\| of .* cells at index"),
         (testing.check_periodicity, FadingBox(), r"\|F_latt\| at offset .* from"),
+        (testing.check_lattice_reach, NearBox(), "beyond its reach"),
         (check_lattice_shape, DoubleBox(), "a factor is torch.float64 where the lattice asks for torch.float32"),
         (check_lattice_shape, CoarseBox(), "F_latt in float32 at offset"),
         (check_lattice_shape, NaiveBox(), r"\|F_latt\| of .*: got nan"),

@@ -534,7 +534,7 @@ def test_help_shows_the_image_and_the_flags_that_matter() -> None:
 def test_the_commands_of_the_document_are_ones_that_it_takes() -> None:
     text = (ROOT / "docs" / "how-to" / "noise.md").read_text(encoding="utf-8").replace("$", "")
     lines = re.findall(r"^ +openbragg noise (.*)$", text, flags=re.MULTILINE)
-    assert len(lines) == 7
+    assert len(lines) == 9
     for line in lines:
         Noise.command(load_registry(())).make_context("noise", line.replace("-seed seed", "-seed 1").split())
 

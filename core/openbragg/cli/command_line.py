@@ -96,6 +96,7 @@ class CommandLine:
             lattice_shape=roles["lattice_shapes"],
             mosaic=roles["mosaic_models"],
             diffuse=roles["diffuse_models"],
+            scene=roles["scene_models"],
             spectrum=roles["spectra"],
             backgrounds=self.selected.backgrounds,
             noise=roles["noise_models"],

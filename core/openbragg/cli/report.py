@@ -61,6 +61,8 @@ def _choices(layout: Layout, selected: Selected) -> dict[str, str]:
     made.setdefault("mosaic domains", str(crystal.mosaic_domains))
     made.setdefault("oversampling", f"{sampling.oversample} x {sampling.oversample} subpixels")
     made["lattice shape"] = selected.roles["lattice_shapes"].name
+    if layout.plan.diffuse is not None:
+        made["diffuse"] = layout.plan.diffuse.name
     if selected.backgrounds:
         made["backgrounds"] = ", ".join(background.name for background in selected.backgrounds)
     return made
@@ -74,8 +76,7 @@ def report(rendering: Rendering, said: dict[str, str], wanted: list[Output], lef
     _print({word: value for word, value in rendering.choices.made.items() if said.get(word) != value})
     for culled in rendering.culled:
         click.echo(
-            f"{'culled':<16}{culled.skipped():.1%} of the orientations of tiles; "
-            f"no pixel lacks more than {culled.bound:.3g} photons"
+            f"{'culled':<16}{culled.skipped():.1%} of {culled.of}; no pixel lacks more than {culled.bound:.3g} photons"
         )
     assert sampling.region is not None  # resolved
     numbers = statistics(rendering.frame(), sampling.region, rendering.mask())

@@ -49,8 +49,8 @@ class Computation:
         "-cull",
         rule=PART,
         metavar="EPS",
-        help="Leave out orientations that hardly matter: no pixel is further from the full sum than this part of the "
-        "largest one. Default: leave out none.",
+        help="Leave out what hardly matters: sum from reflections to pixels, or the orientations near tiles of them, "
+        "so that no pixel is further from the full sum than this part of the largest one. Default: nothing.",
     )
 
 
@@ -227,6 +227,9 @@ class CrystalChoices:
     )
     mosaic_model: str | None = option(
         "-mosaic_model", type=str, metavar="NAME", help="How the crystal's blocks are turned. Default: nanobragg."
+    )
+    scene: str | None = option(
+        "-scene_model", type=str, metavar="NAME", help="Which crystals are on a shot. Default: single."
     )
     diffuse: str | None = option(
         "-diffuse", type=str, metavar="NAME", help="What the crystal scatters between its spots. Default: none."

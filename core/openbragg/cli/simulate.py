@@ -107,6 +107,8 @@ def simulate(
     with stopwatch.stage("noise"):
         pictures = job.pictures(rendering)
     said.say([*line.notices, *rendering.choices.notices])
+    if printing and rendering.others:
+        said.say(["what is printed is of the mounted crystal alone, but for the line of the whole pixel"])
     if printing:
         _print_pixels(rendering, printout.pixel)
     with stopwatch.stage("write"):

@@ -62,6 +62,8 @@ _COSINE_DOUBLE = (
 _POWER_SINGLE = tuple(math.log(2.0) ** n / math.factorial(n) for n in range(7))
 #: Where `exp_minus` ends, in powers of 2: squares of what is there are still plain numbers of the precision.
 _LEAST_POWER = {torch.float32: -56.0, torch.float64: -500.0}
+#: More than single precision rounds an exponent.
+_REACH_ROUNDING = 1.00001
 #: Of single precision's exponent: where it begins, and its lowest bit.
 _EXPONENT_ZERO, _EXPONENT_UNIT = 127, 1 << 23
 #: Coefficients of x^0, x^2, ... of 3 (sin x / x - cos x) / x^2: 3 (-1)^n (2n + 2) / (2n + 3)!.
@@ -101,6 +103,26 @@ def exp_minus(exponent: torch.Tensor) -> torch.Tensor:
     fraction = reduce(lambda total, term: total * rest + term, reversed(_POWER_SINGLE), torch.zeros_like(rest))
     # The bits of a power of 2.
     return fraction * ((whole.to(torch.int32) + _EXPONENT_ZERO) * _EXPONENT_UNIT).view(torch.float32)
+
+
+def gaussian_reach(level: torch.Tensor, peak: torch.Tensor, variance: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """How far from its middle a Gaussian peak^2 exp(-r^2 / (2 variance)) is above levels: float64, of their shape.
+
+    Parameters
+    ----------
+    level
+        Above 0, float64.
+    peak, variance
+        Of the square's root the height; of the widest direction the variance, in the square of the unit of the result.
+    dtype
+        In which `exp_minus` makes the root: below its last number nothing is known, and the reach is infinite. It is
+        below 0 where the level is above the peak.
+    """
+    fallen = (peak * peak / level).log()
+    distance = (2.0 * variance * (fallen * _REACH_ROUNDING + _REACH_ROUNDING - 1.0)).clamp(min=0.0).sqrt()
+    # Of the square, a factor of 4 before its last number.
+    least = 2.0 * math.log(2.0) * (-_LEAST_POWER[dtype] - 1.0)
+    return distance.where(fallen >= 0.0, -1.0).where(fallen < least, math.inf)
 
 
 class _SinPi(torch.autograd.Function):

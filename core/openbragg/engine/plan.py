@@ -10,6 +10,7 @@ import torch
 from torch.autograd import forward_ad
 
 from openbragg.engine.sources import make_sources
+from openbragg.errors import InputError
 from openbragg.model import Experiment, Panel
 from openbragg.model.geometry import Laboratory, PanelFrame
 from openbragg.model.lattice import oriented_bases
@@ -135,8 +136,10 @@ class Plan:
         Whether the reference program would begin to.
     fluence
         Photons per square metre, ().
+    scale
+        What the photons of the crystal are multiplied by, ().
     intensity_to_photons
-        r_e^2 x fluence / steps, in photons x steradian^-1 per squared electron, shape ().
+        r_e^2 x fluence x scale / steps, in photons x steradian^-1 per squared electron, shape ().
     resolution_limit
         Smallest d spacing in metres that scatters, shape (), or None for all.
     columns, sources_across
@@ -177,6 +180,7 @@ class Plan:
     interpolates: bool
     reference_interpolates: bool
     fluence: torch.Tensor
+    scale: torch.Tensor
     intensity_to_photons: torch.Tensor
     domain_weights: torch.Tensor | None = None
     spectral: torch.Tensor | None = None
@@ -294,7 +298,7 @@ def make_plan(
     structure_factors = parts.structure_factors
     oriented = _orientations(experiment, laboratory, parts.mosaic, quirks, device)
     shape, lattice = _shaped(experiment, parts, oriented.reciprocal_vectors, dtype)
-    fluence = scalar(beam.photons_per_area)
+    fluence, scale = scalar(beam.photons_per_area), scalar(experiment.crystal.scale).to(device)
     if tables is None:
         tables = structure_factors.prepare(experiment, device, dtype)
     interpolates = isinstance(structure_factors, InterpolatingStructureFactors) and structure_factors.interpolates(
@@ -318,6 +322,8 @@ def make_plan(
     limit = sampling.resolution_limit
     # The reference works the factor out when it is to be oversampled, even if it was asked to leave it out.
     polarized = not beam.no_polarization_factor or (running_product and sampling.oversample_polarization)
+    water = _water(experiment, quirks, steps, running_product, device)
+    _refuse_scaled_water(water, scale)
     return Plan(
         panels=tuple(_panel_plan(frame, sensor, device) for frame in laboratory.panels),
         subpixels=((torch.arange(oversample, dtype=torch.float64) + 0.5) / oversample).to(device),
@@ -345,7 +351,7 @@ def make_plan(
         running_product=running_product,
         interpolation_latch="interpolation-latch" in quirks,
         reference_rays=False,
-        water=_water(experiment, quirks, steps, running_product, device),
+        water=water,
         resolution_limit=scalar(limit).to(device) if plain(limit) > 0.0 else None,
         lattice=lattice,
         shape=shape,
@@ -356,8 +362,33 @@ def make_plan(
         interpolates=interpolates,
         reference_interpolates=interpolates if reference_interpolates is None else reference_interpolates,
         fluence=fluence.to(device),
-        intensity_to_photons=(ELECTRON_RADIUS_SQUARED * fluence / steps).to(device),
+        scale=scale,
+        intensity_to_photons=_per_intensity(fluence.to(device), steps, scale),
     )
+
+
+def scaled(plan: Plan, scale: torch.Tensor) -> Plan:
+    """The plan with another scale, (), float64.
+
+    Raises
+    ------
+    InputError
+        Where the water is in the crystal's own sum.
+    """
+    scale = scale.to(plan.device)
+    _refuse_scaled_water(plan.water, scale)
+    return attrs.evolve(plan, scale=scale, intensity_to_photons=_per_intensity(plan.fluence, plan.steps(), scale))
+
+
+def _refuse_scaled_water(water: Water | None, scale: torch.Tensor) -> None:
+    if water is not None and water.in_sum is not None and not bool(scale == 1.0):
+        raise InputError(
+            "a crystal is not scaled with the quirks running-product and water-over-steps, whose sum has its water"
+        )
+
+
+def _per_intensity(fluence: torch.Tensor, steps: int, scale: torch.Tensor) -> torch.Tensor:
+    return ELECTRON_RADIUS_SQUARED * fluence / steps * scale
 
 
 def turned(
@@ -393,14 +424,10 @@ def turned(
     if plan.diffuse is not None:
         diffuse = plan.diffuse.prepare(experiment, oriented.reciprocal_vectors, parts.space_group, plan.device)
         changed = attrs.evolve(changed, diffuse_parameters=diffuse or ())
-    steps = changed.steps()
-    if steps == plan.steps():
-        return changed
-    return attrs.evolve(
-        changed,
-        water=_water(experiment, quirks, steps, plan.running_product, plan.device),
-        intensity_to_photons=ELECTRON_RADIUS_SQUARED * plan.fluence / steps,
-    )
+    if changed.steps() != plan.steps():
+        water = _water(experiment, quirks, changed.steps(), plan.running_product, plan.device)
+        changed = attrs.evolve(changed, water=water)
+    return scaled(changed, scalar(experiment.crystal.scale))
 
 
 def _is_transformed(tensor: torch.Tensor) -> bool:

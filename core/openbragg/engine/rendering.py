@@ -15,9 +15,12 @@ from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import reference_interpolates_otherwise, render_in_order
 from openbragg.engine.strips import Renderer, Strip, filled_strip
+from openbragg.roles import BoundedLatticeShape
 
 if TYPE_CHECKING:
-    from openbragg.engine.sparse.cull import Culled
+    from openbragg.engine.sparse.cull import CullingRenderer
+    from openbragg.engine.sparse.culled import Culled
+    from openbragg.engine.sparse.spots import SpotRenderer
 
 
 @attrs.frozen(eq=False)
@@ -88,11 +91,7 @@ def render_panel(
         pixels = choose_pixels(panel.pixels, region, mask, plan.device)
     blocks = blocks_for(plan, panel, pixels, block_terms)
     plain = strip_renderer(panel, pixels, blocks, dtype, progress, engine.team())
-    culled = None
-    if cull is not None and _can_cull(plan) and not _full_sum_is_faster(plan, panel, pixels, engine):
-        from openbragg.engine.sparse.cull import CullingRenderer
-
-        culled = CullingRenderer(panel, pixels, cull, dtype, engine, progress)
+    culled = None if cull is None else _culling(plan, panel, pixels, cull, dtype, engine, progress)
     chosen = culled or _compiled_or(plain, panel, pixels, dtype, engine, progress)
     whole = render_in_order(plan, panel, pixels, chosen)
     return RenderedPanel(
@@ -140,8 +139,28 @@ def _full_sum_is_faster(plan: Plan, panel: PanelPlan, pixels: Pixels, engine: En
     return True
 
 
-def _can_cull(plan: Plan) -> bool:
+def _culling(
+    plan: Plan,
+    panel: PanelPlan,
+    pixels: Pixels,
+    share: float,
+    dtype: torch.dtype,
+    engine: Engine,
+    progress: Callable[[int], None] | None,
+) -> SpotRenderer | CullingRenderer | None:
+    """What leaves out of the sum what cannot matter; None where nothing can be left out, or where it does not pay."""
     # Few runs ask.
-    from openbragg.engine.sparse.cull import cull_refusal
+    from openbragg.engine.sparse.cull import CullingRenderer, cull_refusal
+    from openbragg.engine.sparse.spots import SpotRenderer, spots_refusal
 
-    return cull_refusal(plan) is None
+    if cull_refusal(plan) is not None:
+        return None
+    if spots_refusal(plan) is None:
+        spots = SpotRenderer(plan, panel, pixels, share, dtype, engine, progress)
+        if spots.pays():
+            return spots
+    if plan.differentiable() or plan.transformed() or not isinstance(plan.shape, BoundedLatticeShape):
+        return None
+    if _full_sum_is_faster(plan, panel, pixels, engine):
+        return None
+    return CullingRenderer(panel, pixels, share, dtype, engine, progress)

@@ -38,6 +38,10 @@ class Crystal:
         number, also a tensor with a gradient.
     cells_offdiagonal
         Of shapes that take N as a symmetric tensor, its elements (a, b), (b, c) and (a, c); `cells` is its diagonal.
+    scale
+        What the photons of the crystal are multiplied by; those of backgrounds and water are not.
+    volume
+        In cubic metres; in place of none, `scale` is that many coherent blocks.
     """
 
     cell: tuple[Scalar, ...] | None = option(
@@ -105,6 +109,18 @@ class Crystal:
         default=1.0,
         rule=NOT_NEGATIVE,
         help="Widens (below 1) or narrows (above 1) the spots of the round, gauss and tophat shapes.",
+    )
+    scale: Scalar = option(
+        "-crystal_scale",
+        default=1.0,
+        rule=NOT_NEGATIVE,
+        help="Times this many crystals, or blocks of one, that scatter alike and do not interfere; backgrounds stay.",
+    )
+    volume: Scalar | None = option(
+        "-crystal_volume",
+        unit="um^3",
+        rule=POSITIVE,
+        help="Volume of the crystal, of which -N is a coherent block: as many blocks scatter as fill it.",
     )
     water: Scalar = option(
         "-water",

@@ -69,6 +69,20 @@ def rotation_xyz(angles: Any) -> torch.Tensor:
     return about_z @ about_y @ about_x
 
 
+def angles_of(rotation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The same as `angles_xyz` of a matrix (3, 3), float64, as numbers with gradients."""
+    sine = -rotation[2, 0]
+    if bool(sine.abs() >= 1.0):
+        zero = torch.zeros_like(sine)
+        return torch.atan2(-rotation[1, 2], rotation[1, 1]), torch.asin(sine.clamp(-1.0, 1.0)), zero
+    level = torch.hypot(rotation[2, 1], rotation[2, 2])
+    return (
+        torch.atan2(rotation[2, 1], rotation[2, 2]),
+        torch.atan2(sine, level),
+        torch.atan2(rotation[1, 0], rotation[0, 0]),
+    )
+
+
 def angles_xyz(rotation: Sequence[Sequence[float]]) -> tuple[float, float, float]:
     """The x, y, z angles in radians that `rotation_xyz` turns back into a rotation matrix of plain numbers."""
     from math import atan2, hypot, pi

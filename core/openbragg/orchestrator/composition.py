@@ -26,6 +26,8 @@ from openbragg.roles import (
     LatticeShape,
     MosaicModel,
     NoiseModel,
+    SceneCrystal,
+    SceneModel,
     Spectrum,
     StructureFactors,
 )
@@ -92,6 +94,14 @@ def _diffuse_model(chosen: DiffuseModel | str) -> DiffuseModel:
 
 def _spectrum(chosen: Spectrum | str) -> Spectrum:
     made: Spectrum = plugin_of("spectra", chosen)
+    return made
+
+
+def _scene_model(chosen: SceneModel | Iterable[SceneCrystal] | str) -> SceneModel:
+    """A scene: given, by name, or the further crystals alone."""
+    if not isinstance(chosen, str | SceneModel) and isinstance(chosen, Iterable):
+        chosen = default_registry().get("scene_models", "crystals").cls(crystals=tuple(chosen))
+    made: SceneModel = plugin_of("scene_models", chosen)
     return made
 
 
@@ -174,6 +184,7 @@ class Composition:
     lattice_shape: LatticeShape = attrs.field(default=cast(Any, "square"), converter=_lattice_shape, kw_only=True)
     mosaic: MosaicModel = attrs.field(default=cast(Any, "nanobragg"), converter=_mosaic_model, kw_only=True)
     diffuse: DiffuseModel = attrs.field(default=cast(Any, "none"), converter=_diffuse_model, kw_only=True)
+    scene: SceneModel = attrs.field(default=cast(Any, "single"), converter=_scene_model, kw_only=True)
     spectrum: Spectrum = attrs.field(default=cast(Any, "dispersion"), converter=_spectrum, kw_only=True)
     backgrounds: tuple[Background, ...] = attrs.field(default=(), converter=_backgrounds, kw_only=True)
     noise: NoiseModel = attrs.field(default=cast(Any, "poisson"), converter=_noise_model, kw_only=True)

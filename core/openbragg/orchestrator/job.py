@@ -94,6 +94,7 @@ class Job:
             self.images,
             simulation.compat,
             rendering.channels,
+            simulation.labels,
         )
         if pictures.seed is not None and rendering.experiment.sampling.seed is None:
             rendering.choices.made["noise seed"] = str(pictures.seed)

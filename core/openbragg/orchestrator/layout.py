@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import attrs
 import torch
 
-from openbragg.engine.plan import PRECISIONS, Parts, Plan, make_plan, turned
+from openbragg.engine.plan import PRECISIONS, Parts, Plan, make_plan, scaled, turned
 from openbragg.engine.sources import mean_wavelength, moved_channels
-from openbragg.errors import InputError, UsageError
+from openbragg.errors import InputError, OpenBraggError, UsageError
 from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import is_tensor, plain
 from openbragg.model.sensor import resolve_sensor
+from openbragg.model.vectors import scalar
 from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.finding.answers import check_plan
 from openbragg.orchestrator.resolving.backgrounds import Backgrounds
@@ -59,6 +61,10 @@ _TURNING = ("misset", "misset_seed", "mosaic_spread", "mosaic_domains", "mosaic_
 _CELL = ("cell", "reciprocal_vectors")
 #: The plugins that the sum is made of.
 _PLUGINS = ("structure_factors", "lattice_shape", "mosaic", "diffuse", "spectrum")
+#: Those of them that a further crystal of a scene may have of its own.
+_OWN = ("structure_factors", "lattice_shape", "mosaic", "diffuse")
+#: How what was chosen for such a crystal begins.
+_LATTICE = "lattice "
 #: Crystals of at most so many cells along an axis may have their structure factors interpolated.
 _FEW_CELLS = 2
 #: What computes, beside the plugins.
@@ -68,7 +74,7 @@ _TURNED = ("angles", "cell_vectors", "first_cell_vectors", "reciprocal_vectors",
 _PLACED = (
     *_TURNED,
     *("wavelengths", "source_weights", "spectral", "lattice", "tables"),
-    *("fluence", "intensity_to_photons", "water", "kahn"),
+    *("fluence", "scale", "intensity_to_photons", "water", "kahn"),
 )
 _FIELDS = tuple(attribute.name for attribute in attrs.fields(Plan))
 
@@ -100,6 +106,8 @@ class Layout:
         know.
     panels, shown
         The detector's panels, and what is rendered of each.
+    others
+        The further crystals of the scene, each laid out as if it were alone, without backgrounds.
     """
 
     experiment: Experiment
@@ -114,6 +122,11 @@ class Layout:
     finest: float | None = None
     panels: tuple[Panel, ...]
     shown: tuple[Shown, ...]
+    others: tuple[Base, ...] = ()
+
+    def lattices(self) -> tuple[Layout, ...]:
+        """The layout of each crystal of the scene, this one first."""
+        return self, *(other.layout for other in self.others)
 
     @property
     def channels(self) -> Channels:
@@ -156,13 +169,71 @@ class Base:
 
 
 def lay_out(asked: Composition, base: Base | None = None) -> Layout:
-    """Resolve and place an experiment and lay out its sum; what is as in `base` is taken from there.
+    """Resolve and place an experiment and lay out the sum of each crystal; what is as in `base` is taken from there.
 
     Raises
     ------
     OpenBraggError
         When the experiment cannot be rendered; the message is one line.
     """
+    main = _lay_out_one(asked, base)
+    # The crystals of a rotation stay what they are.
+    scan = main.experiment.scan
+    still = scan.range is None or plain(scan.range) == 0.0
+    shot = asked.scene.shot(main.experiment.crystal, scan.image if still else 1)
+    shared = Base(_composed(asked, main.experiment.crystal), main)
+    others: list[Base] = []
+    for number, member in enumerate(shot.others, 1):
+        parts = {name: getattr(member, name) for name in _OWN if getattr(member, name) is not None}
+        alone = _composed(asked, attrs.evolve(member.crystal, water=0.0), **parts)
+        former = base.layout.others[number - 1] if base is not None and number <= len(base.layout.others) else None
+        # What a crystal has of its own is as it was in the former layout, and what it shares as in the main crystal's.
+        near = former if former is not None and "structure_factors" in parts else shared
+        try:
+            layout = _lay_out_one(alone, near)
+            plan = scaled(layout.plan, _weighted(layout.experiment.crystal, member.weight))
+        except OpenBraggError as error:
+            raise type(error)(f"lattice {number}: {error}") from None
+        _tell(main.choices, layout.choices, number)
+        others.append(Base(alone, attrs.evolve(layout, plan=plan)))
+    if others:
+        weights = (plain(weight) for weight in (shot.weight, *(member.weight for member in shot.others)))
+        main.choices.made[f"{_LATTICE}weights"] = " ".join(f"{weight:.6g}" for weight in weights)
+    plan = scaled(main.plan, _weighted(main.experiment.crystal, shot.weight))
+    return attrs.evolve(main, plan=plan, others=tuple(others))
+
+
+def _composed(asked: Composition, crystal: Crystal, **parts: Any) -> Composition:
+    """A crystal of a scene alone, with parts of its own, without what belongs to the whole image."""
+    same = {attribute.name: getattr(asked, attribute.name) for attribute in attrs.fields(Composition)}
+    experiment = attrs.evolve(asked.experiment, crystal=crystal)
+    return Composition(**(same | parts | {"experiment": experiment, "backgrounds": (), "scene": "single"}))
+
+
+def _weighted(crystal: Crystal, weight: Any) -> torch.Tensor:
+    """The scale of a resolved crystal times its weight in a scene.
+
+    Raises
+    ------
+    InputError
+        When the weight is no number of 0 or more.
+    """
+    if not 0.0 <= plain(weight) < inf:
+        raise InputError(f"expected a weight of 0 or more, got {plain(weight):g}")
+    return scalar(crystal.scale) * scalar(weight)
+
+
+def _tell(choices: Choices, own: Choices, number: int) -> None:
+    """Add what is to be said of a further crystal, as far as it is not said of the first."""
+    said = {*choices.notices}
+    choices.notices.extend(f"{_LATTICE}{number}: {line}" for line in own.notices if line not in said)
+    for word, value in own.made.items():
+        if choices.made.get(word) != value:
+            choices.made[f"{_LATTICE}{number} {word}"] = value
+
+
+def _lay_out_one(asked: Composition, base: Base | None = None) -> Layout:
+    """The layout of the experiment's own crystal; see `lay_out`."""
     if base is not None and _differs_in_orientation(base.asked, asked) and not base.carries(*_TURNED):
         layout = _turned(base.layout, asked)
         if layout is not None:
@@ -320,7 +391,8 @@ def _compare_sources(beam: Beam, counts: Counting) -> None:
 
 def _turned(base: Layout, asked: Composition) -> Layout | None:
     """The layout of a crystal that is turned otherwise; None where it has another number of orientations."""
-    choices = Choices(made=dict(base.choices.made), notices=list(base.noted))
+    made = {word: value for word, value in base.choices.made.items() if not word.startswith(_LATTICE)}
+    choices = Choices(made=made, notices=list(base.noted))
     counts, beam = counting(asked.compat), asked.experiment.beam
     scan = resolve_scan(asked.experiment.scan, counts)
     crystal = resolve_crystal(asked.experiment.crystal, beam, asked.mosaic, Choices(made=choices.made), counts)

@@ -1,9 +1,9 @@
-"""Parameters of an experiment by name, and the derivatives of its photons by them."""
+"""Parameters of an experiment and of its scene by name, and the derivatives of the photons by them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import torch
@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from openbragg.engine.compiled.jacobian import Motion, motion_of, panel_jacobian
 from openbragg.engine.pixels import choose_pixels
 from openbragg.errors import UsageError
-from openbragg.model import Beam, Crystal, Detector, Experiment, Scan
+from openbragg.model import Beam, Crystal, Detector, Scan
 from openbragg.model.scalars import is_tensor
 from openbragg.options import options_of
 from openbragg.orchestrator.layout import Layout
@@ -20,29 +20,33 @@ from openbragg.orchestrator.pixels import depends_on_others, wanted_parts
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.resolving.frame import Shown, assembled
 
+_Simulation = TypeVar("_Simulation", bound=Renders)
+
 #: The parts of an experiment that have continuous parameters.
 _PARTS: dict[str, type] = {"crystal": Crystal, "beam": Beam, "detector": Detector, "scan": Scan}
+#: The plugins that have some, too.
+_PLUGINS = ("scene",)
 #: Fields of which None says that nothing is turned: so many angles of 0.
 _UNTURNED = {"misset": 3}
 
 
 @attrs.frozen
 class Parameter:
-    """A field of a part of an experiment that can be differentiated by.
+    """A field of a part of an experiment, or of a plugin, that can be differentiated by.
 
     Attributes
     ----------
     name
         As it was asked for.
     part, field
-        The part's name in the experiment, and the field's in the part.
+        The part's name in the experiment, or the plugin's in the simulation, and the field's in the part.
     """
 
     name: str
     part: str
     field: str
 
-    def value(self, experiment: Experiment) -> torch.Tensor:
+    def value(self, simulation: Renders) -> torch.Tensor:
         """Its value in SI units and radians: float64, () or (n,).
 
         Raises
@@ -50,7 +54,7 @@ class Parameter:
         UsageError
             When it has none.
         """
-        held = getattr(getattr(experiment, self.part), self.field)
+        held = getattr(self._holder(simulation), self.field)
         if held is None and self.field in _UNTURNED:
             return torch.zeros(_UNTURNED[self.field], dtype=torch.float64)
         if is_tensor(held):
@@ -61,15 +65,18 @@ class Parameter:
         values = torch.stack([torch.as_tensor(number, dtype=torch.float64).detach() for number in numbers])
         return values if isinstance(held, tuple | list) else values[0]
 
-    def set(self, experiment: Experiment, value: torch.Tensor) -> Experiment:
-        """The experiment with another value."""
+    def set(self, simulation: _Simulation, value: torch.Tensor) -> _Simulation:
+        """The simulation with another value."""
         held: Any = value if value.dim() == 0 else tuple(value.unbind(0))
-        part = attrs.evolve(getattr(experiment, self.part), **{self.field: held})
-        return attrs.evolve(experiment, **{self.part: part})
+        part = attrs.evolve(self._holder(simulation), **{self.field: held})
+        return simulation.evolve(**{self.part: part})
+
+    def _holder(self, simulation: Renders) -> Any:
+        return getattr(simulation if self.part in _PLUGINS else simulation.experiment, self.part)
 
 
-def parameter(name: str) -> Parameter:
-    """The parameter of a name such as ``misset`` or ``beam.size``.
+def parameter(name: str, simulation: Renders) -> Parameter:
+    """The parameter of a name such as ``misset``, ``beam.size`` or ``scene.fraction``.
 
     Raises
     ------
@@ -77,16 +84,17 @@ def parameter(name: str) -> Parameter:
         When there is none, or more than one.
     """
     asked_part, _, field = name.rpartition(".")
+    parts = _PARTS | {each: type(getattr(simulation, each)) for each in _PLUGINS}
     found = [
         Parameter(name, part, field)
-        for part, cls in _PARTS.items()
+        for part, cls in parts.items()
         if asked_part in ("", part) and field in _continuous(cls)
     ]
     if len(found) == 1:
         return found[0]
     if found:
         raise UsageError(f"{name}: expected one of {', '.join(f'{each.part}.{field}' for each in found)}")
-    known = [known for cls in _PARTS.values() for known in _continuous(cls)]
+    known = [known for cls in parts.values() for known in _continuous(cls)]
     raise UsageError(f"{name}: expected a continuous parameter of the experiment: {', '.join(dict.fromkeys(known))}")
 
 
@@ -95,8 +103,8 @@ def derivatives(simulation: Renders, names: Iterable[str], pixels: tuple[Any, An
 
     Else torch's own operations carry them, in one pass for each number of a parameter.
     """
-    asked = [parameter(name) for name in names]
-    values = [each.value(simulation.experiment) for each in asked]
+    asked = [parameter(name, simulation) for name in names]
+    values = [each.value(simulation) for each in asked]
     numbers = [(each, value, place) for each, value in zip(asked, values, strict=True) for place in _places(value)]
     columns = _compiled(simulation, numbers, pixels)
     if columns is None:
@@ -125,7 +133,8 @@ def _compiled(
 ) -> list[torch.Tensor] | None:
     """Derivatives by single numbers, by compiled code; None where there is none."""
     layout = simulation.layout()
-    if depends_on_others(layout) or layout.plan.running_product or layout.plan.differentiable():
+    plans = [each.plan for each in layout.lattices()]
+    if depends_on_others(layout) or any(plan.running_product or plan.differentiable() for plan in plans):
         return None
     if pixels is None:
         rows, columns = (torch.arange(length) for length in layout.experiment.detector.frame_shape())
@@ -133,24 +142,29 @@ def _compiled(
     else:
         slow, fast = (torch.as_tensor(places) for places in pixels)
     parts = wanted_parts(layout, slow, fast)
-    motions: list[list[Motion]] = [[] for _ in layout.plan.panels]
+    # Of each crystal and panel, how the sum moves with each number.
+    motions: list[list[list[Motion]]] = [[[] for _ in plan.panels] for plan in plans]
     behind = []
     for number in numbers:
         with forward_ad.dual_level(), torch.no_grad():
             moved = _moved(simulation, *number).layout()
-            for of_panel, panel in zip(motions, moved.plan.panels, strict=True):
-                of_panel.append(motion_of(moved.plan, panel))
+            for of_crystal, each in zip(motions, moved.lattices(), strict=True):
+                for of_panel, panel in zip(of_crystal, each.plan.panels, strict=True):
+                    of_panel.append(motion_of(each.plan, panel))
             behind.append(_background(moved, parts))
     images = []
-    for of_panel, panel, part in zip(motions, layout.plan.panels, parts, strict=True):
-        if part.region is None:
-            images.append(torch.zeros((*panel.pixels, len(numbers)), dtype=torch.float64))
-            continue
-        chosen = choose_pixels(panel.pixels, part.region, part.mask, layout.plan.device)
-        found = panel_jacobian(layout.plan, panel, chosen, of_panel, simulation.compiling())
-        if found is None:
-            return None
-        images.append(torch.stack([chosen.image(column) for column in found.unbind(1)], dim=-1))
+    for place, part in enumerate(parts):
+        shape = layout.plan.panels[place].pixels
+        image = torch.zeros((*shape, len(numbers)), dtype=torch.float64)
+        for plan, of_crystal in zip(plans, motions, strict=True):
+            if part.region is None:
+                continue
+            chosen = choose_pixels(shape, part.region, part.mask, plan.device)
+            found = panel_jacobian(plan, plan.panels[place], chosen, of_crystal[place], simulation.compiling())
+            if found is None:
+                return None
+            image = image + torch.stack([chosen.image(column) for column in found.unbind(1)], dim=-1)
+        images.append(image)
     made = []
     for place, background in enumerate(behind):
         frame = assembled(tuple(image[..., place] for image in images), layout.panels)
@@ -178,7 +192,7 @@ def _moved(simulation: Renders, asked: Parameter, value: torch.Tensor, place: in
     direction = torch.zeros_like(value)
     direction.view(-1)[place] = 1.0
     dual = forward_ad.make_dual(value, direction)  # type: ignore[no-untyped-call]
-    return simulation.evolve(experiment=asked.set(simulation.experiment, dual))
+    return asked.set(simulation, dual)
 
 
 def _derivative(

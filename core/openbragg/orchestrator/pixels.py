@@ -12,11 +12,11 @@ from openbragg.engine.rays import Part, positions, unit_components
 from openbragg.engine.sources import mean_wavelength
 from openbragg.errors import UsageError
 from openbragg.orchestrator.layout import Layout
-from openbragg.orchestrator.rendering import render_panels
+from openbragg.orchestrator.rendering import render_lattices
 from openbragg.orchestrator.resolving.frame import Shown, assembled
 
 
-def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> torch.Tensor:
+def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any, cull: float | None = None) -> torch.Tensor:
     """Expected photons of places in the stored frame; see `Simulation.pixels`.
 
     Raises
@@ -26,7 +26,7 @@ def photons_of_pixels(layout: Layout, engine: Engine, slow: Any, fast: Any) -> t
     """
     rows, columns = _places(layout, slow, fast)
     parts = layout.shown if depends_on_others(layout) else wanted_parts(layout, rows, columns)
-    panels = render_panels(layout, parts, engine)
+    panels = render_lattices(layout, parts, engine, None, cull)
     images = layout.backgrounds.added_to_parts(tuple(panel.image for panel in panels), parts)
     frame = assembled(images, layout.panels)
     return frame[rows.to(frame.device), columns.to(frame.device)].reshape(torch.as_tensor(slow).shape)
@@ -89,8 +89,10 @@ def spacings(layout: Layout) -> torch.Tensor:
 
 def depends_on_others(layout: Layout) -> bool:
     """Whether a pixel depends on those rendered before it, as some quirks of the reference have it."""
-    plan = layout.plan
-    return (plan.interpolation_latch and plan.interpolates) or plan.first_cell_vectors is not None
+    plans = (each.plan for each in layout.lattices())
+    return any(
+        (plan.interpolation_latch and plan.interpolates) or plan.first_cell_vectors is not None for plan in plans
+    )
 
 
 def _wanted_part(part: Shown, wanted: torch.Tensor) -> Shown:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,7 +25,7 @@ from openbragg.orchestrator.resolving.quirks import notice
 from openbragg.roles import GeometryConvention
 
 if TYPE_CHECKING:
-    from openbragg.engine.sparse.cull import Culled
+    from openbragg.engine.sparse.culled import Culled
 
 Progress = Callable[[int, int], None]
 
@@ -69,11 +71,11 @@ def render_layout(
         layout.choices.notices.append(f"nothing is culled: {reason}")
     before = engine.use.preparing
     with stopwatch.stage("render"):
-        panels = render_panels(layout, layout.shown, engine, progress, None if reason is not None else cull)
+        panels = render_lattices(layout, layout.shown, engine, progress, None if reason is not None else cull)
         images = layout.backgrounds.added_to(tuple(panel.image for panel in panels))
         finish(layout.plan.device)
     stopwatch.move(engine.use.preparing - before, "render", "compile")
-    if not layout.plan.transformed():
+    if not any(each.plan.transformed() for each in layout.lattices()):
         line = faint_notice(layout.plan, layout.shown, [panel.image for panel in panels], images)
         if line and line not in layout.choices.notices:
             layout.choices.notices.append(line)
@@ -82,7 +84,7 @@ def render_layout(
     return Rendering(
         images=images,
         use=engine.use,
-        culled=tuple(panel.culled for panel in panels if panel.culled is not None),
+        culled=tuple(culled for panel in panels for culled in panel.culled),
         **_fields(layout),
     )
 
@@ -140,22 +142,59 @@ def refuse_odd_answers(rendering: Rendering) -> None:
     PluginError
         With the plugin that gave what is no number; photons that are too many for the precision are nobody's fault.
     """
-    for panel, part, image in zip(rendering.plan.panels, rendering.shown, rendering.images, strict=True):
+    for number, (part, image) in enumerate(zip(rendering.shown, rendering.images, strict=True)):
         odd = (~image.detach().isfinite()).nonzero()
         if len(odd) and part.region is not None:
             slow, fast = odd[0].tolist()
-            refuse_odd_pixel(rendering.plan, panel, (slow, fast), part.region, part.mask)
+            for plan in (layout.plan for layout in rendering.lattices()):
+                refuse_odd_pixel(plan, plan.panels[number], (slow, fast), part.region, part.mask)
             return
 
 
-def render_panels(
+@attrs.frozen(eq=False)
+class SummedPanel:
+    """A panel with the photons of all crystals, see `RenderedPanel`; `culled` has what was left out of each."""
+
+    image: torch.Tensor
+    interpolated_otherwise: bool
+    culled: tuple[Culled, ...]
+
+
+def render_lattices(
+    layout: Layout,
+    parts: tuple[Shown, ...],
+    engine: Engine,
+    progress: Progress | None = None,
+    cull: float | None = None,
+) -> tuple[SummedPanel, ...]:
+    """The panels of a layout, of each the part that is to be shown, with all crystals and without backgrounds."""
+    lattices = layout.lattices()
+    rendered = []
+    for place, each in enumerate(lattices):
+
+        def advance(done: int, total: int, place: int = place) -> None:
+            if progress is not None:
+                progress(place * total + done, len(lattices) * total)
+
+        rendered.append(_render_panels(each, parts, engine, advance, cull))
+    return tuple(
+        SummedPanel(
+            image=reduce(add, (panel.image for panel in of_panel)),
+            interpolated_otherwise=any(panel.interpolated_otherwise for panel in of_panel),
+            culled=tuple(panel.culled for panel in of_panel if panel.culled is not None),
+        )
+        for of_panel in zip(*rendered, strict=True)
+    )
+
+
+def _render_panels(
     layout: Layout,
     parts: tuple[Shown, ...],
     engine: Engine,
     progress: Progress | None = None,
     cull: float | None = None,
 ) -> tuple[RenderedPanel, ...]:
-    """The panels of a layout, of each the part that is to be shown, without backgrounds."""
+    """The same of the layout's own crystal alone."""
     plan, dtype = layout.plan, layout.dtype
     total = sum(part.count() for part in parts)
     done = 0
@@ -191,4 +230,4 @@ def _refusal(layout: Layout) -> str | None:
     # Few runs ask.
     from openbragg.engine.sparse.cull import cull_refusal
 
-    return cull_refusal(layout.plan)
+    return next(filter(None, (cull_refusal(each.plan) for each in layout.lattices())), None)

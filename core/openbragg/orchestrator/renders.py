@@ -20,6 +20,8 @@ from openbragg.roles import (
     LatticeShape,
     MosaicModel,
     NoiseModel,
+    PixelLabels,
+    SceneModel,
     Spectrum,
     StructureFactors,
 )
@@ -57,6 +59,8 @@ class Renders(Protocol):
     @property
     def diffuse(self) -> DiffuseModel: ...
     @property
+    def scene(self) -> SceneModel: ...
+    @property
     def spectrum(self) -> Spectrum: ...
     @property
     def backgrounds(self) -> tuple[Background, ...]: ...
@@ -82,6 +86,7 @@ class Renders(Protocol):
     def foresee(self, uses: int) -> None: ...
     def rendering(self, progress: Progress | None = None, stopwatch: Stopwatch | None = None) -> Rendering: ...
     def pixels(self, slow: Any, fast: Any) -> torch.Tensor: ...
+    def labels(self) -> PixelLabels: ...
     def photons(self, progress: Progress | None = None) -> torch.Tensor: ...
 
 
@@ -93,6 +98,7 @@ def roles_of(simulation: Renders) -> list[tuple[str, Any]]:
         ("lattice_shapes", simulation.lattice_shape),
         ("mosaic_models", simulation.mosaic),
         ("diffuse_models", simulation.diffuse),
+        ("scene_models", simulation.scene),
         ("spectra", simulation.spectrum),
         ("noise_models", simulation.noise),
         *(("backgrounds", background) for background in simulation.backgrounds),

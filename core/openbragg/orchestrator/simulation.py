@@ -22,7 +22,7 @@ from openbragg.orchestrator.renders import CommandWords
 from openbragg.orchestrator.resolving.expectation import Expectation, expected_time
 from openbragg.orchestrator.resolving.frame import assembled
 from openbragg.orchestrator.resolving.resolve import clock_seed
-from openbragg.roles import PixelTrace, PredictedReflections
+from openbragg.roles import PixelLabels, PixelTrace, PredictedReflections
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.series.image_series import ImageSeries
@@ -64,6 +64,9 @@ class Simulation(Composition):
     mosaic, diffuse, spectrum
         How the crystal's blocks are turned, what it scatters between its spots, and which wavelengths the beam has:
         plugins, or the names of installed ones.
+    scene
+        Which further crystals are on the shot: a plugin, the name of an installed one, or the crystals themselves,
+        each a `SceneCrystal`.
     backgrounds
         Any number of plugins of this role, or names of installed ones: photons that do not come from the crystal.
     device
@@ -113,7 +116,7 @@ class Simulation(Composition):
         if prepared.layout is not None:
             return prepared.layout
         made = lay_out(self, prepared.base)
-        if made.plan.differentiable():
+        if any(layout.plan.differentiable() for layout in made.lattices()):
             prepared.base = Base(self, made)
         else:
             prepared.layout, prepared.base = made, None
@@ -244,7 +247,8 @@ class Simulation(Composition):
 
         Returns
         -------
-        Photons in the shape of `slow`; 0 where nothing is rendered. Gradients flow as in `photons`.
+        Photons in the shape of `slow`; 0 where nothing is rendered. Gradients flow as in `photons`. With `cull` none is
+        further from the full sum than that part of the largest of its panel's among them.
 
         Raises
         ------
@@ -253,21 +257,43 @@ class Simulation(Composition):
         """
         from openbragg.orchestrator.pixels import photons_of_pixels
 
-        photons = photons_of_pixels(self.layout(), self._engine(), slow, fast)
+        photons = photons_of_pixels(self.layout(), self._engine(), slow, fast, self.cull)
         self._heard()
         return photons
 
-    def trace(self, slow: int, fast: int) -> PixelTrace:
+    def labels(self, peak: float = 0.1) -> PixelLabels:
+        """Of each pixel from what its photons come: wavelength, h k l, crystal, and whether a Bragg peak covers it.
+
+        The terms that the image is summed from are evaluated once more, operation by operation, a block at a time.
+
+        Parameters
+        ----------
+        peak
+            A peak covers a pixel where F_latt^2 of a term is at least this part of its value on a lattice point.
+
+        Raises
+        ------
+        OpenBraggError
+            When the experiment cannot be rendered, or `peak` is not above 0 and up to 1.
+        """
+        from openbragg.orchestrator.labels import label_pixels
+
+        return label_pixels(self.layout(), self._engine(), peak)
+
+    def trace(self, slow: int, fast: int, lattice: int = 0) -> PixelTrace:
         """The terms that one pixel of the stored frame is summed from, with their gradients.
+
+        Of a scene they are those of one crystal: `lattice` is its number, 0 that of the main one. The photons of the
+        pixel are the sum of all crystals' and of the backgrounds'.
 
         Raises
         ------
         UsageError
-            When the pixel is not rendered.
+            When the pixel is not rendered, or there is no such crystal.
         """
         from openbragg.orchestrator.tracing import trace_of
 
-        return trace_of(self.layout(), slow, fast)
+        return trace_of(self.layout(), slow, fast, lattice)
 
     def reflections(self) -> PredictedReflections:
         """The reflections of the image: where they are, how much of each, and their photons; nothing is rendered.

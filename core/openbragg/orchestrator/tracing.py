@@ -9,14 +9,20 @@ from openbragg.orchestrator.resolving.frame import panel_at
 from openbragg.roles import PixelTrace
 
 
-def trace_of(layout: Layout, slow: int, fast: int) -> PixelTrace:
+def trace_of(layout: Layout, slow: int, fast: int, lattice: int = 0) -> PixelTrace:
     """Trace a pixel of the stored frame of a layout, or of a rendering; the trace itself counts on the panel.
+
+    `lattice` is the number of the crystal in the scene, the main one's 0.
 
     Raises
     ------
     UsageError
-        When the pixel is not rendered.
+        When the pixel is not rendered, or there is no such crystal.
     """
+    lattices = layout.lattices()
+    if not 0 <= lattice < len(lattices):
+        raise UsageError(f"lattice: expected a whole number from 0 to {len(lattices) - 1}, got {lattice}")
+    layout = lattices[lattice]
     made, place = None, panel_at(layout.panels, slow, fast)
     if place is not None:
         number, row, column = place

@@ -33,6 +33,7 @@ from openbragg.roles.lattice_shapes import (
     GaussianLatticeShape,
     Lattice,
     LatticeShape,
+    LocalLatticeShape,
     PreparedLatticeShape,
     ReferenceLatticeShape,
     SampledLatticeShape,
@@ -42,7 +43,9 @@ from openbragg.roles.lattice_shapes import (
 from openbragg.roles.miller import Miller
 from openbragg.roles.mosaic_models import AdvisedMosaicModel, ClosedMosaicModel, MosaicBlocks, MosaicModel
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
+from openbragg.roles.pixel_labels import PixelLabels
 from openbragg.roles.plugin import Plugin, Role
+from openbragg.roles.scene_models import SceneCrystal, SceneModel, Shot
 from openbragg.roles.spectra import Channels, DescribedSpectrum, DispersedSpectrum, ShotSpectrum, Spectrum
 from openbragg.roles.structure_factors import (
     BoundedStructureFactors,
@@ -52,6 +55,7 @@ from openbragg.roles.structure_factors import (
     GroupedStructureFactors,
     InterpolatingStructureFactors,
     KnownCrystal,
+    LimitedStructureFactors,
     ListedStructureFactors,
     ReflectionTable,
     SpectralStructureFactors,
@@ -96,7 +100,9 @@ __all__ = [
     "Lattice",
     "LatticeShape",
     "Levels",
+    "LimitedStructureFactors",
     "ListedStructureFactors",
+    "LocalLatticeShape",
     "Miller",
     "Modules",
     "MosaicBlocks",
@@ -104,6 +110,7 @@ __all__ = [
     "NoiseModel",
     "PanelRays",
     "PixelComparison",
+    "PixelLabels",
     "PixelTrace",
     "Plugin",
     "PredictedReflections",
@@ -116,8 +123,11 @@ __all__ = [
     "Registry",
     "Role",
     "SampledLatticeShape",
+    "SceneCrystal",
+    "SceneModel",
     "Series",
     "SeriesFormat",
+    "Shot",
     "ShotSpectrum",
     "SmearedLatticeShape",
     "SpectralStructureFactors",

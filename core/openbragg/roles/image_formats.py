@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openbragg.model.described import Geometry
     from openbragg.model.geometry import Laboratory
     from openbragg.roles.image_source import ImageSource
+    from openbragg.roles.pixel_labels import PixelLabels
     from openbragg.roles.spectra import Channels
 
 
@@ -31,7 +32,7 @@ class Image:
     pixels
         The values, (slow, fast): float32 photons, or float64 counts.
     content
-        ``photons`` (expected, without noise) or ``counts`` (after the noise model).
+        ``photons`` (expected, without noise) or ``counts`` (after the noise model); ``labels`` of photons with labels.
     region
         The rendered part: first and last pixel along fast, then along slow, both included.
     experiment, laboratory
@@ -42,6 +43,8 @@ class Image:
         What counts mean; of photons the default.
     spectrum
         The beam's, whose mean wavelength is that of the experiment; None where it is not known.
+    labels
+        Labels of the pixels, where the format wants them.
     """
 
     pixels: np.ndarray[Any, np.dtype[Any]]
@@ -52,6 +55,7 @@ class Image:
     quirks: frozenset[str] = frozenset()
     levels: Levels = Levels()
     spectrum: Channels | None = None
+    labels: PixelLabels | None = None
 
     def rendered(self) -> tuple[slice, slice]:
         """The rendered part as slices (slow, fast)."""
@@ -64,8 +68,10 @@ class ImageFormat(Plugin, Protocol):
     """A file from an image.
 
     A format names its files in option fields with ``output="photons"`` or ``output="counts"``; for each that is
-    set, `write` is called with that content. `default_file` names a file for runs in which no output was asked for. A
-    class attribute ``suffixes`` tells the ends of names by which Python chooses it, with the point and in lower case.
+    set, `write` is called with that content. With ``output="labels"`` it is called with photons and the labels of
+    pixels, which other files get where a method ``wants_labels()`` of the format says so. `default_file` names a file
+    for runs in which no output was asked for. A class attribute ``suffixes`` tells the ends of names by which Python
+    chooses it, with the point and in lower case.
 
     A format whose files have a quirk of the reference program may have a method ``reference_difference(image)``, which
     gives the quirk's name and what would have been different in this file, or None where nothing would. One whose

@@ -58,6 +58,18 @@ class Lattice:
         along_k = metric[1, 1] * k + 2.0 * metric[1, 2] * l
         return along_h * h + (along_k * k + metric[2, 2] * l * l)
 
+    def length_per_cells(self) -> torch.Tensor:
+        """The longest vector of which the sum of (N dh)^2 is 1, in 1/m, with the fudge: float64, shape ().
+
+        The size of the spots of a crystal of N cells, and of its fringes' period.
+        """
+        import torch
+
+        # The rows N a, N b, N c have the least singular value of this metric's root.
+        direct = self.reciprocal_metric.inverse() * (self.cells.unsqueeze(0) * self.cells.unsqueeze(1))
+        shortest: torch.Tensor = torch.linalg.eigvalsh(direct)[0]
+        return (self.fudge * shortest).rsqrt()
+
     def scaled_distance_squared(self, offset: Miller) -> torch.Tensor:
         """Squared distance from the point in 1/angstrom^2 times (Na Nb Nc)^2 and the fudge, in the dtype of `offset`.
 
@@ -216,4 +228,28 @@ class BoundedLatticeShape(LatticeShape, Protocol):
         -------
         Tensor of the distances' shape (after broadcasting) and `lattice.dtype`. The closer to the largest \\|F_latt\\|
         there is, the more can be left out.
+        """
+
+
+@runtime_checkable
+class LocalLatticeShape(LatticeShape, Protocol):
+    """A shape whose spots end: it can be said how far from a lattice point they matter; what the sparse sum needs."""
+
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
+        """How far from a lattice point F_latt^2 may be above a level.
+
+        Parameters
+        ----------
+        level
+            Of F_latt^2, above 0: float64, any shape.
+        length
+            Of q at the lattice points, in 1/m: float64, of the same shape.
+        lattice
+            Cells, metric, fudge and dtype; what single precision rounds counts.
+
+        Returns
+        -------
+        Distances between q and the lattice point in 1/m, float64, of the shape of `level`: F_latt^2 is nowhere farther
+        away above the level. Below 0 where it is nowhere above it, and infinite where no distance is known. Not smaller
+        for a longer q or a lower level.
         """

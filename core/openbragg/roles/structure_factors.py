@@ -122,6 +122,17 @@ class BoundedStructureFactors(StructureFactors, Protocol):
         """
 
 
+@runtime_checkable
+class LimitedStructureFactors(BoundedStructureFactors, Protocol):
+    """Bounded structure factors that know their largest; what the sparse sum needs.
+
+    `amplitude` depends on nothing but the nearest index, where it does not interpolate.
+    """
+
+    def largest(self, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """A bound of \\|F\\| at all indices: shape ()."""
+
+
 @attrs.frozen(kw_only=True)
 class KnownCrystal:
     """What a source of structure factors says of its crystal; None for what it does not say.

@@ -14,6 +14,7 @@ from openbragg.roles.lattice_shapes import LatticeShape
 from openbragg.roles.mosaic_models import MosaicModel
 from openbragg.roles.noise_models import NoiseModel
 from openbragg.roles.plugin import Role
+from openbragg.roles.scene_models import SceneModel
 from openbragg.roles.spectra import Spectrum
 from openbragg.roles.structure_factors import StructureFactors
 from openbragg.roles.tracers import Tracer
@@ -25,6 +26,7 @@ ROLES = (
     Role("lattice_shapes", "lattice shape", LatticeShape, "square", "-lattice_shape"),
     Role("mosaic_models", "mosaic model", MosaicModel, "nanobragg", "-mosaic_model"),
     Role("diffuse_models", "diffuse scattering", DiffuseModel, "none", "-diffuse"),
+    Role("scene_models", "scene", SceneModel, "single", "-scene_model"),
     Role("spectra", "spectrum", Spectrum, "dispersion", "-spectrum"),
     Role("backgrounds", "background", Background),
     Role("noise_models", "noise model", NoiseModel, "poisson", "-noise"),

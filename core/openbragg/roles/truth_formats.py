@@ -48,7 +48,9 @@ class WrittenImages:
 
 @attrs.frozen(kw_only=True, eq=False)
 class PredictedReflections:
-    """The reflections of a run's images; arrays have a row for each, in the order of image, spindle angle and index.
+    """The reflections of a run's images; arrays have a row for each.
+
+    They are in the order of still image, crystal, spindle angle and index.
 
     Attributes
     ----------
@@ -56,6 +58,8 @@ class PredictedReflections:
         h k l: int32, (reflections, 3).
     still
         Number of the still image, from 0; 0 in a rotation: int32.
+    lattice
+        Number of the crystal in the scene, from 0, the main one's: int32.
     panel
         Number of the panel, from 0: int32.
     ray
@@ -80,6 +84,7 @@ class PredictedReflections:
 
     indices: np.ndarray[Any, np.dtype[np.int32]]
     still: np.ndarray[Any, np.dtype[np.int32]]
+    lattice: np.ndarray[Any, np.dtype[np.int32]]
     panel: np.ndarray[Any, np.dtype[np.int32]]
     ray: np.ndarray[Any, np.dtype[np.float64]]
     place: np.ndarray[Any, np.dtype[np.float64]]
@@ -126,6 +131,8 @@ class Truth:
         rendered.
     tracers
         Those that an option of a format names, or all that are installed, each with the distribution it is from.
+    others
+        The same of each further crystal of the scene. Reflections are those of all, and only here.
     """
 
     experiment: Experiment
@@ -142,6 +149,11 @@ class Truth:
     mosaic_weights: np.ndarray[Any, np.dtype[np.float64]] | None = None
     mosaic_mounted: bool = False
     mosaic_deviation: float = 0.0
+    others: tuple[Truth, ...] = ()
+
+    def lattices(self) -> tuple[Truth, ...]:
+        """What is known of each crystal of the scene, the main one first."""
+        return self, *self.others
 
 
 @runtime_checkable

@@ -107,7 +107,7 @@ def check_image_format(
     title = type(image_format).__name__
     require(bool(contents), f"{title} has no option with output='photons' or 'counts': it can never be asked for")
     for content in dict.fromkeys(contents):
-        require(content in ("photons", "counts"), f"{title} has an option with output={content!r}")
+        require(content in ("photons", "counts", "labels"), f"{title} has an option with output={content!r}")
         check_round_trip(image_format, read, content, expected=expected, tolerance=tolerance)
         check_unrendered_pixels(image_format, read, content, blank=blank)
         check_plain_stream(image_format, content)

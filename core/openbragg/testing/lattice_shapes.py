@@ -17,6 +17,7 @@ from openbragg.roles import (
     GaussianLatticeShape,
     Lattice,
     LatticeShape,
+    LocalLatticeShape,
     Miller,
     PreparedLatticeShape,
     SampledLatticeShape,
@@ -153,6 +154,8 @@ def check_lattice_shape(
         check_gaussian(shape, device)
     if isinstance(shape, SampledLatticeShape):
         check_spot_width(shape, device)
+    if isinstance(shape, LocalLatticeShape):
+        check_lattice_reach(shape, device)
 
 
 def check_peak_height(shape: LatticeShape, peak: float = 1.0, device: torch.device | str = "cpu") -> None:
@@ -164,11 +167,13 @@ def check_peak_height(shape: LatticeShape, peak: float = 1.0, device: torch.devi
         top = lattice_amplitude(shape, _miller((0.0, 0.0, 0.0), device), _miller(whole, device), lattice).abs()
         where = f"{cells[0]} x {cells[1]} x {cells[2]} cells"
         require_close(top, height, f"|F_latt| of {where} at index {whole}", relative=_DOUBLE)
-        beside = float(lattice_amplitude(shape, _miller(offset, device), _miller(whole, device), lattice).abs())
-        require(
-            beside <= height * (1.0 + _DOUBLE),
-            f"|F_latt| of {where} is {beside!r} at {offset}, above its peak {height!r}",
-        )
+        for part in (1.0, 0.1):
+            step = tuple(part * along for along in offset)
+            beside = float(lattice_amplitude(shape, _miller(step, device), _miller(whole, device), lattice).abs())
+            require(
+                beside <= height * (1.0 + _DOUBLE),
+                f"|F_latt| of {where} is {beside!r} at {step}, above its peak {height!r}",
+            )
 
     for_all(is_peak, _CELLS, _WHOLE, _OFFSET)
 
@@ -465,6 +470,36 @@ def check_gaussian(shape: GaussianLatticeShape, device: torch.device | str = "cp
         require_close(found, wanted, sentence, absolute=_DOUBLE * float(peak) ** 2)
 
     for_all(is_gaussian, _CELLS, _OFFSET, st.sampled_from([1.0, 0.1, 1e-3]), st.sampled_from([1.0, 0.05]))
+
+
+def check_lattice_reach(shape: LocalLatticeShape, device: torch.device | str = "cpu") -> None:
+    """F_latt^2 is nowhere above a level that is farther from a lattice point than the shape says; deeper is no nearer.
+
+    Only of shapes that say so, see `openbragg.LocalLatticeShape`.
+    """
+    reciprocal = torch.tensor(_RECIPROCAL, dtype=torch.float64, device=device)
+
+    def ends(cells: tuple[int, int, int], offset: tuple[float, ...], height: float, fudge: float) -> None:
+        nearest = _miller((3, -2, 1), device)
+        length = (torch.stack(nearest) @ reciprocal).norm()
+        away = (torch.stack(_miller(offset, device)) @ reciprocal).norm()
+        for dtype in _PRECISIONS:
+            lattice = make_lattice(cells, fudge=fudge, dtype=dtype, device=device, shape=shape)
+            top = float(cells[0] * cells[1] * cells[2]) ** 2
+            level = torch.tensor(top * 10.0**height, dtype=torch.float64, device=device)
+            reach = shape.reach(level, length, lattice)
+            require(reach.dtype == torch.float64, f"a reach is {reach.dtype}, expected float64")
+            require(not bool(reach.isnan()), f"the reach of level {float(level)!r} is no number")
+            found = float(lattice_amplitude(shape, _miller(offset, device), nearest, lattice)) ** 2
+            require(
+                found <= float(level) * (1.0 + _BOUND) or float(away) <= float(reach),
+                f"F_latt^2 of {cells} cells is {found!r} at {offset}, above the level {float(level)!r} and beyond its "
+                f"reach, {float(reach)!r} 1/m",
+            )
+            deeper = shape.reach(level * 0.01, length, lattice)
+            require(bool(deeper >= reach), f"the reach of a hundredth of the level {float(level)!r} is smaller")
+
+    for_all(ends, _CELLS, _OFFSET, st.floats(-14.0, 0.5), st.sampled_from([1.0, 0.02, 1e-4]))
 
 
 def _miller(values: tuple[Any, ...], device: torch.device | str) -> Miller:

@@ -11,6 +11,7 @@ from openbragg.roles import (
     BoundedStructureFactors,
     GroupedStructureFactors,
     InterpolatingStructureFactors,
+    LimitedStructureFactors,
     Miller,
     SpectralStructureFactors,
     StructureFactors,
@@ -206,7 +207,7 @@ def check_neighbourhoods(
     known: Mapping[Index, float],
     device: torch.device | str = "cpu",
 ) -> None:
-    """The bound of a neighbourhood is no smaller than \\|F\\| at any of its 27 indices.
+    """The bound of a neighbourhood is no smaller than \\|F\\| at any of its 27 indices, nor is the largest.
 
     Only of structure factors that have such bounds, see `openbragg.BoundedStructureFactors`, and do not interpolate.
     """
@@ -222,6 +223,9 @@ def check_neighbourhoods(
         found = structure_factors.amplitude(around, around, tables).abs().amax(dim=1)
         centre = Miller(*centres.unbind(-1))
         bound = structure_factors.amplitude(centre, centre, bounds)
+        if isinstance(structure_factors, LimitedStructureFactors):
+            largest = float(structure_factors.largest(tables))
+            require(float(found.max()) <= largest, f"an F of {float(found.max())} is above the largest, {largest}")
         low = bound < found
         if bool(low.any()):
             place = [int(value) for value in centres[low][0]]

@@ -102,6 +102,7 @@ def _reflections() -> PredictedReflections:
     numbers: np.ndarray[Any, np.dtype[np.float64]] = np.arange(1.0, _REFLECTIONS + 1)
     return PredictedReflections(
         indices=np.stack([numbers, -numbers, 0 * numbers], axis=1).astype(np.int32),
+        lattice=np.zeros(_REFLECTIONS, dtype=np.int32),
         still=np.zeros(_REFLECTIONS, dtype=np.int32),
         panel=np.zeros(_REFLECTIONS, dtype=np.int32),
         ray=np.tile([1.0, 0.0, 0.0], (_REFLECTIONS, 1)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, log, pi, sqrt
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -56,8 +56,8 @@ class Gauss:
         """See `openbragg.SampledLatticeShape.spot_width`: the full width at half height of a Gaussian."""
         fudge = float(lattice.fudge)
         # In the measure of `Lattice.scaled_distance_squared`, then in 1/angstrom.
-        square = 2.0 * _WIDTH * log(2.0) / fudge if fudge > 0.0 else inf
-        return sqrt(square) / float(lattice.cells.prod()) * 1e10
+        square = 2.0 * _WIDTH * math.log(2.0) / fudge if fudge > 0.0 else math.inf
+        return math.sqrt(square) / float(lattice.cells.prod()) * 1e10
 
     def when_faint(self, lattice: Lattice) -> str:
         """See `openbragg.AdvisedLatticeShape.when_faint`; the fudge with which spots have a real crystal's intensity.
@@ -65,7 +65,7 @@ class Gauss:
         That is where the integral of F_latt^2 over an index is Na Nb Nc, as that of the square shape.
         """
         cells, volume = float(lattice.cells.prod()), float(lattice.volume()) * 1e30
-        fudge = _WIDTH * pi / 2.0 * (volume / cells**2) ** (2.0 / 3.0)
+        fudge = _WIDTH * math.pi / 2.0 * (volume / cells**2) ** (2.0 / 3.0)
         return (
             "spots of the gauss shape get narrower with the product Na Nb Nc, as in the reference, and fall between "
             f"pixels; -fudge {fudge:.3g} gives them the width of a crystal of so many cells, and so do -round_xtal and "
@@ -78,6 +78,14 @@ class Gauss:
 
         exponent = lattice.least_scaled_distance_squared(distance) / _WIDTH
         return lattice.cells.prod().to(lattice.dtype) * exp_minus(exponent)
+
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.LocalLatticeShape.reach`: the square falls as exp(-2 fudge r^2 / 0.63), to a last number."""
+        from openbragg import gaussian_reach
+
+        count = lattice.cells.prod()
+        variance = 0.25e20 * _WIDTH / (lattice.fudge * count * count)
+        return gaussian_reach(level, count, variance, lattice.dtype)
 
 
 @attrs.frozen

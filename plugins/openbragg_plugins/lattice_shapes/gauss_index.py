@@ -67,6 +67,16 @@ class GaussIndex:
 
         return _height(lattice) * exp_minus(self._least_exponent(distance, lattice))
 
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.LocalLatticeShape.reach`, along the widest direction of the spot."""
+        import torch
+
+        from openbragg import gaussian_reach
+
+        height, inverse = self.gaussian(lattice)
+        variances = torch.linalg.eigvals(torch.linalg.solve(inverse, lattice.reciprocal_metric)).real
+        return gaussian_reach(level, height, variances.max(), lattice.dtype)
+
     def _exponent(self, offset: Miller, lattice: Lattice) -> torch.Tensor:
         """-log of F_latt over its height, in the lattice's dtype.
 

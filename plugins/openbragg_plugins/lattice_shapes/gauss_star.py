@@ -64,6 +64,12 @@ class GaussStar:
         exponent = lattice.least_distance_squared(distance, _sharpness(lattice))
         return lattice.cells.prod().to(lattice.dtype) * exp_minus(exponent)
 
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.LocalLatticeShape.reach`."""
+        from openbragg import gaussian_reach
+
+        return gaussian_reach(level, lattice.cells.prod(), 0.25 / _sharpness(lattice), lattice.dtype)
+
     def when_faint(self, lattice: Lattice) -> str:
         """See `openbragg.AdvisedLatticeShape.when_faint`; the width with which spots have the crystal's intensity."""
         width = float((lattice.cells.prod() * lattice.volume()).pow(-1.0 / 3.0)) * 1e-10

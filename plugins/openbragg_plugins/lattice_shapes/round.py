@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Height of the ellipsoid's peak over the parallelepiped's, as the reference program has it.
 _PEAK = 0.723601254558268
 
+#: What single precision may add to a square of the transform, as a part of it where that is bounded.
+_ROUNDING = 1e-5
+
 #: The quirk of the reference that keeps its formula near a lattice point.
 _CANCELLATION = "sphere-cancellation"
 
@@ -60,6 +63,15 @@ class Round:
         inverse = 1.0 / (scale * ((h * na) ** 2 + (k * nb) ** 2 + (l * nc) ** 2)).clamp(min=1.0)
         return _PEAK * na * nb * nc * (3.0 * inverse * (1.0 + inverse).sqrt()).clamp(max=1.0)
 
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.LocalLatticeShape.reach`: where 9 (1 + 1/x^2) / x^4, above the square of S, is the level."""
+        part = level * (1.0 - _ROUNDING) / (_PEAK * lattice.cells.prod()) ** 2
+        # With y = 1/x^2 it is 9 y^2 (1 + y). The root without the bracket is too large, and so is the bracket by it.
+        most = part.sqrt() / 3.0
+        inverse = (part / (1.0 + most)).sqrt() / 3.0
+        radius = lattice.length_per_cells() / math.pi * inverse.rsqrt()
+        return radius.where(part < 1.0, -1.0)
+
 
 @attrs.frozen
 class CancellingRound(Round):
@@ -81,6 +93,10 @@ class CancellingRound(Round):
     def bound(self, distance: Miller, lattice: Lattice) -> torch.Tensor:
         """See `openbragg.BoundedLatticeShape.bound`: where x^2 is a few units of rounding, up to 3 comes out for 1."""
         return 4.0 * Round.bound(self, distance, lattice)
+
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.LocalLatticeShape.reach`; likewise."""
+        return Round.reach(self, level / 16.0, length, lattice)
 
 
 @hookimpl

@@ -67,6 +67,12 @@ class Tophat:
         inside = lattice.least_scaled_distance_squared(distance) < _EDGE * _ROUNDING
         return lattice.cells.prod().to(lattice.dtype) * inside.to(lattice.dtype)
 
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.LocalLatticeShape.reach`: the edge, for every level below the top."""
+        count = lattice.cells.prod()
+        edge = 1e10 / count * (_EDGE * _ROUNDING / lattice.fudge).sqrt()
+        return edge.where(level < count * count * _ROUNDING, -1.0)
+
 
 @hookimpl
 def lattice_shapes() -> list[type[LatticeShape]]:

@@ -109,6 +109,18 @@ class Smeared:
         height = determinant.to(lattice.dtype).rsqrt().sqrt()
         return (peak.to(lattice.dtype) * height * exp_minus((0.25 * form).to(lattice.dtype)),)
 
+    def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
+        """See `openbragg.LocalLatticeShape.reach`: the rotations add at most (s g)^2 to the variance."""
+        import torch
+
+        from openbragg import gaussian_reach
+
+        peak, whitening, place = lattice.parameters[:3]
+        sharpness = whitening.T @ whitening
+        own = torch.linalg.eigvals(torch.linalg.solve(sharpness, lattice.reciprocal_metric)).real.max()
+        spread = place.square().sum() / lattice.reciprocal_metric.trace()
+        return gaussian_reach(level, peak, own + spread * length.square(), lattice.dtype)
+
     def gaussians(self, nearest: torch.Tensor, lattice: Lattice) -> tuple[torch.Tensor, torch.Tensor]:
         """See `openbragg.SmearedLatticeShape.gaussians`."""
         import torch

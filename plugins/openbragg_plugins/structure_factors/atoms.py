@@ -112,7 +112,7 @@ def _listed(path: Path, content: bytes) -> Iterator[Atom]:
         except ValueError:
             values = []
         x, y, z, b_factor, occupancy = values if len(words) == _WORDS == len(values) + 1 else (math.nan,) * 5
-        good = max(abs(x), abs(y), abs(z)) <= _LARGEST_COORDINATE and 0.0 <= b_factor <= _LARGEST_B
+        good = all(abs(part) <= _LARGEST_COORDINATE for part in (x, y, z)) and 0.0 <= b_factor <= _LARGEST_B
         if not (good and 0.0 <= occupancy <= _LARGEST_OCCUPANCY):
             shown = " ".join(words)[:60]
             raise InputError(

@@ -11,7 +11,7 @@ import attrs
 from openbragg import InputError, hookimpl, option
 from openbragg_plugins.structure_factors.box import bordered, boxed
 from openbragg_plugins.structure_factors.dispersing import Dispersing
-from openbragg_plugins.structure_factors.hkl_text import LARGEST_INDEX, read_columns
+from openbragg_plugins.structure_factors.hkl_text import LARGEST_INDEX, has_one_column, read_columns
 from openbragg_plugins.structure_factors.lookup import lengths_of
 
 if TYPE_CHECKING:
@@ -94,6 +94,12 @@ class HklTable(Dispersing):
         help="Atoms with f' and f'' beside a table of complex amplitudes: PDB or mmCIF, or lines of an element, "
         "fractional x y z, B (A^2) and occupancy.",
     )
+    for_channels: bool = option(
+        "-channels",
+        default=False,
+        type=bool,
+        help="The text table has an amplitude for each wavelength of the beam in a line.",
+    )
     phases: bool = option(
         "-phases",
         default=False,
@@ -146,6 +152,10 @@ class HklTable(Dispersing):
         offsets = torch.arange(-1.0, 3.0, dtype=torch.float64, device=device)
         return (*tables, offsets, lengths_of(*(length + 2 for length in table.shape[1:])).to(device))
 
+    def keeps(self) -> bool:
+        """Whether the table of the file can be kept: one of an amplitude a reflection."""
+        return self.file is None or has_one_column(self.file)
+
     def nothing(self) -> str | None:
         """See `openbragg.StructureFactors`: without a table and with amplitudes of 0."""
         default = self.default_F
@@ -161,6 +171,14 @@ class HklTable(Dispersing):
 
         if self.file is not None:
             indices, values = read_columns(self.file, comments=self.comments)
+            several = self.for_channels or self.atoms is not None or self.atoms_file is not None
+            if values.shape[1] > 1 and not several:
+                # Most likely deviations, which are no amplitudes of another wavelength.
+                columns = 3 + values.shape[1]
+                raise InputError(
+                    f"{self.file}: not structure factors that can be read: a table of {columns} columns: leave h k l F "
+                    "alone; with -channels they are amplitudes at each wavelength, and beside -atoms the parts of F"
+                )
             return indices, torch.from_numpy(values[:, 0] if values.shape[1] == 1 else values)
         if self.reflections is None:
             return None

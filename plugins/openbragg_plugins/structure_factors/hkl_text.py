@@ -86,6 +86,19 @@ def read_columns(path: Path, *, comments: bool = True) -> tuple[Indices, np.ndar
     return index.astype(np.int64, copy=False), amplitude
 
 
+def has_one_column(path: Path) -> bool:
+    """Whether the first line of a table has one value; so it is taken for what cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            beginning = stream.read(_BEGINNING)
+    except (OSError, ValueError):
+        return True
+    if beginning.startswith(GZIP):
+        return len(read_columns(path)[1][0]) == 1
+    lines = (line.partition(_COMMENT)[0].split() for line in beginning.decode("latin-1").splitlines())
+    return len(next((words for words in lines if words), ())) <= _FEWEST
+
+
 def _parsed(text: bytes, columns: Any, mark: str | None) -> np.ndarray[Any, Any] | None:
     """The lines of a table by the numbers in their columns; None where a line has others."""
     import numpy as np

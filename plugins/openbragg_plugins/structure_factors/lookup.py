@@ -93,8 +93,8 @@ class TableLookup:
         sources = len(wavelengths)
         if sources % channels:
             raise InputError(
-                f"the table has {channels} amplitudes for each reflection, one for each wavelength of the beam, which "
-                f"has {sources}"
+                f"{getattr(self, 'file', None) or 'reflections'}: the table has {channels} amplitudes for each "
+                f"reflection, one for each wavelength of the beam, which has {sources}"
             )
         columns = torch.arange(sources, dtype=torch.float64, device=wavelengths.device) % channels
         return columns.unsqueeze(1)
@@ -115,6 +115,10 @@ class TableLookup:
         extent = [int(length) for length in (highest - lowest + 3.0).tolist()]
         box = (spectral_bound(tables) if is_spectral(tables) else table.abs()).reshape(1, *extent)
         return torch.nn.functional.max_pool3d(box, 3, stride=1, padding=1).reshape(-1), lowest, highest
+
+    def largest(self, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """See `openbragg.LimitedStructureFactors.largest`."""
+        return tables[0].abs().amax()
 
 
 def _interpolated(

@@ -35,7 +35,8 @@ _IDENTIFIER = 16
 class DialsExperiments:
     """Beam, detector, goniometer, scan and crystal as they truly were, and the images to which they belong.
 
-    A rotation is one experiment, a still image one of its own without goniometer and scan. Source: the JSON that dxtbx
+    A rotation is one experiment, a still image one of its own without goniometer and scan; of each, every crystal is
+    one. Source: the JSON that dxtbx
     of DIALS 3.12 writes and reads.
     """
 
@@ -86,20 +87,28 @@ def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
     if rotates(truth):
         models["goniometer"].append(goniometer_model(truth.laboratory))
         models["scan"].append(scan_model(truth))
-        models["crystal"].append(crystal_model(truth))
-        experiments = [{"beam": 0, "detector": 0, "goniometer": 0, "scan": 0, "crystal": 0}]
+        models["crystal"] = [crystal_model(each) for each in truth.lattices()]
+        one = {"beam": 0, "detector": 0, "goniometer": 0, "scan": 0}
+        experiments = [one | {"crystal": number} for number in range(len(models["crystal"]))]
         if images is not None:
             models["imageset"].append(_sequence(images, folder, len(truth.scans)))
-            experiments[0]["imageset"] = 0
+            for experiment in experiments:
+                experiment["imageset"] = 0
     else:
-        made = [crystal_model(truth, number) for number in range(len(truth.scans))]
-        models["crystal"] = made if any(model != made[0] for model in made) else made[:1]
-        last = len(models["crystal"]) - 1
-        experiments = [{"beam": 0, "detector": 0, "crystal": min(last, number)} for number in range(len(truth.scans))]
+        every = range(len(truth.scans))
+        made = [[crystal_model(each, number) for each in truth.lattices()] for number in every]
+        made = made if any(models_of != made[0] for models_of in made) else made[:1]
+        models["crystal"] = [model for models_of in made for model in models_of]
+        count, last = len(truth.lattices()), len(made) - 1
+        experiments = [
+            {"beam": 0, "detector": 0, "crystal": min(last, number) * count + lattice}
+            for number in every
+            for lattice in range(count)
+        ]
         if images is not None:
-            for number, experiment in enumerate(experiments):
-                models["imageset"].append(_still(images, folder, number))
-                experiment["imageset"] = number
+            models["imageset"] = [_still(images, folder, number) for number in every]
+            for place, experiment in enumerate(experiments):
+                experiment["imageset"] = place // count
     named = zip(experiments, identifiers(truth), strict=True)
     return {
         "__id__": "ExperimentList",
@@ -118,10 +127,10 @@ def identifiers(truth: Truth) -> list[str]:
     numbers = [
         beam_model(truth.experiment, truth.laboratory),
         detector_model(truth.experiment, truth.laboratory, (0.0, 0.0), 0.0),
-        crystal_model(truth),
+        *(crystal_model(each) for each in truth.lattices()),
         scan_model(truth),
     ]
-    count = 1 if rotates(truth) else len(truth.scans)
+    count = (1 if rotates(truth) else len(truth.scans)) * len(truth.lattices())
     names = (hashlib.sha256(json.dumps([number, *numbers]).encode()).digest() for number in range(count))
     return [str(uuid.UUID(bytes=name[:_IDENTIFIER])) for name in names]
 

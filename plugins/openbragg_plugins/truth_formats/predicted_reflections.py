@@ -104,7 +104,7 @@ def columns_of(truth: Truth) -> Columns:
     wavelength = _ANGSTROM(float(truth.experiment.beam.wavelength))
     return {
         "miller_index": found.indices,
-        "id": found.still,
+        "id": found.still * np.int32(len(truth.lattices())) + found.lattice,
         "panel": found.panel.astype(np.uint64),
         "flags": np.full(count, _PREDICTED, dtype=np.uint64),
         "s1": found.ray @ dials_axes(truth.laboratory).T / wavelength,

@@ -236,6 +236,7 @@ def test_flags_are_those_of_python_and_a_record_brings_them_back(
     words = [*FLAGS.split(), *HALOS.split(), "-diffuse_diffbragg"]
     finished = command_line.run("simulate", *words, "-floatfile", "image.bin", "-record", "run.json")
     assert finished.status == 0, finished.err
+    assert "diffuse         gamma_sigma" in finished.out.splitlines()
     found = np.fromfile("image.bin", "<f4")
     model = GammaSigma(
         gamma=angstroms(20.0, 30.0, 40.0), sigma=angstroms(0.4), symmetry="P422", stencil=1, diffbragg=True

@@ -159,6 +159,11 @@ def test_another_spread_is_another_image_without_laying_out_anew() -> None:
     assert torch.equal(changed.photons(), a_simulation("closed", 0.004).photons())
 
 
+def test_what_shapes_are_asked_with_is_laid_out_as_compiled_code_expects() -> None:
+    """Transposed matrices would be read by rows."""
+    assert all(each.is_contiguous() for each in a_simulation("closed", 0.002).layout().plan.lattice.parameters)
+
+
 def test_a_trace_has_one_term_and_a_notice_says_so() -> None:
     simulation = a_simulation("closed", 0.002, 50)
     trace = simulation.trace(30, 30)

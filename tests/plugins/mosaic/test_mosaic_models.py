@@ -18,6 +18,7 @@ from openbragg import (
     Sampling,
     Scan,
     Simulation,
+    load_run,
     plugin,
     rotation_about,
 )
@@ -203,3 +204,13 @@ def test_the_command_line_has_models_their_options_and_a_record(tmp_path: Path) 
         again = tmp_path / "again.bin"
         assert run_command(["simulate", "--from", record, "-floatfile", again]).status == 0
         assert again.read_bytes() == image.read_bytes()
+
+
+def test_what_python_gives_goes_into_a_record_and_comes_back(tmp_path: Path) -> None:
+    turns = rotation_about(torch.eye(3, dtype=torch.float64), torch.tensor([0.01, 0.02, 0.03], dtype=torch.float64))
+    spiral = type(model("spiral"))(quantiles=np.array([0.5, 0.0, 0.25]))
+    for mosaic, crystal in ((listed(turns, (1.0, 2.0, 3.0)), {}), (spiral, {"mosaic_spread": 0.01})):
+        simulation = a_simulation(mosaic, **crystal)
+        simulation.write(tmp_path / "a.bin", record=tmp_path / "run.json")
+        again = load_run(tmp_path / "run.json").simulation
+        assert torch.equal(again.photons(), simulation.photons())

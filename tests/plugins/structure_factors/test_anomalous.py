@@ -132,7 +132,7 @@ def test_a_text_table_has_parts_or_phases_and_atoms_from_a_list(tmp_path: Path, 
 def test_a_column_for_each_channel(tmp_path: Path) -> None:
     table = tmp_path / "a.hkl"
     table.write_text("# h k l and an amplitude for each wavelength\n1 2 3 10 20 30\n-1 -2 -3 11 19 31\n0 0 1 4 5 6\n")
-    factors = HklTable(file=table, default_F=2.0)
+    factors = HklTable(file=table, default_F=2.0, for_channels=True)
     known = {(1, 2, 3): (10, 20, 30), (-1, -2, -3): (11, 19, 31), (0, 0, 1): (4, 5, 6), (9, 9, 9): (2, 2, 2)}
     check_spectral_amplitudes(factors, experiment(), WAVELENGTHS, known)
     root_mean_square = {index: float(np.sqrt(np.mean(np.square(row)))) for index, row in known.items()}

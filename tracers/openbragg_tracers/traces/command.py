@@ -10,7 +10,7 @@ import attrs
 
 from openbragg import COUNT, UsageError, hookimpl, option
 from openbragg.commands import Output, check_outputs, load_torch, simulation_command, warn, write_output
-from openbragg_tracers.traces.shared_options import FILE, PIXEL, SELECT, TRACER
+from openbragg_tracers.traces.shared_options import FILE, LATTICE, PIXEL, SELECT, TRACER
 from openbragg_tracers.traces.truth import BOTH_TO_STDOUT, STDOUT, Traces
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Trace:
     log: str | None = option("--log", help="Write the traces as lines of text. Default: to standard output.", **FILE)
     json: str | None = option("--json", help="Write them as JSON.", **FILE)
     select: str = option("--select", **SELECT)
+    lattice: int = option("--lattice", **LATTICE)
 
     @classmethod
     def command(cls, registry: Registry) -> click.Command:
@@ -93,7 +94,8 @@ class Trace:
             warn(f"notice: {notice}")
         selection = parse_selection(self.select or other.select)
         tracers = line.selected.tracers
-        traced = [traced_pixel(simulation.trace(*pixel), pixel, tracers, selection) for pixel in pixels]
+        lattice = self.lattice or other.lattice
+        traced = [traced_pixel(simulation.trace(*pixel, lattice), pixel, tracers, selection) for pixel in pixels]
         texts = {"log": log_text, "json": to_json}
         for kind, output in outputs.items():
             write_output(output, partial(_write, texts[kind](traced)))

@@ -21,6 +21,14 @@ TRACER: dict[str, Any] = {
     "help": "Use this tracer; may be given several times. Default: all.",
 }
 FILE: dict[str, Any] = {"type": str, "output": "trace", "stdout": True, "metavar": "FILE | -"}
+LATTICE: dict[str, Any] = {
+    "type": int,
+    "default": 0,
+    "rule": COUNT_OR_NONE,
+    "unit": "crystals",
+    "metavar": "NUMBER",
+    "help": "Of a scene trace this crystal's part of the pixel, from 0, the mounted one's.",
+}
 SELECT: dict[str, Any] = {
     "type": str,
     "default": "",

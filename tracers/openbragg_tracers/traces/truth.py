@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import hookimpl, option
-from openbragg_tracers.traces.shared_options import FILE, PIXEL, SELECT, TRACER
+from openbragg import UsageError, hookimpl, option
+from openbragg_tracers.traces.shared_options import FILE, LATTICE, PIXEL, SELECT, TRACER
 
 if TYPE_CHECKING:
     from openbragg import Experiment, TracedPixel, Truth, TruthFormat
@@ -39,6 +39,7 @@ class Traces:
     log: str | None = option("-trace_log", help="Write the traces as lines of text.", **FILE)
     json: str | None = option("-trace_json", help="Write them as JSON.", **FILE)
     select: str = option("-trace_select", **SELECT)
+    lattice: int = option("-trace_lattice", **LATTICE)
 
     def refuses(self, experiment: Experiment) -> str | None:
         """See `openbragg.TruthFormat`."""
@@ -55,11 +56,12 @@ class Traces:
         from openbragg_tracers.traces.selection import parse_selection
         from openbragg_tracers.traces.tracing import traced_pixel
 
-        selection = parse_selection(self.select)
-        return Traced(
-            self.json,
-            [traced_pixel(truth.trace(*pixel), pixel, truth.tracers, selection) for pixel in dict.fromkeys(self.pixel)],
-        )
+        selection, lattices = parse_selection(self.select), truth.lattices()
+        if self.lattice >= len(lattices):
+            raise UsageError(f"-trace_lattice: expected a number below {len(lattices)}, got {self.lattice}")
+        trace = lattices[self.lattice].trace
+        pixels = dict.fromkeys(self.pixel)
+        return Traced(self.json, [traced_pixel(trace(*pixel), pixel, truth.tracers, selection) for pixel in pixels])
 
     def write_truth(self, stream: BinaryIO, path: Path, truth: Truth) -> None:
         """See `openbragg.TruthFormat.write_truth`."""

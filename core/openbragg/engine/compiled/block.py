@@ -30,7 +30,7 @@ from openbragg.engine.summation import initial_intensity, pixel_photons
 from openbragg.roles import InterpolatingStructureFactors
 
 #: Fields of a plan on which the sum does not depend, and the one of which it needs the columns alone.
-_UNUSED = ("angles", "reciprocal_vectors", "first_cell_vectors", "fluence")
+_UNUSED = ("angles", "reciprocal_vectors", "first_cell_vectors", "fluence", "scale")
 _VECTORS = "cell_vectors"
 
 

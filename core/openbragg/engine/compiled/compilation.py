@@ -27,7 +27,7 @@ _EXPECTED_PIXELS = 64 * PIXEL_MULTIPLE
 #: The same of tensors that come beside a plan's, where they are not (pixel,).
 _EXPECTED_BESIDE = {
     **{"tile": 96, "row": 288, "sample": 16, "place": 60, "kept": 9001, "orientation": 251},
-    "direction": 19,
+    **{"direction": 19, "visit": 1013},
 }
 #: Names of axes by the plan's fields.
 _AXES: dict[str, tuple[str | None, ...]] = {

@@ -100,11 +100,11 @@ def differentiated_strip(
             totals = [total.add_(part) for total, part in zip(totals, found, strict=True)] if totals else found
         return totals
 
-    values: torch.Tensor = _Summed.apply(forward, backward, *run.tensors)  # type: ignore[no-untyped-call]
+    values: torch.Tensor = Summed.apply(forward, backward, *run.tensors)  # type: ignore[no-untyped-call]
     return Strip(values.to(dtype), *marks)
 
 
-class _Summed(torch.autograd.Function):
+class Summed(torch.autograd.Function):
     """Photons of a strip as a function of a plan's tensors."""
 
     @staticmethod

@@ -47,6 +47,10 @@ class Camera:
         """Of the sphere of reflection, in 1/metres."""
         return float(np.linalg.norm(self.incident))
 
+    def longest(self) -> float:
+        """The length of the longest q that is seen, at most, in 1/metres."""
+        return self._seen(0.0)[2][1]
+
     def still(self, cell: Array, margin: float) -> Region:
         """Where q of reflections lies that are seen, and so near to the sphere.
 

@@ -20,11 +20,13 @@ from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
 from openbragg.engine.sparse.bounds import TileBounds, by_tile, columns_for_bounds, tile_bounds, views_of
+from openbragg.engine.sparse.culled import Culled
 from openbragg.engine.sparse.listed import Lists, listed_intensity, lists_of, tile_photons
+from openbragg.engine.sparse.spots import spots_refusal
 from openbragg.engine.sparse.tiles import Tiles, cut_into_tiles
 from openbragg.engine.strips import Strip
 from openbragg.engine.threads import in_threads
-from openbragg.roles import BoundedLatticeShape, BoundedStructureFactors
+from openbragg.roles import BoundedLatticeShape, BoundedStructureFactors, LocalLatticeShape
 
 #: Samples of a tile that fill the vectors of a processor; the fewer there are, the more orientations can be left out.
 _TILE_SAMPLES = 16
@@ -38,30 +40,9 @@ _PIECE_PAIRS, _PIECE_SAMPLES = 1 << 20, 1 << 16
 _CANDIDATES, _MANY, _ONE_IN = 32, 4096, 7
 
 
-@attrs.frozen(kw_only=True)
-class Culled:
-    """What was left out of an image.
-
-    Attributes
-    ----------
-    pairs, evaluated
-        Pairs of a tile and an orientation (for each source), and those that were evaluated.
-    bound
-        Photons by which no pixel is further from the full sum than this.
-    """
-
-    pairs: int
-    evaluated: int
-    bound: float
-
-    def skipped(self) -> float:
-        """The part of the pairs that was left out."""
-        return 1.0 - self.evaluated / self.pairs if self.pairs else 0.0
-
-
 def cull_refusal(plan: Plan) -> str | None:
     """Why nothing can be left out of a plan's sum; None where it can."""
-    if plan.differentiable():
+    if (plan.differentiable() or plan.transformed()) and spots_refusal(plan) is not None:
         return "the full sum is needed for gradients"
     if plan.diffuse is not None:
         return f"the diffuse scattering {plan.diffuse.name} has no bound"
@@ -73,7 +54,7 @@ def cull_refusal(plan: Plan) -> str | None:
         return "running-product goes through the terms one by one"
     if plan.interpolates or plan.reference_interpolates:
         return "every term tells whether there are neighbours to interpolate"
-    if not isinstance(plan.shape, BoundedLatticeShape):
+    if not isinstance(plan.shape, BoundedLatticeShape | LocalLatticeShape):
         return f"the lattice shape {plan.shape.name} has no bound"
     if not isinstance(plan.structure_factors, BoundedStructureFactors):
         return f"the structure factors {plan.structure_factors.name} have no bound"

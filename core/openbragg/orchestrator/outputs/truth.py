@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 import torch
 
+from openbragg.errors import InputError
 from openbragg.model import Crystal, Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.layout import Layout
@@ -44,40 +45,64 @@ def make_truth(
     tracers
         Those that may be asked, each with the distribution it is from.
     layout_of
-        Of each image, by its number from 1, where they differ in the crystal's orientation.
+        Of each image, by its number from 1, where they differ in the crystals' orientations.
+
+    Raises
+    ------
+    InputError
+        When there are not as many crystals on each image as on the first.
     """
-    plan = layout.plan
-
-    def vectors_of(crystal: Crystal) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return numbers(oriented_bases(crystal, oblique="oblique-cell" in quirks)[0])
-
-    vectors = vectors_of(layout.experiment.crystal)
+    count = len(layout.lattices())
+    every = range(1, len(scans) + 1)
     if layout_of is None:
-        of_images, reflections = (vectors,) * len(scans), partial(predict, layout, scans, quirks)
+        crystals = [(each.experiment.crystal,) * len(scans) for each in layout.lattices()]
+        reflections = partial(predict, layout, scans, quirks)
     else:
-        every = range(1, len(scans) + 1)
-        of_images = tuple(vectors_of(layout_of(number).experiment.crystal) for number in every)
+        # Of each image the crystals, and then of each crystal the images.
+        found = [[each.experiment.crystal for each in layout_of(number).lattices()] for number in every]
+        if any(len(each) != count for each in found):
+            raise InputError("files of what is known need as many crystals on each image as on the first")
+        crystals = list(zip(*found, strict=True))
         reflections = partial(predict_each, (layout_of(number) for number in every), scans, quirks)
+    images = tuple(images)
+    known = [
+        _truth_of(
+            each,
+            quirks,
+            laboratory=layout.laboratory,
+            scans=scans,
+            cell_vectors_of_images=tuple(_vectors_of(crystal, quirks) for crystal in crystals[number]),
+            images=images,
+            reflections=reflections,
+            trace=partial(trace_of, layout, lattice=number),
+            tracers=tuple(tracers),
+        )
+        for number, each in enumerate(layout.lattices())
+    ]
+    return attrs.evolve(known[0], others=tuple(known[1:]))
+
+
+def _truth_of(layout: Layout, quirks: frozenset[str], **shared: Any) -> Truth:
+    """What is known of one crystal, with what it shares with others."""
+    vectors = _vectors_of(layout.experiment.crystal, quirks)
     mosaic, crystal = layout.parts.mosaic, layout.experiment.crystal
     blocks = mosaic.blocks(crystal, torch.from_numpy(vectors))
-    factors = plan.structure_factors
+    factors = layout.plan.structure_factors
     known = factors.crystal() if isinstance(factors, DescribedStructureFactors) else None
     return Truth(
         experiment=layout.said(),
-        laboratory=layout.laboratory,
-        scans=scans,
         cell_vectors=vectors,
-        cell_vectors_of_images=of_images,
         mosaic_rotations=numbers(blocks.rotations),
         mosaic_weights=None if blocks.weights is None else numbers(blocks.weights),
         mosaic_mounted=blocks.mounted,
         mosaic_deviation=mosaic.deviation(crystal) if isinstance(mosaic, ClosedMosaicModel) else 0.0,
         space_group=known.space_group if known is not None else "",
-        images=tuple(images),
-        reflections=reflections,
-        trace=partial(trace_of, layout),
-        tracers=tuple(tracers),
+        **shared,
     )
+
+
+def _vectors_of(crystal: Crystal, quirks: frozenset[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return numbers(oriented_bases(crystal, oblique="oblique-cell" in quirks)[0])
 
 
 def prepared(truth: Truth, outputs: Iterable[Output]) -> list[Output]:
@@ -106,7 +131,8 @@ def check_truth(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str],
         Of a format that needs reflections, where none are predicted.
     """
     if any(getattr(output.format, "needs_reflections", False) for output in outputs):
-        make_scene(layout, scans, quirks)
+        for each in layout.lattices():
+            make_scene(each, scans, quirks)
 
 
 def unsaid_truths(layout: Layout, outputs: Iterable[Output]) -> list[str]:

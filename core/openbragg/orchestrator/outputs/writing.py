@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 import torch
 
+from openbragg.errors import UsageError
 from openbragg.model import Experiment
 from openbragg.model.geometry import Laboratory
 from openbragg.model.scalars import plain
@@ -19,7 +20,7 @@ from openbragg.orchestrator.outputs.outputs import Output, write_file
 from openbragg.orchestrator.resolving.frame import visible_pixels
 from openbragg.orchestrator.resolving.quirks import notice
 from openbragg.orchestrator.resolving.resolve import clock_seed
-from openbragg.roles import Channels, Image, Levels, NoiseModel, Readout, ReadoutNoiseModel
+from openbragg.roles import Channels, Image, Levels, NoiseModel, PixelLabels, Readout, ReadoutNoiseModel
 
 
 @attrs.frozen(eq=False)
@@ -46,6 +47,7 @@ def make_pictures(
     wanted: Iterable[Output],
     quirks: frozenset[str],
     spectrum: Channels | None = None,
+    labels: Callable[[], PixelLabels] | None = None,
 ) -> Pictures:
     """Make the image of every output, drawing the noise once when one of them wants counts.
 
@@ -63,11 +65,17 @@ def make_pictures(
         Names of quirks of the reference program to reproduce.
     spectrum
         The beam's, of which the experiment has the mean wavelength; None where it is not known.
+    labels
+        Gives the labels of pixels; asked once, where one of the outputs wants them.
     """
     wanted = list(wanted)
     region = experiment.sampling.region
     assert region is not None  # resolved
-    pixels = {"photons": photons.detach().cpu().numpy()}
+    pixels = dict.fromkeys(("photons", "labels"), photons.detach().cpu().numpy())
+    labelled = [output for output in wanted if wants_labels(output)]
+    if labelled and labels is None:
+        raise UsageError(f"{labelled[0].flag}: an image without a crystal has no labels of pixels")
+    known = labels() if labelled and labels is not None else None
     seed = None
     if any(output.content == "counts" for output in wanted):
         seed = experiment.sampling.seed if experiment.sampling.seed is not None else clock_seed()
@@ -84,11 +92,18 @@ def make_pictures(
                 quirks=quirks,
                 levels=levels_of(noise, output.content),
                 spectrum=spectrum,
+                labels=known if wants_labels(output) else None,
             ),
         )
         for output in wanted
     )
     return Pictures(files, seed)
+
+
+def wants_labels(output: Output) -> bool:
+    """Whether labels of pixels go into a file."""
+    asked: Any = getattr(output.format, "wants_labels", None)
+    return output.content == "labels" or (asked is not None and bool(asked()))
 
 
 def levels_of(noise: NoiseModel, content: str) -> Levels:

@@ -24,6 +24,7 @@ from openbragg.roles import PredictedReflections
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
+_COLUMNS = [attribute.name for attribute in attrs.fields(PredictedReflections)]
 #: Reflections of which less than this part is on the images are left out.
 _LEAST = 0.01
 #: Reflections times mosaic domains that are worked on together, each with some hundred numbers: what a cache holds.
@@ -66,13 +67,27 @@ class _Shining:
 
 
 def predict(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> PredictedReflections:
-    """Predict the reflections of images; arguments and errors as in `make_scene`.
+    """Predict the reflections of images, of each crystal in turn; arguments and errors as in `make_scene`.
 
     Raises
     ------
     InputError
         For more reflections than are kept, too.
     """
+    found = []
+    for lattice, each in enumerate(layout.lattices()):
+        one = _predict_one(each, scans, quirks)
+        found.append(attrs.evolve(one, lattice=np.full(len(one.still), lattice, dtype=np.int32)))
+        _refuse_too_many(sum(len(each.still) for each in found))
+    if len(found) == 1:
+        return found[0]
+    together = _together(found)
+    # Each crystal's are in their order; so are the images.
+    return _ordered(together, np.lexsort((together.lattice, together.still)))
+
+
+def _predict_one(layout: Layout, scans: tuple[Scan, ...], quirks: frozenset[str]) -> PredictedReflections:
+    """The reflections of a layout's own crystal."""
     scene = make_scene(layout, scans, quirks)
     parts: list[_Shining] = []
     count = 0
@@ -90,8 +105,15 @@ def predict_each(layouts: Iterable[Layout], scans: tuple[Scan, ...], quirks: fro
         one = predict(layout, (scan,), quirks)
         found.append(attrs.evolve(one, still=np.full(len(one.still), number, dtype=np.int32)))
         _refuse_too_many(sum(len(each.still) for each in found))
-    names = [attribute.name for attribute in attrs.fields(PredictedReflections)]
-    return PredictedReflections(**{name: np.concatenate([getattr(each, name) for each in found]) for name in names})
+    return _together(found)
+
+
+def _together(found: list[PredictedReflections]) -> PredictedReflections:
+    return PredictedReflections(**{name: np.concatenate([getattr(each, name) for each in found]) for name in _COLUMNS})
+
+
+def _ordered(found: PredictedReflections, order: Any) -> PredictedReflections:
+    return PredictedReflections(**{name: getattr(found, name)[order] for name in _COLUMNS})
 
 
 def _refuse_too_many(count: int) -> None:
@@ -225,10 +247,11 @@ def _gathered(scene: Scene, parts: list[_Shining]) -> PredictedReflections:
     rays, amplitude = all_of(lambda part: part.rays, 3)[order], all_of(lambda part: part.amplitude)[order]
     photons = all_of(lambda part: part.photons)[order] * amplitude**2
     photons *= all_of(lambda part: part.places.factor)[order] * polarization(plan, rays)
-    photons *= plan.electron_radius_squared * float(plan.fluence)
+    photons *= plan.electron_radius_squared * float(plan.fluence) * float(plan.scale)
     return PredictedReflections(
         indices=indices[order].astype(np.int32),
         still=still[order].astype(np.int32),
+        lattice=np.zeros(len(order), dtype=np.int32),
         panel=all_of(lambda part: part.places.panel)[order].astype(np.int32),
         ray=rays,
         place=all_of(lambda part: part.places.place, 2)[order],

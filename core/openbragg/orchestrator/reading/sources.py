@@ -135,7 +135,7 @@ def _numbers(path: Path, what: str, *, comments: bool) -> list[tuple[int, list[f
 
 def _spectrum(columns: list[list[float]]) -> str:
     """What the first of two columns has that is a spectrum's; empty where there is no such thing."""
-    if not all(len(values) == _PAIR and values[1] >= 0.0 for values in columns):
+    if not all(len(values) == _PAIR and 0.0 <= values[1] < _LARGEST for values in columns):
         return ""
     kinds = {_WAVELENGTHS: _ANGSTROMS, _ENERGIES: _ELECTRON_VOLTS}
     return next((kind for kind, limits in kinds.items() if all(_within(each[0], limits) for each in columns)), "")

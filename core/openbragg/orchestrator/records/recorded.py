@@ -25,10 +25,12 @@ from openbragg.orchestrator.resolving.placement import place_with_quirks
 from openbragg.orchestrator.resolving.quirks import check_names
 from openbragg.orchestrator.resolving.resolve import Choices, refuse_ill_fitting_mask
 from openbragg.orchestrator.series.series import image_scan, is_still, still_crystal
-from openbragg.roles import Spectrum
+from openbragg.roles import ClosedMosaicModel, MosaicModel, Spectrum
 
 #: A record begins with its format.
 _START_BYTES = 256
+#: Standard deviations of rotations in closed form beyond which there is next to nothing.
+_DEVIATIONS = 3.0
 #: Files beside an image that are looked at, at most.
 _MOST_FILES = 1000
 
@@ -45,8 +47,8 @@ class Recorded:
         What it says.
     experiment, laboratory
         The experiment of the first image, and where the convention placed it.
-    spectrum
-        Which wavelengths the beam had.
+    mosaic, spectrum
+        How the crystal's blocks are turned, and which wavelengths the beam had.
     cell
         Real-space vectors a, b, c as rows, with the spindle at 0, a tensor (3, 3), metres.
     """
@@ -55,6 +57,7 @@ class Recorded:
     record: Record
     experiment: Experiment
     laboratory: Laboratory
+    mosaic: MosaicModel
     spectrum: Spectrum
     cell: Any
 
@@ -108,10 +111,23 @@ class Recorded:
         slopes = (sources.incident @ self.laboratory.beam).clamp(-1.0, 1.0)
         spread = sources.wavelengths / self.wavelength_of(number) - 1.0
         return Margin(
-            angle=plain(crystal.mosaic_spread or 0.0) + float(slopes.acos().max()),
+            angle=self._largest_turn() + float(slopes.acos().max()),
             bandwidth=float(spread.abs().max()),
             width=0.5 / min(plain(count) * length for count, length in zip(crystal.cells, lengths, strict=True)),
         )
+
+    def _largest_turn(self) -> float:
+        """The largest rotation of a mosaic domain that counts, in radians."""
+        crystal = self.experiment.crystal
+        if isinstance(self.mosaic, ClosedMosaicModel):
+            return _DEVIATIONS * self.mosaic.deviation(crystal)
+        try:
+            rotations = self.mosaic.blocks(crystal, self.cell).rotations.detach()
+        except InputError:
+            # The file of a list need not be there.
+            return plain(crystal.mosaic_spread or 0.0)
+        cosines = (rotations.diagonal(dim1=1, dim2=2).sum(dim=1) - 1.0) / 2.0
+        return max(plain(crystal.mosaic_spread or 0.0), float(cosines.clamp(-1.0, 1.0).acos().max()))
 
 
 def read_recorded(path: Path) -> Recorded:
@@ -128,7 +144,8 @@ def read_recorded(path: Path) -> Recorded:
     try:
         experiment = from_plain(Experiment, record.experiment, "experiment")
         refuse_ill_fitting_mask(experiment.detector)
-        convention, spectrum = (_made(record.plugin(role)) for role in ("geometry_conventions", "spectra"))
+        roles = ("geometry_conventions", "mosaic_models", "spectra")
+        convention, mosaic, spectrum = (_made(record.plugin(role)) for role in roles)
         quirks = check_names(record.quirks)
         laboratory = place_with_quirks(experiment.detector, convention, quirks, Choices())
         cell, _ = oriented_bases(experiment.crystal, oblique="oblique-cell" in quirks)
@@ -137,7 +154,13 @@ def read_recorded(path: Path) -> Recorded:
     if experiment.detector.curved:
         raise InputError(f"{path}: its detector is curved, and geometry is shown of flat ones")
     return Recorded(
-        path=path, record=record, experiment=experiment, laboratory=laboratory, spectrum=spectrum, cell=cell.detach()
+        path=path,
+        record=record,
+        experiment=experiment,
+        laboratory=laboratory,
+        mosaic=mosaic,
+        spectrum=spectrum,
+        cell=cell.detach(),
     )
 
 

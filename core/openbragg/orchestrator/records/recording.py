@@ -300,6 +300,10 @@ def _unnamed_inputs(plugins: list[Any]) -> Iterator[tuple[str, str]]:
             value = getattr(plugin, field)
             if spec.input and isinstance(value, str | Path) and exists(Path(value)):
                 yield (spec.flags or (field,))[0], str(value)
+        further: Any = getattr(plugin, "reads", None)
+        for path in further() if further is not None else ():
+            if exists(path):
+                yield plugin.name, str(path)
 
 
 def _written(output: Output) -> OutputFile:

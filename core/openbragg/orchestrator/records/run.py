@@ -68,6 +68,7 @@ def load_run(path: Path | str, *, force: bool = False) -> Run:
                 ("lattice_shape", "lattice_shapes"),
                 ("mosaic", "mosaic_models"),
                 ("diffuse", "diffuse_models"),
+                ("scene", "scene_models"),
                 ("spectrum", "spectra"),
                 ("noise", "noise_models"),
             )

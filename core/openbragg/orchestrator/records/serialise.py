@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 import attrs
 from cattrs import Converter
 
-from openbragg.errors import InputError, quoted
+from openbragg.errors import InputError, PluginError, quoted
 from openbragg.options import OptionSpec, option_spec
+from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.orchestrator.records.plain_values import MisfitError, read_value, write_value
 
 T = TypeVar("T")
@@ -28,6 +29,8 @@ JsonObject = typing.NewType("JsonObject", dict[str, Any])
 _SIMPLE = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 _DEFAULT = {"default": True}
 _LEFT_OUT = object()
+#: What the metadata of a field that holds a plugin calls the hook of its role.
+_PLUGIN = "plugin"
 
 
 def to_plain(thing: Any, where: str = "") -> Any:
@@ -100,6 +103,11 @@ def _write_field(cls: type, attribute: attrs.Attribute[Any], value: Any) -> Any:
         return str(value)
     if hint is JsonObject:
         return value
+    if _PLUGIN in attribute.metadata and value is not None:
+        name = value if isinstance(value, str) else getattr(value, "name", None)
+        if not isinstance(name, str):
+            raise MisfitError(f"a value of type {type(value).__name__} cannot be recorded")
+        return {"plugin": name, "options": None if isinstance(value, str) else _write_object(type(value), value)}
     # Only the type of a field says to which class an object in it is to be read back.
     return write_value(value, _converter().unstructure if hint is not Any else None)
 
@@ -133,9 +141,24 @@ def _read_field(cls: type, attribute: attrs.Attribute[Any], value: Any) -> Any:
     if value == _DEFAULT and attribute.default is not attrs.NOTHING:
         return _LEFT_OUT
     spec = option_spec(attribute)
+    if _PLUGIN in attribute.metadata:
+        return _read_plugin(attribute.metadata[_PLUGIN], value)
     if spec is not None:
         return _read_option(attribute.default, spec, value)
     return _converter().structure(value, _hint(cls, attribute.name))
+
+
+def _read_plugin(hook: str, value: Any) -> Any:
+    """A plugin that a field holds: by its name and its options, by its name alone, or none."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.keys() != {"plugin", "options"} or not isinstance(value["plugin"], str):
+        raise MisfitError(f"expected a plugin and its options, got {quoted(value)}")
+    try:
+        found = default_registry().get(hook, value["plugin"])
+    except PluginError as error:
+        raise MisfitError(str(error)) from None
+    return found.name if value["options"] is None else _read_object(found.cls, value["options"])
 
 
 def _read_option(default: Any, spec: OptionSpec, value: Any) -> Any:

@@ -43,7 +43,8 @@ def expected_time(layout: Layout, engine: Engine, images: int = 1) -> Expectatio
 
     A part of the pixels is rendered, if all of them take long.
     """
-    plan = layout.plan
+    # Each crystal of a scene takes about as long.
+    plan, images = layout.plan, images * len(layout.lattices())
     eager = sum(engine.eager_seconds(plan, part.count()) for part in layout.shown)
     if images * eager < _SHORT or plan.device.type != "cpu" or plan.differentiable():
         return Expectation(0.0, images * eager)

@@ -34,9 +34,13 @@ def reference_interpolates(factors: Any, asked: Experiment) -> bool | None:
 def with_cache(factors: Any, quirks: frozenset[str], notices: list[str]) -> Any:
     """A structure-factor plugin with the reference's habit of keeping its table in the working folder, or a notice.
 
-    This concerns plugins that have an option `dump` which was left open.
+    This concerns plugins that have an option `dump` which was left open. One of which not every table can be kept has a
+    method `keeps`, which tells.
     """
     if not _has(factors, "file", "dump") or factors.dump is not None:
+        return factors
+    keeps: Any = getattr(factors, "keeps", None)
+    if factors.file is not None and keeps is not None and not keeps():
         return factors
     reads = factors.file is None and _CACHE.is_file()
     if "fdump-cache" not in quirks:

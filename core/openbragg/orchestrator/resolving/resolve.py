@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import attrs
+import torch
 
 from openbragg.errors import InputError, UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Sampling, Scan
@@ -12,6 +13,7 @@ from openbragg.model.geometry import Laboratory
 from openbragg.model.lattice import random_misset
 from openbragg.model.reference_arithmetic import reference_cell_lengths
 from openbragg.model.scalars import Scalar, is_tensor, plain
+from openbragg.model.vectors import scalar
 from openbragg.orchestrator.resolving.counting import Counting
 from openbragg.orchestrator.resolving.subpixels import choose_subpixels
 from openbragg.roles import AdvisedMosaicModel, LatticeShape, MosaicModel
@@ -88,6 +90,8 @@ def resolve_crystal(
     crystal = attrs.evolve(
         crystal, cells=_cell_counts(crystal, beam, choices, counting or Counting()), size=(None, None, None)
     )
+    if crystal.volume is not None:
+        crystal = _filled(crystal, choices)
     spread = crystal.mosaic_spread if crystal.mosaic_spread is not None else 0.0
     domains = model.domains(crystal)
     if crystal.mosaic_domains is not None and crystal.mosaic_domains > 1 and domains == 1:
@@ -101,6 +105,14 @@ def resolve_crystal(
     if isinstance(model, AdvisedMosaicModel) and (said := model.spread_notice(crystal)):
         choices.notices.append(said)
     return attrs.evolve(crystal, mosaic_spread=spread, mosaic_domains=domains)
+
+
+def _filled(crystal: Crystal, choices: Choices) -> Crystal:
+    """A crystal of a volume as the coherent blocks that fill it; its cells are counted."""
+    cell = torch.linalg.det(crystal.oriented_vectors()).abs()
+    blocks = scalar(crystal.volume) / (torch.linalg.det(crystal.cells_tensor()) * cell)
+    choices.made["coherent blocks"] = f"{plain(blocks):.6g} in the crystal's volume"
+    return attrs.evolve(crystal, scale=blocks * crystal.scale, volume=None)
 
 
 def refuse_ill_fitting_mask(detector: Detector) -> None:

@@ -18,9 +18,11 @@ def template(path: Path) -> Path:
     Raises
     ------
     UsageError
-        When there are two places, or one in the name of a folder.
+        When there are two places, or one in the name of a folder; or no name.
     """
     name = path.name
+    if name in ("", ".."):
+        raise UsageError(f"{shown(str(path))}: expected the name of a file, not of a folder")
     places = _PLACE.findall(name)
     if len(places) > 1 or "#" in str(path.parent):
         raise UsageError(f"{shown(str(path))}: expected one row of # in the name of the file, for the image's number")

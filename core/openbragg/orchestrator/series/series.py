@@ -67,6 +67,12 @@ def are_random_stills(simulation: Renders) -> bool:
     return isinstance(simulation.experiment.crystal.misset, str) and is_still(scan)
 
 
+def differ_in_crystals(simulation: Renders) -> bool:
+    """Whether the images of a series may show crystals that stand otherwise, or others, on each."""
+    layout = simulation.layout()
+    return is_still(layout.experiment.scan) and (are_random_stills(simulation) or bool(layout.others))
+
+
 def is_still(scan: Scan) -> bool:
     """Whether images of a resolved scan do not turn the crystal."""
     return scan.range is None or plain(scan.range) == 0.0

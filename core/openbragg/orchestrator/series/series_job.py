@@ -32,6 +32,7 @@ from openbragg.orchestrator.series.ledger import Made
 from openbragg.orchestrator.series.series import (
     are_random_stills,
     check_images,
+    differ_in_crystals,
     image_of,
     image_scans,
     refuse_unknown_range,
@@ -107,7 +108,8 @@ class SeriesJob:
                 if progress is not None:
                     progress(place * total + done, len(missing) * total)
 
-            rendering = image_of(simulation, self.seed, number).rendering(advance)
+            image = image_of(simulation, self.seed, number)
+            rendering = image.rendering(advance)
             refuse_impossible(rendering)
             needing = [each for each in self.files if number in each.missing()]
             pictures = make_pictures(
@@ -118,10 +120,11 @@ class SeriesJob:
                 [attrs.evolve(each.output.output, path=each.output.image_path(number)) for each in needing],
                 simulation.compat,
                 rendering.channels,
+                image.labels,
             )
             say([*rendering.choices.notices, *reference_differences(pictures)])
-            for each, (_, image) in zip(needing, pictures.files, strict=True):
-                each.write(number, image)
+            for each, (_, picture) in zip(needing, pictures.files, strict=True):
+                each.write(number, picture)
             # A series of which one image is whole can go on.
             outputs.appear()
         for each in self.files:
@@ -175,7 +178,7 @@ class SeriesJob:
         def layout_of(number: int) -> Layout:
             return image_of(simulation, self.seed, number).layout()
 
-        of_each = layout_of if are_random_stills(simulation) else None
+        of_each = layout_of if differ_in_crystals(simulation) else None
         truth = make_truth(simulation.layout(), scans, images, simulation.compat, self.tracers, of_each)
         write_truth(truth, prepared(truth, self.truths))
 

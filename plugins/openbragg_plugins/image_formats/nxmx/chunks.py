@@ -73,9 +73,9 @@ def create_images(
     return group.create_dataset(name, (images, *shape), dtype, chunks=(1, *shape), **filters(compression))
 
 
-def put(data: Any, chunks: Iterable[bytes]) -> None:
-    """Put images that `packed` made into a data set, in their order."""
-    for number, chunk in enumerate(chunks):
+def put(data: Any, chunks: Iterable[bytes], first: int = 0) -> None:
+    """Put images that `packed` made into a data set, in their order, from one of its places on."""
+    for number, chunk in enumerate(chunks, first):
         (left_out,) = _FILTERS.unpack_from(chunk)
         data.id.write_direct_chunk((number, 0, 0), chunk[_FILTERS.size :], left_out)
 

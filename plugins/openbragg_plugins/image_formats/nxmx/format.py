@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import COUNT, Rule, hookimpl, one_of, option
+from openbragg import COUNT, Rule, UsageError, hookimpl, one_of, option
+from openbragg_plugins.image_formats.labels import planes_of
 from openbragg_plugins.image_formats.nxmx.chunks import (
     COMPRESSIONS,
     create_images,
@@ -22,6 +23,7 @@ from openbragg_plugins.image_formats.nxmx.chunks import (
     require_libraries,
 )
 from openbragg_plugins.image_formats.nxmx.description import Description, describe, group
+from openbragg_plugins.image_formats.nxmx.labels import first_of, joined, labels_of, put_labels
 from openbragg_plugins.image_formats.upright import misread
 
 if TYPE_CHECKING:
@@ -94,6 +96,12 @@ class NXmx:
         help="Put so many images of a series into a file of its own, NAME_data_000001.h5 and so on. Default: all into "
         "the one file.",
     )
+    with_labels: bool = option(
+        "-nxmx_labels",
+        default=False,
+        type=bool,
+        help="Put the labels of pixels beside the images, in /entry/labels: see -labelsfile.",
+    )
     start_time: str = option(
         "-nxmx_start_time",
         type=str,
@@ -104,6 +112,8 @@ class NXmx:
     )
 
     def __attrs_post_init__(self) -> None:
+        if self.with_labels and self.block is not None:
+            raise UsageError("-nxmx_labels: expected without -nxmx_block, whose files have images alone")
         if self.file is not None or self.photons_file is not None:
             # Better now than when the image is rendered.
             require_libraries(self.compression)
@@ -115,9 +125,16 @@ class NXmx:
         with _new(memory, self.compression) as file:
             entry = _entry(file)
             self._images(entry, image.content, image.pixels.shape, [self._chunk(image)])
+            if image.labels is not None:
+                parts = [[packed(plane, self.compression) for plane in planes_of(image.labels).values()]]
+                put_labels(entry, parts, image.pixels.shape, self.compression)
             spectra = () if image.spectrum is None else (image.spectrum,)
             describe(entry, self._description(image, image.pixels.shape, (image.experiment.scan,), spectra))
         stream.write(memory.getvalue())
+
+    def wants_labels(self) -> bool:
+        """See `openbragg.ImageFormat`."""
+        return self.with_labels
 
     def default_file(self, content: str) -> str | None:
         """See `openbragg.ImageFormat.default_file`."""
@@ -150,7 +167,11 @@ class NXmx:
 
     def write_part(self, stream: BinaryIO, image: Image) -> None:
         """See `openbragg.SeriesFormat.write_part`."""
-        stream.write(self._chunk(image))
+        if image.labels is None:
+            stream.write(self._chunk(image))
+            return
+        planes = (packed(plane, self.compression) for plane in planes_of(image.labels).values())
+        stream.write(joined([self._chunk(image), *planes]))
 
     def series_files(self, path: Path, images: int) -> tuple[Path, ...]:
         """See `openbragg.SeriesFormat.series_files`."""
@@ -173,7 +194,10 @@ class NXmx:
                 data = self._images(entry, series.content, shape, _contents(block), len(block))
                 data.attrs["image_nr_low"], data.attrs["image_nr_high"] = first + 1, first + len(block)
                 return
-            if self.block is None:
+            if self.with_labels:
+                self._images(entry, series.content, shape, (first_of(part) for part in parts), len(parts))
+                put_labels(entry, (labels_of(part) for part in parts), shape, self.compression, len(parts))
+            elif self.block is None:
                 self._images(entry, series.content, shape, _contents(parts), len(parts))
             else:
                 self._links(entry, series.content, shape, [each.name for each in files[:-1]], len(parts))

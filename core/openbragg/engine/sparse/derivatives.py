@@ -1,0 +1,123 @@
+"""Derivatives of the sum from reflections: its terms are evaluated again, operation by operation.
+
+Which terms there are is found, and their sum is made, without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+
+from openbragg.engine.compiled.block import summed_plan, tensors_in, with_tensors
+from openbragg.engine.compiled.summers import Summed
+from openbragg.engine.pixels import Pixels
+from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.sparse.terms import lanes, of_source, photons_of_sums, rows_of, visit_terms
+from openbragg.engine.sparse.visits import Visits
+from openbragg.engine.strips import ranges
+
+#: Rows of terms, and pixels, that are differentiated together.
+_ROWS, _PIXELS = 1 << 11, 1 << 15
+
+
+@attrs.frozen(eq=False)
+class SpotTerms:
+    """The terms that were summed, to be evaluated again.
+
+    Attributes
+    ----------
+    pixels
+        Of the panel.
+    lots
+        The visits, each with the number of the source.
+    sums
+        Of the terms of all places of the region, squared electrons, float64.
+    """
+
+    pixels: Pixels
+    lots: list[tuple[int, Visits]]
+    sums: np.ndarray[Any, np.dtype[np.float64]]
+
+    def with_gradient(self, plan: Plan, panel: PanelPlan, values: torch.Tensor) -> torch.Tensor:
+        """Photons (pixel,) that are already there, such that gradients flow from them to the plan's tensors."""
+        whole = summed_plan(plan, panel)
+        tensors = [tensor for _, tensor in tensors_in(whole)]
+
+        def backward(cotangent: torch.Tensor) -> list[torch.Tensor]:
+            return self._gradients(whole, tensors, cotangent.to(torch.float64))
+
+        summed: torch.Tensor = Summed.apply(lambda: values, backward, *tensors)  # type: ignore[no-untyped-call]
+        return summed
+
+    def carried(self, plan: Plan, panel: PanelPlan, dtype: torch.dtype) -> torch.Tensor:
+        """Photons (pixel,) with the forward derivatives that the plan's tensors carry."""
+        whole = summed_plan(plan, panel)
+        total = torch.zeros(self.pixels.height * self.pixels.width, dtype=torch.float64)
+        for terms, places in self._terms(whole):
+            total = total.index_add(0, places, terms)
+        values = torch.zeros(self.pixels.count, dtype=dtype)
+        for numbers, places, slow, fast in self._lit(whole):
+            photons = photons_of_sums(whole, whole.panels[0], slow, fast, total[places])
+            values = values.index_put((numbers,), photons.to(dtype))
+        return values
+
+    def _gradients(self, whole: Plan, tensors: Sequence[torch.Tensor], cotangent: torch.Tensor) -> list[torch.Tensor]:
+        with torch.enable_grad():
+            leaves = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in tensors]
+            wanted = [leaf for leaf in leaves if leaf.requires_grad]
+            again = with_tensors(whole, leaves)
+            totals = [torch.zeros_like(leaf) for leaf in wanted]
+            share = torch.zeros(len(self.sums), dtype=torch.float64)
+            for numbers, places, slow, fast in self._lit(whole):
+                sums = torch.from_numpy(self.sums)[places].requires_grad_()
+                photons = (photons_of_sums(again, again.panels[0], slow, fast, sums) * cotangent[numbers]).sum()
+                by_sums = _add(totals, photons, wanted, sums)
+                if by_sums is not None:
+                    share[places] = by_sums
+            for terms, places in self._terms(again):
+                _add(totals, (terms * share[places]).sum(), wanted)
+        return totals
+
+    def _terms(self, plan: Plan) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """All terms with the places of their pixels, (term,) each, some at a time."""
+        pixels, width = self.pixels, self.pixels.width
+        across = torch.tensor(float(width), dtype=torch.float64)
+        vectors = plan.cell_vectors.reshape(-1, 9)
+        for source, visits in self.lots:
+            one = of_source(plan, source)
+            rows = rows_of(visits, pixels.region[2], pixels.region[0], (0, pixels.height), width)
+            for low, high in ranges(0, len(rows.rows), _ROWS):
+                further = (rows.visits, rows.orientation, rows.rows[low:high], vectors, lanes(), across)
+                terms, places = visit_terms(one, one.panels[0], *further)
+                yield terms.reshape(-1), places.reshape(-1)
+
+    def _lit(self, plan: Plan) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Pixels that have photons, some at a time: numbers, places in the region, slow and fast indices."""
+        pixels = self.pixels
+        for low, high in ranges(0, pixels.count, _PIXELS):
+            numbers = torch.arange(low, high)
+            places = numbers if pixels.chosen is None else pixels.chosen[low:high]
+            slow, fast = pixels.coordinates(low, high)
+            if plan.water is None:
+                lit = torch.from_numpy(np.flatnonzero(self.sums[places.numpy()] != 0.0))
+                numbers, places, slow, fast = numbers[lit], places[lit], slow[lit], fast[lit]
+            if len(numbers):
+                yield numbers, places, slow, fast
+
+
+def _add(
+    totals: list[torch.Tensor], number: torch.Tensor, wanted: Sequence[torch.Tensor], beside: torch.Tensor | None = None
+) -> torch.Tensor | None:
+    """Add the derivatives of a number to totals; that by a further tensor, or None."""
+    if not number.requires_grad:
+        return None
+    by = [*wanted, *([] if beside is None else [beside])]
+    found = torch.autograd.grad(number, by, allow_unused=True)
+    for total, part in zip(totals, found, strict=False):
+        if part is not None:
+            total += part
+    return found[-1] if beside is not None else None

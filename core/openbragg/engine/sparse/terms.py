@@ -1,0 +1,191 @@
+"""The terms of visits: of each spot, in the pixels of its box, those to which it is the nearest reflection.
+
+It is made of the functions that `evaluate` is made of. Boxes are laid out in rows of as many pixels as compiled code
+works on at a time, each row of one visit, so that what belongs to the visit is the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+import torch
+
+from openbragg.engine.amplitudes import amplitudes
+from openbragg.engine.compiled.block import evaluations_of, with_tensors
+from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE
+from openbragg.engine.compiled.kinds import Kind, arguments_of
+from openbragg.engine.evaluate import background_share
+from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.rays import Part
+from openbragg.engine.sparse.visits import Visits
+from openbragg.engine.summation import initial_intensity, pixel_photons
+
+Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+
+#: Numbers of a visit: h k l, its box's first slow and first fast pixel, pixels across it and in all, and place of its
+#: first pixel.
+_OF_VISIT = 8
+
+
+@attrs.frozen(eq=False)
+class Rows:
+    """Boxes of visits in rows of pixels.
+
+    Attributes
+    ----------
+    visits
+        What is known of each visit, see `visit_terms`: float64, (visit, 8).
+    orientation
+        Numbers of the orientations, int64, (visit,).
+    rows
+        Of each row its visit, and how many pixels of the box come before, int64, (row, 2).
+    """
+
+    visits: torch.Tensor
+    orientation: torch.Tensor
+    rows: torch.Tensor
+
+
+def rows_of(visits: Visits, first_slow: int, first_fast: int, strip: tuple[int, int], width: int) -> Rows:
+    """The boxes of visits as far as they lie in a strip of the region.
+
+    Parameters
+    ----------
+    visits
+        All of them reach the strip.
+    first_slow, first_fast
+        Indices of the region's first pixel.
+    strip
+        First row of the region in the strip, and the first after it.
+    width
+        Pixels of the region along fast.
+    """
+    left, right, top, bottom = visits.boxes.T
+    top, bottom = np.maximum(top, strip[0]), np.minimum(bottom, strip[1] - 1)
+    across = right - left + 1
+    count = across * (bottom - top + 1)
+    known = np.empty((len(top), _OF_VISIT))
+    known[:, :3] = visits.indices
+    for place, numbers in enumerate((top + first_slow, left + first_fast, across, count)):
+        known[:, 3 + place] = numbers
+    known[:, 7] = (top - strip[0]) * width + left
+    many = -(-count // PIXEL_MULTIPLE)
+    begins = np.cumsum(many) - many
+    rows = np.empty((int(many.sum()), 2), dtype=np.int64)
+    rows[:, 0] = np.repeat(np.arange(len(many)), many)
+    rows[:, 1] = (np.arange(len(rows)) - np.repeat(begins, many)) * PIXEL_MULTIPLE
+    return Rows(torch.from_numpy(known), torch.from_numpy(visits.orientation), torch.from_numpy(rows))
+
+
+def lanes() -> torch.Tensor:
+    """0, 1, 2 ... along a row, float64."""
+    return torch.arange(PIXEL_MULTIPLE, dtype=torch.float64)
+
+
+def visit_terms(
+    plan: Plan,
+    panel: PanelPlan,
+    visits: torch.Tensor,
+    orientation: torch.Tensor,
+    rows: torch.Tensor,
+    vectors: torch.Tensor,
+    lane: torch.Tensor,
+    width: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The terms of rows of pixels, summed over layers and subpixels.
+
+    Parameters
+    ----------
+    plan, panel
+        The sum, of one source.
+    visits, orientation, rows
+        See `Rows`; of each visit h k l, slow and fast index of its box's first pixel, pixels across the box and in all,
+        and the place of the first.
+    vectors
+        Components of the cell vectors of all orientations in metres, float64, (orientation, 9).
+    lane
+        What `lanes` gives.
+    width
+        How many places it is from one pixel to the next along slow, float64, ().
+
+    Returns
+    -------
+    Intensity with the factors that belong to single terms, squared electrons, and the pixels' places, float64 and
+    int64, (row, lane).
+    """
+    visit = rows[:, 0]
+    h, k, l, first_slow, first_fast, across, count, first = (
+        visits[:, place][visit].unsqueeze(1) for place in range(_OF_VISIT)
+    )
+    inside = rows[:, 1].unsqueeze(1).to(lane.dtype) + lane
+    # What is beyond the box counts nothing; its last pixel stands for it.
+    there, pixel = inside < count, torch.minimum(inside, count - 1.0)
+    # Half a pixel keeps rounding away from whole rows.
+    down = ((pixel + 0.5) / across).floor()
+    along = pixel - down * across
+    evaluations = evaluations_of(plan, panel, first_slow + down, first_fast + along)
+    turned = orientation[visit]
+    cell = [[vectors[:, 3 * row + axis][turned].unsqueeze(1) for axis in range(3)] for row in range(3)]
+    found = amplitudes(plan, evaluations.scattering, cell)
+    nearest = found.nearest
+    mine = there & (nearest.h == h) & (nearest.k == k) & (nearest.l == l)
+    terms = torch.where(mine, found.intensity, 0.0).to(torch.float64)
+    if evaluations.weight is not None:
+        terms = terms * evaluations.weight
+    place = (first + down * width + along).to(torch.int64)
+    return terms.sum(dim=(0, 1, 2, 3, 4)), place
+
+
+def photons_of_sums(
+    plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, intensity: torch.Tensor
+) -> torch.Tensor:
+    """Photons of pixels (pixel,) from the sums of their terms, float64."""
+    total = initial_intensity(plan, panel, slow, fast) + intensity
+    share = background_share(plan, panel, slow, fast, Part()) if plan.water is not None else torch.zeros_like(slow)
+    return pixel_photons(plan, panel, slow, fast, total, share)
+
+
+def of_source(plan: Plan, source: int) -> Plan:
+    """The plan of the terms of one source alone."""
+    one = slice(source, source + 1)
+    return attrs.evolve(
+        plan,
+        incident=plan.incident[one],
+        wavelengths=plan.wavelengths[one],
+        source_weights=plan.source_weights[one],
+    )
+
+
+def _terms_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
+    count = len(arguments_of(plan))
+
+    def terms(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
+        whole = with_tensors(plan, tensors[:count])
+        return visit_terms(whole, whole.panels[0], *tensors[count:])
+
+    return terms
+
+
+def _photons_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
+    count = len(arguments_of(plan))
+
+    def photons(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
+        whole = with_tensors(plan, tensors[:count])
+        return (photons_of_sums(whole, whole.panels[0], *tensors[count:]),)
+
+    return photons
+
+
+TERMS = Kind(
+    name="visit terms",
+    title="sum from reflections",
+    seconds=30.0,
+    further=6,
+    function=_terms_function,
+    axes=(("visit", _OF_VISIT), ("visit",), ("row", 2), ("orientation", 9), (PIXEL_MULTIPLE,), ()),
+    dtypes=lambda plan: (torch.float64, torch.int64, torch.int64, torch.float64, torch.float64, torch.float64),
+)
+PHOTONS = Kind(name="photons of sums", title="photons of sums", seconds=15.0, further=3, function=_photons_function)

@@ -1,0 +1,215 @@
+"""Which spots touch which pixels of a panel: what there is to evaluate of a sum from reflections to pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+import torch
+
+from openbragg.engine.pixels import Pixels
+from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.reflections.camera import Camera
+from openbragg.engine.reflections.faces import Face
+from openbragg.engine.reflections.touching import Group, Spots, orientation_groups, touching_spots
+from openbragg.roles import LocalLatticeShape, Miller
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+
+#: Pairs of a point and an orientation from which on cores share a group's search.
+_SHARED_PAIRS = 1 << 17
+#: Of a list of pixels, whether any is in a square of so many is looked up, not each.
+_SQUARE = 16
+
+
+@attrs.frozen(eq=False)
+class Visits:
+    """Spots with boxes of pixels.
+
+    Attributes
+    ----------
+    indices
+        h k l, whole numbers as float64, (visits, 3).
+    orientation
+        Numbers of the orientations, int64, (visits,).
+    boxes
+        First fast, last fast, first slow, last slow pixel, from the region's first, int64, (visits, 4).
+    """
+
+    indices: Array
+    orientation: Numbers
+    boxes: Numbers
+
+    def where(self, chosen: Any) -> Visits:
+        """Those chosen, by booleans or numbers."""
+        return Visits(self.indices[chosen], self.orientation[chosen], self.boxes[chosen])
+
+    def pixels(self) -> int:
+        """How many pixels there are in all boxes together."""
+        first_fast, last_fast, first_slow, last_slow = self.boxes.T
+        return int(((last_fast - first_fast + 1) * (last_slow - first_slow + 1)).sum())
+
+
+def joined(parts: list[Visits]) -> Visits:
+    """Visits in one list."""
+    return Visits(
+        np.concatenate([part.indices for part in parts]),
+        np.concatenate([part.orientation for part in parts]),
+        np.concatenate([part.boxes for part in parts]),
+    )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Search:
+    """The search for visits, of one source.
+
+    Attributes
+    ----------
+    plan
+        The sum.
+    level
+        Of F_cell^2 F_latt^2, in squared electrons: terms above it are all in boxes.
+    camera
+        The source, and what of the panel is rendered.
+    faces
+        The front and the deepest layer of that.
+    groups
+        Orientations that are searched together.
+    furthest
+        How far from a lattice point, at most, another one is not nearer in h, k or l: in 1/metres.
+    squares
+        How many squares with pixels to render there are left of and above each, (slow, fast); None for all pixels.
+    """
+
+    plan: Plan
+    level: float
+    camera: Camera
+    faces: tuple[Face, ...]
+    groups: list[Group]
+    furthest: float
+    squares: Numbers | None
+
+    def cost(self) -> float:
+        """About how many seconds it takes."""
+        return sum(group.cost for group in self.groups)
+
+    def visits(self, number: int) -> Iterator[Visits]:
+        """The visits of the group of that number, some at a time."""
+        cells = self.plan.cell_vectors.detach().reshape(-1, 3, 3).cpu().numpy()
+        for spots in touching_spots(self.camera, cells, self.groups[number], self._reach):
+            yield self._on_panel(spots)
+
+    def shared(self, cores: int) -> Search:
+        """The same with large groups cut into as many parts as there are cores."""
+        groups = [
+            attrs.evolve(group, orientations=part)
+            for group in self.groups
+            for part in np.array_split(group.orientations, cores if group.pairs() > _SHARED_PAIRS else 1)
+            if len(part)
+        ]
+        return attrs.evolve(self, groups=groups)
+
+    def _reach(self, indices: Array, lengths: Array) -> Array:
+        plan = self.plan
+        assert isinstance(plan.shape, LocalLatticeShape)
+        whole = Miller(*torch.from_numpy(np.ascontiguousarray(indices.T)).unbind(0))
+        amplitude = plan.structure_factors.amplitude(whole, whole, plan.tables).detach().to(torch.float64)
+        squared = amplitude * amplitude
+        level = self.level / squared.clamp(min=np.finfo(np.float64).tiny)
+        reach = plan.shape.reach(level, torch.from_numpy(lengths), plan.lattice)
+        return torch.where(squared > 0.0, reach.clamp(max=self.furthest), -1.0).numpy()
+
+    def _on_panel(self, spots: Spots) -> Visits:
+        boxes = np.stack([face.shoeboxes(spots.rays, spots.radius) for face in self.faces])
+        # A ray that goes deeper moves straight on.
+        box = np.stack(
+            [boxes[:, :, place].min(axis=0) if place % 2 == 0 else boxes[:, :, place].max(axis=0) for place in range(4)]
+        ).astype(np.int64)
+        there = (box[0] <= box[1]) & (box[2] <= box[3])
+        if self.squares is not None:
+            there &= self._has_pixels(box)
+        return Visits(spots.indices[there], spots.orientation[there], box.T[there])
+
+    def _has_pixels(self, box: Numbers) -> Any:
+        """Whether any of the squares of boxes (4, visits) has a pixel to render."""
+        assert self.squares is not None
+        left, right, top, bottom = np.maximum(box, 0) // _SQUARE
+        right, bottom = right + 1, bottom + 1
+        sums = self.squares
+        return sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left] > 0
+
+
+def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, source: int, limits: tuple[float, float]) -> Search:
+    """The search for the visits of a source, see `Search`.
+
+    `limits` are the level, and the largest F_cell there is.
+    """
+    level, largest = limits
+    assert isinstance(plan.shape, LocalLatticeShape)
+    faces = _faces(panel, pixels)
+    wavelength = float(plan.wavelengths[source])
+    incident = plan.incident[source].detach().cpu().numpy() / wavelength
+    level_there = torch.as_tensor(level, dtype=torch.float64) / max(largest * largest, np.finfo(np.float64).tiny)
+    longest = torch.full_like(level_there, 2.0 / wavelength)
+    furthest = _half_diagonal(plan)
+    widest = min(furthest, float(plan.shape.reach(level_there, longest, plan.lattice)))
+    limit = 0.0 if plan.resolution_limit is None else float(plan.resolution_limit)
+    camera = Camera(incident=incident, faces=faces[-1:], resolution=limit / (1.0 + limit * max(widest, 0.0)))
+    cells = plan.cell_vectors.detach().cpu().numpy()
+    groups = orientation_groups(camera, cells, widest) if widest >= 0.0 else []
+    return Search(
+        plan=plan,
+        level=level,
+        camera=camera,
+        faces=faces[:-1],
+        groups=groups,
+        furthest=furthest,
+        squares=None if pixels.chosen is None else _squares(pixels),
+    )
+
+
+def _half_diagonal(plan: Plan) -> float:
+    """Half the longest diagonal of the reciprocal cell, in 1/metres."""
+    metric = plan.lattice.reciprocal_metric.detach().cpu().numpy()
+    signs = np.array([[1.0, one, other] for one in (1.0, -1.0) for other in (1.0, -1.0)])
+    return 0.5 * float(np.sqrt(np.einsum("di,ij,dj->d", signs, metric, signs).max()))
+
+
+def _faces(panel: PanelPlan, pixels: Pixels) -> tuple[Face, ...]:
+    """What is rendered of a panel: the first and, if there are several, the deepest layer, and all of them as one."""
+    origin, fast, slow, normal = (
+        vector.detach().cpu().numpy() for vector in (panel.origin, panel.fast, panel.slow, panel.normal)
+    )
+    size = float(panel.pixel_size)
+    first_fast, _, first_slow, _ = pixels.region
+    corner = origin + size * (first_fast * fast + first_slow * slow)
+    depths = panel.layer_depths.detach()
+    shallow, deep = float(depths.min()), float(depths.max())
+
+    def face(depth: float, thickness: float) -> Face:
+        return Face(
+            origin=corner + depth * normal,
+            fast=fast,
+            slow=slow,
+            normal=normal,
+            pixel_size=size,
+            pixels=(pixels.height, pixels.width),
+            depth=thickness,
+        )
+
+    ends = [face(depth, 0.0) for depth in dict.fromkeys((shallow, deep))]
+    return (*ends, face(shallow, deep - shallow))
+
+
+def _squares(pixels: Pixels) -> Numbers:
+    """Sums over all squares above and to the left of each, of whether any pixel in a square is to be rendered."""
+    assert pixels.chosen is not None
+    places = pixels.chosen.cpu().numpy()
+    down, across = -(-pixels.height // _SQUARE), -(-pixels.width // _SQUARE)
+    there = np.zeros((down + 1, across + 1), dtype=np.int64)
+    there[places // pixels.width // _SQUARE + 1, places % pixels.width // _SQUARE + 1] = 1
+    sums: Numbers = there.cumsum(axis=0).cumsum(axis=1)
+    return sums

@@ -1,0 +1,1 @@
+"""Scenes, one a module: which crystals are on a shot."""

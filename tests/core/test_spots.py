@@ -1,0 +1,316 @@
+"""The sum from reflections to pixels: no pixel is further from the full sum than allowed, whatever the detector."""
+
+from __future__ import annotations
+
+from math import pi
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import openbragg
+from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
+from openbragg.engine.pixels import choose_pixels
+from openbragg.engine.reflections.camera import Camera
+from openbragg.engine.reflections.touching import orientation_groups, touching_spots
+from openbragg.engine.sparse import spots
+from openbragg.engine.sparse.derivatives import SpotTerms
+from openbragg.engine.sparse.spots import OF_SPOTS, SpotRenderer, spots_refusal
+from openbragg.orchestrator.rendering import Rendering
+
+A = 1e-10
+#: Sums of the same float64 numbers in another order, relative to the peak.
+REORDERED = 1e-12
+INDEX = torch.cartesian_prod(*[torch.arange(-4, 5)] * 3)
+#: Amplitudes that differ much between neighbours, of both signs, and few of them large.
+AMPLITUDES = 60.0 * torch.sin(INDEX.double() @ torch.tensor([1.0, 2.3, 3.1], dtype=torch.float64)) ** 7
+TABLE = openbragg.plugin("structure_factors", "hkl", reflections=(INDEX, AMPLITUDES), default_F=2.0, interpolate=False)
+ONE_AMPLITUDE = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
+#: Of the shapes whose spots end, a factor on the squared distance with which they are of some pixels.
+FUDGES = {"gauss": (1e-5, 1e-4, 1e-3), "tophat": (1e-4, 1e-2), "round": (1.0, 4.0)}
+
+
+@pytest.fixture
+def search_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of tests are so small that looking for reflections is not worth it."""
+    monkeypatch.setattr(spots, "_SEARCHING", 1e3)
+
+
+@st.composite
+def panels(draw: st.DrawFn) -> tuple[Panel, ...]:
+    """One or two panels, skewed, stretched and tilted."""
+    made = []
+    for number in range(draw(st.integers(1, 2))):
+        tilt = [draw(st.floats(-0.3, 0.3)) for _ in range(4)]
+        made.append(
+            Panel(
+                pixels=(draw(st.integers(5, 12)), draw(st.integers(5, 12))),
+                pixel_size=draw(st.sampled_from([5e-5, 2e-4, 8e-4])),
+                offset=(0.004 * number, draw(st.floats(-0.002, 0.002)), 0.0),
+                axes=((1.0 + tilt[0], tilt[1], tilt[2]), (tilt[3], 1.0, tilt[0]), (0.0, 0.1, 1.0)),
+            )
+        )
+    return tuple(made)
+
+
+@st.composite
+def experiments(draw: st.DrawFn, shape: str) -> Experiment:
+    """Small experiments of every kind but curved detectors."""
+    flag = st.booleans()
+    layered = {"sensor_thickness": 3e-4, "sensor_layers": 2, "attenuation_length": 2e-4} if draw(flag) else {}
+    detector = Detector(
+        pixels=(draw(st.integers(8, 16)), draw(st.integers(8, 16))),
+        pixel_size=draw(st.sampled_from([5e-5, 2e-4, 1e-3])),
+        distance=0.1,
+        twotheta=draw(st.sampled_from([0.0, 0.3, 1.2])),
+        point_pixel=draw(flag),
+        **layered,
+    )
+    if draw(flag):
+        detector = attrs.evolve(detector, layout=draw(panels()))
+    elif draw(flag):
+        mask = torch.rand(detector.pixels, generator=torch.Generator().manual_seed(draw(st.integers(0, 99)))) > 0.6
+        mask[-2] = True
+        detector = attrs.evolve(detector, mask=mask)
+    return Experiment(
+        crystal=Crystal(
+            cell=(30 * A, 40 * A, 50 * A, 1.4, 1.6, 1.7),
+            cells=tuple(draw(st.integers(8, 40)) for _ in range(3)),
+            mosaic_spread=draw(st.sampled_from([0.002, 0.1, 3.0])),
+            mosaic_domains=draw(st.integers(1, 5)),
+            misset=(draw(st.floats(0.0, 1.0)), 0.3, 0.0),
+            fudge=draw(st.sampled_from(FUDGES[shape])),
+            water=draw(st.sampled_from([0.0, 2e-8])),
+        ),
+        beam=Beam(
+            wavelength=1.2 * A,
+            dispersion=0.01,
+            dispersion_steps=draw(st.integers(1, 3)),
+            divergence_range=(2e-3, 0.0),
+            divergence_steps=(draw(st.integers(1, 2)), 1),
+        ),
+        detector=detector,
+        scan=Scan(
+            start=draw(st.sampled_from([0.0, 0.2])),
+            range=draw(st.sampled_from([0.04, 2.0])),
+            steps=draw(st.integers(1, 3)),
+        ),
+        sampling=Sampling(
+            oversample=draw(st.integers(1, 2)),
+            resolution_limit=draw(st.sampled_from([0.0, 4 * A])),
+            oversample_solid_angle=draw(flag),
+            oversample_polarization=draw(flag),
+            oversample_capture=bool(layered) and draw(flag),
+        ),
+    )
+
+
+@pytest.mark.parametrize("shape", sorted(FUDGES))
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_no_pixel_is_further_from_the_full_sum_than_allowed(shape: str, data: st.DataObject) -> None:
+    experiment = data.draw(experiments(shape))
+    share = data.draw(st.sampled_from([1e-2, 1e-4, 1e-6]))
+    options: dict[str, Any] = {
+        "structure_factors": data.draw(st.sampled_from([ONE_AMPLITUDE, TABLE])),
+        "lattice_shape": shape,
+        "compat": data.draw(st.sampled_from([(), ("phi-carryover", "last-layer", "water-over-steps")])),
+        "precision": "double",
+        "engine": "eager",
+    }
+    full = Simulation(experiment, **options).rendering()
+    with pytest.MonkeyPatch.context() as patch:
+        # Also where it takes longer, or the search alone does.
+        patch.setattr(spots, "_SURELY", 0.02)
+        patch.setattr(spots, "_SEARCHING", 1e3)
+        sparse = Simulation(experiment, **options, cull=share).rendering()
+    for one, other, found in zip(full.images, sparse.images, sparse.culled, strict=True):
+        peak = float(one.max())
+        error = one - other
+        assert float(error.abs().max()) <= found.bound + REORDERED * peak
+        assert found.bound <= share * peak * (1.0 + REORDERED)
+        # What is left out is missing, never too much.
+        assert float(error.min()) >= -REORDERED * peak
+
+
+def mosaic(**crystal: Any) -> Experiment:
+    """A mosaic crystal whose spots are of some pixels and stand apart."""
+    return Experiment(
+        crystal=Crystal(
+            cell=(70 * A, 80 * A, 90 * A, 1.31, 1.48, 1.66),
+            **{"cells": (30, 30, 30), "mosaic_spread": 0.005, "mosaic_domains": 20, "fudge": 2e-3} | crystal,
+        ),
+        beam=Beam(wavelength=1.0 * A),
+        detector=Detector(pixels=(64, 64), pixel_size=1e-4, distance=0.1),
+        scan=Scan(range=0.2 * pi / 180, steps=2),
+        sampling=Sampling(oversample=1),
+    )
+
+
+def rendered(experiment: Experiment | None = None, **options: Any) -> Rendering:
+    standard = {
+        "structure_factors": ONE_AMPLITUDE,
+        "lattice_shape": "gauss",
+        "precision": "double",
+        "engine": "eager",
+    }
+    return Simulation(experiment or mosaic(), **standard | options).rendering()
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_next_to_all_terms_of_narrow_spots_are_left_out() -> None:
+    (found,) = rendered(cull=1e-6).culled
+    assert found.of == OF_SPOTS
+    assert found.pairs == 64 * 64 * 40
+    assert found.skipped() > 0.9
+
+
+@pytest.mark.usefixtures("search_anyway")
+@pytest.mark.parametrize("shape", ["gauss", "tophat"])
+def test_in_single_precision_the_error_is_that_of_single_precision(shape: str) -> None:
+    full = rendered(lattice_shape=shape, precision="mixed").images[0]
+    sparse = rendered(lattice_shape=shape, precision="mixed", cull=1e-4)
+    assert sparse.culled[0].of == OF_SPOTS
+    # Single precision costs less than 1e-6 of the peak, in either image.
+    assert float((full - sparse.images[0]).abs().max()) <= (1e-4 + 2e-6) * float(full.max())
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_visits_of_bounded_lots_add_up_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rendered(cull=1e-6)
+    assert found.culled[0].of == OF_SPOTS
+    whole = found.images[0]
+    monkeypatch.setattr(spots, "_MOST_VISITS", 20)
+    monkeypatch.setattr(spots, "_STRIPS", 9)
+    parts = rendered(cull=1e-6).images[0]
+    torch.testing.assert_close(parts, whole, rtol=0.0, atol=REORDERED * float(whole.max()))
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_where_it_would_take_longer_it_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spots, "_SURELY", 1e9)
+    (found,) = rendered(cull=1e-4).culled
+    assert found.of != OF_SPOTS
+
+
+@attrs.frozen
+class Cube:
+    """A third party's shape: one within a cube of offsets, nothing outside."""
+
+    name = "cube"
+    summary = "a cube"
+    flags = ()
+
+    def factors(self, offset: Any, nearest: Any, lattice: Any) -> tuple[torch.Tensor, ...]:
+        inside = (offset.h.abs() < 0.1) & (offset.k.abs() < 0.1) & (offset.l.abs() < 0.1)
+        return (inside.to(lattice.dtype),)
+
+    def bound(self, distance: Any, lattice: Any) -> torch.Tensor:
+        return (torch.maximum(torch.maximum(distance.h, distance.k), distance.l) < 0.1001).to(lattice.dtype)
+
+    def reach(self, level: Any, length: Any, lattice: Any) -> torch.Tensor:
+        furthest = 0.1001 * lattice.reciprocal_metric.diagonal().sqrt().sum()
+        return furthest.where(level < 1.0, -1.0)
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_a_shape_of_a_third_party_takes_part() -> None:
+    full, sparse = rendered(lattice_shape=Cube()), rendered(lattice_shape=Cube(), cull=1e-6)
+    assert sparse.culled[0].of == OF_SPOTS
+    torch.testing.assert_close(sparse.images[0], full.images[0], rtol=0.0, atol=REORDERED * float(full.images[0].max()))
+
+
+def test_what_has_no_sum_from_reflections_is_told() -> None:
+    plan = rendered().plan
+    assert spots_refusal(plan) is None
+    assert spots_refusal(rendered(lattice_shape="square").plan) == "spots of the lattice shape square have no end"
+    curved = attrs.evolve(mosaic(), detector=attrs.evolve(mosaic().detector, curved=True))
+    assert spots_refusal(rendered(curved).plan) == "the detector is curved"
+
+
+@pytest.mark.parametrize("spread", [0.001, 0.3, 3.0])
+def test_spots_are_those_that_trying_all_reflections_with_all_orientations_finds(spread: float) -> None:
+    experiment = mosaic(mosaic_spread=spread, mosaic_domains=7)
+    plan = Simulation(experiment, structure_factors=ONE_AMPLITUDE, lattice_shape="gauss").layout().plan
+    cells = plan.cell_vectors.numpy()
+    camera, widest = Camera(incident=np.array([1e10, 0.0, 0.0]), resolution=7 * A), 2e7
+    found = set()
+    for group in orientation_groups(camera, cells, widest):
+        for some in touching_spots(
+            camera, cells.reshape(-1, 3, 3), group, lambda points, lengths: np.full(len(points), widest)
+        ):
+            found |= {
+                (*index, turn) for index, turn in zip(some.indices.tolist(), some.orientation.tolist(), strict=True)
+            }
+    index = torch.cartesian_prod(*[torch.arange(-15.0, 16.0, dtype=torch.float64)] * 3).numpy()
+    missing = 0
+    for turn, cell in enumerate(cells.reshape(-1, 3, 3)):
+        vectors = index @ np.linalg.inv(cell).T
+        length = np.linalg.norm(vectors, axis=1)
+        away = np.abs(np.linalg.norm(vectors + camera.incident, axis=1) - camera.radius)
+        near = index[(away < widest) & (length < 1 / camera.resolution)]
+        missing += len({(*each, turn) for each in near.tolist()} - found)
+    assert missing == 0
+    # No spot is listed twice.
+    assert len(found) > 100
+
+
+def test_pixels_of_a_mask_are_visited_alone() -> None:
+    plan = rendered().plan
+    panel = plan.panels[0]
+    mask = torch.zeros(panel.pixels, dtype=torch.bool)
+    mask[40:44, 8:12] = True
+    engine = Simulation(mosaic(), structure_factors=ONE_AMPLITUDE, engine="eager")._engine()
+    counts = []
+    for chosen in (None, mask):
+        pixels = choose_pixels(panel.pixels, None, chosen, plan.device)
+        renderer = SpotRenderer(plan, panel, pixels, 1e-4, torch.float64, engine)
+        level = 1e-6 * spots._largest_term(plan, 50.0)
+        counts.append(sum(lot.visits.pixels() for lot in renderer._sum._lots(level)))
+    assert counts[1] < 0.3 * counts[0]
+
+
+def carrying(spread: Any) -> Experiment:
+    made = mosaic(mosaic_spread=spread, mosaic_domains=5)
+    return attrs.evolve(made, detector=attrs.evolve(made.detector, pixels=(24, 24)))
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_gradients_are_those_of_the_full_sum() -> None:
+    found = []
+    for cull in (None, 1e-9):
+        spread = torch.tensor(0.005, dtype=torch.float64, requires_grad=True)
+        distance = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+        experiment = carrying(spread)
+        experiment = attrs.evolve(experiment, detector=attrs.evolve(experiment.detector, distance=distance))
+        made = rendered(experiment, cull=cull)
+        weights = torch.linspace(-1.0, 1.0, 24, dtype=torch.float64)
+        found.append(torch.autograd.grad((made.images[0] * weights).sum(), [spread, distance]))
+        assert cull is None or made.culled[0].of == OF_SPOTS
+    for full, sparse in zip(*found, strict=True):
+        # A billionth of the peak is left out of each pixel; of derivatives no more than some ten times as much.
+        torch.testing.assert_close(sparse, full, rtol=1e-6, atol=0.0)
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_forward_derivatives_are_those_of_the_full_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, carried = [], SpotTerms.carried
+    monkeypatch.setattr(SpotTerms, "carried", lambda *given: calls.append(given) or carried(*given))
+    full, sparse = (
+        Simulation(
+            carrying(0.005),
+            structure_factors=ONE_AMPLITUDE,
+            lattice_shape="gauss",
+            precision="double",
+            engine="eager",
+            cull=cull,
+        ).jacobian(("mosaic_spread", "distance"))
+        for cull in (None, 1e-9)
+    )
+    assert len(calls) == 2
+    for name, column in full.items():
+        torch.testing.assert_close(sparse[name], column, rtol=0.0, atol=1e-6 * float(column.abs().max()))
