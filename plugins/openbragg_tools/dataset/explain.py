@@ -9,7 +9,7 @@ from openbragg_tools.dataset.recipe import KINDS, Recipe
 from openbragg_tools.dataset.studio import Studio, command_of
 
 #: Bytes of a pixel in each array.
-_BYTES = {"counts": 4, "photons": 4, "crystals": 4, "spots": 4, "lattice": 1, "hkl": 6}
+_BYTES = {"counts": 4, "photons": 4, "crystals": 4, "spots": 4, "lattice": 1, "hkl": 6, "wavelength": 4}
 #: Shots that are drawn, and of which flags are read, to see that they can be.
 _TRIED = 20
 _WIDTH = 16

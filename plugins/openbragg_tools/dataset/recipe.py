@@ -30,7 +30,7 @@ _LARGEST = 1 << 20
 #: What a shot may be: of a crystal in the beam, of a beam that misses it, or without any beam.
 KINDS = ("hit", "miss", "blank")
 #: Per-pixel arrays that can be had beside the counts.
-ARRAYS = ("photons", "crystals", "spots", "lattice", "hkl")
+ARRAYS = ("photons", "crystals", "spots", "lattice", "hkl", "wavelength")
 
 
 @attrs.frozen

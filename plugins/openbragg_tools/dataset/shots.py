@@ -14,6 +14,8 @@ from openbragg_tools.dataset.spots import Array, find_spots
 from openbragg_tools.dataset.studio import Studio, command_of
 
 if TYPE_CHECKING:
+    import torch
+
     from openbragg import PredictedReflections, Simulation
 
 _ANGSTROM = unit("A")
@@ -69,6 +71,8 @@ def render_shot(studio: Studio, number: int, identity: str) -> Shot:
     for name in studio.recipe.labels.arrays:
         if name == "photons":
             arrays[name] = total.cpu().numpy().astype(np.float32)
+        elif name == "wavelength":
+            arrays[name] = _wavelengths(crystals, apart, bragg.shape)
         elif name == "crystals":
             arrays[name] = bragg.astype(np.float32)
         elif name == "spots":
@@ -174,6 +178,18 @@ def _of_spots(name: str, covered: Array, found: _Found) -> Array:
     if name == "lattice":
         return np.append(found.lattice, -1).astype(np.int8)[covered]
     return np.concatenate([found.indices, np.zeros((1, 3), np.int32)]).astype(np.int16)[covered]
+
+
+def _wavelengths(crystals: list[Simulation], apart: list[torch.Tensor], shape: tuple[int, ...]) -> Array:
+    """The mean over the photons of all crystals in angstrom, NaN where there are none: float32."""
+    whole, weighted = np.zeros(shape), np.zeros(shape)
+    for one, photons in zip(crystals, apart, strict=True):
+        part, lengths = photons.cpu().numpy().astype(np.float64), one.labels().wavelength.cpu().numpy()
+        lit = np.isfinite(lengths)
+        whole += np.where(lit, part, 0.0)
+        weighted += np.where(lit, part * np.where(lit, lengths, 0.0), 0.0)
+    mean = np.divide(weighted, whole, out=np.full(shape, np.nan), where=whole > 0.0)
+    return np.asarray(_ANGSTROM.from_si(mean), dtype=np.float32)
 
 
 def told(recipe: Recipe, shot: DrawnShot) -> dict[str, Any]:

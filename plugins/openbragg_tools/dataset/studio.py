@@ -65,6 +65,10 @@ class Studio:
         self._options = {
             name: option for option in self._command.params if isinstance(option, click.Option) for name in option.opts
         }
+        self._scenes = {
+            "-scene_model",
+            *(name for found in registry.of_role("scene_models") for name in found.spellings()),
+        }
         self._kept: dict[Any, Simulation] = {}
         for name in (*recipe.names(), *recipe.lattice_draws):
             if name.startswith("-"):
@@ -132,6 +136,10 @@ class Studio:
         known = next((name for name in option.opts if name in _REFUSED), None)
         if known is not None:
             raise InputError(f"{self.recipe.file}: {known}: not in a recipe; {_REFUSED[known]}")
+        if option.opts[0] in self._scenes:
+            raise InputError(
+                f"{self.recipe.file}: {option.opts[0]}: not in a recipe; [lattices] says how many crystals a shot has"
+            )
         if isinstance(option, FlagOption) and option.flag.spec.output:
             raise InputError(
                 f"{self.recipe.file}: {option.opts[0]}: not in a recipe; the data set has files of its own"

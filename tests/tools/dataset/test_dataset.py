@@ -42,7 +42,7 @@ number = {integers = [1, 2]}
 weight = {uniform = [0.3, 1]}
 draw = {"-misset" = "random-orientation"}
 [labels]
-arrays = ["photons", "crystals", "spots", "lattice", "hkl"]
+arrays = ["photons", "crystals", "spots", "lattice", "hkl", "wavelength"]
 photons = 20
 '''
 
@@ -76,7 +76,7 @@ def test_a_shot_is_the_same_alone(folder, images, tmp_path):
     with h5py.File(tmp_path / "shot-00000003.h5") as alone, h5py.File(folder / "set" / "master.h5") as master:
         assert set(alone) == set(master)
         for name in alone:
-            assert np.array_equal(alone[name][0], master[name][3]), name
+            assert alone[name][0].tobytes() == master[name][3].tobytes(), name
 
 
 def test_parts_make_the_same_files_and_say_what_is_missing(folder, tmp_path):
@@ -179,6 +179,9 @@ def test_labels_agree_with_each_other_and_with_the_image(images):
                 assert (sample["hkl"].numpy()[covered] == index).all()
                 assert not covered[:top].any() and not covered[:, right + 1 :].any()
         assert (sample["lattice"].numpy()[spots < 0] == -1).all()
+        # The dispersion of 5 to 6 % is half of that to either side of 1 A.
+        lengths = sample["wavelength"].numpy()[crystals > 1e-3]
+        assert (abs(lengths - 1.0) <= 0.0301 * 1.0).all() and len(lengths) == (crystals > 1e-3).sum()
     assert seen > 50
 
 
@@ -197,9 +200,10 @@ def test_a_stream_has_every_shot_once_over_all_workers_and_processes(images):
     parts = [images.stream(shuffle=True, seed=3, rank=rank, world_size=2) for rank in range(2)]
     shots = [int(sample["shot"]["shot"]) for part in parts for sample in part]
     assert sorted(shots) == [0, 1, 2, 3, 4]
-    assert shots != [int(sample["shot"]["shot"]) for part in parts for sample in part.set_epoch(1)] or shots != sorted(
-        shots
-    )
+    epochs = [
+        [int(sample["shot"]["shot"]) for sample in images.stream(shuffle=True).set_epoch(epoch)] for epoch in range(4)
+    ]
+    assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs) and len(set(map(tuple, epochs))) > 1
     with pytest.raises(openbragg.UsageError, match="rank: expected a whole number from 0 and below 2, got 2"):
         images.stream(rank=2, world_size=2)
 
@@ -241,6 +245,7 @@ BAD = [
     ('flags = "-detpixel 3"', "no such flag: -detpixel; did you mean"),
     ('flags = "-seed 3"', "-seed: not in a recipe; the noise of every shot has a seed of its own"),
     ('flags = "-floatfile x.bin"', "-floatfile: not in a recipe; the data set has files of its own"),
+    ('flags = "-lattices 2"', "-lattices: not in a recipe; [lattices] says how many crystals a shot has"),
     ('[draw]\n"-distence" = 3', "no such flag: -distence; did you mean"),
     ('[draw]\n"-distance" = {uniform = [3, 2]}', "draw.-distance: uniform: expected two numbers, the lower one first"),
     ('[draw]\n"-distance" = {expression = "2 * flux"}', "draw.-distance: nothing is called 'flux'"),
@@ -249,7 +254,10 @@ BAD = [
     ("shots = 0", "shots: expected a whole number from 1, got 0"),
     ("[kinds]\nhit = -1", "kinds: weights: expected numbers from 0"),
     ("[lattices]\nnumber = {integers = [0, 2]}", "lattices.number: expected whole numbers from 1"),
-    ('[labels]\narrays = ["mask"]', "labels.arrays: expected some of photons, crystals, spots, lattice, hkl"),
+    (
+        '[labels]\narrays = ["mask"]',
+        "labels.arrays: expected some of photons, crystals, spots, lattice, hkl, wavelength",
+    ),
     ("[labels]\npeak = 2", "labels.peak: expected a number up to 1, got 2"),
     ("[groups.a]\nweights = [1]", "groups.a: expected either alternatives or a table"),
     ("shots = ", "Invalid value"),
