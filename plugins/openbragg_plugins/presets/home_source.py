@@ -35,7 +35,9 @@ class HomeSource:
             PresetFlag(("-divergence", "5"), "convergence of the mirrors, full width"),
             PresetFlag(("-divsteps", "3"), "sources a pixel apart on that detector"),
             PresetFlag(("-crystal_volume", "8e6"), "a crystal of 200 um"),
-            PresetFlag(("-N", "40"), "coherent blocks of about 0.3 um"),
+            PresetFlag(
+                ("-N", "20"), "coherent blocks that make spots about two pixels wide, as those of real crystals are"
+            ),
             PresetFlag(("-mosaic", "0.2"), "a frozen crystal of ordinary quality, standard deviation"),
             PresetFlag(("-osc", "0.5"), "a few reflections full on each image"),
             PresetFlag(("-phisteps", "5"), "steps finer than the rocking width"),

@@ -33,7 +33,9 @@ class MxRotation:
             PresetFlag(("-dispersion", "0.02"), "bandwidth of a Si(111) monochromator, full width"),
             PresetFlag(("-dispsteps", "2"), "narrower than the mosaic spread: its ends are enough"),
             PresetFlag(("-crystal_volume", "125000"), "a crystal of 50 um, bathed in the beam"),
-            PresetFlag(("-N", "50"), "coherent blocks of about 0.3 um, as profiles of real crystals suggest"),
+            PresetFlag(
+                ("-N", "20"), "coherent blocks that make spots about two pixels wide, as those of real crystals are"
+            ),
             PresetFlag(("-mosaic", "0.1"), "a good frozen crystal, standard deviation"),
             PresetFlag(("-osc", "0.1"), "a fraction of the rocking width"),
             PresetFlag(("-phisteps", "4"), "steps much finer than the mosaic spread"),

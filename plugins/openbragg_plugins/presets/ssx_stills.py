@@ -33,7 +33,9 @@ class SsxStills:
             PresetFlag(("-dispersion", "0.02"), "bandwidth of a Si(111) monochromator, full width"),
             PresetFlag(("-dispsteps", "2"), "narrower than the mosaic spread: its ends are enough"),
             PresetFlag(("-crystal_volume", "1000"), "a crystal of 10 um"),
-            PresetFlag(("-N", "40"), "coherent blocks of about 0.3 um"),
+            PresetFlag(
+                ("-N", "20"), "coherent blocks that make spots about two pixels wide, as those of real crystals are"
+            ),
             PresetFlag(("-mosaic", "0.1"), "microcrystals at room temperature, standard deviation"),
             PresetFlag(("-misset", "random"), "every crystal lies otherwise; -misset_seed makes it the same again"),
             PresetFlag(("-solvent_thick", "0.05"), "carrier about the crystal"),

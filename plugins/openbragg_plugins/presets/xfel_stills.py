@@ -33,7 +33,9 @@ class XfelStills:
             PresetFlag(("-dispersion", "0.2"), "bandwidth of a SASE pulse; -spectrum sase draws each pulse's"),
             PresetFlag(("-dispsteps", "5"), "so fine that spots far out are streaks and not dots"),
             PresetFlag(("-crystal_volume", "27"), "a crystal of 3 um"),
-            PresetFlag(("-N", "40"), "coherent blocks of about 0.3 um"),
+            PresetFlag(
+                ("-N", "20"), "coherent blocks that make spots about two pixels wide, as those of real crystals are"
+            ),
             PresetFlag(("-mosaic", "0.05"), "small crystals, undamaged, standard deviation"),
             PresetFlag(("-misset", "random"), "every crystal lies otherwise; -misset_seed makes it the same again"),
             PresetFlag(("-solvent_thick", "0.005"), "a jet of 5 um"),

@@ -12,8 +12,10 @@ import pytest
 
 import openbragg
 from command_line import run
+from openbragg.orchestrator.finding.registry import default_registry
 from openbragg_tools.dataset.draws import draw_shot
 from openbragg_tools.dataset.recipe import read_recipe
+from openbragg_tools.dataset.studio import Studio
 
 pytest.importorskip("h5py")
 pytest.importorskip("hdf5plugin")
@@ -290,3 +292,23 @@ def test_a_task_of_a_job_array_makes_its_part(folder, tmp_path, monkeypatch):
         monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
     assert run("dataset", folder / "recipe.toml", "-o", tmp_path / "set").status == 0
     assert [file.name for file in Path(tmp_path / "set" / "shards").glob("*.h5")] == ["00001.h5"]
+
+
+def test_a_network_learns_from_spot_masks(folder):
+    import runpy
+
+    example = runpy.run_path(str(Path(__file__).parents[3] / "examples" / "datasets" / "train.py"))
+    losses = example["train"](folder / "set", seconds=60.0, batch=5, most=40)
+    assert len(losses) == 40 and sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+@pytest.mark.parametrize("name", ["spot-finding", "resolution", "wedges"])
+def test_the_examples_can_be_drawn(name):
+    file = Path(__file__).parents[3] / "examples" / "datasets" / f"{name}.toml"
+    recipe = read_recipe(file)
+    studio = Studio(default_registry(), recipe)
+    for number in range(10):
+        shot = draw_shot(recipe, number)
+        for lattice in [*range(len(shot.lattices))] or [None]:
+            assert studio.flags(shot, lattice)
+    assert studio.simulation(shot, 0 if shot.lattices else None).layout().experiment.crystal.cell is not None
