@@ -58,13 +58,18 @@ class _Asked:
     shard: str | None
     explain: bool
     verify: bool
+    coco: Path | None
+    yolo: Path | None
+    sheet: Path | None
     progress: bool | None
 
 
 _HELP = """Make labelled images by the thousand.
 
 SOURCE is a recipe in TOML: flags of openbragg simulate, and distributions from which each shot draws others. The same
-command goes on where an earlier one was stopped, however it was. With --verify SOURCE is the folder of a data set."""
+command goes on where an earlier one was stopped, however it was. With --verify, --coco, --yolo
+and --sheet SOURCE is the folder of a data set."""
+_NAMED = click.Path(path_type=Path)
 _COUNT = click.IntRange(min=1)
 _PARAMETERS: list[click.Parameter] = [
     click.Argument(["source"], type=_EXISTING),
@@ -87,6 +92,14 @@ _PARAMETERS: list[click.Parameter] = [
     ),
     click.Option(["--explain"], is_flag=True, help="Say what will be drawn, and how much disk it takes; make nothing."),
     click.Option(["--verify"], is_flag=True, help="Compare all files of a data set with what was written."),
+    click.Option(["--coco"], type=_NAMED, metavar="FILE", help="Write the boxes of a data set as COCO's JSON."),
+    click.Option(["--yolo"], type=_NAMED, metavar="FOLDER", help="Write them as YOLO's text, a file for each shot."),
+    click.Option(
+        ["--sheet"],
+        type=_NAMED,
+        metavar="FILE",
+        help="Draw some of its shots with their boxes, as .png, or as .html with histograms of what was drawn.",
+    ),
     click.Option(
         ["--progress/--noprogress"], default=None, help="Show how far it is. Default: when stderr is a terminal."
     ),
@@ -96,13 +109,16 @@ _PARAMETERS: list[click.Parameter] = [
 def _run(registry: Registry, asked: _Asked) -> None:
     if asked.verify:
         _verify(asked)
+    if _wants_files(asked):
+        _write_files(asked)
+    if asked.verify or _wants_files(asked):
         return
     from openbragg_tools.dataset.recipe import read_recipe
     from openbragg_tools.dataset.studio import Studio
     from openbragg_tools.dataset.work import seeded
 
     if asked.source.is_dir():
-        raise UsageError(f"{asked.source}: expected a recipe; a folder goes with --verify")
+        raise UsageError(f"{asked.source}: expected a recipe; a folder goes with --verify, --coco, --yolo or --sheet")
     recipe = seeded(read_recipe(asked.source), asked.seed, asked.shots)
     studio = Studio(registry, recipe)
     if asked.explain:
@@ -162,6 +178,25 @@ def _verify(asked: _Asked) -> None:
     if faults:
         raise InputError(faults[-1])
     click.echo(f"{'verified':<16}{store.shots} shots in {len(store.shards())} shards")
+
+
+def _wants_files(asked: _Asked) -> bool:
+    return any(file is not None for file in (asked.coco, asked.yolo, asked.sheet))
+
+
+def _write_files(asked: _Asked) -> None:
+    """What is made of a data set that is there."""
+    from openbragg import datasets
+    from openbragg_tools.dataset.boxes import write_coco, write_yolo
+    from openbragg_tools.dataset.sheet import write_sheet
+
+    images = datasets.open(asked.source)
+    if asked.coco is not None:
+        click.echo(f"{'wrote':<16}{asked.coco} ({write_coco(asked.coco, images)} boxes)")
+    if asked.yolo is not None:
+        click.echo(f"{'wrote':<16}{asked.yolo} ({write_yolo(asked.yolo, images)} boxes)")
+    if asked.sheet is not None:
+        click.echo(f"{'wrote':<16}{asked.sheet} ({write_sheet(asked.sheet, images)} shots)")
 
 
 def _part(word: str | None) -> tuple[int, int]:

@@ -312,3 +312,38 @@ def test_the_examples_can_be_drawn(name):
         for lattice in [*range(len(shot.lattices))] or [None]:
             assert studio.flags(shot, lattice)
     assert studio.simulation(shot, 0 if shot.lattices else None).layout().experiment.crystal.cell is not None
+
+
+def test_boxes_are_written_for_coco_and_yolo(folder, images, tmp_path):
+    import json
+
+    finished = run("dataset", folder / "set", "--coco", tmp_path / "a.json", "--yolo", tmp_path / "yolo")
+    rows = images.table("reflections")
+    seen = np.flatnonzero(rows["spot_pixels"] > 0)
+    assert finished.status == 0 and f"({len(seen)} boxes)" in finished.out
+    told = json.loads((tmp_path / "a.json").read_text())
+    assert [one["id"] for one in told["images"]] == [0, 1, 2, 3, 4] and len(told["annotations"]) == len(seen)
+    first = told["annotations"][0]
+    left, right, top, bottom = (int(rows[f"box_{side}"][seen[0]]) for side in ("left", "right", "top", "bottom"))
+    assert first["bbox"] == [left, top, right - left + 1, bottom - top + 1]
+    number = first["image_id"]
+    lines = (tmp_path / "yolo" / f"shot-{number:08d}.txt").read_text().splitlines()
+    values = np.array(lines[0].split(), dtype=float)
+    assert np.allclose(
+        values[1:],
+        [(left + right + 1) / 128, (top + bottom + 1) / 128, (right - left + 1) / 64, (bottom - top + 1) / 64],
+        atol=1e-6,
+    )
+
+
+def test_a_sheet_shows_shots_and_boxes(folder, tmp_path):
+    from PIL import Image
+
+    assert run("dataset", folder / "set", "--sheet", tmp_path / "a.png").status == 0
+    with Image.open(tmp_path / "a.png") as picture:
+        colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+        assert picture.size == (4 * (320 + 6) + 6, 2 * (320 + 16 + 6) + 6)
+    assert (colours == (200, 40, 30)).all(axis=1).any()
+    assert run("dataset", folder / "set", "--sheet", tmp_path / "a.html").status == 0
+    assert "<small>" in (tmp_path / "a.html").read_text() and "distance" in (tmp_path / "a.html").read_text()
+    assert "expected a name that ends in .png or .html" in run("dataset", folder / "set", "--sheet", "a.gif").err
