@@ -418,7 +418,7 @@ class Simulation(Composition):
         OpenBraggError
             When the experiment cannot be rendered.
         """
-        return expected_time(self.layout(), self._engine(), images)
+        return expected_time(self.layout(), self._engine(), images, self.cull)
 
     def foresee(self, uses: int) -> None:
         """Say how often this simulation, and those that evolve from it, will be rendered.

@@ -48,8 +48,8 @@ _MOST_VISITS = 1 << 20
 _COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
 #: Pixels whose photons are worked out together, and among which those with any are looked for together, at least.
 _PHOTONS, _PIXELS = 1 << 15, 1 << 18
-#: Strips of the region for each core.
-_STRIPS = 6
+#: Strips of the region for each core, and pixels of visits for which one is made, at least.
+_STRIPS, _OF_STRIP = 6, 1 << 14
 #: The first level as a part of the largest term there may be; how much lower the next is where nothing is above it, and
 #: how often that is tried.
 _FIRST_LEVEL, _LOWER, _ATTEMPTS = 0.03, 1e-3, 5
@@ -65,6 +65,8 @@ _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _SEARCHING = 0.1
 #: A full sum is known to take at least so much longer before it is left.
 _SURELY = 1.5
+#: How much less the sum of a high level takes than the one that follows, at least; else neither pays.
+_PROBING = 8.0
 #: Sums of what is left out are larger by less than this part, for rounding.
 _ROUNDING = 1.0 + 1e-9
 
@@ -120,7 +122,9 @@ class SpotRenderer:
         # What may carry derivatives is looked at without them, and evaluated again for them.
         self._carries = plan.differentiable() or plan.transformed()
         alone = attrs.evolve(plan, panels=(panel,))
-        self._whole: Plan = with_tensors(alone, [tensor.detach() for _, tensor in tensors_in(alone)])
+        self._whole = alone
+        if self._carries:
+            self._whole = with_tensors(alone, [tensor.detach() for _, tensor in tensors_in(alone)])
         self._given, self._panel = panel, self._whole.panels[0]
         self._sum = _Sum(self._whole, self._panel, pixels, engine, keep=self._carries)
         self._values: torch.Tensor | None = None
@@ -135,8 +139,9 @@ class SpotRenderer:
         with torch.no_grad():
             uncertain = first_evaluated(plan, self._panel, pixels)
         level = _FIRST_LEVEL * _largest_term(plan, self._sum.largest)
+        surely = _SURELY * _PROBING
         for _ in range(_ATTEMPTS):
-            evaluated = self._sum.add_all(level)
+            evaluated = self._sum.add_all(level, surely)
             if evaluated is None:
                 return False
             peak = self._sum.peak(uncertain)
@@ -149,7 +154,7 @@ class SpotRenderer:
                     pairs=pairs, evaluated=min(evaluated, pairs), bound=level * weight * _ROUNDING, of=OF_SPOTS
                 )
                 return True
-            level = allowed / _ROUNDING if peak > 0.0 else level * _LOWER
+            level, surely = (allowed / _ROUNDING, _SURELY) if peak > 0.0 else (level * _LOWER, surely)
         return False
 
     def __call__(self, plan: Plan, start: int, stop: int) -> Strip:
@@ -184,8 +189,11 @@ class _Sum:
         self.kernels: Sequence[Run] | None = None
         self.asked = False
 
-    def add_all(self, level: float) -> int | None:
-        """Sum all terms above a level; how many pixels of visits there were, or None where that takes too long."""
+    def add_all(self, level: float, surely: float) -> int | None:
+        """Sum all terms above a level.
+
+        How many pixels of visits there were; or None where the full sum does not take `surely` times as long.
+        """
         self.total = np.zeros(self.pixels.height * self.pixels.width)
         self.lots = []
         evaluated = 0
@@ -193,7 +201,7 @@ class _Sum:
             return None
         for lot in self._lots(level):
             count = lot.visits.pixels()
-            if evaluated == 0 and not self._pays(count / lot.done):
+            if evaluated == 0 and not self._pays(count / lot.done, surely):
                 return None
             evaluated += count
             self._add(lot)
@@ -270,8 +278,8 @@ class _Sum:
             return eager
         return count * plan.terms_per_pixel() * _FULL_SECONDS / self.engine.cores()
 
-    def _pays(self, pixels: float) -> bool:
-        """Whether terms of so many pixels of visits take less time than all, and with what code."""
+    def _pays(self, pixels: float, surely: float) -> bool:
+        """Whether all terms take so many times as long as those of so many pixels of visits, and with what code."""
         plan, cores = self.plan, self.engine.cores()
         per_pixel = self.panel.layer_depths.numel() * plan.oversample**2
         terms, full = pixels * per_pixel, self._full_seconds()
@@ -280,7 +288,7 @@ class _Sum:
             self.kernels = self.engine.kernels([(of_source(self.summing, 0), TERMS), (self.summing, PHOTONS)], seconds)
             self.asked = True
         each = _EAGER_SECONDS if self.kernels is None else _COMPILED_SECONDS
-        return _SURELY * terms * each / cores < full
+        return surely * terms * each / cores < full
 
     def _lots(self, level: float) -> Iterator[_Lot]:
         """The visits of all sources, in lots of a bounded size."""
@@ -326,7 +334,8 @@ class _Sum:
                         terms, places = self.kernels[0]([*arguments, *further])
                     sums.index_add_(0, places.reshape(-1), terms.reshape(-1))
 
-        height = max(1, -(-pixels.height // (_STRIPS * self.engine.cores())))
+        strips = min(_STRIPS * self.engine.cores(), -(-lot.visits.pixels() // _OF_STRIP))
+        height = -(-pixels.height // max(1, strips))
         for _ in in_threads(add, list(ranges(0, pixels.height, height)), pixels.device, self.engine.team()):
             pass
 

@@ -11,6 +11,8 @@ from openbragg.engine.compiled.kinds import FORWARD
 from openbragg.engine.pixels import Region
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rendering import render_panel
+from openbragg.engine.sparse.cull import cull_refusal
+from openbragg.engine.sparse.spots import spots_refusal
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.resolving.frame import Shown
 
@@ -26,28 +28,35 @@ _GAIN = 8.0
 class Expectation:
     """About how long a rendering will take, in seconds: compiling for it, and the sum itself.
 
-    The sum's are what a sample took on this machine, where there is compiled code already or none is to be made.
+    The sum's are what a sample took on this machine, where there is compiled code already or none is to be made. With
+    `at_most` they are those of the full sum, of which most is going to be left out.
     """
 
     compiling: float
     rendering: float
+    at_most: bool = False
 
     def text(self) -> str:
         """The times for people."""
         rendering = _shown(self.rendering)
+        if self.at_most and self.rendering >= 1.0:
+            rendering = f"at most {rendering}"
         return f"{rendering}, after {_shown(self.compiling)} for compiling" if self.compiling else rendering
 
 
-def expected_time(layout: Layout, engine: Engine, images: int = 1) -> Expectation:
-    """About how long so many images like that of a layout take.
+def expected_time(layout: Layout, engine: Engine, images: int = 1, cull: float | None = None) -> Expectation:
+    """About how long so many images like that of a layout take; `cull` is that of the simulation.
 
-    A part of the pixels is rendered, if all of them take long.
+    A part of the pixels is rendered, if all of them take long and what they take tells about the others.
     """
     # Each crystal of a scene takes about as long.
     plan, images = layout.plan, images * len(layout.lattices())
     eager = sum(engine.eager_seconds(plan, part.count()) for part in layout.shown)
     if images * eager < _SHORT or plan.device.type != "cpu" or plan.differentiable():
         return Expectation(0.0, images * eager)
+    if cull is not None and cull_refusal(plan) is None and spots_refusal(plan) is None:
+        compiled = engine.would_compile(plan, plan.panels[0], eager)
+        return Expectation(0.0, images * eager / (_GAIN if compiled else 1.0), at_most=True)
     panel, part = max(zip(plan.panels, layout.shown, strict=True), key=lambda pair: pair[1].count())
     # Code that is there is used; nothing is compiled, noticed or counted for a sample.
     tried = attrs.evolve(
