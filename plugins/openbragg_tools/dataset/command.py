@@ -60,6 +60,7 @@ class _Asked:
     verify: bool
     coco: Path | None
     yolo: Path | None
+    webdataset: Path | None
     sheet: Path | None
     progress: bool | None
 
@@ -67,8 +68,8 @@ class _Asked:
 _HELP = """Make labelled images by the thousand.
 
 SOURCE is a recipe in TOML: flags of openbragg simulate, and distributions from which each shot draws others. The same
-command goes on where an earlier one was stopped, however it was. With --verify, --coco, --yolo
-and --sheet SOURCE is the folder of a data set."""
+command goes on where an earlier one was stopped, however it was. With --verify, --coco, --yolo,
+--webdataset and --sheet SOURCE is the folder of a data set."""
 _NAMED = click.Path(path_type=Path)
 _COUNT = click.IntRange(min=1)
 _PARAMETERS: list[click.Parameter] = [
@@ -95,6 +96,12 @@ _PARAMETERS: list[click.Parameter] = [
     click.Option(["--coco"], type=_NAMED, metavar="FILE", help="Write the boxes of a data set as COCO's JSON."),
     click.Option(["--yolo"], type=_NAMED, metavar="FOLDER", help="Write them as YOLO's text, a file for each shot."),
     click.Option(
+        ["--webdataset"],
+        type=_NAMED,
+        metavar="FOLDER",
+        help="Write its shards as tar archives that WebDataset streams.",
+    ),
+    click.Option(
         ["--sheet"],
         type=_NAMED,
         metavar="FILE",
@@ -118,7 +125,9 @@ def _run(registry: Registry, asked: _Asked) -> None:
     from openbragg_tools.dataset.work import seeded
 
     if asked.source.is_dir():
-        raise UsageError(f"{asked.source}: expected a recipe; a folder goes with --verify, --coco, --yolo or --sheet")
+        raise UsageError(
+            f"{asked.source}: expected a recipe; a folder goes with --verify, --coco, --yolo, --webdataset or --sheet"
+        )
     recipe = seeded(read_recipe(asked.source), asked.seed, asked.shots)
     studio = Studio(registry, recipe)
     if asked.explain:
@@ -181,7 +190,7 @@ def _verify(asked: _Asked) -> None:
 
 
 def _wants_files(asked: _Asked) -> bool:
-    return any(file is not None for file in (asked.coco, asked.yolo, asked.sheet))
+    return any(file is not None for file in (asked.coco, asked.yolo, asked.webdataset, asked.sheet))
 
 
 def _write_files(asked: _Asked) -> None:
@@ -189,12 +198,15 @@ def _write_files(asked: _Asked) -> None:
     from openbragg import datasets
     from openbragg_tools.dataset.boxes import write_coco, write_yolo
     from openbragg_tools.dataset.sheet import write_sheet
+    from openbragg_tools.dataset.tars import write_tars
 
     images = datasets.open(asked.source)
     if asked.coco is not None:
         click.echo(f"{'wrote':<16}{asked.coco} ({write_coco(asked.coco, images)} boxes)")
     if asked.yolo is not None:
         click.echo(f"{'wrote':<16}{asked.yolo} ({write_yolo(asked.yolo, images)} boxes)")
+    if asked.webdataset is not None:
+        click.echo(f"{'wrote':<16}{asked.webdataset} ({write_tars(asked.webdataset, images)} archives)")
     if asked.sheet is not None:
         click.echo(f"{'wrote':<16}{asked.sheet} ({write_sheet(asked.sheet, images)} shots)")
 

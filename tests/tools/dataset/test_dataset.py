@@ -347,3 +347,21 @@ def test_a_sheet_shows_shots_and_boxes(folder, tmp_path):
     assert run("dataset", folder / "set", "--sheet", tmp_path / "a.html").status == 0
     assert "<small>" in (tmp_path / "a.html").read_text() and "distance" in (tmp_path / "a.html").read_text()
     assert "expected a name that ends in .png or .html" in run("dataset", folder / "set", "--sheet", "a.gif").err
+
+
+def test_archives_for_webdataset_have_the_arrays_and_rows_of_each_shot(folder, images, tmp_path):
+    import io
+    import json
+    import tarfile
+
+    assert "(3 archives)" in run("dataset", folder / "set", "--webdataset", tmp_path / "tars").out
+    assert run("dataset", folder / "set", "--webdataset", tmp_path / "again").status == 0
+    assert files(tmp_path / "tars") == files(tmp_path / "again")
+    with tarfile.open(tmp_path / "tars" / "00001.tar") as archive:
+        names = archive.getnames()
+        assert {name.partition(".")[0] for name in names} == {"00000002", "00000003"}
+        image = np.load(io.BytesIO(archive.extractfile("00000003.image.npy").read()))
+        assert np.array_equal(image, images.array("counts", 3))
+        told = json.loads(archive.extractfile("00000003.json").read())
+    assert told["shot"]["kind"] == images.table("shots")["kind"][3]
+    assert len(told["reflections"]["h"]) == images.table("shots")["reflections"][3]
