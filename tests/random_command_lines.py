@@ -50,7 +50,19 @@ _CAREFUL, _TRIES = 0.75, 30
 
 #: Topics: the classes whose flags belong to each, and how many lines of ten speak of it.
 _TOPICS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "geometry": (4, ("ConventionChoice", "Custom", "DetectorChoice", "GeometryFile", "CameraFile", "CrystFel", "Expt")),
+    "geometry": (
+        4,
+        (
+            "ConventionChoice",
+            "Custom",
+            "DetectorChoice",
+            "GeometryFile",
+            "CameraFile",
+            "PresetChoice",
+            "CrystFel",
+            "Expt",
+        ),
+    ),
     "detector": (6, ("Detector",)),
     "beam": (5, ("Beam",)),
     "crystal": (4, ("Crystal", "CrystalChoices", "GaussStar")),

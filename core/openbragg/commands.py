@@ -23,7 +23,7 @@ from openbragg.cli.loading import load_torch
 from openbragg.cli.progress import progress_bar
 from openbragg.cli.reading_out import DrawnImages, PlacedDetector, images_to_write, place_detector
 from openbragg.cli.reference_flags import BEGINNINGS
-from openbragg.cli.registry import option_named, plugin_section, simulation_sections
+from openbragg.cli.registry import load_registry, option_named, plugin_section, simulation_sections
 from openbragg.cli.selection import select
 from openbragg.cli.simulation_command import simulation_command
 from openbragg.cli.words import warn
@@ -51,6 +51,7 @@ __all__ = [
     "given",
     "images_to_write",
     "json_layout",
+    "load_registry",
     "load_torch",
     "option_named",
     "place_detector",

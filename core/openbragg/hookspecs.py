@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         LatticeShape,
         MosaicModel,
         NoiseModel,
+        Preset,
         SceneModel,
         Spectrum,
         StructureFactors,
@@ -106,6 +107,11 @@ def truth_formats() -> list[type[TruthFormat]]:  # type: ignore[empty-body]
 @hookspec
 def detectors() -> list[type[DetectorFamily]]:  # type: ignore[empty-body]
     """Return classes that describe detectors by name."""
+
+
+@hookspec
+def presets() -> list[type[Preset]]:  # type: ignore[empty-body]
+    """Return classes that have the settings of a kind of experiment."""
 
 
 @hookspec

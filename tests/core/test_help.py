@@ -12,7 +12,7 @@ from openbragg.options import OptionSpec, options_of
 from openbragg.roles import Registry
 
 CORE_GROUPS = [
-    *("detector", "beam", "crystal", "sampling", "background", "output", "provenance"),
+    *("experiment", "detector", "beam", "crystal", "sampling", "background", "output", "provenance"),
     "without effect, as in the reference",
 ]
 WRITTEN_OUT = {"deg": "degrees", "m": "metres", "A": "angstroms"}
@@ -134,12 +134,12 @@ def titles(text: str) -> list[str]:
     return re.findall(r"^(\S.*):$", text, re.MULTILINE)
 
 
-def test_help_shows_the_twenty_flags_that_most_runs_need_by_group_with_defaults() -> None:
+def test_help_shows_the_flags_that_most_runs_need_by_group_with_defaults() -> None:
     text = shown("--help")
     assert titles(text) == [*COMMON_FLAGS, "help"]
     rows = re.findall(r"^  (-\S+?),? ", text, re.MULTILINE)
     assert rows == [flag for flags in COMMON_FLAGS.values() for flag in flags] + ["-h", "--help", "--help"]
-    assert sum(map(len, COMMON_FLAGS.values())) == 20
+    assert sum(map(len, COMMON_FLAGS.values())) == 21
     words = " ".join(text.split())
     assert "From the crystal to the detector along the beam. Default: 100." in words
     assert "Side of a square pixel. Default: 0.1." in words
@@ -190,13 +190,13 @@ def test_help_of_a_group_that_is_none_lists_the_groups() -> None:
     finished = run("simulate", "--help", "cristal")
     assert (finished.status, finished.out) == (2, "")
     assert finished.err.startswith(
-        "openbragg: error: --help cristal: no such group; there are detector, beam, crystal,"
+        "openbragg: error: --help cristal: no such group; there are experiment, detector, beam, crystal,"
     )
 
 
 def test_a_command_that_simulates_shows_its_own_flags_first() -> None:
     text = run("trace", "--help").out
-    assert titles(text)[:2] == ["trace", "crystal"]
+    assert titles(text)[:2] == ["trace", "experiment"]
     assert len(text.splitlines()) < 150
 
 

@@ -398,6 +398,7 @@ def test_there_is_a_hook_a_role_and_each_says_what_it_wants() -> None:
         "geometry_readers",
         "truth_formats",
         "detectors",
+        "presets",
         "commands",
     }
     assert set(specs) == {role.hook for role in ROLES}

@@ -13,6 +13,7 @@ from openbragg.cli.compose import assignments_of, construct
 from openbragg.cli.experiment import make_experiment, refuse_partial_cells
 from openbragg.cli.geometry import place_as_described, read_described, read_named
 from openbragg.cli.loading import load_torch
+from openbragg.cli.presets import with_preset
 from openbragg.cli.reference_flags import MEANT, Given, as_the_reference_reads, without_zero_cells
 from openbragg.cli.selection import Selected, select
 from openbragg.cli.settings import Computation, SeriesChoice, WithoutEffect
@@ -148,6 +149,8 @@ def understand(
     OpenBraggError
         When a value, a file or a combination cannot be used.
     """
+    preceded = with_preset(registry, words)
+    words = preceded.words
     computation: Computation = construct(Computation, assignments_of(words))
     compat = parse_compat(computation.compat)
     words, zeros = without_zero_cells(words)
@@ -165,7 +168,7 @@ def understand(
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
     notices.extend(zeros)
     convention = selected.roles.get("geometry_conventions")
-    made: dict[str, str] = {}
+    made = dict(preceded.made)
     experiment = make_experiment(words, compat, notices, crystal, known, geometry, named, convention, made)
     if getattr(convention, "first_corner", None) is not None:
         # The first corner says how far the detector is.

@@ -15,6 +15,7 @@ from openbragg.cli.settings import (
     GeometryFile,
     NoiseChoice,
     Output,
+    PresetChoice,
     Printout,
     Provenance,
     SeriesChoice,
@@ -32,6 +33,7 @@ CORE_COMMANDS = ("simulate", "plugins")
 
 #: Classes whose options every simulation has, by the group of help they stand in.
 CORE_SECTIONS: dict[str, tuple[type, ...]] = {
+    "experiment": (PresetChoice,),
     "detector": (ConventionChoice, DetectorChoice, GeometryFile, CameraFile, Detector),
     "beam": (SpectrumChoice, Beam),
     "crystal": (CrystalChoices, Crystal),
@@ -45,6 +47,7 @@ CORE_SECTIONS: dict[str, tuple[type, ...]] = {
 
 #: The flags that most runs need, by the group in which ``--help`` shows them.
 COMMON_FLAGS: dict[str, tuple[str, ...]] = {
+    "experiment": ("-preset",),
     "crystal": ("-mat", "-cell", "-hkl", "-default_F", "-N", "-mosaic"),
     "beam": ("-lambda", "-energy", "-fluence"),
     "detector": ("-detector", "-geometry", "-distance", "-detpixels", "-pixel"),

@@ -193,6 +193,18 @@ class DetectorChoice:
 
 
 @attrs.frozen
+class PresetChoice:
+    """Settings of a kind of experiment; all other flags come after them."""
+
+    name: str | None = option(
+        "-preset",
+        type=str,
+        metavar="NAME",
+        help="Settings of a kind of experiment, such as mx-rotation, each of which any other flag overrules.",
+    )
+
+
+@attrs.frozen
 class GeometryFile:
     """A file that says where detector, beam and crystal are; flags come after it."""
 

@@ -45,6 +45,7 @@ from openbragg.roles.mosaic_models import AdvisedMosaicModel, ClosedMosaicModel,
 from openbragg.roles.noise_models import Levels, NoiseModel, Readout, ReadoutNoiseModel
 from openbragg.roles.pixel_labels import PixelLabels
 from openbragg.roles.plugin import Plugin, Role
+from openbragg.roles.presets import Preset, PresetFlag
 from openbragg.roles.scene_models import SceneCrystal, SceneModel, Shot
 from openbragg.roles.spectra import Channels, DescribedSpectrum, DispersedSpectrum, ShotSpectrum, Spectrum
 from openbragg.roles.structure_factors import (
@@ -115,6 +116,8 @@ __all__ = [
     "Plugin",
     "PredictedReflections",
     "PreparedLatticeShape",
+    "Preset",
+    "PresetFlag",
     "ReadImage",
     "Readout",
     "ReadoutNoiseModel",

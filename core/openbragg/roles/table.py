@@ -14,6 +14,7 @@ from openbragg.roles.lattice_shapes import LatticeShape
 from openbragg.roles.mosaic_models import MosaicModel
 from openbragg.roles.noise_models import NoiseModel
 from openbragg.roles.plugin import Role
+from openbragg.roles.presets import Preset
 from openbragg.roles.scene_models import SceneModel
 from openbragg.roles.spectra import Spectrum
 from openbragg.roles.structure_factors import StructureFactors
@@ -36,5 +37,6 @@ ROLES = (
     Role("geometry_readers", "geometry reader", GeometryReader, "", "-geometry_reader"),
     Role("truth_formats", "truth format", TruthFormat),
     Role("detectors", "detector family", DetectorFamily, simulates=False),
+    Role("presets", "preset", Preset, simulates=False),
     Role("commands", "command", Command, simulates=False),
 )

@@ -115,6 +115,7 @@ from openbragg.testing.noise_models import (
     check_whole_numbers,
     check_zero_stays_zero,
 )
+from openbragg.testing.presets import check_preset
 from openbragg.testing.scene_models import (
     check_same_shot,
     check_scene_model,
@@ -220,6 +221,7 @@ __all__ = [
     "check_plain_stream",
     "check_polarization_across_beam",
     "check_precision",
+    "check_preset",
     "check_read_back",
     "check_read_images",
     "check_recognised_alone",

@@ -1,0 +1,1 @@
+"""Presets: settings of kinds of experiments, a file each."""

@@ -1,0 +1,55 @@
+"""Rotation images of a macromolecular crystal in the laboratory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from openbragg import PresetFlag, hookimpl
+
+if TYPE_CHECKING:
+    from openbragg import Preset
+
+
+@attrs.frozen
+class HomeSource:
+    """A rotation with a rotating anode or microfocus tube, copper, and mirrors."""
+
+    name: ClassVar[str] = "home-source"
+    summary: ClassVar[str] = "rotation images in the laboratory, with copper radiation"
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def settings(cls) -> tuple[PresetFlag, ...]:
+        """See `openbragg.Preset.settings`."""
+        return (
+            PresetFlag(("-detector", "pilatus-200k"), "small photon counter of a laboratory"),
+            PresetFlag(("-distance", "60"), "2.9 A at the edge of that detector and wavelength"),
+            PresetFlag(("-lambda", "1.5418"), "copper K alpha, its doublet's mean"),
+            PresetFlag(("-flux", "5e8"), "microfocus anode with mirrors"),
+            PresetFlag(("-exposure", "60"), "a minute an image"),
+            PresetFlag(("-beamsize", "0.2"), "as wide as the crystal"),
+            PresetFlag(("-dispersion", "0.25"), "from K alpha 1 to K alpha 2"),
+            PresetFlag(("-dispsteps", "2"), "the two lines"),
+            PresetFlag(("-divergence", "5"), "convergence of the mirrors, full width"),
+            PresetFlag(("-divsteps", "3"), "sources a pixel apart on that detector"),
+            PresetFlag(("-crystal_volume", "8e6"), "a crystal of 200 um"),
+            PresetFlag(
+                ("-N", "20"), "coherent blocks that make spots about two pixels wide, as those of real crystals are"
+            ),
+            PresetFlag(("-mosaic", "0.2"), "a frozen crystal of ordinary quality, standard deviation"),
+            PresetFlag(("-osc", "0.5"), "a few reflections full on each image"),
+            PresetFlag(("-phisteps", "5"), "steps finer than the rocking width"),
+            PresetFlag(("-solvent_thick", "0.1"), "loop and mother liquor"),
+            PresetFlag(("-air_path", "60"), "from the collimator to the beam stop"),
+            PresetFlag(("-lattice_shape", "gauss_index"), "no fringes, as of many blocks of different sizes"),
+            PresetFlag(("-mosaic_model", "closed"), "all orientations of the blocks, in closed form"),
+            PresetFlag(("-noise", "detector"), "reads out as the detector that is named does"),
+        )
+
+
+@hookimpl
+def presets() -> list[type[Preset]]:
+    """Offer the preset."""
+    return [HomeSource]

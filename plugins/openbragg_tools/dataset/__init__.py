@@ -1,0 +1,1 @@
+"""The command dataset: labelled images by the thousand."""

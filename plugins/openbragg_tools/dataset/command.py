@@ -1,0 +1,234 @@
+"""``openbragg dataset``: labelled images by the thousand."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+import click
+
+from openbragg import InputError, UsageError, hookimpl
+
+if TYPE_CHECKING:
+    from openbragg import Command, Registry
+    from openbragg_tools.dataset.recipe import Recipe
+
+#: What SLURM tells the tasks of a job array.
+_ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
+_EXISTING = click.Path(exists=True, path_type=Path)
+
+
+@attrs.frozen
+class Dataset:
+    """The command that makes data sets."""
+
+    name: ClassVar[str] = "dataset"
+    summary: ClassVar[str] = "Make labelled images by the thousand from a recipe."
+    flags: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def command(cls, registry: Registry) -> click.Command:
+        """See `openbragg.Command.command`; its recipe has flags of all plugins."""
+
+        def run(**words: Any) -> None:
+            _run(registry, _Asked(**words))
+
+        return click.Command(
+            "dataset",
+            callback=run,
+            params=_PARAMETERS,
+            help=_HELP,
+            context_settings={"help_option_names": ["--help", "-h"]},
+        )
+
+
+@attrs.frozen
+class _Asked:
+    """What the words on the command line ask for."""
+
+    source: Path
+    output: Path | None
+    shots: int | None
+    seed: int | None
+    only: int | None
+    workers: int
+    shard: str | None
+    explain: bool
+    verify: bool
+    coco: Path | None
+    yolo: Path | None
+    webdataset: Path | None
+    sheet: Path | None
+    progress: bool | None
+
+
+_HELP = """Make labelled images by the thousand.
+
+SOURCE is a recipe in TOML: flags of openbragg simulate, and distributions from which each shot draws others. The same
+command goes on where an earlier one was stopped, however it was. With --verify, --coco, --yolo,
+--webdataset and --sheet SOURCE is the folder of a data set."""
+_NAMED = click.Path(path_type=Path)
+_COUNT = click.IntRange(min=1)
+_PARAMETERS: list[click.Parameter] = [
+    click.Argument(["source"], type=_EXISTING),
+    click.Option(["-o", "--output"], type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data set."),
+    click.Option(["--shots"], type=_COUNT, help="Make so many shots. Default: what the recipe says."),
+    click.Option(["--seed"], type=click.IntRange(min=0), help="Seed of all that is drawn. Default: the recipe's."),
+    click.Option(
+        ["--only"],
+        type=click.IntRange(min=0),
+        metavar="NUMBER",
+        help="Make this shot alone, as it is in the data set: DIR gets a data set of one.",
+    ),
+    click.Option(
+        ["--workers"], type=_COUNT, default=1, show_default=True, help="Processes that make shots, each on one core."
+    ),
+    click.Option(
+        ["--shard"],
+        metavar="I/N",
+        help="Make part I of N alone, from 1. Default: that of a task of a SLURM job array, or all.",
+    ),
+    click.Option(["--explain"], is_flag=True, help="Say what will be drawn, and how much disk it takes; make nothing."),
+    click.Option(["--verify"], is_flag=True, help="Compare all files of a data set with what was written."),
+    click.Option(["--coco"], type=_NAMED, metavar="FILE", help="Write the boxes of a data set as COCO's JSON."),
+    click.Option(["--yolo"], type=_NAMED, metavar="FOLDER", help="Write them as YOLO's text, a file for each shot."),
+    click.Option(
+        ["--webdataset"],
+        type=_NAMED,
+        metavar="FOLDER",
+        help="Write its shards as tar archives that WebDataset streams.",
+    ),
+    click.Option(
+        ["--sheet"],
+        type=_NAMED,
+        metavar="FILE",
+        help="Draw some of its shots with their boxes, as .png, or as .html with histograms of what was drawn.",
+    ),
+    click.Option(
+        ["--progress/--noprogress"], default=None, help="Show how far it is. Default: when stderr is a terminal."
+    ),
+]
+
+
+def _run(registry: Registry, asked: _Asked) -> None:
+    if asked.verify:
+        _verify(asked)
+    if _wants_files(asked):
+        _write_files(asked)
+    if asked.verify or _wants_files(asked):
+        return
+    from openbragg_tools.dataset.recipe import read_recipe
+    from openbragg_tools.dataset.studio import Studio
+    from openbragg_tools.dataset.work import seeded
+
+    if asked.source.is_dir():
+        raise UsageError(
+            f"{asked.source}: expected a recipe; a folder goes with --verify, --coco, --yolo, --webdataset or --sheet"
+        )
+    recipe = seeded(read_recipe(asked.source), asked.seed, asked.shots)
+    studio = Studio(registry, recipe)
+    if asked.explain:
+        from openbragg_tools.dataset.explain import explained
+
+        for line in explained(studio):
+            click.echo(line)
+        return
+    if asked.output is None:
+        raise UsageError("-o: expected the folder of the data set")
+    if asked.only is not None:
+        _only(studio, asked.only, asked.output)
+        return
+    _make(registry, asked, recipe, asked.output)
+
+
+def _make(registry: Registry, asked: _Asked, recipe: Recipe, folder: Path) -> None:
+    from openbragg.commands import progress_bar
+    from openbragg_tools.dataset.hdf5 import libraries
+    from openbragg_tools.dataset.store import Store
+    from openbragg_tools.dataset.studio import Studio
+    from openbragg_tools.dataset.tables import arrow
+    from openbragg_tools.dataset.work import Task, make_shots
+
+    libraries(), arrow()
+    part, parts = _part(asked.shard)
+    store = Store(folder, recipe.shots, recipe.shard)
+    store.begin(recipe)
+    mine = [shard for shard in store.shards() if shard % parts == part - 1]
+    task = Task(asked.source, recipe.seed, store, registry.blocked)
+    with progress_bar(asked.progress, "shots") as progress:
+        made = make_shots(task, Studio(registry, recipe), mine, asked.workers, progress)
+    complete = store.close()
+    shots = sum(len(store.numbers(shard)) for shard in mine)
+    of_all = f" of {store.shots}" if parts > 1 else ""
+    click.echo(f"{'shots':<16}{shots}{of_all}, {made} of them made now")
+    click.echo(f"{'wrote':<16}{folder} ({'complete' if complete else 'other parts are not finished'})")
+
+
+def _only(studio: object, number: int, folder: Path) -> None:
+    from openbragg_tools.dataset.single import write_single
+    from openbragg_tools.dataset.studio import Studio
+    from openbragg_tools.dataset.work import make_one
+
+    assert isinstance(studio, Studio)
+    written = write_single(folder, make_one(studio, number))
+    click.echo(f"{'wrote':<16}{', '.join(map(str, written))} (shot {number})")
+
+
+def _verify(asked: _Asked) -> None:
+    from openbragg_tools.dataset.store import opened
+
+    store = opened(asked.source)
+    faults = list(store.faults())
+    for line in faults[:-1]:
+        click.echo(line)
+    if faults:
+        raise InputError(faults[-1])
+    click.echo(f"{'verified':<16}{store.shots} shots in {len(store.shards())} shards")
+
+
+def _wants_files(asked: _Asked) -> bool:
+    return any(file is not None for file in (asked.coco, asked.yolo, asked.webdataset, asked.sheet))
+
+
+def _write_files(asked: _Asked) -> None:
+    """What is made of a data set that is there."""
+    from openbragg import datasets
+    from openbragg_tools.dataset.boxes import write_coco, write_yolo
+    from openbragg_tools.dataset.sheet import write_sheet
+    from openbragg_tools.dataset.tars import write_tars
+
+    images = datasets.open(asked.source)
+    if asked.coco is not None:
+        click.echo(f"{'wrote':<16}{asked.coco} ({write_coco(asked.coco, images)} boxes)")
+    if asked.yolo is not None:
+        click.echo(f"{'wrote':<16}{asked.yolo} ({write_yolo(asked.yolo, images)} boxes)")
+    if asked.webdataset is not None:
+        click.echo(f"{'wrote':<16}{asked.webdataset} ({write_tars(asked.webdataset, images)} archives)")
+    if asked.sheet is not None:
+        click.echo(f"{'wrote':<16}{asked.sheet} ({write_sheet(asked.sheet, images)} shots)")
+
+
+def _part(word: str | None) -> tuple[int, int]:
+    """Which part of how many is made, from 1."""
+    if word is None:
+        told = [os.environ.get(name, "") for name in _ARRAY]
+        if not all(re.fullmatch(r"\d+", one) for one in told):
+            return 1, 1
+        task, first, count = map(int, told)
+        if not first <= task < first + count:
+            raise UsageError(f"{_ARRAY[0]}: expected tasks that are numbered without gaps, got {task} of {count}")
+        return task - first + 1, count
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", word)
+    part, parts = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= part <= parts:
+        raise UsageError(f"--shard: expected I/N with I from 1 to N, got {word!r}")
+    return part, parts
+
+
+@hookimpl
+def commands() -> list[type[Command]]:
+    """Offer the command."""
+    return [Dataset]

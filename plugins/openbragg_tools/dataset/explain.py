@@ -1,0 +1,60 @@
+"""What a recipe will make, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from openbragg_tools.dataset.draws import draw_shot
+from openbragg_tools.dataset.recipe import KINDS, Recipe
+from openbragg_tools.dataset.studio import Studio, command_of
+
+#: Bytes of a pixel in each array.
+_BYTES = {"counts": 4, "photons": 4, "crystals": 4, "spots": 4, "lattice": 1, "hkl": 6, "wavelength": 4}
+#: Shots that are drawn, and of which flags are read, to see that they can be.
+_TRIED = 20
+_WIDTH = 16
+
+
+def explained(studio: Studio) -> Iterator[str]:
+    """Lines for people: the shots, what is drawn, an example, and how much disk it takes before compression.
+
+    Raises
+    ------
+    OpenBraggError
+        When one of the first shots cannot be drawn or its flags cannot be used.
+    """
+    recipe = studio.recipe
+    identity = recipe.identity()
+    drawn = [draw_shot(recipe, number, identity) for number in range(_TRIED)]
+    layouts = [
+        studio.simulation(shot, place).layout() for shot in drawn for place in ([*range(len(shot.lattices))] or [None])
+    ]
+    panels = layouts[0].panels
+    slow, fast = max(panel.rows().stop for panel in panels), max(panel.columns().stop for panel in panels)
+    yield _line("shots", f"{recipe.shots} in {-(-recipe.shots // recipe.shard)} shards, seed {recipe.seed}")
+    yield _line(
+        "kinds", ", ".join(f"{kind} {100 * part:.3g} %" for kind, part in zip(KINDS, _parts(recipe), strict=True))
+    )
+    yield _line("all have", command_of(recipe.flags))
+    for group in recipe.groups:
+        yield _line("together", f"{', '.join(group.names())}: one of {len(group.alternatives)} sets")
+    for name, distribution in recipe.draws.items():
+        yield _line(name, distribution.words())
+    yield _line("lattices", recipe.lattices.words())
+    for name, distribution in recipe.lattice_draws.items():
+        yield _line(f"  {name}", distribution.words())
+    yield _line("  weight", recipe.lattice_weight.words())
+    arrays = ["counts", *recipe.labels.arrays]
+    size = slow * fast * sum(_BYTES[name] for name in arrays) * recipe.shots
+    yield _line("images", f"{fast} x {slow} pixels (fast x slow): {', '.join(arrays)}")
+    yield _line("disk", f"{size / 1e9:.3g} GB before compression")
+    example = drawn[0]
+    yield _line("shot 0", f"{example.kind}: {command_of(studio.flags(example, 0 if example.lattices else None))}")
+
+
+def _parts(recipe: Recipe) -> list[float]:
+    return [kind / sum(recipe.kinds) for kind in recipe.kinds]
+
+
+def _line(word: str, text: str) -> str:
+    return f"{word:<{_WIDTH}}{text}" if len(word) < _WIDTH else f"{word} {text}"

@@ -1,0 +1,32 @@
+"""One shot alone, in files like those of a shard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from openbragg import InputError
+from openbragg_tools.dataset.hdf5 import write_shard
+from openbragg_tools.dataset.shots import Shot
+from openbragg_tools.dataset.store import TABLES
+from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, write_parquet
+
+
+def write_single(folder: Path, shot: Shot) -> list[Path]:
+    """Write the arrays and the tables of a shot into a folder, and return the files.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from None
+    stem = f"shot-{shot.number:08d}"
+    files = [folder / f"{stem}.{end}" for end in ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))]
+    write_shard(files[0], [shot.number], [shot.arrays])
+    write_parquet(files[1], table_of_rows([shot.row]))
+    for name, file in zip(TABLES, files[2:], strict=True):
+        write_parquet(file, table_of_columns([getattr(shot, name)]))
+    return files

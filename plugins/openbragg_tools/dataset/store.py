@@ -1,0 +1,277 @@
+"""The folder of a data set: shots that are made, shards that are finished, and what is known of all.
+
+dataset.json                  which recipe, seed and number of shots; how many shots a shard has
+recipe.toml                   the recipe
+shards/00000.h5               arrays of the first shots, a chunk for each image
+shards/00000.shots.parquet    a row for each shot; likewise .lattices and .reflections
+shards/00000.json             the shard is finished: its files with their SHA-256
+unfinished/00000/00000017.npz a shot that is made, of a shard that is not finished
+master.h5, manifest.json      when all are finished: the arrays of all shards as one; all files with their hashes
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import attrs
+import numpy as np
+
+from openbragg import InputError, parse_json, read_content, write_file
+from openbragg.commands import json_layout, write_text
+from openbragg_tools.dataset.hdf5 import Part, write_master, write_shard
+from openbragg_tools.dataset.recipe import Recipe
+from openbragg_tools.dataset.shots import Shot
+from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, write_parquet
+
+#: Tables of columns, which shots have parts of.
+TABLES = ("lattices", "reflections")
+#: Bytes of a description.
+_LARGEST = 1 << 20
+_FORMAT = 1
+_DESCRIPTION, _MANIFEST, _MASTER, _RECIPE = "dataset.json", "manifest.json", "master.h5", "recipe.toml"
+
+
+@attrs.frozen
+class Store:
+    """The folder of a data set.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    shots, shard
+        How many shots it has, and how many a shard.
+    """
+
+    folder: Path
+    shots: int
+    shard: int
+
+    def begin(self, recipe: Recipe) -> None:
+        """Make the folder, or see that it is of the same data set.
+
+        Raises
+        ------
+        InputError
+            When it belongs to another one, or cannot be made.
+        """
+        described = {
+            "format": _FORMAT,
+            "recipe": recipe.identity(),
+            "seed": recipe.seed,
+            "shots": self.shots,
+            "shard": self.shard,
+            "arrays": ["counts", *recipe.labels.arrays],
+        }
+        file = self.folder / _DESCRIPTION
+        if file.exists():
+            there = parse_json(read_content(file, _LARGEST, "a data set"), file, "a data set")
+            for key, value in described.items():
+                known = there.get(key) if isinstance(there, dict) else None
+                if known != value:
+                    what = "of another recipe" if key == "recipe" else f"with {key} {known}, not {value}"
+                    raise InputError(f"{self.folder} is a data set {what}; name another folder")
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # A run that was stopped here at once leaves the recipe alone.
+            strange = [one.name for one in self.folder.iterdir() if one.name != _RECIPE]
+        except OSError as error:
+            raise InputError(f"cannot write {self.folder}: {error.strerror}") from None
+        if strange:
+            raise InputError(
+                f"{self.folder} has other files, such as {min(strange)}; name a new folder, or an empty one"
+            )
+        write_text(self.folder / _RECIPE, recipe.text)
+        write_text(file, json_layout(described) + "\n")
+
+    def shards(self) -> range:
+        """The numbers of all shards."""
+        return range(-(-self.shots // self.shard))
+
+    def numbers(self, shard: int) -> range:
+        """The numbers of a shard's shots."""
+        return range(shard * self.shard, min((shard + 1) * self.shard, self.shots))
+
+    def is_finished(self, shard: int) -> bool:
+        """Whether a shard's files are complete."""
+        return self._note(shard).exists()
+
+    def has(self, number: int) -> bool:
+        """Whether a shot of an unfinished shard is made."""
+        return self._made(number).exists()
+
+    def put(self, shot: Shot) -> None:
+        """Keep a shot until its shard is finished.
+
+        Raises
+        ------
+        InputError
+            When it cannot be written.
+        """
+        file = self._made(shot.number)
+        _make(file.parent)
+        write_file(file, partial(_pack, shot))
+
+    def finish(self, shard: int) -> None:
+        """Write a shard, all of whose shots are made, and forget them one by one.
+
+        Raises
+        ------
+        InputError
+            When a file cannot be read or written; the same shots then serve the next try.
+        """
+        numbers = self.numbers(shard)
+        _make(self._place(shard, "h5").parent)
+        tables: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
+
+        def arrays() -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+            for number in numbers:
+                shot = _unpack(self._made(number), number)
+                rows.append(shot.row)
+                tables.append({name: getattr(shot, name) for name in TABLES})
+                yield shot.arrays
+
+        write_shard(self._place(shard, "h5"), numbers, arrays())
+        write_parquet(self._place(shard, "shots.parquet"), table_of_rows(rows))
+        for name in TABLES:
+            write_parquet(self._place(shard, f"{name}.parquet"), table_of_columns([table[name] for table in tables]))
+        files = {file.name: hashed(file) for file in self._files(shard)}
+        note = {"shots": [numbers.start, numbers.stop], "files": files}
+        write_text(self._note(shard), json_layout(note) + "\n")
+        shutil.rmtree(self._made(numbers.start).parent, ignore_errors=True)
+
+    def close(self) -> bool:
+        """Write the master and the manifest, when all shards are finished; whether they are."""
+        if not all(map(self.is_finished, self.shards())):
+            return False
+        parts = [Part(f"shards/{shard:05d}.h5", len(self.numbers(shard))) for shard in self.shards()]
+        write_master(self.folder / _MASTER, parts)
+        files = {f"shards/{name}": value for shard in self.shards() for name, value in self.note(shard).items()}
+        write_text(self.folder / _MANIFEST, json_layout({"shots": self.shots, "files": files}) + "\n")
+        shutil.rmtree(self.folder / "unfinished", ignore_errors=True)
+        return True
+
+    def note(self, shard: int) -> dict[str, str]:
+        """The files of a finished shard with their hashes.
+
+        Raises
+        ------
+        InputError
+            When what says so is spoiled.
+        """
+        file = self._note(shard)
+        told = parse_json(read_content(file, _LARGEST, "a shard"), file, "a shard")
+        files = told.get("files") if isinstance(told, dict) else None
+        if not isinstance(files, dict) or sorted(files) != sorted(one.name for one in self._files(shard)):
+            raise InputError(f"{file}: expected the files of a shard with their hashes")
+        return files
+
+    def faults(self) -> Iterator[str]:
+        """What is wrong with the data set, a line each: shards that are missing, files that are not what they were."""
+        for shard in self.shards():
+            if not self.is_finished(shard):
+                numbers = self.numbers(shard)
+                made = sum(map(self.has, numbers))
+                yield f"shard {shard} is not finished: {made} of {len(numbers)} shots are made"
+                continue
+            for name, value in self.note(shard).items():
+                file = self.folder / "shards" / name
+                if not file.exists():
+                    yield f"{file} is missing"
+                elif hashed(file) != value:
+                    yield f"{file} is not what was written"
+        if not (self.folder / _MASTER).exists() and all(map(self.is_finished, self.shards())):
+            yield f"{self.folder / _MASTER} is missing"
+
+    def _files(self, shard: int) -> list[Path]:
+        return [self._place(shard, end) for end in ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))]
+
+    def _place(self, shard: int, end: str) -> Path:
+        return self.folder / "shards" / f"{shard:05d}.{end}"
+
+    def _note(self, shard: int) -> Path:
+        return self._place(shard, "json")
+
+    def _made(self, number: int) -> Path:
+        return self.folder / "unfinished" / f"{number // self.shard:05d}" / f"{number:08d}.npz"
+
+
+def opened(folder: Path) -> Store:
+    """The data set in a folder.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    file = folder / _DESCRIPTION
+    told = parse_json(read_content(file, _LARGEST, "a data set"), file, "a data set")
+    numbers = [told.get(key) for key in ("shots", "shard")] if isinstance(told, dict) else [None]
+    if not all(isinstance(number, int) and number > 0 for number in numbers):
+        raise InputError(f"{file}: expected shots and shard, whole numbers above 0")
+    return Store(folder, *numbers)
+
+
+def hashed(file: Path) -> str:
+    """The SHA-256 of a file.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from None
+
+
+#: Words of a table, which have no place in an array of numbers.
+_WORDS = {"lattices": ("flags",)}
+
+
+def _pack(shot: Shot, stream: BinaryIO) -> None:
+    parts = {f"arrays/{name}": array for name, array in shot.arrays.items()}
+    words: dict[str, list[str]] = {}
+    for table in TABLES:
+        for name, column in getattr(shot, table).items():
+            if name in _WORDS.get(table, ()):
+                words[f"{table}/{name}"] = list(column)
+            else:
+                parts[f"{table}/{name}"] = column
+    text = json.dumps({"row": shot.row, "words": words})
+    np.savez(stream, allow_pickle=False, text=np.frombuffer(text.encode(), dtype=np.uint8), **parts)
+
+
+def _unpack(file: Path, number: int) -> Shot:
+    try:
+        with np.load(file, allow_pickle=False) as packed:
+            told = json.loads(packed["text"].tobytes().decode())
+            tables: dict[str, dict[str, Any]] = {name: {} for name in ("arrays", *TABLES)}
+            for key in packed.files:
+                table, _, name = key.partition("/")
+                if table in tables:
+                    tables[table][name] = packed[key]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file}: {error}; delete it, and it is made again") from None
+    for key, values in told["words"].items():
+        table, _, name = key.partition("/")
+        tables[table][name] = np.array(values, dtype=object)
+    return Shot(number, tables["arrays"], told["row"], tables["lattices"], tables["reflections"])
