@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -97,13 +98,12 @@ def derivatives(simulation: Renders, names: Iterable[str], pixels: tuple[Any, An
     """
     asked = [parameter(name) for name in names]
     values = [each.value(simulation.experiment) for each in asked]
-    numbers = [(each, value, place) for each, value in zip(asked, values, strict=True) for place in _places(value)]
-    columns = _compiled(simulation, numbers, pixels)
-    if columns is None:
-        # In one thread: several would make the derivatives of one image at once.
-        eager = simulation.evolve(engine="eager", threads=1)
-        eager.layout()
-        columns = [_derivative(eager, *number, pixels) for number in numbers]
+    ways = [
+        partial(_moved, asked=each, value=value, place=place)
+        for each, value in zip(asked, values, strict=True)
+        for place in _places(value)
+    ]
+    columns = _columns(simulation, ways, pixels)
     found: dict[str, torch.Tensor] = {}
     start = 0
     for each, value in zip(asked, values, strict=True):
@@ -113,7 +113,35 @@ def derivatives(simulation: Renders, names: Iterable[str], pixels: tuple[Any, An
     return found
 
 
-Number = tuple[Parameter, torch.Tensor, int]
+def derivatives_along(
+    simulation: Renders,
+    change: Callable[[Renders, torch.Tensor], Renders],
+    values: torch.Tensor,
+    pixels: tuple[Any, Any] | None,
+) -> torch.Tensor:
+    """What `Simulation.derivatives` returns, (..., n)."""
+
+    def along(renders: Renders, place: int) -> Renders:
+        return change(renders, _dual(values, place))
+
+    held = change(simulation, values)
+    columns = _columns(held, [partial(along, place=place) for place in range(len(values))], pixels)
+    return torch.stack(columns, dim=-1)
+
+
+#: From a simulation the same with a tangent at the current level of forward differentiation.
+Way = Callable[[Renders], Renders]
+
+
+def _columns(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] | None) -> list[torch.Tensor]:
+    """The derivatives of the photons along ways to move."""
+    columns = _compiled(simulation, ways, pixels)
+    if columns is None:
+        # In one thread: several would make the derivatives of one image at once.
+        eager = simulation.evolve(engine="eager", threads=1)
+        eager.layout()
+        columns = [_derivative(eager, way, pixels) for way in ways]
+    return columns
 
 
 def _places(value: torch.Tensor) -> range:
@@ -121,9 +149,9 @@ def _places(value: torch.Tensor) -> range:
 
 
 def _compiled(
-    simulation: Renders, numbers: Sequence[Number], pixels: tuple[Any, Any] | None
+    simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] | None
 ) -> list[torch.Tensor] | None:
-    """Derivatives by single numbers, by compiled code; None where there is none."""
+    """Derivatives along ways to move, by compiled code; None where there is none."""
     layout = simulation.layout()
     if depends_on_others(layout) or layout.plan.running_product or layout.plan.differentiable():
         return None
@@ -135,16 +163,16 @@ def _compiled(
     parts = wanted_parts(layout, slow, fast)
     motions: list[list[Motion]] = [[] for _ in layout.plan.panels]
     behind = []
-    for number in numbers:
+    for way in ways:
         with forward_ad.dual_level(), torch.no_grad():
-            moved = _moved(simulation, *number).layout()
+            moved = way(simulation).layout()
             for of_panel, panel in zip(motions, moved.plan.panels, strict=True):
                 of_panel.append(motion_of(moved.plan, panel))
             behind.append(_background(moved, parts))
     images = []
     for of_panel, panel, part in zip(motions, layout.plan.panels, parts, strict=True):
         if part.region is None:
-            images.append(torch.zeros((*panel.pixels, len(numbers)), dtype=torch.float64))
+            images.append(torch.zeros((*panel.pixels, len(ways)), dtype=torch.float64))
             continue
         chosen = choose_pixels(panel.pixels, part.region, part.mask, layout.plan.device)
         found = panel_jacobian(layout.plan, panel, chosen, of_panel, simulation.compiling())
@@ -175,18 +203,21 @@ def _background(layout: Layout, parts: tuple[Shown, ...]) -> tuple[torch.Tensor,
 
 def _moved(simulation: Renders, asked: Parameter, value: torch.Tensor, place: int) -> Renders:
     """The simulation with a tangent in one number of a parameter."""
+    return simulation.evolve(experiment=asked.set(simulation.experiment, _dual(value, place)))
+
+
+def _dual(value: torch.Tensor, place: int) -> torch.Tensor:
+    """Numbers with a tangent along one of them."""
     direction = torch.zeros_like(value)
     direction.view(-1)[place] = 1.0
-    dual = forward_ad.make_dual(value, direction)  # type: ignore[no-untyped-call]
-    return simulation.evolve(experiment=asked.set(simulation.experiment, dual))
+    made: torch.Tensor = forward_ad.make_dual(value, direction)  # type: ignore[no-untyped-call]
+    return made
 
 
-def _derivative(
-    simulation: Renders, asked: Parameter, value: torch.Tensor, place: int, pixels: tuple[Any, Any] | None
-) -> torch.Tensor:
-    """The derivative by one number of a parameter."""
+def _derivative(simulation: Renders, way: Way, pixels: tuple[Any, Any] | None) -> torch.Tensor:
+    """The derivative along a way to move."""
     with forward_ad.dual_level(), torch.no_grad():
-        moved = _moved(simulation, asked, value, place)
+        moved = way(simulation)
         photons = moved.photons() if pixels is None else moved.pixels(*pixels)
         primal, tangent = forward_ad.unpack_dual(photons)  # type: ignore[no-untyped-call]
         return torch.zeros_like(primal) if tangent is None else tangent.clone()

@@ -318,6 +318,33 @@ class Simulation(Composition):
 
         return derivatives(self, (names,) if isinstance(names, str) else tuple(names), pixels)
 
+    def derivatives(
+        self,
+        change: Callable[[Simulation, torch.Tensor], Simulation],
+        values: Any,
+        pixels: tuple[Any, Any] | None = None,
+    ) -> torch.Tensor:
+        """Derivatives of the expected photons by numbers of one's own, wherever in the simulation they come in.
+
+        Parameters
+        ----------
+        change
+            Makes the simulation that goes with the numbers, by `evolve` and operations of torch that keep gradients,
+            from this one and a float64 tensor (n,).
+        values
+            The numbers at which to differentiate, (n,).
+        pixels
+            Places (slow, fast) in the stored frame, as in `pixels`; the whole frame by default.
+
+        Returns
+        -------
+        In photons per unit of each number, the shape of the pixels and (n,).
+        """
+        from openbragg.orchestrator.parameters import derivatives_along
+
+        numbers = torch.as_tensor(values, dtype=torch.float64).detach()
+        return derivatives_along(self, change, numbers, pixels)  # type: ignore[arg-type]
+
     def series(self, images: int) -> ImageSeries:
         """A series of images, each turned on by the scan's range from the one before; of stills, a number of them.
 
