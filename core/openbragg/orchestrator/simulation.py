@@ -22,7 +22,7 @@ from openbragg.orchestrator.renders import CommandWords
 from openbragg.orchestrator.resolving.expectation import Expectation, expected_time
 from openbragg.orchestrator.resolving.frame import assembled
 from openbragg.orchestrator.resolving.resolve import clock_seed
-from openbragg.roles import PixelTrace, PredictedReflections
+from openbragg.roles import PixelTrace, PredictedReflections, Truth
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.series.image_series import ImageSeries
@@ -281,6 +281,19 @@ class Simulation(Composition):
 
         layout = self.layout()
         return predict(layout, (layout.experiment.scan,), self.compat)
+
+    def truth(self) -> Truth:
+        """What is known of the image, as truth formats are told it; nothing is rendered, and no image of it is written.
+
+        Raises
+        ------
+        OpenBraggError
+            When the experiment cannot be rendered.
+        """
+        from openbragg.orchestrator.outputs.truth import make_truth
+
+        layout = self.layout()
+        return make_truth(layout, (layout.experiment.scan,), (), self.compat)
 
     def amplitudes(self, indices: Any) -> torch.Tensor:
         """The amplitude of the unit cell at whole h k l, in electrons: float64, without its sign, nothing interpolated.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import attrs
@@ -77,8 +78,15 @@ class CellForm:
         return torch.stack(numbers)
 
 
-def cell_form(space_group: str) -> CellForm:
+def cell_form(space_group: str, cell: Sequence[float]) -> CellForm:
     """What a space group leaves free of its cell; without one everything is.
+
+    Parameters
+    ----------
+    space_group
+        Its name; of a rhombohedral one the cell tells the axes.
+    cell
+        The start's, a, b, c in metres and the angles in radians.
 
     Raises
     ------
@@ -92,7 +100,8 @@ def cell_form(space_group: str) -> CellForm:
             raise UsageError(f"-space_group: expected the name of a space group, got {space_group!r}")
         system = found.crystal_system_str()
         if system == "trigonal":
-            system = "rhombohedral" if found.ext == "R" else "hexagonal"
+            oblique = abs(cell[5] - math.radians(120.0)) > _NEAR and abs(cell[5] - cell[4]) < _NEAR
+            system = "rhombohedral" if found.ext == "R" or (found.ext == "H" and oblique) else "hexagonal"
         unique = found.monoclinic_unique_axis() if system == "monoclinic" else unique
     edges, angles, fixed = _SYSTEMS[system]
     if system == "monoclinic":
@@ -100,4 +109,4 @@ def cell_form(space_group: str) -> CellForm:
     placement = [tuple(_EDGES.index(edge) for edge in decided) for decided in edges]
     placement += [tuple(3 + place for place, angle in enumerate(_ANGLES) if angle in decided) for decided in angles]
     names = [_EDGES[places[0]] if places[0] < 3 else _ANGLES[places[0] - 3] for places in placement]
-    return CellForm(system, tuple(names), tuple(placement), tuple(torch.tensor(fixed).deg2rad().double().tolist()))
+    return CellForm(system, tuple(names), tuple(placement), tuple(map(math.radians, fixed)))

@@ -176,7 +176,7 @@ def make_model(
     space_group
         Constrains the cell; by default what the structure factors say.
     priors
-        By names of parameters mean and standard deviation, in SI units and radians.
+        By names of parameters mean and standard deviation, in the units in which people see them.
 
     Raises
     ------
@@ -196,8 +196,8 @@ def make_model(
         ),
         sampling=attrs.evolve(simulation.experiment.sampling, oversample=layout.experiment.sampling.oversample),
     )
-    form = cell_form(space_group or layout.parts.space_group)
     cell, orientation = cell_and_orientation(vectors)
+    form = cell_form(space_group or layout.parts.space_group, cell)
     parameters: list[Parameter] = []
     for group in dict.fromkeys(free):
         if group == "misset":
@@ -214,8 +214,20 @@ def make_model(
     for name in priors or {}:
         if name not in known:
             raise UsageError(f"prior: expected one of {', '.join(sorted(known))}, got {name}")
-    parameters = [attrs.evolve(each, prior=(priors or {}).get(each.name)) for each in parameters]
+    parameters = [
+        attrs.evolve(each, prior=_inside(each, priors[each.name])) if priors and each.name in priors else each
+        for each in parameters
+    ]
     return Model(simulation, tuple(parameters), form, orientation, vectors)
+
+
+def _inside(parameter: Parameter, prior: tuple[float, float]) -> tuple[float, float]:
+    """A prior in SI units and radians."""
+    mean, sigma = prior
+    if not parameter.unit:
+        return mean, sigma
+    shown = unit(parameter.unit)
+    return shown.to_si(mean), shown.to_si(sigma)
 
 
 def turn(vector: torch.Tensor) -> torch.Tensor:

@@ -13,8 +13,8 @@ import attrs
 import numpy as np
 import torch
 
-from openbragg import Layout
-from openbragg_tools.refine.model import Model, standard_vectors, turn
+from openbragg import Layout, rotation_about
+from openbragg_tools.refine.model import Model, cell_and_orientation, standard_vectors, turn
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Pixels that a spot's place is uncertain by, and its part of a reciprocal lattice vector above the sphere.
@@ -26,6 +26,8 @@ _STEP, _WIDTH = math.radians(0.3), math.radians(2.4)
 #: Of the cell's edges in parts and of the angles in radians.
 _STRAIN = 4e-3
 _TURNS = 12
+#: Spots this far from reflections, in parts of indices, coincide by so much less.
+_COINCIDENT = 0.12
 
 
 @attrs.frozen(eq=False)
@@ -125,22 +127,27 @@ def _searched(start: Array, seen: Array) -> Array:
     steps = np.arange(-_WIDTH, _WIDTH + _STEP / 2.0, _STEP)
     turns = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     turns = turns[np.linalg.norm(turns, axis=1) <= _WIDTH * 1.01]
+    angles = np.linalg.norm(turns, axis=1)
+    axes = np.where(angles[:, None] > 0.0, turns / np.maximum(angles, 1e-12)[:, None], [1.0, 0.0, 0.0])
+    rotations = rotation_about(torch.from_numpy(axes), torch.from_numpy(angles)).numpy()
     # Inner spots decide: the others have two reflections nearby.
     reach = np.linalg.norm(seen, axis=1)
     inner = seen[reach <= np.quantile(reach, 0.5)] if len(seen) > 30 else seen
     back = np.linalg.inv(start)
-    scores = np.array([_coincidence(inner @ turn(torch.from_numpy(-each)).numpy().T @ back) for each in turns])
+    # A turned lattice sees spots as this one sees them turned back: q R is q turned by R's inverse.
+    scores = np.array([_coincidence(part @ back) for part in inner @ rotations])
     none = _coincidence(inner @ back)
     best = int(scores.argmax())
     if none > 0.8 * scores[best]:
         return np.eye(3)
-    made: Array = turn(torch.from_numpy(turns[best])).numpy().T
+    made: Array = rotations[best].T
     return made
 
 
 def _coincidence(index: Array) -> float:
-    off = np.abs(index - np.round(index))
-    return float(np.exp(-0.5 * (off / 0.12) ** 2).prod(axis=1).mean())
+    """How near spots are to reflections, from 0 to 1, by their h k l."""
+    off = index - np.round(index)
+    return float(np.exp(-0.5 * np.square(off).sum(axis=-1) / _COINCIDENT**2).mean())
 
 
 def _predicted(vectors: Array, index: Array, beam: Array) -> tuple[Array, Array]:
@@ -177,8 +184,6 @@ def _step(
 
 def _ways(model: Model, vectors: Array) -> list[Any]:
     """Functions of an amount, in radians or parts, that give moved vectors: turns, and the cell's free numbers."""
-    from openbragg_tools.refine.model import cell_and_orientation
-
     def turned(axis: int) -> Any:
         return lambda amount: vectors @ turn(amount * torch.eye(3, dtype=torch.float64)[axis]).numpy().T
 
