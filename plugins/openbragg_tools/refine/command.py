@@ -144,7 +144,7 @@ class Refine:
         said = line.notices
         for notice in said:
             warn(f"notice: {notice}")
-        with progress_bar(line.computation.progress, "refining") as bar:
+        with progress_bar(line.progress, "refining") as bar:
             refined = refine(
                 simulation,
                 image,

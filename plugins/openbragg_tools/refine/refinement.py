@@ -323,7 +323,7 @@ def _boxes(model: Model, seen: Measured, found: Spots) -> Shoeboxes:
     strong = predicted.partiality > _PREDICTED_PART
     places, photons = places[strong], predicted.photons[strong]
     fresh = apart(places, centres, usual)
-    order = np.argsort(-photons[fresh])[: len(centres)]
+    order = np.argsort(-photons[fresh])[: max(1, len(centres) // 4)]
     places = places[fresh][order]
     return cut(
         seen.photons,
