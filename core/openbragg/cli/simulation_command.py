@@ -20,9 +20,9 @@ def simulation_command(cls: Any, registry: Registry) -> click.Command:
     """Make a command that takes the flags of ``simulate``, and those that its class declares, which win over aliases.
 
     A class attribute ``of_series = True`` says that it minds ``-images`` itself, which `CommandLine.images` tells;
-    otherwise a notice says that the first image is taken. It may have ``arguments``, what is given without a flag, whose
-    values are fields of the class by their names; and ``renamed``, words that stand for flags here and are not what
-    simulate means by them.
+    otherwise a notice says that the first image is taken. It may have ``arguments``, what is given without a flag,
+    whose values are fields of the class by their names; and ``renamed``, words that stand for flags here and are not
+    what simulate means by them.
 
     When the command is called, an object of the class is made from its flags, and its ``run`` is called with the
     command line: a `CommandLine`, of which ``simulation()`` is what the other flags describe.

@@ -148,9 +148,7 @@ def _places(value: torch.Tensor) -> range:
     return range(max(1, value.numel()))
 
 
-def _compiled(
-    simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] | None
-) -> list[torch.Tensor] | None:
+def _compiled(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] | None) -> list[torch.Tensor] | None:
     """Derivatives along ways to move, by compiled code; None where there is none."""
     layout = simulation.layout()
     if depends_on_others(layout) or layout.plan.running_product or layout.plan.differentiable():

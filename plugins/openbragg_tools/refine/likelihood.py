@@ -18,7 +18,7 @@ class Likelihood:
 
     The deviance is that of a Poisson distribution to whose counts and mean the variance of the read-out is added, in
     photons squared: its slope by the mean m is -2 (d - m) / (m + r^2), that of least squares whose weights follow the
-    model. Without read-out it is the Poisson distribution's own; where counts are many it is a Gaussian with that variance.
+    model. Without read-out it is the Poisson distribution's own; where counts are many, a Gaussian's of that variance.
 
     Attributes
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -150,6 +150,11 @@ class Model:
             vectors = vectors @ turn(values[turned]).T
         return vectors
 
+    def orientation_at(self, values: torch.Tensor) -> torch.Tensor:
+        """How the lattice is turned from a* along x and b* in the xy plane, (3, 3)."""
+        turned = self.of(["misset"])
+        return turn(values[turned]) @ self.orientation if turned else self.orientation
+
     def with_vectors(self, vectors: torch.Tensor) -> Model:
         """The same model with another start of orientation and cell; rows a*, b*, c*, (3, 3)."""
         cell, orientation = cell_and_orientation(vectors)
@@ -235,12 +240,23 @@ def turn(vector: torch.Tensor) -> torch.Tensor:
     squared = vector @ vector
     if float(squared.detach()) > 1e-8:
         angle = squared.sqrt()
-        return rotation_about(vector / angle, angle)
+        rotation: torch.Tensor = rotation_about(vector / angle, angle)
+        return rotation
     x, y, z = vector.unbind(0)
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
-    # Two terms of the exponential series; the next is below rounding.
-    return torch.eye(3, dtype=vector.dtype) + cross + cross @ cross / 2.0 + cross @ cross @ cross / 6.0
+    # Three terms of the exponential series; the next is below rounding.
+    made: torch.Tensor = torch.eye(3, dtype=vector.dtype) + cross + cross @ cross / 2.0 + cross @ cross @ cross / 6.0
+    return made
+
+
+def turn_of(rotation: torch.Tensor) -> torch.Tensor:
+    """The vector about which, and by whose length in radians, a rotation (3, 3) of less than half a turn turns."""
+    odd = (rotation - rotation.T) / 2.0
+    vector = torch.stack([odd[2, 1], odd[0, 2], odd[1, 0]])
+    sine = vector.norm()
+    angle = torch.atan2(sine, (rotation.trace() - 1.0) / 2.0)
+    return vector * (angle / sine) if float(sine) > 0.0 else vector
 
 
 def standard_vectors(cell: torch.Tensor) -> torch.Tensor:
@@ -277,9 +293,7 @@ def _field(experiment: Experiment, name: str) -> tuple[str, str]:
     for each in (part,) if part else ("crystal", "beam", "detector"):
         if field and hasattr(getattr(experiment, each, None), field):
             return each, field
-    raise UsageError(
-        f"free: expected some of {', '.join(GROUPS)} or continuous fields of the experiment such as distance, got {name}"
-    )
+    raise UsageError(f"free: expected some of {', '.join(GROUPS)}, or continuous settings such as distance; got {name}")
 
 
 def _fields(experiment: Experiment, name: str) -> list[Parameter]:

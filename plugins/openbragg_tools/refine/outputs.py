@@ -22,7 +22,7 @@ _STRONG = 0.9
 def experiment_list(refined: Refined, image: Path, path: Path) -> bytes:
     """DIALS's experiment list of the refined crystal and geometry, which refers to the image."""
     made = json.loads(_truth(refined, "dials-experiments", path))
-    lookup = {**dict.fromkeys(("mask", "gain", "pedestal", "dx", "dy")), "params": {}}
+    lookup: dict[str, Any] = {**dict.fromkeys(("mask", "gain", "pedestal", "dx", "dy")), "params": {}}
     name = os.path.relpath(image, path.parent)
     made["imageset"] = [{"__id__": "ImageSet", "images": [name], **lookup}]
     made["experiment"][0]["imageset"] = 0
@@ -85,15 +85,18 @@ def numbers(refined: Refined, image: Path) -> bytes:
         "readout_photons": refined.likelihood.readout,
         "indexed": None
         if refined.indexed is None
-        else {"part": refined.indexed.part, "off_pixels": refined.indexed.off, "turned": math.degrees(refined.indexed.turned)},
+        else {
+            "part": refined.indexed.part,
+            "off_pixels": refined.indexed.off,
+            "turned": math.degrees(refined.indexed.turned),
+        },
         "history": [
             {
                 "stage": step.stage,
                 "loss": step.loss,
                 "scale": step.scale,
                 "values": [
-                    each.shown(float(value))
-                    for each, value in zip(refined.parameters, step.values, strict=False)
+                    each.shown(float(value)) for each, value in zip(refined.parameters, step.values, strict=False)
                 ],
             }
             for step in refined.history

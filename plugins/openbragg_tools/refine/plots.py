@@ -24,7 +24,7 @@ def points(x: Sequence[float], y: Sequence[float], across: str, up: str) -> str:
 
 
 def bars(names: Sequence[str], values: Sequence[float]) -> str:
-    """A line from the start, a dot, to the end at 0 for each of some parameters, with one standard deviation on either side.
+    """A line from the start, a dot, to the end at 0 for each of some parameters; one standard deviation is shaded.
 
     Lengths are those of sign(x) log(1 + |x|), so that steps of 1 and of 1000 can both be seen.
     """
@@ -41,7 +41,7 @@ def bars(names: Sequence[str], values: Sequence[float]) -> str:
             f'<rect x="{middle - sigma:.1f}" y="{y - 5}" width="{2 * sigma:.1f}" height="10" fill="#dfe9f2"/>'
             f'<line x1="{middle}" y1="{y}" x2="{end:.1f}" y2="{y}" stroke="{_INK}" stroke-width="2"/>'
             f'<circle cx="{end:.1f}" cy="{y}" r="3.5" fill="{_INK}"/>'
-            f'<text x="110" y="{y + 4}">{value:+.1f} σ</text>'
+            f'<text x="110" y="{y + 4}">{value:+.1f} &sigma;</text>'
         )
     height = len(names) * row + 10
     axis = f'<line x1="{middle}" y1="4" x2="{middle}" y2="{height - 6}" stroke="{_LINE}"/>'
@@ -68,9 +68,7 @@ def matrix(names: Sequence[str], values: Any) -> str:
     return _svg(left + len(names) * side + 60, top + len(names) * side + 10, "".join(cells))
 
 
-def _plot(
-    x: Sequence[float], y: Sequence[float], across: str, up: str, logarithmic: bool, joined: bool
-) -> str:
+def _plot(x: Sequence[float], y: Sequence[float], across: str, up: str, logarithmic: bool, joined: bool) -> str:
     if not len(x):
         return ""
     heights = [math.log10(max(value, 1e-12)) for value in y] if logarithmic else list(y)

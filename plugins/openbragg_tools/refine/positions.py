@@ -119,11 +119,12 @@ def _rays(layout: Layout, centres: Array) -> tuple[Array, float]:
 def _indices(vectors: Array, seen: Array) -> tuple[Array, Array]:
     """h k l of each spot, and the nearest whole ones."""
     index = seen @ np.linalg.inv(vectors)
-    return index, np.round(index)
+    nearest: Array = np.round(index)
+    return index, nearest
 
 
 def _searched(start: Array, seen: Array) -> Array:
-    """The turn of rows from the right, (3, 3), after which most spots are near reflections; none where that is as good."""
+    """The turn of rows, (3, 3) from the right, after which most spots are near reflections; none if that is as good."""
     steps = np.arange(-_WIDTH, _WIDTH + _STEP / 2.0, _STEP)
     turns = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     turns = turns[np.linalg.norm(turns, axis=1) <= _WIDTH * 1.01]
@@ -184,6 +185,7 @@ def _step(
 
 def _ways(model: Model, vectors: Array) -> list[Any]:
     """Functions of an amount, in radians or parts, that give moved vectors: turns, and the cell's free numbers."""
+
     def turned(axis: int) -> Any:
         return lambda amount: vectors @ turn(amount * torch.eye(3, dtype=torch.float64)[axis]).numpy().T
 
@@ -199,8 +201,6 @@ def _ways(model: Model, vectors: Array) -> list[Any]:
     ways = [turned(axis) for axis in range(3)] if model.of(["misset"]) else []
     if model.of(["cell"]):
         cell, orientation = cell_and_orientation(torch.from_numpy(vectors))
-        free = [
-            sum(cell[place] for place in places) / len(places) for places in model.form.placement
-        ]
+        free = [sum(cell[place] for place in places) / len(places) for places in model.form.placement]
         ways += [stretched(place, free, orientation) for place in range(len(free))]
     return ways

@@ -11,6 +11,8 @@ from openbragg import InputError, read_content, shown
 
 #: Columns of a reflection table that have a spot's place, and the bytes of each of their numbers.
 _PLACES, _BYTES = ("xyzobs.px.value", "xyzcal.px"), 8
+#: More bytes than any table of spots has.
+_LARGEST = 1 << 30
 #: What DIALS's tables begin with: a MessagePack array of three, whose first is their name.
 _TABLE = b"dials::af::reflection_table"
 
@@ -23,7 +25,7 @@ def read_spots(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
     InputError
         When the file has none.
     """
-    content = read_content(path)
+    content = read_content(path, _LARGEST, "spots")
     name = shown(str(path))
     spots = _of_table(content, name) if _TABLE in content[:64] else _of_text(content, name)
     spots = spots[np.isfinite(spots).all(axis=1)]
@@ -41,10 +43,11 @@ def _of_table(content: bytes, name: str) -> np.ndarray[Any, np.dtype[np.float64]
         rows, numbers = column[1]
         if len(numbers) != rows * 3 * _BYTES:
             raise ValueError
-        made: np.ndarray[Any, np.dtype[np.float64]] = np.frombuffer(numbers, dtype="<f8").reshape(rows, 3)[:, :2]
+        places = np.frombuffer(numbers, dtype="<f8").reshape(rows, 3)[:, :2].astype(float)
     except (ValueError, KeyError, TypeError, StopIteration, msgpack.UnpackException):
         raise InputError(f"{name}: expected a reflection table with {' or '.join(_PLACES)}") from None
-    return made.astype(float)
+    made: np.ndarray[Any, np.dtype[np.float64]] = places
+    return made
 
 
 def _of_text(content: bytes, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:

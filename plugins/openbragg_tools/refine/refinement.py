@@ -17,7 +17,7 @@ from openbragg_tools.refine.determined import Determined, determined
 from openbragg_tools.refine.elimination import Fit, fit_linear
 from openbragg_tools.refine.levenberg import Problem, Step, refine_stage
 from openbragg_tools.refine.likelihood import Likelihood
-from openbragg_tools.refine.model import Model, Parameter, make_model
+from openbragg_tools.refine.model import Model, Parameter, make_model, turn_of
 from openbragg_tools.refine.positions import Indexed, fit_positions
 from openbragg_tools.refine.shoeboxes import Shoeboxes, cut
 from openbragg_tools.refine.spots import Spots, apart, find_spots, sized
@@ -140,8 +140,8 @@ def refine(
         A file, what `openbragg.read_image` gave, or counts (slow, fast).
     free
         What is refined: ``misset``, ``cell``, ``cells`` (how many cells the crystal has along a, b and c),
-        ``mosaic_spread``, ``scale``, and continuous fields of the experiment such as ``distance``. By default the first
-        three, the mosaic spread where there is one, and the scale.
+        ``mosaic_spread``, ``scale``, and continuous fields of the experiment like ``distance``. By default the
+        first three, the mosaic spread where there is one, and the scale.
     space_group
         Constrains the cell; by default that of the structure factors.
     spots
@@ -183,7 +183,7 @@ def refine(
         raise InputError(f"{seen.source}: {len(found.centres)} spots are too few to refine against")
     likelihood = Likelihood(_readout(seen, found, readout, gain), student)
     model = make_model(simulation, free, space_group, priors)
-    indexed = None
+    given, indexed = model, None
     if model.of(["misset", "cell"]):
         indexed = fit_positions(model, model.simulation.layout(), found.centres)
         if indexed.part < _INDEXED:
@@ -194,7 +194,17 @@ def refine(
         model = model.with_vectors(indexed.vectors)
     boxes = _boxes(model, seen, found)
     problem = Problem(model, boxes, likelihood, None if "scale" in free else 1.0, watch or (lambda history: None))
-    return _finished(problem, seen, indexed, notices, steps)
+    return _finished(problem, given, seen, indexed, notices, steps)
+
+
+def _since(given: Model, model: Model, values: Array) -> Array:
+    """The values with the orientation as it is turned from the start that was given."""
+    turned = given.of(["misset"])
+    made = values.copy()
+    if turned:
+        whole = model.orientation_at(torch.from_numpy(values)) @ given.orientation.T
+        made[turned] = turn_of(whole).numpy()
+    return made
 
 
 def usual(simulation: Simulation) -> tuple[str, ...]:
@@ -204,9 +214,9 @@ def usual(simulation: Simulation) -> tuple[str, ...]:
 
 
 def _finished(
-    problem: Problem, seen: Measured, indexed: Indexed | None, notices: list[str], steps: int
+    problem: Problem, given: Model, seen: Measured, indexed: Indexed | None, notices: list[str], steps: int
 ) -> Refined:
-    """Refine a prepared problem, and say what came of it."""
+    """Refine a prepared problem, and say what came of it, since the start that was given."""
     model = problem.model
     values, interrupted = model.start(), False
     every = list(range(len(model.parameters)))
@@ -215,7 +225,9 @@ def _finished(
         # How far blocks are turned and how small they are widen spots alike: the one is released after the other.
         late = model.of(["mosaic_spread"])
         if late:
-            values, fit = refine_stage(problem, values, [each for each in every if each not in late], "size", steps, 1.0)
+            values, fit = refine_stage(
+                problem, values, [each for each in every if each not in late], "size", steps, 1.0
+            )
         values, fit = refine_stage(problem, values, every, "all", steps)
     except KeyboardInterrupt:
         interrupted = True
@@ -229,12 +241,12 @@ def _finished(
     explained = (nothing.loss - fit.loss) / max(nothing.loss - len(fit.spots), 1.0)
     if explained < _EXPLAINED:
         raise InputError(
-            f"{seen.source}: the refined crystal explains {explained:.0%} of what is in its spots: the start is too far "
-            "off, or another crystal's"
+            f"{seen.source}: the refined crystal explains {explained:.0%} of what is in its spots: the start is too "
+            "far off, or another crystal's"
         )
     matrix, _ = problem.equations(values, fit, every)
-    parameters = list(model.parameters)
-    start = model.start()
+    refined = model.at(values)
+    parameters, start, values = list(given.parameters), given.start(), _since(given, model, values)
     if problem.scale is None:
         parameters.append(Parameter("scale", "scale", 0.0, 0.7, "", True))
         values = np.append(values, math.log(max(fit.scale, 1e-300)))
@@ -244,7 +256,6 @@ def _finished(
     if errors.open:
         names = ", ".join(parameters[place].name for place in errors.open)
         notices.append(f"the data do not determine {names}: hold it, or give a prior")
-    refined = model.at(values[: len(every)])
     beam = refined.experiment.beam
     refined = refined.evolve(
         crystal=_plain(refined.experiment.crystal),

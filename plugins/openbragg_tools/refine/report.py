@@ -51,7 +51,7 @@ def page(refined: Refined, image: Path) -> bytes:
         _table(refined),
         "<h2>Convergence</h2><p>Deviance of a pixel after each step.</p>",
         curve(list(range(len(losses))), losses, "step", "χ² of a pixel", logarithmic=True),
-        "<h2>From start to end</h2><p>Each parameter's way, in its own standard deviations at the end; the end is 0.</p>",
+        "<h2>From start to end</h2><p>Each parameter's way in its standard deviations; the end is 0.</p>",
         bars(names, _moved(refined)),
         "<h2>Z against resolution</h2><p>Mean of Z² of the pixels; 1 is what noise gives.</p>",
         points(spacing, mean, "d (Å)", "mean Z²"),
@@ -70,7 +70,7 @@ def page(refined: Refined, image: Path) -> bytes:
 
 
 def _table(refined: Refined) -> str:
-    lines = ["<table><tr><th>parameter</th><th>start</th><th>end</th><th>σ</th><th>unit</th></tr>"]
+    lines = ["<table><tr><th>parameter</th><th>start</th><th>end</th><th>&sigma;</th><th>unit</th></tr>"]
     for row in rows(refined):
         sigma = "not determined" if row["sigma"] is None or not row["determined"] else f"{row['sigma']:.2g}"
         lines.append(

@@ -114,13 +114,13 @@ def cut(
     slow, fast = np.nonzero(np.isin(owner, kept))
     order = np.argsort(owner[slow, fast], kind="stable")
     slow, fast = slow[order], fast[order]
-    box = np.searchsorted(kept, owner[slow, fast])
+    number = np.searchsorted(kept, owner[slow, fast])
     middles, halves = centres[kept], np.asarray(half_widths, dtype=float)[kept]
     planes = np.column_stack(
         [
             np.ones(len(slow)),
-            (fast + 0.5 - middles[box, 1]) / halves[box],
-            (slow + 0.5 - middles[box, 0]) / halves[box],
+            (fast + 0.5 - middles[number, 1]) / halves[number],
+            (slow + 0.5 - middles[number, 0]) / halves[number],
         ]
     )
     starts = np.concatenate([[0], np.cumsum(lengths[kept])])

@@ -81,7 +81,7 @@ def apart(centres: Array, others: Array, distance: float) -> np.ndarray[Any, np.
 
 
 def _groups(photons: Array, usable: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Array]:
-    """A number for each pixel of a spot, the same in a group that touches, else -1; and what is above the background."""
+    """A number for each pixel of a spot, one for a group that touches, else -1; and what is above the background."""
     values = torch.as_tensor(np.where(usable, photons, 0.0), dtype=torch.float64)[None, None]
     good = torch.as_tensor(usable, dtype=torch.float64)[None, None]
     strong = torch.zeros_like(good, dtype=torch.bool)
