@@ -145,7 +145,7 @@ def refine(
     space_group
         Constrains the cell; by default that of the structure factors.
     spots
-        Places (fast, slow) of spots in pixels, whose edges are whole numbers, (spots, 2); found in the image by default.
+        Places (fast, slow) of spots in pixels, whose edges are whole numbers, (spots, 2); by default they are found.
     readout
         Standard deviation of the read-out in counts; by default what the pixels beside the spots say.
     gain, pedestal, saturation
@@ -175,6 +175,7 @@ def refine(
     simulation = _smooth(_with_cells(simulation, notices), notices)
     if free is None:
         free = usual(simulation)
+    model = make_model(simulation, free, space_group, priors)
     seen = measured(image, simulation, gain, pedestal, saturation)
     found = find_spots(seen.photons, seen.usable)
     if spots is not None:
@@ -182,7 +183,6 @@ def refine(
     if len(found.centres) < _FEWEST:
         raise InputError(f"{seen.source}: {len(found.centres)} spots are too few to refine against")
     likelihood = Likelihood(_readout(seen, found, readout, gain), student)
-    model = make_model(simulation, free, space_group, priors)
     given, indexed = model, None
     if model.of(["misset", "cell"]):
         indexed = fit_positions(model, model.simulation.layout(), found.centres)
