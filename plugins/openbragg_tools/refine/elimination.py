@@ -120,7 +120,6 @@ def _blocks(boxes: Shoeboxes, weights: Array) -> Array:
 
 def _solve(blocks: Array, right: Array) -> Array:
     """Solve each block for its columns, or its one."""
-    made: Array = (
-        np.linalg.solve(blocks, right[..., None])[..., 0] if right.ndim == 2 else np.linalg.solve(blocks, right)
-    )
-    return made
+    columns = right[..., None] if right.ndim == 2 else right
+    made: Array = np.linalg.solve(blocks, columns).astype(float)
+    return made[..., 0] if right.ndim == 2 else made

@@ -272,7 +272,8 @@ def standard_vectors(cell: torch.Tensor) -> torch.Tensor:
             torch.stack([zero, zero, c]),
         ]
     )
-    return torch.linalg.inv(real).T
+    reciprocal: torch.Tensor = torch.linalg.inv(real).T
+    return reciprocal
 
 
 def cell_and_orientation(vectors: torch.Tensor) -> tuple[list[float], torch.Tensor]:

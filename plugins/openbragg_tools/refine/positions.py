@@ -119,7 +119,7 @@ def _rays(layout: Layout, centres: Array) -> tuple[Array, float]:
 def _indices(vectors: Array, seen: Array) -> tuple[Array, Array]:
     """h k l of each spot, and the nearest whole ones."""
     index = seen @ np.linalg.inv(vectors)
-    nearest: Array = np.round(index)
+    nearest: Array = np.round(index).astype(float)
     return index, nearest
 
 

@@ -17,7 +17,7 @@ _LARGEST = 1 << 30
 _TABLE = b"dials::af::reflection_table"
 
 
-def read_spots(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
+def read_spots(path: Path) -> np.ndarray[Any, Any]:
     """Places (fast, slow) of spots in pixels whose edges are whole numbers, (spots, 2).
 
     Raises
@@ -28,7 +28,7 @@ def read_spots(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
     content = read_content(path, _LARGEST, "spots")
     name = shown(str(path))
     spots = _of_table(content, name) if _TABLE in content[:64] else _of_text(content, name)
-    spots = spots[np.isfinite(spots).all(axis=1)]
+    spots = spots[np.isfinite(spots).all(axis=1)].astype(float)
     if not len(spots):
         raise InputError(f"{name}: there are no spots in it")
     return spots

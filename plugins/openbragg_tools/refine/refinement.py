@@ -28,7 +28,7 @@ _WIDTH = 1.2e-7
 #: Fewer spots than this decide nothing.
 _FEWEST = 5
 #: Spots without indices of a wrong crystal, and the part of what the image has beside the background that it explains.
-_INDEXED, _EXPLAINED = 0.5, 0.2
+_INDEXED, _EXPLAINED = 0.5, 0.5
 #: Errors as large as this leave a parameter open: parts of logarithms; strides of others.
 _OPEN_FACTOR, _OPEN_STRIDES = 0.5, 5.0
 #: Boxes of reflections that are predicted beside the spots, at most as many; and how much of them is near the sphere.
