@@ -76,7 +76,7 @@ class Refine:
         type=str,
         default="",
         metavar="NAME",
-        help="Constrains the cell. Default: that of the structure factors or of the start.",
+        help="Constrains the cell. Default: that of the structure factors; without any the whole cell is free.",
     )
     spots: str = option(
         "-spots",

@@ -27,8 +27,8 @@ def read_spots(path: Path) -> np.ndarray[Any, Any]:
     """
     content = read_content(path, _LARGEST, "spots")
     name = shown(str(path))
-    spots = _of_table(content, name) if _TABLE in content[:64] else _of_text(content, name)
-    spots = spots[np.isfinite(spots).all(axis=1)].astype(float)
+    spots: np.ndarray[Any, Any] = _of_table(content, name) if _TABLE in content[:64] else _of_text(content, name)
+    spots = spots[np.isfinite(spots).all(axis=1)]
     if not len(spots):
         raise InputError(f"{name}: there are no spots in it")
     return spots

@@ -176,6 +176,8 @@ def refine(
     if free is None:
         free = usual(simulation)
     model = make_model(simulation, free, space_group, priors)
+    if "cell" in free and not (space_group or simulation.layout().parts.space_group):
+        notices.append("nothing says the space group: all six numbers of the cell are free")
     seen = measured(image, simulation, gain, pedestal, saturation)
     found = find_spots(seen.photons, seen.usable)
     if spots is not None:

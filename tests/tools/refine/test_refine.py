@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import openbragg
+from command_line import run
 from openbragg import Beam, Crystal, Detector, Experiment, InputError, Sampling, Simulation, UsageError, plugin
 from openbragg_tools.refine.cells import cell_form
 from openbragg_tools.refine.determined import determined
@@ -18,6 +19,7 @@ from openbragg_tools.refine.elimination import fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.model import cell_and_orientation, make_model, standard_vectors, turn, turn_of
 from openbragg_tools.refine.outputs import experiment_list, numbers, table
+from openbragg_tools.refine.reading import read_spots
 from openbragg_tools.refine.report import page
 from openbragg_tools.refine.shoeboxes import cut
 
@@ -127,6 +129,43 @@ def test_outputs_say_what_was_found(tmp_path):
     text = page(found, image).decode()
     assert "http" not in text.replace("http://www.w3.org", "")
     assert text.count("data:image/png") == 36
+
+
+def test_the_command_line_refines_from_an_experiment_list(tmp_path):
+    np.save(tmp_path / "counts.npy", counts())
+    factors = truth().structure_factors
+    openbragg.write_hkl_table(tmp_path / "F.hkl", *factors.reflections)
+    with (tmp_path / "start.expt").open("wb") as stream:
+        plugin("truth_formats", "dials-experiments").write_truth(stream, tmp_path / "start.expt", truth().truth())
+    refinement = ("-free", "misset,scale", "-refinement_steps", 2, "-readout_sigma", READOUT, "-o", tmp_path / "out")
+    crystal = ("-hkl", tmp_path / "F.hkl", "-Na", 8, "-Nb", 9.5, "-Nc", 6.5, "-gauss_index")
+    start = ("-expt", tmp_path / "start.expt", "-oversample", 2, "-engine", "eager")
+    done = run("refine", tmp_path / "counts.npy", *start, *crystal, *refinement)
+    assert done.status == 0, done.err
+    assert "misset_x" in done.out
+    said = json.loads((tmp_path / "out.json").read_text())
+    for row in said["parameters"][:3]:
+        assert abs(row["end"]) < LIMIT * row["sigma"]
+    assert all((tmp_path / f"out{end}").stat().st_size for end in (".expt", ".refl", ".html"))
+    found = read_spots(tmp_path / "out.refl")
+    assert len(found) > 50
+
+
+def test_one_image_is_asked_for(tmp_path):
+    done = run("refine", "-cell", 50, "-default_F", 1)
+    assert (done.status, len(done.complaints())) == (2, 1)
+    assert "expected one image" in done.err
+
+
+def test_spots_are_lines_of_fast_and_slow(tmp_path):
+    (tmp_path / "spots.txt").write_text("# fast slow\n10.5 20\n1,2\n")
+    assert read_spots(tmp_path / "spots.txt").tolist() == [[10.5, 20.0], [1.0, 2.0]]
+    (tmp_path / "spots.txt").write_text("1 2\n3\n")
+    with pytest.raises(InputError, match="line 2"):
+        read_spots(tmp_path / "spots.txt")
+    (tmp_path / "spots.txt").write_text("# fast slow\n")
+    with pytest.raises(InputError, match="no spots"):
+        read_spots(tmp_path / "spots.txt")
 
 
 @pytest.mark.parametrize(
