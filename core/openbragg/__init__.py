@@ -386,6 +386,13 @@ def __getattr__(name: str) -> Any:
         return own_version()
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
+    if not name.startswith("_"):
+        # What a command does, Python calls by the command's name.
+        from openbragg.orchestrator.finding.registry import python_of_command
+
+        found = python_of_command(name)
+        if found is not None:
+            return found
     raise AttributeError(f"module 'openbragg' has no attribute {name!r}")
 
 

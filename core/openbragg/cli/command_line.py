@@ -16,7 +16,7 @@ from openbragg.cli.loading import load_torch
 from openbragg.cli.presets import with_preset
 from openbragg.cli.reference_flags import MEANT, Given, as_the_reference_reads, without_zero_cells
 from openbragg.cli.selection import Selected, select
-from openbragg.cli.settings import Computation, SeriesChoice, WithoutEffect
+from openbragg.cli.settings import Computation, Output, SeriesChoice, WithoutEffect
 from openbragg.cli.words import warn
 from openbragg.model import Crystal, Experiment
 from openbragg.orchestrator.reading.described import described_summary
@@ -65,6 +65,12 @@ class CommandLine:
         """How many images a series has; None for a single one."""
         choice: SeriesChoice = self.options(SeriesChoice)
         return choice.images
+
+    @property
+    def progress(self) -> bool | None:
+        """Whether to show a progress bar; None for where there is a terminal."""
+        shown: Output = self.options(Output)
+        return shown.progress
 
     def options(self, cls: Any) -> Any:
         """An object of an attrs class, from those of the flags that are its options."""

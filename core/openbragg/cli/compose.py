@@ -187,7 +187,7 @@ class ModelCommand(click.Command):
     beginnings
         Beginnings of words that are taken for a flag where no flag is spelled like the word, each with that flag.
     arguments
-        What is given without a flag, one word each, anywhere on the command line.
+        What is given without a flag, one word each, anywhere on the command line; the last may take any number.
     elsewhere
         Flags of other commands that a user may expect here, each with what is to be said of it.
     shorter
@@ -300,7 +300,8 @@ class ModelCommand(click.Command):
         words: list[str] = []
         given: list[tuple[click.Option, list[str]]] = []
         read_as: dict[str, str] = {}
-        expected = len(self.arguments)
+        several = any(argument.nargs == -1 for argument in self.arguments)
+        expected = len(args) if several else len(self.arguments)
         position = 0
         while position < len(args):
             word = args[position]

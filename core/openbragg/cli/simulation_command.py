@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -19,7 +20,9 @@ def simulation_command(cls: Any, registry: Registry) -> click.Command:
     """Make a command that takes the flags of ``simulate``, and those that its class declares, which win over aliases.
 
     A class attribute ``of_series = True`` says that it minds ``-images`` itself, which `CommandLine.images` tells;
-    otherwise a notice says that the first image is taken.
+    otherwise a notice says that the first image is taken. It may have ``arguments``, what is given without a flag,
+    whose values are fields of the class by their names; and ``renamed``, words that stand for flags here and are not
+    what simulate means by them.
 
     When the command is called, an object of the class is made from its flags, and its ``run`` is called with the
     command line: a `CommandLine`, of which ``simulation()`` is what the other flags describe.
@@ -40,9 +43,13 @@ def simulation_command(cls: Any, registry: Registry) -> click.Command:
     """
     own = Section(cls.name, tuple(FlagOption(flag) for flag in flags_of(cls)))
     taken = {name for option in own.options for name in option.opts}
-    sections = [own, *(_without(cls, part, taken) for part in simulation_sections(registry))]
+    renamed: dict[str, str] = getattr(cls, "renamed", {})
+    parts = [_without_renamed(renamed, part) for part in simulation_sections(registry)]
+    sections = [own, *(_without(cls, part, taken) for part in parts)]
 
-    def run() -> None:
+    arguments: tuple[click.Argument, ...] = getattr(cls, "arguments", ())
+
+    def run(**_: Any) -> None:
         context = click.get_current_context()
         settings, replay = provenance(context)
         if settings.record is not None:
@@ -56,17 +63,39 @@ def simulation_command(cls: Any, registry: Registry) -> click.Command:
                 line.notices.append(f"{flag.spellings[0]} {' '.join(values)} is not written by openbragg {cls.name}")
         if line.images is not None and not getattr(cls, "of_series", False):
             line.notices.append(f"-images {line.images}: openbragg {cls.name} takes the first image")
-        construct(cls, assignments_of(words)).run(line)
+        without_flags = {str(argument.name): context.params[str(argument.name)] for argument in arguments}
+        construct(cls, assignments_of(words), **without_flags).run(line)
 
-    return ReplayingCommand(
+    return _Renaming(
         cls.name,
         sections,
         registry,
+        renamed,
+        arguments=arguments,
         beginnings=BEGINNINGS,
         shorter=[own, *common_sections(sections[1:])],
         callback=run,
         help=cls.__doc__ or cls.summary,
     )
+
+
+class _Renaming(ReplayingCommand):
+    """A command in which some words stand for flags."""
+
+    def __init__(
+        self, name: str, sections: Sequence[Section], registry: Registry, renamed: Mapping[str, str], **rest: Any
+    ) -> None:
+        super().__init__(name, sections, registry, **rest)
+        self._renamed = renamed
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the flags."""
+        return super().parse_args(ctx, [self._renamed.get(word, word) for word in args])
+
+
+def _without_renamed(renamed: Mapping[str, str], part: Section) -> Section:
+    """A section of simulate without the flags that mean another here."""
+    return Section(part.title, tuple(option for option in part.options if not set(renamed) & set(option.opts)))
 
 
 def _without(cls: Any, part: Section, taken: set[str]) -> Section:

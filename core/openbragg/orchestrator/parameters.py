@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -105,13 +106,12 @@ def derivatives(simulation: Renders, names: Iterable[str], pixels: tuple[Any, An
     """
     asked = [parameter(name, simulation) for name in names]
     values = [each.value(simulation) for each in asked]
-    numbers = [(each, value, place) for each, value in zip(asked, values, strict=True) for place in _places(value)]
-    columns = _compiled(simulation, numbers, pixels)
-    if columns is None:
-        # In one thread: several would make the derivatives of one image at once.
-        eager = simulation.evolve(engine="eager", threads=1)
-        eager.layout()
-        columns = [_derivative(eager, *number, pixels) for number in numbers]
+    ways = [
+        partial(_moved, asked=each, value=value, place=place)
+        for each, value in zip(asked, values, strict=True)
+        for place in _places(value)
+    ]
+    columns = _columns(simulation, ways, pixels)
     found: dict[str, torch.Tensor] = {}
     start = 0
     for each, value in zip(asked, values, strict=True):
@@ -121,17 +121,43 @@ def derivatives(simulation: Renders, names: Iterable[str], pixels: tuple[Any, An
     return found
 
 
-Number = tuple[Parameter, torch.Tensor, int]
+def derivatives_along(
+    simulation: Renders,
+    change: Callable[[Renders, torch.Tensor], Renders],
+    values: torch.Tensor,
+    pixels: tuple[Any, Any] | None,
+) -> torch.Tensor:
+    """What `Simulation.derivatives` returns, (..., n)."""
+
+    def along(renders: Renders, place: int) -> Renders:
+        return change(renders, _dual(values, place))
+
+    held = change(simulation, values)
+    columns = _columns(held, [partial(along, place=place) for place in range(len(values))], pixels)
+    return torch.stack(columns, dim=-1)
+
+
+#: From a simulation the same with a tangent at the current level of forward differentiation.
+Way = Callable[[Renders], Renders]
+
+
+def _columns(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] | None) -> list[torch.Tensor]:
+    """The derivatives of the photons along ways to move."""
+    columns = _compiled(simulation, ways, pixels)
+    if columns is None:
+        # In one thread: several would make the derivatives of one image at once.
+        eager = simulation.evolve(engine="eager", threads=1)
+        eager.layout()
+        columns = [_derivative(eager, way, pixels) for way in ways]
+    return columns
 
 
 def _places(value: torch.Tensor) -> range:
     return range(max(1, value.numel()))
 
 
-def _compiled(
-    simulation: Renders, numbers: Sequence[Number], pixels: tuple[Any, Any] | None
-) -> list[torch.Tensor] | None:
-    """Derivatives by single numbers, by compiled code; None where there is none."""
+def _compiled(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] | None) -> list[torch.Tensor] | None:
+    """Derivatives along ways to move, by compiled code; None where there is none."""
     layout = simulation.layout()
     plans = [each.plan for each in layout.lattices()]
     if depends_on_others(layout) or any(plan.running_product or plan.differentiable() for plan in plans):
@@ -145,9 +171,9 @@ def _compiled(
     # Of each crystal and panel, how the sum moves with each number.
     motions: list[list[list[Motion]]] = [[[] for _ in plan.panels] for plan in plans]
     behind = []
-    for number in numbers:
+    for way in ways:
         with forward_ad.dual_level(), torch.no_grad():
-            moved = _moved(simulation, *number).layout()
+            moved = way(simulation).layout()
             for of_crystal, each in zip(motions, moved.lattices(), strict=True):
                 for of_panel, panel in zip(of_crystal, each.plan.panels, strict=True):
                     of_panel.append(motion_of(each.plan, panel))
@@ -155,7 +181,7 @@ def _compiled(
     images = []
     for place, part in enumerate(parts):
         shape = layout.plan.panels[place].pixels
-        image = torch.zeros((*shape, len(numbers)), dtype=torch.float64)
+        image = torch.zeros((*shape, len(ways)), dtype=torch.float64)
         for plan, of_crystal in zip(plans, motions, strict=True):
             if part.region is None:
                 continue
@@ -189,18 +215,21 @@ def _background(layout: Layout, parts: tuple[Shown, ...]) -> tuple[torch.Tensor,
 
 def _moved(simulation: Renders, asked: Parameter, value: torch.Tensor, place: int) -> Renders:
     """The simulation with a tangent in one number of a parameter."""
+    return asked.set(simulation, _dual(value, place))
+
+
+def _dual(value: torch.Tensor, place: int) -> torch.Tensor:
+    """Numbers with a tangent along one of them."""
     direction = torch.zeros_like(value)
     direction.view(-1)[place] = 1.0
-    dual = forward_ad.make_dual(value, direction)  # type: ignore[no-untyped-call]
-    return asked.set(simulation, dual)
+    made: torch.Tensor = forward_ad.make_dual(value, direction)  # type: ignore[no-untyped-call]
+    return made
 
 
-def _derivative(
-    simulation: Renders, asked: Parameter, value: torch.Tensor, place: int, pixels: tuple[Any, Any] | None
-) -> torch.Tensor:
-    """The derivative by one number of a parameter."""
+def _derivative(simulation: Renders, way: Way, pixels: tuple[Any, Any] | None) -> torch.Tensor:
+    """The derivative along a way to move."""
     with forward_ad.dual_level(), torch.no_grad():
-        moved = _moved(simulation, asked, value, place)
+        moved = way(simulation)
         photons = moved.photons() if pixels is None else moved.pixels(*pixels)
         primal, tangent = forward_ad.unpack_dual(photons)  # type: ignore[no-untyped-call]
         return torch.zeros_like(primal) if tangent is None else tangent.clone()

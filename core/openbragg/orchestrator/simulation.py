@@ -22,7 +22,7 @@ from openbragg.orchestrator.renders import CommandWords
 from openbragg.orchestrator.resolving.expectation import Expectation, expected_time
 from openbragg.orchestrator.resolving.frame import assembled
 from openbragg.orchestrator.resolving.resolve import clock_seed
-from openbragg.roles import PixelLabels, PixelTrace, PredictedReflections
+from openbragg.roles import PixelLabels, PixelTrace, PredictedReflections, Truth
 
 if TYPE_CHECKING:
     from openbragg.orchestrator.series.image_series import ImageSeries
@@ -308,6 +308,19 @@ class Simulation(Composition):
         layout = self.layout()
         return predict(layout, (layout.experiment.scan,), self.compat)
 
+    def truth(self) -> Truth:
+        """What is known of the image, as truth formats are told it; nothing is rendered, and no image of it is written.
+
+        Raises
+        ------
+        OpenBraggError
+            When the experiment cannot be rendered.
+        """
+        from openbragg.orchestrator.outputs.truth import make_truth
+
+        layout = self.layout()
+        return make_truth(layout, (layout.experiment.scan,), (), self.compat)
+
     def amplitudes(self, indices: Any) -> torch.Tensor:
         """The amplitude of the unit cell at whole h k l, in electrons: float64, without its sign, nothing interpolated.
 
@@ -343,6 +356,33 @@ class Simulation(Composition):
         from openbragg.orchestrator.parameters import derivatives
 
         return derivatives(self, (names,) if isinstance(names, str) else tuple(names), pixels)
+
+    def derivatives(
+        self,
+        change: Callable[[Simulation, torch.Tensor], Simulation],
+        values: Any,
+        pixels: tuple[Any, Any] | None = None,
+    ) -> torch.Tensor:
+        """Derivatives of the expected photons by numbers of one's own, wherever in the simulation they come in.
+
+        Parameters
+        ----------
+        change
+            Makes the simulation that goes with the numbers, by `evolve` and operations of torch that keep gradients,
+            from this one and a float64 tensor (n,).
+        values
+            The numbers at which to differentiate, (n,).
+        pixels
+            Places (slow, fast) in the stored frame, as in `pixels`; the whole frame by default.
+
+        Returns
+        -------
+        In photons per unit of each number, the shape of the pixels and (n,).
+        """
+        from openbragg.orchestrator.parameters import derivatives_along
+
+        numbers = torch.as_tensor(values, dtype=torch.float64).detach()
+        return derivatives_along(self, change, numbers, pixels)  # type: ignore[arg-type]
 
     def series(self, images: int) -> ImageSeries:
         """A series of images, each turned on by the scan's range from the one before; of stills, a number of them.

@@ -75,6 +75,13 @@ def default_registry() -> Registry:
     return registry
 
 
+def python_of_command(name: str) -> Any:
+    """What Python calls a command of an installed plugin by, where it offers that; else None."""
+    found = default_registry().of_name("commands", name)
+    offered: Any = getattr(found.cls, "python", None) if found is not None else None
+    return offered() if offered is not None else None
+
+
 class _Manager(pluggy.PluginManager):
     """Tells the functions of a module from its other names before pluggy looks at each with more care.
 

@@ -1,0 +1,1 @@
+"""The command ``refine``: from pixels to parameters."""

@@ -1,0 +1,318 @@
+"""What is refined: parameters by name, and the simulation that goes with their values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+
+from openbragg import Experiment, Simulation, UsageError, rotation_about, unit
+from openbragg_tools.refine.cells import CellForm, cell_form
+
+#: Names of groups of parameters that a user frees; any continuous field of an experiment is one more.
+GROUPS = ("misset", "cell", "cells", "mosaic_spread", "scale")
+#: Units for people, by fields of an experiment.
+_UNITS = {
+    "distance": "mm",
+    "beam_centre": "mm",
+    "rotation": "deg",
+    "twotheta": "deg",
+    "wavelength": "A",
+    "wavelength_shift": "A",
+    "mosaic_spread": "deg",
+    "divergence_range": "mrad",
+    "polarization": "",
+    "dispersion": "%",
+}
+#: How far a step may go at once: in radians, parts of a length, or natural logarithms.
+_TURN, _PART, _FACTOR = math.radians(0.2), 3e-3, 0.7
+
+
+@attrs.frozen
+class Parameter:
+    """A number that is refined.
+
+    Attributes
+    ----------
+    name, group
+        What people call it, and what it is freed by.
+    start
+        Where it starts, inside: SI units and radians, or the logarithm where it is `logarithmic`.
+    stride
+        The farthest that one step may move it, inside.
+    unit
+        In which people see it; empty for none.
+    logarithmic
+        Whether it is refined by its logarithm, so that it stays above 0.
+    prior
+        Mean and standard deviation in its own SI unit, or None.
+    lowest, highest
+        Bounds, inside.
+    """
+
+    name: str
+    group: str
+    start: float
+    stride: float
+    unit: str = ""
+    logarithmic: bool = False
+    prior: tuple[float, float] | None = None
+    lowest: float = -math.inf
+    highest: float = math.inf
+
+    def shown(self, inside: float) -> float:
+        """Its value for people."""
+        value = math.exp(inside) if self.logarithmic else inside
+        return unit(self.unit).from_si(value) if self.unit else value
+
+    def shown_error(self, inside: float, error: float) -> float:
+        """A standard deviation for people."""
+        value = error * math.exp(inside) if self.logarithmic else error
+        return unit(self.unit).from_si(value) if self.unit else value
+
+    def weight(self, inside: float) -> tuple[float, float]:
+        """What its prior adds to the normal matrix and to the gradient."""
+        if self.prior is None:
+            return 0.0, 0.0
+        mean, sigma = self.prior
+        if self.logarithmic:
+            mean, sigma = math.log(mean), sigma / mean
+        return 1.0 / sigma**2, (mean - inside) / sigma**2
+
+
+@attrs.frozen(eq=False)
+class Model:
+    """A simulation as a function of numbers.
+
+    Attributes
+    ----------
+    simulation
+        The start.
+    parameters
+        Of all that may be free, in order; the scale is not among them, for it is found beside them.
+    form
+        What is free of the cell.
+    orientation
+        Rotation of the start's lattice from a* along x, b* in the xy plane, (3, 3).
+    vectors
+        Where orientation and cell are held: rows a*, b*, c* of the start in 1/m, (3, 3).
+    """
+
+    simulation: Simulation
+    parameters: tuple[Parameter, ...]
+    form: CellForm
+    orientation: torch.Tensor
+    vectors: torch.Tensor
+
+    def start(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Where the parameters start."""
+        return np.array([each.start for each in self.parameters])
+
+    def of(self, groups: Sequence[str]) -> list[int]:
+        """Places of the parameters of some groups."""
+        return [place for place, each in enumerate(self.parameters) if each.group in groups]
+
+    def at(self, values: Any) -> Simulation:
+        """The simulation that goes with values of the parameters."""
+        return self.changed(self.simulation, torch.as_tensor(values, dtype=torch.float64))
+
+    def changed(self, simulation: Simulation, values: torch.Tensor) -> Simulation:
+        """Another simulation with these values, which keep their gradients."""
+        experiment = simulation.experiment
+        crystal = attrs.evolve(
+            experiment.crystal, cell=None, misset=None, reciprocal_vectors=self.reciprocal_vectors(values)
+        )
+        parts: dict[str, Any] = {"crystal": crystal, "beam": experiment.beam, "detector": experiment.detector}
+        for field in dict.fromkeys(each.group for each in self.parameters):
+            if field in ("misset", "cell"):
+                continue
+            numbers = [
+                values[place].exp() if self.parameters[place].logarithmic else values[place]
+                for place in self.of([field])
+            ]
+            part, name = _field(experiment, field)
+            held = getattr(parts[part], name)
+            parts[part] = attrs.evolve(
+                parts[part], **{name: tuple(numbers) if isinstance(held, tuple | list) else numbers[0]}
+            )
+        return simulation.evolve(**parts)
+
+    def reciprocal_vectors(self, values: torch.Tensor) -> torch.Tensor:
+        """Rows a*, b*, c* in 1/m, (3, 3)."""
+        vectors = self.vectors
+        if cell := self.of(["cell"]):
+            vectors = standard_vectors(self.form.cell(values[cell])) @ self.orientation.T
+        if turned := self.of(["misset"]):
+            vectors = vectors @ turn(values[turned]).T
+        return vectors
+
+    def orientation_at(self, values: torch.Tensor) -> torch.Tensor:
+        """How the lattice is turned from a* along x and b* in the xy plane, (3, 3)."""
+        turned = self.of(["misset"])
+        return turn(values[turned]) @ self.orientation if turned else self.orientation
+
+    def with_vectors(self, vectors: torch.Tensor) -> Model:
+        """The same model with another start of orientation and cell; rows a*, b*, c*, (3, 3)."""
+        cell, orientation = cell_and_orientation(vectors)
+        parameters = list(self.parameters)
+        for place, value in zip(self.of(["cell"]), self.form.free(cell), strict=False):
+            parameters[place] = attrs.evolve(parameters[place], start=value)
+        return attrs.evolve(self, parameters=tuple(parameters), orientation=orientation, vectors=vectors)
+
+
+def make_model(
+    simulation: Simulation,
+    free: Sequence[str],
+    space_group: str = "",
+    priors: Mapping[str, tuple[float, float]] | None = None,
+) -> Model:
+    """A model of a simulation whose parameters of some groups are free.
+
+    Parameters
+    ----------
+    simulation
+        The start.
+    free
+        Groups: ``misset``, ``cell``, ``cells``, ``mosaic_spread``, ``scale``, or a continuous field of the experiment.
+    space_group
+        Constrains the cell; by default what the structure factors say.
+    priors
+        By names of parameters mean and standard deviation, in the units in which people see them.
+
+    Raises
+    ------
+    UsageError
+        For a name that is none, or the start's cell is none of the space group.
+    """
+    layout = simulation.layout()
+    crystal = layout.experiment.crystal
+    vectors = torch.linalg.inv(torch.as_tensor(crystal.oriented_vectors()).detach()).T
+    simulation = simulation.evolve(
+        crystal=attrs.evolve(
+            simulation.experiment.crystal,
+            cell=None,
+            misset=None,
+            reciprocal_vectors=vectors,
+            mosaic_domains=crystal.mosaic_domains,
+        ),
+        sampling=attrs.evolve(simulation.experiment.sampling, oversample=layout.experiment.sampling.oversample),
+    )
+    cell, orientation = cell_and_orientation(vectors)
+    form = cell_form(space_group or layout.parts.space_group, cell)
+    parameters: list[Parameter] = []
+    for group in dict.fromkeys(free):
+        if group == "misset":
+            parameters += [Parameter(f"misset_{axis}", group, 0.0, _TURN, "deg") for axis in "xyz"]
+        elif group == "cell":
+            for name, value in zip(form.names, form.free(cell), strict=True):
+                edge = len(name) == 1
+                parameters.append(
+                    Parameter(name, group, value, _PART * value if edge else _PART, "A" if edge else "deg")
+                )
+        elif group != "scale":
+            parameters += _fields(layout.experiment, group)
+    known = {each.name for each in parameters}
+    for name in priors or {}:
+        if name not in known:
+            raise UsageError(f"prior: expected one of {', '.join(sorted(known))}, got {name}")
+    parameters = [
+        attrs.evolve(each, prior=_inside(each, priors[each.name])) if priors and each.name in priors else each
+        for each in parameters
+    ]
+    return Model(simulation, tuple(parameters), form, orientation, vectors)
+
+
+def _inside(parameter: Parameter, prior: tuple[float, float]) -> tuple[float, float]:
+    """A prior in SI units and radians."""
+    mean, sigma = prior
+    if not parameter.unit:
+        return mean, sigma
+    shown = unit(parameter.unit)
+    return shown.to_si(mean), shown.to_si(sigma)
+
+
+def turn(vector: torch.Tensor) -> torch.Tensor:
+    """The rotation about a vector by its length in radians, (3, 3); smooth at 0."""
+    squared = vector @ vector
+    if float(squared.detach()) > 1e-8:
+        angle = squared.sqrt()
+        rotation: torch.Tensor = rotation_about(vector / angle, angle)
+        return rotation
+    x, y, z = vector.unbind(0)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
+    # Three terms of the exponential series; the next is below rounding.
+    made: torch.Tensor = torch.eye(3, dtype=vector.dtype) + cross + cross @ cross / 2.0 + cross @ cross @ cross / 6.0
+    return made
+
+
+def turn_of(rotation: torch.Tensor) -> torch.Tensor:
+    """The vector about which, and by whose length in radians, a rotation (3, 3) of less than half a turn turns."""
+    odd = (rotation - rotation.T) / 2.0
+    vector = torch.stack([odd[2, 1], odd[0, 2], odd[1, 0]])
+    sine = vector.norm()
+    angle = torch.atan2(sine, (rotation.trace() - 1.0) / 2.0)
+    return vector * (angle / sine) if float(sine) > 0.0 else vector
+
+
+def standard_vectors(cell: torch.Tensor) -> torch.Tensor:
+    """Rows a*, b*, c* in 1/m of a cell (6,), a* along x and b* in the xy plane, (3, 3); it keeps gradients."""
+    a, b, c, alpha, beta, gamma = cell.unbind(0)
+    zero = torch.zeros_like(a)
+    # Real vectors with c along z, from whose inverse a* is along x: Busing and Levy, Acta Cryst. 22, 457 (1967).
+    along = (gamma.cos() - alpha.cos() * beta.cos()) / alpha.sin()
+    real = torch.stack(
+        [
+            torch.stack([a * (1.0 - along * along - beta.cos() ** 2).sqrt(), a * along, a * beta.cos()]),
+            torch.stack([zero, b * alpha.sin(), b * alpha.cos()]),
+            torch.stack([zero, zero, c]),
+        ]
+    )
+    reciprocal: torch.Tensor = torch.linalg.inv(real).T
+    return reciprocal
+
+
+def cell_and_orientation(vectors: torch.Tensor) -> tuple[list[float], torch.Tensor]:
+    """The cell in metres and radians, and how its standard vectors are turned, (3, 3), from rows a*, b*, c*."""
+    real = torch.linalg.inv(vectors).T
+    lengths = real.norm(dim=1)
+    a, b, c = (real / lengths.unsqueeze(1)).unbind(0)
+    cell = torch.cat([lengths, torch.stack([b @ c, a @ c, a @ b]).acos()])
+    turned = torch.linalg.solve(standard_vectors(cell), vectors).T
+    # Rounding and a cell that is symmetrised leave no exact rotation.
+    left, _, right = torch.linalg.svd(turned)
+    return cell.tolist(), left @ right
+
+
+def _field(experiment: Experiment, name: str) -> tuple[str, str]:
+    """The part of the experiment and the field that a name means."""
+    part, _, field = name.rpartition(".")
+    for each in (part,) if part else ("crystal", "beam", "detector"):
+        if field and hasattr(getattr(experiment, each, None), field):
+            return each, field
+    raise UsageError(f"free: expected some of {', '.join(GROUPS)}, or continuous settings such as distance; got {name}")
+
+
+def _fields(experiment: Experiment, name: str) -> list[Parameter]:
+    """The numbers of a field of the experiment."""
+    part, field = _field(experiment, name)
+    held = getattr(getattr(experiment, part), field)
+    values = list(held) if isinstance(held, tuple | list) else [held]
+    if any(value is None or isinstance(value, str | bool) or not np.isscalar(value) for value in values):
+        raise UsageError(f"free: {name} has no value to start from: give it one")
+    labels = [field] if len(values) == 1 else [f"{field}_{place}" for place in range(1, len(values) + 1)]
+    if field == "cells":
+        labels = ["N_a", "N_b", "N_c"]
+    logarithmic = field in ("cells", "mosaic_spread")
+    made = []
+    for label, value in zip(labels, map(float, values), strict=True):
+        if logarithmic and value <= 0.0:
+            raise UsageError(f"free: {name} cannot start from 0: give it a value")
+        inside = math.log(value) if logarithmic else value
+        stride = _FACTOR if logarithmic else _TURN if field in ("rotation", "twotheta") else _PART * abs(value) or 1e-3
+        made.append(Parameter(label, name, inside, stride, _UNITS.get(field, ""), logarithmic))
+    return made

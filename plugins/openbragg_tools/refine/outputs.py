@@ -1,0 +1,130 @@
+"""What a refinement writes: DIALS's files, the numbers, and a table for the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openbragg import plugin
+from openbragg.commands import json_layout
+from openbragg_tools.refine.refinement import Refined
+
+#: Correlations that are worth a line.
+_STRONG = 0.9
+
+
+def experiment_list(refined: Refined, image: Path, path: Path) -> bytes:
+    """DIALS's experiment list of the refined crystal and geometry, which refers to the image."""
+    made = json.loads(_truth(refined, "dials-experiments", path))
+    lookup: dict[str, Any] = {**dict.fromkeys(("mask", "gain", "pedestal", "dx", "dy")), "params": {}}
+    name = os.path.relpath(image, path.parent)
+    made["imageset"] = [{"__id__": "ImageSet", "images": [name], **lookup}]
+    made["experiment"][0]["imageset"] = 0
+    return json.dumps(made, indent=2).encode("ascii") + b"\n"
+
+
+def reflection_table(refined: Refined, path: Path) -> bytes:
+    """DIALS's reflection table of the refined model: places, partialities and photons."""
+    return _truth(refined, "predicted-reflections", path)
+
+
+def _truth(refined: Refined, name: str, path: Path) -> bytes:
+    stream = io.BytesIO()
+    plugin("truth_formats", name).write_truth(stream, path, refined.simulation.truth())
+    return stream.getvalue()
+
+
+def rows(refined: Refined) -> list[dict[str, Any]]:
+    """Each parameter in the unit in which people see it."""
+    found = []
+    for place, each in enumerate(refined.parameters):
+        start, end = float(refined.start[place]), float(refined.values[place])
+        sigma = float(refined.determined.sigmas[place])
+        found.append(
+            {
+                "name": each.name,
+                "unit": each.unit,
+                "start": each.shown(start),
+                "end": each.shown(end),
+                "sigma": each.shown_error(end, sigma) if math.isfinite(sigma) else None,
+                "determined": place not in refined.determined.open,
+            }
+        )
+    return found
+
+
+def numbers(refined: Refined, image: Path) -> bytes:
+    """Everything as JSON: start, end, errors, correlations, history."""
+    deviations = refined.deviations()
+    boxes = refined.boxes
+    lengths = np.diff(boxes.starts)
+    real = refined.simulation.layout().experiment.crystal.oriented_vectors()
+    content = {
+        "image": str(image),
+        "parameters": rows(refined),
+        "real_space_rows_angstrom": (real * 1e10).tolist(),
+        "correlations": refined.determined.correlations.round(6).tolist(),
+        "eigenvalues": refined.determined.eigenvalues.tolist(),
+        "rank": refined.determined.rank,
+        "reduced_chi_squared": refined.reduced_chi_squared(),
+        "deviation_of_z": float(deviations.std()),
+        "pixels": len(boxes.counts),
+        "shoeboxes": [
+            {"fast": float(fast), "slow": float(slow), "pixels": int(count), "mean_z_squared": float(mean)}
+            for (slow, fast), count, mean in zip(
+                boxes.centres, lengths, boxes.sums(deviations**2) / lengths, strict=True
+            )
+        ],
+        "scale": refined.scale,
+        "readout_photons": refined.likelihood.readout,
+        "indexed": None
+        if refined.indexed is None
+        else {
+            "part": refined.indexed.part,
+            "off_pixels": refined.indexed.off,
+            "turned": math.degrees(refined.indexed.turned),
+        },
+        "history": [
+            {
+                "stage": step.stage,
+                "loss": step.loss,
+                "scale": step.scale,
+                "values": [
+                    each.shown(float(value)) for each, value in zip(refined.parameters, step.values, strict=False)
+                ],
+            }
+            for step in refined.history
+        ],
+        "renderings": refined.renderings,
+        "jacobians": refined.jacobians,
+        "seconds": dict(refined.seconds),
+        "notices": list(refined.notices),
+        "interrupted": refined.interrupted,
+    }
+    return json_layout(content).encode("ascii")
+
+
+def table(refined: Refined) -> str:
+    """The result for the terminal."""
+    lines = [f"{'parameter':<14}{'start':>14}{'end':>14}{'sigma':>12}  unit"]
+    for row in rows(refined):
+        sigma = "open" if row["sigma"] is None or not row["determined"] else f"{row['sigma']:.2g}"
+        lines.append(f"{row['name']:<14}{row['start']:>14.7g}{row['end']:>14.7g}{sigma:>12}  {row['unit']}".rstrip())
+    correlations = refined.determined.correlations
+    for one in range(len(correlations)):
+        for other in range(one):
+            if abs(correlations[one, other]) > _STRONG:
+                names = refined.parameters[other].name, refined.parameters[one].name
+                lines.append(f"correlated    {names[0]} and {names[1]}: {correlations[one, other]:+.3f}")
+    lines.append(
+        f"reduced chi2  {refined.reduced_chi_squared():.4f} over {len(refined.boxes.counts)} pixels of "
+        f"{refined.boxes.number} shoeboxes"
+    )
+    lines.append(f"evaluations   {refined.renderings} renderings, {refined.jacobians} Jacobians")
+    return "\n".join(lines)

@@ -1,0 +1,63 @@
+"""Spots from files: DIALS's reflection tables, and lines of text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openbragg import InputError, read_content, shown
+
+#: Columns of a reflection table that have a spot's place, and the bytes of each of their numbers.
+_PLACES, _BYTES = ("xyzobs.px.value", "xyzcal.px"), 8
+#: More bytes than any table of spots has.
+_LARGEST = 1 << 30
+#: What DIALS's tables begin with: a MessagePack array of three, whose first is their name.
+_TABLE = b"dials::af::reflection_table"
+
+
+def read_spots(path: Path) -> np.ndarray[Any, Any]:
+    """Places (fast, slow) of spots in pixels whose edges are whole numbers, (spots, 2).
+
+    Raises
+    ------
+    InputError
+        When the file has none.
+    """
+    content = read_content(path, _LARGEST, "spots")
+    name = shown(str(path))
+    spots: np.ndarray[Any, Any] = _of_table(content, name) if _TABLE in content[:64] else _of_text(content, name)
+    spots = spots[np.isfinite(spots).all(axis=1)]
+    if not len(spots):
+        raise InputError(f"{name}: there are no spots in it")
+    return spots
+
+
+def _of_table(content: bytes, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    import msgpack
+
+    try:
+        _, _, table = msgpack.unpackb(content, strict_map_key=False)
+        column = next(table["data"][each] for each in _PLACES if each in table["data"])
+        rows, numbers = column[1]
+        if len(numbers) != rows * 3 * _BYTES:
+            raise ValueError
+        places = np.frombuffer(numbers, dtype="<f8").reshape(rows, 3)[:, :2].astype(float)
+    except (ValueError, KeyError, TypeError, StopIteration, msgpack.UnpackException):
+        raise InputError(f"{name}: expected a reflection table with {' or '.join(_PLACES)}") from None
+    made: np.ndarray[Any, np.dtype[np.float64]] = places
+    return made
+
+
+def _of_text(content: bytes, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    rows = []
+    for number, line in enumerate(content.decode("latin-1").splitlines(), 1):
+        words = line.partition("#")[0].replace(",", " ").split()
+        if not words:
+            continue
+        try:
+            rows.append((float(words[0]), float(words[1])))
+        except (ValueError, IndexError):
+            raise InputError(f"{name}, line {number}: expected fast and slow in pixels") from None
+    return np.array(rows, dtype=float).reshape(-1, 2)

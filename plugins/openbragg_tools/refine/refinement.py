@@ -1,0 +1,358 @@
+"""Refinement of a simulation against the pixels of an image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+
+from openbragg import CountingLatticeShape, InputError, ReadImage, Simulation, UsageError, plugin
+from openbragg_tools.refine.counting import Measured, measured
+from openbragg_tools.refine.determined import Determined, determined
+from openbragg_tools.refine.elimination import Fit, fit_linear
+from openbragg_tools.refine.levenberg import Problem, Step, refine_stage
+from openbragg_tools.refine.likelihood import Likelihood
+from openbragg_tools.refine.model import Model, Parameter, make_model, turn_of
+from openbragg_tools.refine.positions import Indexed, fit_positions
+from openbragg_tools.refine.shoeboxes import Shoeboxes, cut
+from openbragg_tools.refine.spots import Spots, apart, find_spots, sized
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+#: Widths of the crystal along each axis at the start where nothing is said of it, in metres.
+_WIDTH = 1.2e-7
+#: Fewer spots than this decide nothing.
+_FEWEST = 5
+#: Spots without indices of a wrong crystal, and the part of what the image has beside the background that it explains.
+_INDEXED, _EXPLAINED = 0.5, 0.5
+#: Errors as large as this leave a parameter open: parts of logarithms; strides of others.
+_OPEN_FACTOR, _OPEN_STRIDES = 0.5, 5.0
+#: Boxes of reflections that are predicted beside the spots, at most as many; and how much of them is near the sphere.
+_PREDICTED_PART = 0.3
+
+
+@attrs.frozen(eq=False)
+class Refined:
+    """What came of a refinement.
+
+    Attributes
+    ----------
+    simulation
+        The refined simulation; its fluence has the scale.
+    parameters
+        What was refined, the scale's logarithm last where it was.
+    start, values
+        Of the parameters, inside.
+    determined
+        Their errors.
+    scale, scale_start
+        What the start's fluence is multiplied by, and what would have been best for the start.
+    boxes, fit
+        The pixels, and what is expected of them.
+    likelihood
+        Of counts.
+    indexed
+        How spots and reflections coincided before pixels were looked at; None where nothing was moved then.
+    history
+        Every point.
+    renderings, jacobians, seconds
+        What was evaluated, and the seconds of each part.
+    notices
+        What the user should know.
+    interrupted
+        Whether the user ended it.
+    """
+
+    simulation: Simulation
+    parameters: tuple[Parameter, ...]
+    start: Array
+    values: Array
+    determined: Determined
+    scale: float
+    scale_start: float
+    boxes: Shoeboxes
+    fit: Fit
+    likelihood: Likelihood
+    indexed: Indexed | None
+    history: tuple[Step, ...]
+    renderings: int
+    jacobians: int
+    seconds: Mapping[str, float]
+    notices: tuple[str, ...]
+    interrupted: bool
+
+    def freedom(self) -> int:
+        """Pixels less what was fitted to them."""
+        return max(1, len(self.boxes.counts) - 3 * self.boxes.number - len(self.parameters))
+
+    def deviations(self) -> Array:
+        """Z of each pixel."""
+        return self.likelihood.deviations(self.boxes.counts, self.fit.expected)
+
+    def reduced_chi_squared(self) -> float:
+        """The mean of Z squared, for what was fitted."""
+        return float(np.square(self.deviations()).sum()) / self.freedom()
+
+    def value(self, name: str) -> float:
+        """A parameter's value in the unit in which people see it."""
+        place = self._place(name)
+        return self.parameters[place].shown(float(self.values[place]))
+
+    def sigma(self, name: str) -> float:
+        """Its standard deviation, likewise."""
+        place = self._place(name)
+        return self.parameters[place].shown_error(float(self.values[place]), float(self.determined.sigmas[place]))
+
+    def _place(self, name: str) -> int:
+        names = [each.name for each in self.parameters]
+        if name not in names:
+            raise UsageError(f"expected one of {', '.join(names)}, got {name}")
+        return names.index(name)
+
+
+def refine(
+    simulation: Simulation,
+    image: Path | str | ReadImage | Any,
+    free: Sequence[str] | None = None,
+    *,
+    space_group: str = "",
+    spots: Any = None,
+    readout: float | None = None,
+    gain: float | None = None,
+    pedestal: float | None = None,
+    saturation: float | None = None,
+    student: float | None = None,
+    priors: Mapping[str, tuple[float, float]] | None = None,
+    steps: int = 30,
+    watch: Callable[[Sequence[Step]], None] | None = None,
+) -> Refined:
+    """Refine a simulation until it explains the pixels around an image's spots.
+
+    Parameters
+    ----------
+    simulation
+        The start.
+    image
+        A file, what `openbragg.read_image` gave, or counts (slow, fast).
+    free
+        What is refined: ``misset``, ``cell``, ``cells`` (how many cells the crystal has along a, b and c),
+        ``mosaic_spread``, ``scale``, and continuous fields of the experiment like ``distance``. By default the
+        first three, the mosaic spread where there is one, and the scale.
+    space_group
+        Constrains the cell; by default that of the structure factors.
+    spots
+        Places (fast, slow) of spots in pixels, whose edges are whole numbers, (spots, 2); by default they are found.
+    readout
+        Standard deviation of the read-out in counts; by default what the pixels beside the spots say.
+    gain, pedestal, saturation
+        Counts per photon, counts without photons, and where counts end; by default the file's.
+    student
+        Degrees of freedom of Student's t in place of a Gaussian.
+    priors
+        By names of parameters mean and standard deviation, in the units in which `Refined.value` has them.
+    steps
+        At most so many in each stage.
+    watch
+        Called with the history after each step.
+
+    Returns
+    -------
+    Refined
+        With uncertainties. A keyboard interrupt ends it with the best so far.
+
+    Raises
+    ------
+    OpenBraggError
+        When the image cannot be used, or the start explains none of its spots; the message is one line.
+    """
+    if len(simulation.layout().panels) and simulation.layout().experiment.scan.range:
+        raise UsageError("a rotation cannot be refined: give stills, without -osc")
+    notices: list[str] = []
+    simulation = _smooth(_with_cells(simulation, notices), notices)
+    if free is None:
+        free = usual(simulation)
+    model = make_model(simulation, free, space_group, priors)
+    if "cell" in free and not (space_group or simulation.layout().parts.space_group):
+        notices.append("nothing says the space group: all six numbers of the cell are free")
+    seen = measured(image, simulation, gain, pedestal, saturation)
+    found = find_spots(seen.photons, seen.usable)
+    if spots is not None:
+        found = sized(np.asarray(spots, dtype=float).reshape(-1, 2)[:, ::-1], found)
+    if len(found.centres) < _FEWEST:
+        raise InputError(f"{seen.source}: {len(found.centres)} spots are too few to refine against")
+    likelihood = Likelihood(_readout(seen, found, readout, gain), student)
+    given, indexed = model, None
+    if model.of(["misset", "cell"]):
+        indexed = fit_positions(model, model.simulation.layout(), found.centres)
+        if indexed.part < _INDEXED:
+            raise InputError(
+                f"{seen.source}: the crystal's reflections are at {indexed.part:.0%} of the spots, which is what any "
+                "crystal's are: the orientation or the cell of the start is too far off, or another crystal's"
+            )
+        model = model.with_vectors(indexed.vectors)
+    boxes = _boxes(model, seen, found)
+    problem = Problem(model, boxes, likelihood, None if "scale" in free else 1.0, watch or (lambda history: None))
+    return _finished(problem, given, seen, indexed, notices, steps)
+
+
+def _since(given: Model, model: Model, values: Array) -> Array:
+    """The values with the orientation as it is turned from the start that was given."""
+    turned = given.of(["misset"])
+    made = values.copy()
+    if turned:
+        whole = model.orientation_at(torch.from_numpy(values)) @ given.orientation.T
+        made[turned] = turn_of(whole).numpy()
+    return made
+
+
+def usual(simulation: Simulation) -> tuple[str, ...]:
+    """What is refined where nothing else is said."""
+    spread = simulation.layout().experiment.crystal.mosaic_spread
+    return ("misset", "cell", "cells", *(("mosaic_spread",) if spread else ()), "scale")
+
+
+def _finished(
+    problem: Problem, given: Model, seen: Measured, indexed: Indexed | None, notices: list[str], steps: int
+) -> Refined:
+    """Refine a prepared problem, and say what came of it, since the start that was given."""
+    model = problem.model
+    values, interrupted = model.start(), False
+    every = list(range(len(model.parameters)))
+    fit = None
+    try:
+        # How far blocks are turned and how small they are widen spots alike: the one is released after the other.
+        late = model.of(["mosaic_spread"])
+        if late:
+            values, fit = refine_stage(
+                problem, values, [each for each in every if each not in late], "size", steps, 1.0
+            )
+        values, fit = refine_stage(problem, values, every, "all", steps)
+    except KeyboardInterrupt:
+        interrupted = True
+        if not problem.history:
+            raise
+        values = min(problem.history, key=lambda step: step.loss).values
+        notices.append("interrupted: what was best until then is kept")
+    if fit is None or interrupted:
+        fit = problem.fit(values)
+    nothing = fit_linear(problem.boxes, np.zeros_like(fit.spots), problem.likelihood, 0.0)
+    explained = (nothing.loss - fit.loss) / max(nothing.loss - len(fit.spots), 1.0)
+    if explained < _EXPLAINED:
+        raise InputError(
+            f"{seen.source}: the refined crystal explains {explained:.0%} of what is in its spots: the start is too "
+            "far off, or another crystal's"
+        )
+    matrix, _ = problem.equations(values, fit, every)
+    refined = model.at(values)
+    parameters, start, values = list(given.parameters), given.start(), _since(given, model, values)
+    if problem.scale is None:
+        parameters.append(Parameter("scale", "scale", 0.0, 0.7, "", True))
+        values = np.append(values, math.log(max(fit.scale, 1e-300)))
+        start = np.append(start, math.log(max(problem.history[0].scale, 1e-300)))
+    limits = [_OPEN_FACTOR if each.logarithmic else _OPEN_STRIDES * each.stride for each in parameters]
+    errors = determined(matrix, limits)
+    if errors.open:
+        names = ", ".join(parameters[place].name for place in errors.open)
+        notices.append(f"the data do not determine {names}: hold it, or give a prior")
+    beam = refined.experiment.beam
+    refined = refined.evolve(
+        crystal=_plain(refined.experiment.crystal),
+        detector=_plain(refined.experiment.detector),
+        beam=_plain(attrs.evolve(beam, flux=None, fluence=float(beam.photons_per_area) * fit.scale)),
+    )
+    return Refined(
+        refined,
+        tuple(parameters),
+        start,
+        values,
+        errors,
+        fit.scale,
+        problem.history[0].scale,
+        problem.boxes,
+        fit,
+        problem.likelihood,
+        indexed,
+        tuple(problem.history),
+        problem.renderings,
+        problem.jacobians,
+        dict(problem.seconds),
+        tuple(notices),
+        interrupted,
+    )
+
+
+def _with_cells(simulation: Simulation, notices: list[str]) -> Simulation:
+    """The simulation with a number of cells to start from, where nothing says one."""
+    crystal = simulation.experiment.crystal
+    counts = list(crystal.cells)
+    if any(float(count) != 1.0 for count in counts) or any(width is not None for width in crystal.size):
+        return simulation
+    edges = simulation.layout().experiment.crystal.oriented_vectors().norm(dim=1).tolist()
+    counts = [max(2.0, round(_WIDTH / edge)) for edge in edges]
+    shown = " ".join(f"{count:g}" for count in counts)
+    notices.append(f"nothing says how many cells the crystal has: N starts at {shown}")
+    return simulation.evolve(crystal=attrs.evolve(crystal, cells=tuple(counts)))
+
+
+def _smooth(simulation: Simulation, notices: list[str]) -> Simulation:
+    """The simulation with a lattice shape that takes any number of cells."""
+    shape = simulation.lattice_shape
+    if not (isinstance(shape, CountingLatticeShape) and shape.counts_cells):
+        return simulation
+    notices.append(f"the lattice shape {shape.name} counts whole cells: gauss_index is refined in its place")
+    return simulation.evolve(lattice_shape=plugin("lattice_shapes", "gauss_index"))
+
+
+def _readout(seen: Measured, found: Spots, readout: float | None, gain: float | None) -> float:
+    """The read-out's standard deviation in photons: given, or what the background varies more than photons do."""
+    if readout is not None:
+        if not (math.isfinite(readout) and readout >= 0.0):
+            raise UsageError(f"readout: expected a number of counts, 0 or more, got {readout:g}")
+        return readout / (gain or 1.0)
+    pixels = seen.usable.copy()
+    for (slow, fast), half in zip(found.centres, found.half_widths, strict=True):
+        rows, columns = (slice(max(0, int(at - half)), int(at + half) + 1) for at in (slow, fast))
+        pixels[rows, columns] = False
+    pairs = pixels[:, 1:] & pixels[:, :-1]
+    if pairs.sum() < 100:
+        return 0.0
+    # Differences of neighbours have twice a pixel's variance, and nothing of the background's slope.
+    differences = (seen.photons[:, 1:] - seen.photons[:, :-1])[pairs]
+    spread = float(np.square(np.clip(differences, *np.percentile(differences, [0.1, 99.9]))).mean()) / 2.0
+    return math.sqrt(max(0.0, spread - float(seen.photons[pixels].mean())))
+
+
+def _boxes(model: Model, seen: Measured, found: Spots) -> Shoeboxes:
+    """Boxes around the spots, and around reflections that should be seen and are not among them."""
+    centres, halves = found.centres, found.half_widths
+    predicted = model.simulation.reflections()
+    usual = float(np.median(halves))
+    starts = np.array([panel.slab or (0, 0) for panel in model.simulation.layout().panels])
+    places = predicted.pixel[:, ::-1] + starts[predicted.panel]
+    strong = predicted.partiality > _PREDICTED_PART
+    places, photons = places[strong], predicted.photons[strong]
+    fresh = apart(places, centres, usual)
+    order = np.argsort(-photons[fresh])[: max(1, len(centres) // 4)]
+    places = places[fresh][order]
+    return cut(
+        seen.photons,
+        seen.usable,
+        np.concatenate([centres, places]),
+        np.concatenate([halves, np.full(len(places), usual)]),
+    )
+
+
+def _plain(part: Any) -> Any:
+    """A part of an experiment with numbers in the place of tensors."""
+    changes: dict[str, Any] = {}
+    for attribute in attrs.fields(type(part)):
+        value = getattr(part, attribute.name)
+        if isinstance(value, torch.Tensor):
+            changes[attribute.name] = value.tolist() if value.dim() else float(value)
+        elif isinstance(value, tuple) and any(isinstance(one, torch.Tensor) for one in value):
+            changes[attribute.name] = tuple(float(one) if isinstance(one, torch.Tensor) else one for one in value)
+    return attrs.evolve(part, **changes)
