@@ -171,6 +171,10 @@ def refine(
     """
     if len(simulation.layout().panels) and simulation.layout().experiment.scan.range:
         raise UsageError("a rotation cannot be refined: give stills, without -osc")
+    if isinstance(image, list | tuple):
+        if len(image) != 1:
+            raise UsageError(f"expected one image to refine against, got {len(image)}")
+        (image,) = image
     notices: list[str] = []
     simulation = _smooth(_with_cells(simulation, notices), notices)
     if free is None:
