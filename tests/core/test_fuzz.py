@@ -22,7 +22,7 @@ from openbragg.errors import OpenBraggError
 
 GEOMETRIES = ("expt", "xds-inp", "xparm", "crystfel", "crystfel-cell")
 NAMES = (
-    *("matrix", "hkl", "reflections", "dump", "header", "sources", "spectrum", "corrections", "atoms", "rotations"),
+    *("matrix", "hkl", "reflections", "dump", "header", "sources", "rotations", "spectrum", "corrections", "atoms"),
     *("stol", "picture", "cbf", "tiff", "record", "trace"),
     *GEOMETRIES,
 )

@@ -43,6 +43,9 @@ QUIRKS = {
     "image_header": {"header-beam-centre"},
     "noise_outputs": {"water-over-steps", "water-fluence"},
     "everything": {"last-layer", "water-over-steps", "water-fluence"},
+    "gauss_xtal": {"subpixels-by-size"},
+    "gauss_fudge": {"subpixels-by-size"},
+    "tophat": {"subpixels-by-size"},
 }
 
 

@@ -92,6 +92,9 @@ class Flag:
             return Path(words[0])
         if len(words) == 1 and words[0] in self.spec.words:
             return words[0]
+        fewest, most = self.length
+        if len(words) < fewest < most:
+            raise UsageError(f"{self.spellings[0]}: expected {fewest} to {most} values, got {len(words)}")
         values = tuple(self._number(word) for word in words)
         whole = self.spec.whole
         if whole is not None and not whole.accepts(values):

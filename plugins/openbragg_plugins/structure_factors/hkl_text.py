@@ -87,7 +87,10 @@ def read_columns(path: Path, *, comments: bool = True) -> tuple[Indices, np.ndar
 
 
 def has_one_column(path: Path) -> bool:
-    """Whether the first line of a table has one value; so it is taken for what cannot be read."""
+    """Whether the first line of a table has one value; so it is taken for what cannot be read, or not twice."""
+    if not path.is_file():
+        # What comes through a pipe comes once.
+        return True
     try:
         with path.open("rb") as stream:
             beginning = stream.read(_BEGINNING)
