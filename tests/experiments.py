@@ -13,6 +13,7 @@ from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.options import OptionSpec, option_spec
 from openbragg_noise.detector import DetectorNoise
+from openbragg_plugins.diffuse.gamma_sigma import GammaSigma
 from openbragg_plugins.image_formats.labels import LabelsFile
 from openbragg_plugins.image_formats.nxmx.format import NXmx
 from openbragg_plugins.scenes.lattices import Lattices
@@ -57,7 +58,14 @@ _OTHERS: dict[tuple[type, str], st.SearchStrategy[Any]] = {
         ),
         max_size=3,
     ).map(tuple),
-    # Of these some are of no use without others.
+    # Of these some are of no use without others, or must go together.
+    (DetectorNoise, "gain_stages"): st.just((40.0, 2.0)),
+    (DetectorNoise, "gain_switches"): st.floats(1.0, 1e4).map(lambda signal: (signal,)),
+    (DetectorNoise, "stage_electrons"): st.tuples(st.floats(0.0, 1e3), st.floats(0.0, 1e3)),
+    (GammaSigma, "gamma"): st.tuples(st.floats(1e-10, 1e-8)) | st.tuples(*[st.floats(1e-10, 1e-8)] * 3),
+    (GammaSigma, "sigma"): st.tuples(st.floats(0.0, 1e-10)) | st.tuples(*[st.floats(0.0, 1e-10)] * 3),
+    (GammaSigma, "symmetry"): st.sampled_from(["", "P1", "P 4 2 2"]),
+    (GammaSigma, "principal_axes"): st.tuples(*[st.integers(-3, 3).map(float)] * 9),
     (DetectorNoise, "point_spread"): st.sampled_from(["gauss", "fibre"]),
     (DetectorNoise, "point_spread_width"): st.floats(1e-6, 1e-3),
     (DetectorNoise, "dead_time"): st.floats(1e-9, 1e-6),

@@ -111,7 +111,7 @@ def experiments(draw: st.DrawFn, shape: str) -> Experiment:
 
 @pytest.mark.parametrize("shape", sorted(FUDGES))
 @given(data=st.data())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_no_pixel_is_further_from_the_full_sum_than_allowed(shape: str, data: st.DataObject) -> None:
     experiment = data.draw(experiments(shape))
     share = data.draw(st.sampled_from([1e-2, 1e-4, 1e-6]))

@@ -496,6 +496,14 @@ def check_lattice_reach(shape: LocalLatticeShape, device: torch.device | str = "
                 f"F_latt^2 of {cells} cells is {found!r} at {offset}, above the level {float(level)!r} and beyond its "
                 f"reach, {float(reach)!r} 1/m",
             )
+            if found > 0.0:
+                below = torch.full_like(level, 0.99 * found)
+                least = float(shape.reach(below, length, lattice))
+                require(
+                    float(away) <= least,
+                    f"F_latt^2 of {cells} cells is {found!r} at {offset}, above the level {float(below)!r} and beyond "
+                    f"its reach, {least!r} 1/m",
+                )
             deeper = shape.reach(level * 0.01, length, lattice)
             require(bool(deeper >= reach), f"the reach of a hundredth of the level {float(level)!r} is smaller")
 
