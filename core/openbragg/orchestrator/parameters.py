@@ -163,11 +163,11 @@ def _compiled(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] 
     if depends_on_others(layout) or any(plan.running_product or plan.differentiable() for plan in plans):
         return None
     if pixels is None:
-        rows, columns = (torch.arange(length) for length in layout.experiment.detector.frame_shape())
-        slow, fast = torch.meshgrid(rows, columns, indexing="ij")
+        lengths = (torch.arange(length) for length in layout.experiment.detector.frame_shape())
+        slow, fast = torch.meshgrid(*lengths, indexing="ij")
     else:
         slow, fast = (torch.as_tensor(places) for places in pixels)
-    parts = wanted_parts(layout, slow, fast)
+    parts, where = wanted_parts(layout, slow, fast), (slow.reshape(-1), fast.reshape(-1))
     # Of each crystal and panel, how the sum moves with each number.
     motions: list[list[list[Motion]]] = [[[] for _ in plan.panels] for plan in plans]
     behind = []
@@ -177,27 +177,31 @@ def _compiled(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] 
             for of_crystal, each in zip(motions, moved.lattices(), strict=True):
                 for of_panel, panel in zip(of_crystal, each.plan.panels, strict=True):
                     of_panel.append(motion_of(each.plan, panel))
-            behind.append(_background(moved, parts))
-    images = []
+            background = _background(moved, parts)
+            behind.append(0.0 if background is None else assembled(background, layout.panels)[where])
+    # Derivatives of the pixels of all panels, one after the other, behind those of what is not rendered; and where each
+    # pixel's stand. Frames have one number a pixel, whatever the number of parameters.
+    rows, numbers, count = [torch.zeros((1, len(ways)), dtype=torch.float64)], [], 1
     for place, part in enumerate(parts):
         shape = layout.plan.panels[place].pixels
-        image = torch.zeros((*shape, len(ways)), dtype=torch.float64)
+        numbers.append(torch.zeros(shape, dtype=torch.int64))
+        if part.region is None:
+            continue
+        chosen = choose_pixels(shape, part.region, part.mask, layout.plan.device)
+        numbers[-1] = chosen.image(torch.arange(count, count + chosen.count))
+        total = torch.zeros((chosen.count, len(ways)), dtype=torch.float64)
         for plan, of_crystal in zip(plans, motions, strict=True):
-            if part.region is None:
-                continue
-            chosen = choose_pixels(shape, part.region, part.mask, plan.device)
             found = panel_jacobian(plan, plan.panels[place], chosen, of_crystal[place], simulation.compiling())
             if found is None:
                 return None
-            image = image + torch.stack([chosen.image(column) for column in found.unbind(1)], dim=-1)
-        images.append(image)
-    made = []
-    for place, background in enumerate(behind):
-        frame = assembled(tuple(image[..., place] for image in images), layout.panels)
-        if background is not None:
-            frame = frame + assembled(background, layout.panels)
-        made.append(frame[slow.reshape(-1), fast.reshape(-1)].reshape(slow.shape).to(layout.dtype))
-    return made
+            total += found
+        rows.append(total)
+        count += chosen.count
+    derivatives = torch.cat(rows)[assembled(numbers, layout.panels)[where]]
+    return [
+        (column + background).reshape(slow.shape).to(layout.dtype)
+        for column, background in zip(derivatives.unbind(1), behind, strict=True)
+    ]
 
 
 def _background(layout: Layout, parts: tuple[Shown, ...]) -> tuple[torch.Tensor, ...] | None:
