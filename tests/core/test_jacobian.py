@@ -126,6 +126,13 @@ def test_the_jacobian_is_what_finite_differences_say(uncompiled: list[str]) -> N
     assert_same({"x": found["distance"]}, {"x": further}, 1e-5)
 
 
+def test_parameters_that_no_term_reads_have_derivatives(uncompiled: list[str]) -> None:
+    whole = simulation("square")
+    found = whole.jacobian("distance", places())
+    assert uncompiled == ["Jacobian"]
+    assert_same(found, whole.evolve(engine="eager").jacobian("distance", places()), 1e-9)
+
+
 def test_a_jacobian_of_all_pixels_has_the_shape_of_the_frame(uncompiled: list[str]) -> None:
     found = simulation("round").jacobian(("misset", "fluence"))
     assert found["misset"].shape == (24, 24, 3)

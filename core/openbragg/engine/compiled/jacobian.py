@@ -82,7 +82,7 @@ def panel_jacobian(
         made = run([*tensors, padded(slow), padded(fast), directions])
         # Pixels that only fill a block up count nothing; pixels are what changes first.
         filled = padded(slow).numel()
-        return [each.reshape(*each.shape[:-1], -1, filled)[..., : slow.numel()] for each in made]
+        return [each.reshape(*each.shape[:-1], each.shape[-1] // filled, filled)[..., : slow.numel()] for each in made]
 
     pieces = list(ranges(0, pixels.count, size))
     several = max(1, _TOGETHER // (size * plan.oversample**2))
