@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import openbragg
-from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
+from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
 from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.compiled.kinds import Kind
 from openbragg.engine.plan import Plan
@@ -131,6 +131,31 @@ def test_parameters_that_no_term_reads_have_derivatives(uncompiled: list[str]) -
     found = whole.jacobian("distance", places())
     assert uncompiled == ["Jacobian"]
     assert_same(found, whole.evolve(engine="eager").jacobian("distance", places()), 1e-9)
+
+
+def moved_weights(whole: Simulation, weights: torch.Tensor) -> Simulation:
+    """The weights of the beam's two sources."""
+    places = ((-10.0, 0.0, 0.0), (-10.0, 0.0, 0.02))
+    sources = tuple((*place, weight, 1e-10) for place, weight in zip(places, weights, strict=True))
+    return whole.evolve(beam=attrs.evolve(whole.experiment.beam, sources=sources))
+
+
+def stretched(whole: Simulation, axes: torch.Tensor) -> Simulation:
+    """The lengths of a pixel's sides, in pixels."""
+    fast, slow = axes.unbind(0)
+    panel = Panel(pixels=(24, 24), pixel_size=2e-3, axes=((fast, 0.0, 0.0), (0.0, slow, 0.0), (0.0, 0.0, 1.0)))
+    return whole.evolve(detector=attrs.evolve(whole.experiment.detector, layout=(panel,)))
+
+
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+@pytest.mark.parametrize("change", [moved_weights, stretched])
+def test_numbers_that_happen_to_be_one_have_derivatives(change: Any, engine: str, uncompiled: list[str]) -> None:
+    whole = simulation("square", engine=engine)
+    ones, step = torch.ones(2, dtype=torch.float64), torch.tensor([1e-6, 0.0], dtype=torch.float64)
+    found = whole.derivatives(change, ones, places())[..., 0]
+    eager = whole.evolve(engine="eager")
+    turned = (change(eager, ones + step).pixels(*places()) - change(eager, ones - step).pixels(*places())) / 2e-6
+    assert_same({"x": found}, {"x": turned}, 1e-5)
 
 
 def test_a_jacobian_of_all_pixels_has_the_shape_of_the_frame(uncompiled: list[str]) -> None:

@@ -16,7 +16,7 @@ from openbragg.model.geometry import Laboratory, PanelFrame
 from openbragg.model.lattice import oriented_bases
 from openbragg.model.scalars import is_tensor, plain
 from openbragg.model.sensor import Sensor, resolve_sensor
-from openbragg.model.vectors import matrix, rotation_about, scalar, vector
+from openbragg.model.vectors import carries_derivatives, is_transformed, matrix, rotation_about, scalar, vector
 from openbragg.roles import (
     ClosedMosaicModel,
     DiffuseModel,
@@ -228,7 +228,7 @@ class Plan:
         """Whether torch differentiates forwards, or transforms by `torch.func`, what is computed from any number."""
         if torch._C._functorch.peek_interpreter_stack() is None and forward_ad._current_level < 0:
             return False
-        return any(_is_transformed(tensor) for tensor in self._tensors())
+        return any(is_transformed(tensor) for tensor in self._tensors())
 
     def _tensors(self) -> Iterable[torch.Tensor]:
         yield from (self.incident, self.wavelengths, self.source_weights, self.cell_vectors)
@@ -330,7 +330,7 @@ def make_plan(
         incident=sources.incident.to(device),
         wavelengths=sources.wavelengths.to(device),
         source_weights=sources.weights.to(device),
-        weighted=bool((sources.weights != 1.0).any()) or sources.weights.requires_grad,
+        weighted=bool((sources.weights != 1.0).any()) or carries_derivatives(sources.weights),
         angles=oriented.angles,
         cell_vectors=oriented.cell_vectors,
         reciprocal_vectors=oriented.reciprocal_vectors,
@@ -428,14 +428,6 @@ def turned(
         water = _water(experiment, quirks, changed.steps(), plan.running_product, plan.device)
         changed = attrs.evolve(changed, water=water)
     return scaled(changed, scalar(experiment.crystal.scale))
-
-
-def _is_transformed(tensor: torch.Tensor) -> bool:
-    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        return True
-    if forward_ad._current_level < 0:
-        return False
-    return forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
 
 
 def step_angles(experiment: Experiment) -> torch.Tensor:
@@ -571,7 +563,7 @@ def _pixel_area(panel: Panel) -> torch.Tensor:
     """Of a pixel, in square metres, ()."""
     size = scalar(panel.pixel_size)
     axes = matrix(panel.axes)
-    if not (panel.is_oblique() or axes.requires_grad):
+    if not (panel.is_oblique() or carries_derivatives(axes)):
         return size * size
     area: torch.Tensor = size * size * torch.linalg.cross(axes[0], axes[1]).norm()
     return area

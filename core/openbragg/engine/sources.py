@@ -12,7 +12,7 @@ from openbragg.model import Beam
 from openbragg.model.geometry import Laboratory
 from openbragg.model.intervals import Interval, resolve_interval
 from openbragg.model.scalars import Scalar, is_tensor, plain
-from openbragg.model.vectors import rotation_about, scalar, unit
+from openbragg.model.vectors import carries_derivatives, rotation_about, scalar, unit
 from openbragg.roles import Channels, ShotSpectrum, Spectrum
 from openbragg.units import ANGSTROM
 
@@ -163,7 +163,7 @@ def _moved(beam: Beam, wavelengths: torch.Tensor) -> torch.Tensor:
 
 def _mean_one(weights: torch.Tensor) -> torch.Tensor:
     """Weights with the mean 1; equal ones are 1 to the last digit."""
-    if not weights.requires_grad and bool((weights == weights[0]).all()):
+    if not carries_derivatives(weights) and bool((weights == weights[0]).all()):
         return torch.ones_like(weights)
     return weights / weights.mean()
 

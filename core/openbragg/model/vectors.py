@@ -10,6 +10,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.autograd import forward_ad
+
+
+def carries_derivatives(tensor: torch.Tensor) -> bool:
+    """Whether derivatives flow from a tensor: backwards, forwards, or as `torch.func` transforms it.
+
+    Then a value that happens to be 1, or equal to another, is no reason to leave it out.
+    """
+    return tensor.requires_grad or is_transformed(tensor)
+
+
+def is_transformed(tensor: torch.Tensor) -> bool:
+    """Whether torch differentiates forwards, or transforms by `torch.func`, what is computed from a tensor."""
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return True
+    if forward_ad._current_level < 0:
+        return False
+    return forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
 
 
 def scalar(value: Any) -> torch.Tensor:

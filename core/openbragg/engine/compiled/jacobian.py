@@ -59,10 +59,14 @@ def panel_jacobian(
 
     Returns
     -------
-    None where there is no compiled code.
+    None where there is no compiled code, or where a plan that moves is another sum: weights that are all 1 stand in no
+    column of a plan that stays.
     """
     prepared = block_plan(plan, panel)
     named = list(tensors_in(prepared))
+    shapes = {name: tensor.shape for name, tensor in named}
+    if any(shapes.get(name) != tangent.shape for motion in motions for name, tangent in motion.tangents.items()):
+        return None
     within = [name for name, _ in named if name.startswith(WITHIN_TERMS) and any(name in m.tangents for m in motions)]
     moving = [number for number, motion in enumerate(motions) if _COLUMNS in motion.tangents]
     found = engine.jacobian(plan, panel, pixels.count, len(motions), within)
