@@ -199,6 +199,13 @@ def test_where_it_would_take_longer_it_is_left_in_time(monkeypatch: pytest.Monke
     assert found.of != OF_SPOTS
 
 
+@pytest.mark.usefixtures("search_anyway")
+def test_nothing_is_left_out_of_a_crystal_that_scatters_nothing() -> None:
+    found = rendered(mosaic(scale=0.0), cull=1e-4)
+    assert not found.images[0].any()
+    assert found.culled[0].skipped() == 0.0
+
+
 @attrs.frozen
 class Cube:
     """A third party's shape: one within a cube of offsets, nothing outside."""

@@ -134,7 +134,8 @@ class SpotRenderer:
         """Sum, as long as that is expected to take less time than the full sum; whether it did."""
         plan, pixels = self._whole, self._pixels
         weight = _largest_weight(plan, self._panel, pixels)
-        if pixels.count == 0 or weight is None:
+        # Of a crystal that scatters nothing, as one with a -crystal_scale of 0, no part can be left out.
+        if pixels.count == 0 or not weight:
             return False
         with torch.no_grad():
             uncertain = first_evaluated(plan, self._panel, pixels)
