@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import torch
@@ -14,6 +14,7 @@ import torch
 from openbragg.engine.compiled.engine import Engine, Use
 from openbragg.engine.devices import finish
 from openbragg.engine.rendering import RenderedPanel, empty_panel, render_panel
+from openbragg.engine.sparse.culled import Culled, together
 from openbragg.errors import InputError
 from openbragg.model.geometry import PanelFrame
 from openbragg.orchestrator.finding.answers import refuse_odd_pixel
@@ -23,9 +24,6 @@ from openbragg.orchestrator.resolving.faint import faint_notice
 from openbragg.orchestrator.resolving.frame import Shown, assembled
 from openbragg.orchestrator.resolving.quirks import notice
 from openbragg.roles import GeometryConvention
-
-if TYPE_CHECKING:
-    from openbragg.engine.sparse.culled import Culled
 
 Progress = Callable[[int, int], None]
 
@@ -41,7 +39,7 @@ class Rendering(Layout):
     use
         Whether compiled code summed them, and what preparing it took.
     culled
-        What was left out of each; empty for full sums.
+        What was left out of each panel that was not summed in full.
     """
 
     images: tuple[torch.Tensor, ...]
@@ -66,12 +64,9 @@ def render_layout(
     `progress` is called with the number of pixels done and the number of all; `stopwatch` takes the time of the sum.
     """
     stopwatch = stopwatch or Stopwatch()
-    reason = None if cull is None else _refusal(layout)
-    if reason is not None:
-        layout.choices.notices.append(f"nothing is culled: {reason}")
     before = engine.use.preparing
     with stopwatch.stage("render"):
-        panels = render_lattices(layout, layout.shown, engine, progress, None if reason is not None else cull)
+        panels = render_lattices(layout, layout.shown, engine, progress, cull)
         images = layout.backgrounds.added_to(tuple(panel.image for panel in panels))
         finish(layout.plan.device)
     stopwatch.move(engine.use.preparing - before, "render", "compile")
@@ -84,7 +79,7 @@ def render_layout(
     return Rendering(
         images=images,
         use=engine.use,
-        culled=tuple(culled for panel in panels for culled in panel.culled),
+        culled=tuple(panel.culled for panel in panels if panel.culled is not None),
         **_fields(layout),
     )
 
@@ -153,11 +148,11 @@ def refuse_odd_answers(rendering: Rendering) -> None:
 
 @attrs.frozen(eq=False)
 class SummedPanel:
-    """A panel with the photons of all crystals, see `RenderedPanel`; `culled` has what was left out of each."""
+    """A panel with the photons of all crystals, see `RenderedPanel`; `culled` is of all together."""
 
     image: torch.Tensor
     interpolated_otherwise: bool
-    culled: tuple[Culled, ...]
+    culled: Culled | None
 
 
 def render_lattices(
@@ -167,8 +162,18 @@ def render_lattices(
     progress: Progress | None = None,
     cull: float | None = None,
 ) -> tuple[SummedPanel, ...]:
-    """The panels of a layout, of each the part that is to be shown, with all crystals and without backgrounds."""
+    """The panels of a layout, of each the part that is to be shown, with all crystals and without backgrounds.
+
+    A notice says why nothing is culled, where that was asked for in vain.
+    """
     lattices = layout.lattices()
+    reason = None if cull is None else _refusal(layout)
+    if reason is not None:
+        line, cull = f"nothing is culled: {reason}", None
+        if line not in layout.choices.notices:
+            layout.choices.notices.append(line)
+    # Peaks of several crystals need not meet: the largest pixel of all is no less than the mean of theirs.
+    share = None if cull is None else cull / len(lattices)
     rendered = []
     for place, each in enumerate(lattices):
 
@@ -176,12 +181,12 @@ def render_lattices(
             if progress is not None:
                 progress(place * total + done, len(lattices) * total)
 
-        rendered.append(_render_panels(each, parts, engine, advance, cull))
+        rendered.append(_render_panels(each, parts, engine, advance, share))
     return tuple(
         SummedPanel(
             image=reduce(add, (panel.image for panel in of_panel)),
             interpolated_otherwise=any(panel.interpolated_otherwise for panel in of_panel),
-            culled=tuple(panel.culled for panel in of_panel if panel.culled is not None),
+            culled=together([panel.culled for panel in of_panel if panel.culled is not None]),
         )
         for of_panel in zip(*rendered, strict=True)
     )

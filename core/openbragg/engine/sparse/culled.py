@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 
@@ -28,3 +30,15 @@ class Culled:
     def skipped(self) -> float:
         """The part of the pairs that was left out."""
         return 1.0 - self.evaluated / self.pairs if self.pairs else 0.0
+
+
+def together(parts: Sequence[Culled]) -> Culled | None:
+    """What was left out of the sum of several images; None where nothing was left out of any."""
+    if not parts:
+        return None
+    return Culled(
+        pairs=sum(part.pairs for part in parts),
+        evaluated=sum(part.evaluated for part in parts),
+        bound=sum(part.bound for part in parts),
+        of=" and ".join(dict.fromkeys(part.of for part in parts)),
+    )
