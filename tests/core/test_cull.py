@@ -11,7 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import culled
 import openbragg
+from culled import ONE_AMPLITUDE, QUIRKS, A, assert_close, assert_promised, rendered
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
 from openbragg.engine.compiled.block import evaluations_of
 from openbragg.engine.evaluate import evaluate
@@ -20,16 +22,8 @@ from openbragg.engine.sparse.bounds import columns_for_bounds, tile_bounds, view
 from openbragg.engine.sparse.cull import cull_refusal
 from openbragg.engine.sparse.tiles import cut_into_tiles
 from openbragg.errors import UsageError
-from openbragg.orchestrator.rendering import Rendering
 
-A = 1e-10
-#: Sums of the same float64 numbers in another order, relative to the peak.
-REORDERED = 1e-12
-INDEX = torch.cartesian_prod(*[torch.arange(-4, 5)] * 3)
-#: Amplitudes that differ much between neighbours, of both signs.
-AMPLITUDES = 60.0 * torch.sin(INDEX.double() @ torch.tensor([1.0, 2.3, 3.1], dtype=torch.float64)) ** 3
-TABLE = openbragg.plugin("structure_factors", "hkl", reflections=(INDEX, AMPLITUDES), default_F=5.0, interpolate=False)
-ONE_AMPLITUDE = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
+TABLE = culled.table(power=3, default=5.0)
 SHAPES = ("square", "round", "gauss", "tophat", "gauss_index", "gauss_star")
 
 
@@ -56,13 +50,7 @@ def experiments(draw: st.DrawFn) -> Experiment:
             fudge=draw(st.sampled_from([1.0, 1e-3, 1e-6])),
             water=draw(st.sampled_from([0.0, 2e-8])),
         ),
-        beam=Beam(
-            wavelength=1.2 * A,
-            dispersion=0.01,
-            dispersion_steps=draw(st.integers(1, 3)),
-            divergence_range=(2e-3, 0.0),
-            divergence_steps=(draw(st.integers(1, 2)), 1),
-        ),
+        beam=draw(culled.beams()),
         detector=Detector(
             pixels=shape,
             pixel_size=draw(st.sampled_from([2e-4, 4e-4, 5e-5, 1e-3])),
@@ -87,28 +75,15 @@ def experiments(draw: st.DrawFn) -> Experiment:
     experiment=experiments(),
     shape=st.sampled_from(SHAPES),
     factors=st.sampled_from([ONE_AMPLITUDE, TABLE]),
-    compat=st.sampled_from([(), ("phi-carryover", "last-layer", "water-over-steps")]),
+    compat=st.sampled_from([(), QUIRKS]),
     share=st.sampled_from([1e-2, 1e-4, 1e-6]),
 )
 @settings(max_examples=60, deadline=None)
 def test_no_pixel_is_further_from_the_full_sum_than_allowed(
     experiment: Experiment, shape: str, factors: Any, compat: Any, share: float
 ) -> None:
-    options: dict[str, Any] = {
-        "structure_factors": factors,
-        "lattice_shape": shape,
-        "compat": compat,
-        "precision": "double",
-        "engine": "eager",
-    }
-    full = Simulation(experiment, **options).rendering().images[0]
-    culled = Simulation(experiment, **options, cull=share).rendering()
-    (found,) = culled.culled
-    error, peak = full - culled.images[0], float(full.max())
-    assert float(error.abs().max()) <= found.bound + REORDERED * peak
-    assert found.bound <= share * peak * (1.0 + REORDERED)
-    # What is left out is missing, never too much.
-    assert float(error.min()) >= -REORDERED * peak
+    options: dict[str, Any] = {"structure_factors": factors, "lattice_shape": shape, "compat": compat}
+    assert_promised(rendered(experiment, **options), rendered(experiment, **options, cull=share), share)
 
 
 def mosaic(**crystal: Any) -> Experiment:
@@ -125,14 +100,9 @@ def mosaic(**crystal: Any) -> Experiment:
     )
 
 
-def rendered(experiment: Experiment | None = None, **options: Any) -> Rendering:
-    standard = {"structure_factors": ONE_AMPLITUDE, "precision": "double", "engine": "eager"}
-    return Simulation(experiment or mosaic(), **standard | options).rendering()
-
-
 @pytest.mark.parametrize(("share", "least"), [(1e-2, 0.8), (1e-4, 0.4), (1e-6, 0.1)])
 def test_much_is_left_out_of_a_mosaic_crystal(share: float, least: float) -> None:
-    (found,) = rendered(cull=share).culled
+    (found,) = rendered(mosaic(), cull=share).culled
     assert found.skipped() > least
     assert found.pairs == 16 * 16 * 40
     assert found.bound > 0.0
@@ -140,16 +110,14 @@ def test_much_is_left_out_of_a_mosaic_crystal(share: float, least: float) -> Non
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_in_single_precision_the_error_is_that_of_single_precision(shape: str) -> None:
-    full = rendered(lattice_shape=shape, precision="mixed").images[0]
-    culled = rendered(lattice_shape=shape, precision="mixed", cull=1e-4).images[0]
-    # Single precision costs less than 1e-6 of the peak, in either image.
-    assert float((full - culled).abs().max()) <= (1e-4 + 2e-6) * float(full.max())
+    options = {"lattice_shape": shape, "precision": "mixed"}
+    assert_close(rendered(mosaic(), **options).images, rendered(mosaic(), **options, cull=1e-4).images, 1e-4)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("factors", [ONE_AMPLITUDE, TABLE], ids=["one-amplitude", "table"])
 def test_every_orientation_adds_no_more_than_its_bound(shape: str, factors: Any) -> None:
-    plan = rendered(lattice_shape=shape, structure_factors=factors, cull=None).plan
+    plan = rendered(mosaic(), lattice_shape=shape, structure_factors=factors).plan
     panel = plan.panels[0]
     tiles = cut_into_tiles(choose_pixels(panel.pixels, None, None, plan.device), 2)
     slow, fast = tiles.coordinates(torch.arange(tiles.count))
@@ -178,11 +146,46 @@ def test_several_panels_are_culled_each_by_its_own_peak() -> None:
     layout = tuple(Panel(pixels=(8, 9), pixel_size=1e-4, offset=(along, 0.0, 0.0)) for along in (0.0, 0.002))
     experiment = attrs.evolve(mosaic(), detector=attrs.evolve(mosaic().detector, layout=layout))
     full = rendered(experiment)
-    culled = rendered(experiment, cull=1e-3)
-    assert len(culled.culled) == 2
-    for one, other, found in zip(full.images, culled.images, culled.culled, strict=True):
-        assert float((one - other).abs().max()) <= found.bound + REORDERED * float(one.max())
-        assert found.bound <= 1e-3 * float(one.max())
+    assert len(full.images) == 2
+    assert_promised(full, rendered(experiment, cull=1e-3), 1e-3)
+
+
+def test_several_crystals_lack_no_more_together_than_one_may() -> None:
+    # Each has a peak of its own, elsewhere.
+    scene = openbragg.plugin("scene_models", "lattices", count=4, spread=0.3, weights=(1.0, 1.0, 1.0, 1.0))
+    sparse = rendered(mosaic(), scene=scene, cull=1e-2)
+    assert sparse.culled[0].pairs == 4 * 16 * 16 * 40
+    assert sparse.culled[0].skipped() > 0.3
+    assert_promised(rendered(mosaic(), scene=scene), sparse, 1e-2)
+
+
+@attrs.frozen
+class Colourful:
+    """Structure factors that are bounded, and others at each wavelength."""
+
+    name = "colourful"
+    summary = "one angstrom over the wavelength"
+    flags = ()
+
+    def prepare(self, experiment: Any, device: Any, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+        return (torch.full((), 50.0, dtype=dtype, device=device),)
+
+    def amplitude(self, index: Any, nearest: Any, tables: Any) -> torch.Tensor:
+        return tables[0] + 0.0 * nearest.h.to(tables[0].dtype)
+
+    def neighbourhoods(self, tables: Any) -> Any:
+        return tables
+
+    def spectral(self, wavelengths: torch.Tensor, tables: Any) -> torch.Tensor:
+        return A / wavelengths.unsqueeze(1)
+
+    def amplitude_at(self, index: Any, nearest: Any, spectral: Any, tables: Any) -> torch.Tensor:
+        return self.amplitude(index, nearest, tables) * spectral[0].to(tables[0].dtype)
+
+
+WEIGHTED = openbragg.plugin(
+    "mosaic_models", "list", rotations=torch.eye(3, dtype=torch.float64).expand(2, 3, 3), weights=(1.0, 2.0)
+)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +198,15 @@ def test_several_panels_are_culled_each_by_its_own_peak() -> None:
             {"compat": ("running-product",)},
             "running-product",
         ),
+        (mosaic(), {"diffuse": "gamma_sigma"}, "the diffuse scattering gamma_sigma has no bound"),
+        (mosaic(mosaic_spread=0.0, mosaic_domains=2), {"mosaic": WEIGHTED}, "the mosaic domains have weights"),
+        (
+            mosaic(),
+            {"structure_factors": Colourful()},
+            "the structure factors colourful have no bound at each wavelength",
+        ),
     ],
-    ids=["interpolation", "gradients", "running-product"],
+    ids=["interpolation", "gradients", "running-product", "diffuse", "weights", "wavelengths"],
 )
 def test_where_the_full_sum_is_needed_a_notice_says_so(experiment: Experiment, options: Any, reason: str) -> None:
     found = rendered(experiment, **options, cull=1e-2)
@@ -204,6 +214,15 @@ def test_where_the_full_sum_is_needed_a_notice_says_so(experiment: Experiment, o
     assert reason in line
     assert found.culled == ()
     assert torch.equal(found.images[0], rendered(experiment, **options).images[0])
+
+
+def test_pixels_that_are_not_culled_say_so_once() -> None:
+    simulation = Simulation(mosaic(), structure_factors=ONE_AMPLITUDE, diffuse="gamma_sigma", engine="eager", cull=1e-2)
+    for slow in (3, 4):
+        simulation.pixels([slow], [5])
+    assert [line for line in simulation.notices if "culled" in line] == [
+        "nothing is culled: the diffuse scattering gamma_sigma has no bound"
+    ]
 
 
 @attrs.frozen
@@ -219,7 +238,7 @@ class Plain:
 
 
 def test_a_shape_without_a_bound_is_summed_in_full() -> None:
-    found = rendered(lattice_shape=Plain(), cull=1e-2)
+    found = rendered(mosaic(), lattice_shape=Plain(), cull=1e-2)
     assert cull_refusal(found.plan) == "the lattice shape plain has no bound"
     assert found.culled == ()
 
@@ -227,16 +246,17 @@ def test_a_shape_without_a_bound_is_summed_in_full() -> None:
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0, float("nan")])
 def test_a_share_beyond_its_range_is_refused(share: float) -> None:
     with pytest.raises(UsageError, match="cull: expected a number above 0 and below 1"):
-        rendered(cull=share)
+        rendered(mosaic(), cull=share)
 
 
 @pytest.mark.xdist_group("compiled")
 def test_compiled_code_leaves_out_the_same(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBRAGG_CACHE", str(tmp_path))
-    eager, compiled = (rendered(engine=engine, precision="mixed", cull=1e-4) for engine in ("eager", "compiled"))
+    eager, compiled = (
+        rendered(mosaic(), engine=engine, precision="mixed", cull=1e-4) for engine in ("eager", "compiled")
+    )
     if any("no compiled code" in line for line in compiled.choices.notices):
         pytest.skip("no C++ compiler")
     # Compilers contract operations, which moves a pair or two across the bound.
     assert compiled.culled[0].evaluated == pytest.approx(eager.culled[0].evaluated, rel=1e-3)
-    full = rendered(precision="mixed").images[0]
-    assert float((full - compiled.images[0]).abs().max()) <= (1e-4 + 2e-6) * float(full.max())
+    assert_close(rendered(mosaic(), precision="mixed").images, compiled.images, 1e-4)
