@@ -10,8 +10,21 @@ import pytest
 import torch
 
 import openbragg.engine.image
-from openbragg import Beam, Crystal, Detector, Experiment, InputError, Panel, Sampling, Scan, Simulation, UsageError
+from openbragg import (
+    Beam,
+    Crystal,
+    Detector,
+    Experiment,
+    InputError,
+    Panel,
+    Sampling,
+    Scan,
+    Simulation,
+    SmearedLatticeShape,
+    UsageError,
+)
 from openbragg import plugin as make_plugin
+from openbragg.engine.evaluate import evaluate
 
 A = 1e-10
 #: Sums of float64 in another order.
@@ -71,6 +84,29 @@ def test_labels_are_what_a_trace_of_each_pixel_says() -> None:
     assert 0 < int(found.bragg.sum()) < 30
     # The mean of several wavelengths is none of them.
     assert len(found.wavelength.unique()) > 3
+
+
+def test_peaks_that_are_smeared_in_closed_form_cover_pixels_too() -> None:
+    """A smeared spot is a Gaussian, of which a tenth of the height lies where the exponent is ln 10."""
+    made = simulation(
+        crystal=Crystal(cell=(70 * A, 80 * A, 90 * A, 1.31, 1.48, 1.66), cells=(20, 20, 20), mosaic_spread=0.005),
+        detector=Detector(pixels=(24, 24), pixel_size=1.5e-3, distance=0.1),
+        scan=Scan(),
+        lattice_shape="gauss_index",
+        mosaic="closed",
+        scene="single",
+    )
+    plan = made.layout().plan
+    slow, fast = (each.reshape(-1).double() for each in torch.meshgrid(*[torch.arange(24)] * 2, indexing="ij"))
+    terms = evaluate(plan, plan.panels[0], slow, fast)
+    index, nearest = (torch.stack(each, dim=-1) for each in (terms.index, terms.nearest))
+    assert isinstance(plan.shape, SmearedLatticeShape)
+    _, covariances = plan.shape.gaussians(nearest.reshape(-1, 3), plan.lattice)
+    offset = (index - nearest).reshape(-1, 3, 1)
+    exponent = 0.5 * (offset.mT @ torch.linalg.solve(covariances, offset)).reshape(-1, 24, 24)
+    wanted = (exponent <= np.log(10.0)).any(dim=0)
+    assert 10 < int(wanted.sum()) < 200
+    assert torch.equal(made.labels(0.1).bragg, wanted)
 
 
 def test_labels_are_the_same_in_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

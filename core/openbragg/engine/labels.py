@@ -51,16 +51,15 @@ def label_sums(plan: Plan, panel: PanelPlan, pixels: Pixels, peak: float, team: 
     plan, panel, pixels
         The sum of a crystal, and which pixels.
     peak
-        A peak covers a pixel where F_latt^2 of a term that scatters is at least this part of that on a lattice point.
+        A peak covers a pixel where F_latt^2 of a term that scatters is at least this part of that on its lattice point.
     team
         The threads.
     """
     blocks = blocks_for(plan, panel, pixels)
-    least = peak * _highest(plan)
 
     def work(piece: tuple[int, int]) -> LabelSums:
         with torch.no_grad():
-            return _block(plan, panel, pixels.coordinates(*piece), blocks.parts, least)
+            return _block(plan, panel, pixels.coordinates(*piece), blocks.parts, peak)
 
     pieces = list(ranges(0, pixels.count, blocks.pixels))
     found = list(in_threads(work, pieces, pixels.device, team))
@@ -74,10 +73,10 @@ def _block(
     panel: PanelPlan,
     place: tuple[torch.Tensor, torch.Tensor],
     parts: tuple[Part, ...],
-    least: torch.Tensor,
+    peak: float,
 ) -> LabelSums:
     intensity = torch.zeros_like(place[0])
-    wavelength, index = torch.zeros_like(intensity), torch.zeros((3, len(intensity)), dtype=torch.float64).to(intensity)
+    wavelength, index = torch.zeros_like(intensity), intensity.new_zeros((3, len(intensity)))
     bragg = torch.zeros_like(intensity, dtype=torch.bool)
     for part in parts:
         terms = evaluate(plan, panel, *place, part)
@@ -85,24 +84,19 @@ def _block(
         intensity += _summed(weight, len(intensity))
         wavelength += _summed(weight * on_axis(plan.wavelengths[part.source], "source"), len(intensity))
         index += torch.stack([_summed(weight * each, len(intensity)) for each in terms.index])
-        bragg |= _covered(terms, least).reshape(-1, len(intensity)).any(dim=0)
+        bragg |= _covered(plan, terms, peak).reshape(-1, len(intensity)).any(dim=0)
     each = photons(plan, torch.ones_like(intensity), pixel_factors(plan, panel, *place))
     return LabelSums(intensity * each, wavelength * each, (index * each).T, bragg)
 
 
-def _covered(terms: Terms, least: torch.Tensor) -> torch.Tensor:
+def _covered(plan: Plan, terms: Terms, peak: float) -> torch.Tensor:
+    # Spots that mosaicity smears in closed form are the lower, the farther from the origin they are.
+    zero = torch.zeros((), dtype=torch.float64, device=plan.device)
+    highest = reduce(mul, plan.shape.factors(Miller(zero, zero, zero), terms.nearest, plan.lattice))
     amplitude = terms.lattice_amplitude
-    return ((amplitude * amplitude >= least) & (terms.intensity > 0.0)).expand(terms.intensity.shape)
+    near = amplitude * amplitude >= peak * (highest * highest)
+    return (near & (terms.intensity > 0.0)).expand(terms.intensity.shape)
 
 
 def _summed(terms: torch.Tensor, pixels: int) -> torch.Tensor:
     return terms.reshape(-1, pixels).sum(dim=0)
-
-
-def _highest(plan: Plan) -> torch.Tensor:
-    """F_latt^2 on a lattice point, ()."""
-    zero = torch.zeros((), dtype=torch.float64, device=plan.device)
-    with torch.no_grad():
-        here = Miller(zero, zero, zero)
-        amplitude = reduce(mul, plan.shape.factors(here, here, plan.lattice))
-    return amplitude * amplitude

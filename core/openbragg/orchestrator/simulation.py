@@ -269,7 +269,7 @@ class Simulation(Composition):
         Parameters
         ----------
         peak
-            A peak covers a pixel where F_latt^2 of a term is at least this part of its value on a lattice point.
+            A peak covers a pixel where F_latt^2 of a term is at least this part of its value on the lattice point.
 
         Raises
         ------
