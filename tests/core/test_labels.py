@@ -134,6 +134,13 @@ def test_pixels_without_photons_and_those_that_are_not_rendered_have_no_labels()
     assert not bool(found.bragg[dark].any())
 
 
+def test_a_crystal_that_gives_no_photon_covers_nothing() -> None:
+    made = simulation(scene="single")
+    assert bool(made.labels().bragg.any())
+    found = made.evolve(crystal=attrs.evolve(made.experiment.crystal, scale=0.0)).labels()
+    assert bool((found.lattice == -1).all()) and not bool(found.bragg.any())
+
+
 def test_labels_that_cannot_be_are_refused() -> None:
     with pytest.raises(UsageError, match="peak: expected a number above 0 and up to 1"):
         simulation().labels(1.5)

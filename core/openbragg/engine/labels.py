@@ -86,7 +86,7 @@ def _block(
         index += torch.stack([_summed(weight * each, len(intensity)) for each in terms.index])
         bragg |= _covered(plan, terms, peak).reshape(-1, len(intensity)).any(dim=0)
     each = photons(plan, torch.ones_like(intensity), pixel_factors(plan, panel, *place))
-    return LabelSums(intensity * each, wavelength * each, (index * each).T, bragg)
+    return LabelSums(intensity * each, wavelength * each, (index * each).T, bragg & (each > 0.0))
 
 
 def _covered(plan: Plan, terms: Terms, peak: float) -> torch.Tensor:
