@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
+from openbragg.engine.compiled.cache import Cache, Entry
+from openbragg.engine.compiled.loading import Wanted
 from openbragg.engine.evaluate import background_share, evaluate, photons, pixel_factors
 from openbragg.engine.image import cut_into_blocks
 from openbragg.engine.rays import Part
@@ -212,6 +215,23 @@ def test_an_error_in_a_plugin_comes_out_of_the_threads() -> None:
 
     with pytest.raises(ZeroDivisionError, match="broken shape"):
         rendering(shape=Broken())  # type: ignore[arg-type]
+
+
+def test_kept_code_that_cannot_be_loaded_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kernel.so").write_text("no library")
+    entry = Entry(
+        folder=tmp_path, signature={}, options={}, shapes=[], dtypes=[], outputs=1, sha256="", seconds=1.0, made=0.0
+    )
+    monkeypatch.setenv("OPENBRAGG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(Cache, "find", lambda *asked: entry)
+    monkeypatch.setattr(Wanted, "_fits", lambda *asked: True)
+    panels = tuple(Panel(pixels=(6, 8), pixel_size=PIXEL, offset=(place, 0.0, 0.0)) for place in (0.0, 0.01))
+    found = rendering(Detector(layout=panels), engine="auto")
+    (line,) = [line for line in found.choices.notices if "no compiled code" in line]
+    assert "kept code cannot be loaded" in line and "kernel.so" in line
+    assert not found.use.compiled
+    for one, other in zip(found.images, rendering(Detector(layout=panels), engine="eager").images, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_shape_and_structure_factors_see_what_the_engine_computes() -> None:

@@ -203,20 +203,18 @@ class Engine:
         began = time.monotonic()
         store = Store(cache=self.cache, threads=self.cores(), notices=self.notices)
         asked = [store.wanted(plan, kind) for plan, kind in wanted]
-        occasion, compiling = asked[-1].occasion, False
+        occasion = asked[-1].occasion
         try:
             found = [each.found() for each in asked]
             missing = [each.kind for each, kernel in zip(asked, found, strict=True) if kernel is None]
             if missing:
                 if occasion.key in self.use.failed:
                     return None
-                compiling = self._worth(asked[-1].key, sum(kind.seconds for kind in missing), seconds)
-                if not compiling:
+                if not self._worth(asked[-1].key, sum(kind.seconds for kind in missing), seconds):
                     return None
             kernels = [kernel or each.compiled() for each, kernel in zip(asked, found, strict=True)]
         except (CompilationError, KernelError) as error:
-            if compiling:
-                self._failed(occasion, str(error))
+            self._failed(occasion, str(error))
             return None
         finally:
             self.use.preparing += time.monotonic() - began

@@ -15,7 +15,7 @@ import torch
 
 from openbragg.engine.compiled.block import tensors_in
 from openbragg.engine.compiled.cache import Cache, Entry
-from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Kernel, fits
+from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Kernel, KernelError, fits
 from openbragg.engine.compiled.kinds import Kind, arguments_of
 from openbragg.engine.compiled.resident import RESIDENTS, Occasion, Structure, structure_of
 from openbragg.engine.compiled.signature import ChangeableError, options_of, signature_of
@@ -97,7 +97,12 @@ class Wanted:
         if entry is None or not self._fits(entry):
             RESIDENTS.note_absent(self.occasion, state)
             return None
-        kernel = Kernel(entry.library, entry.shapes, entry.dtypes, entry.outputs, self.store.threads)
+        try:
+            kernel = Kernel(entry.library, entry.shapes, entry.dtypes, entry.outputs, self.store.threads)
+        except KernelError as error:
+            raise KernelError(
+                f"kept code cannot be loaded; after `openbragg cache --clear` it is made anew: {error}"
+            ) from None
         RESIDENTS.keep(self.key, kernel, entry.options, self.structure.pinned)
         return kernel
 
