@@ -7,6 +7,7 @@ public ones; a plugin imports from here and from `openbragg.testing` only.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from openbragg.errors import InputError, OpenBraggError, PluginError, UsageError, quoted, shown
@@ -386,8 +387,9 @@ def __getattr__(name: str) -> Any:
         return own_version()
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
-    if not name.startswith("_"):
-        # What a command does, Python calls by the command's name.
+    # A module is asked for here before it is imported.
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None:
+        # What a command does, Python calls by a name that its plugin offers.
         from openbragg.orchestrator.finding.registry import python_of_command
 
         found = python_of_command(name)

@@ -3,6 +3,8 @@
 import builtins
 import importlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import openbragg
 from command_line import SMALL, Finished, run
-from openbragg import hookspecs
-from openbragg.orchestrator.finding.registry import kebab, load
+from openbragg import Crystal, hookspecs
+from openbragg.orchestrator.finding.registry import default_registry, kebab, load
 from openbragg.roles import BLOCK_VARIABLE, ROLES, Registry
 
 #: A lattice of which every cell scatters alone: what the square shape is for a crystal of one cell.
@@ -188,6 +191,16 @@ def test_asking_for_a_broken_plugin_by_name_is_an_error_that_says_why(install: I
     assert "cracked" in last
     assert reason in last
     assert not Path("out.bin").exists()
+
+
+def test_a_run_asks_for_no_other_plugins_than_those_of_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = default_registry.cache_info()
+    assert render().status == 0
+    assert render("-lattices", "2").status == 0
+    assert default_registry.cache_info() == asked
 
 
 def test_a_missing_module_behind_an_entry_point_is_one_line(install: Install, tmp_path: Path) -> None:
@@ -471,6 +484,60 @@ def test_every_record_says_where_the_plugin_lies() -> None:
     for record in listed():
         assert Path(str(record["path"])).is_file()
         assert record["version"]
+
+
+def test_a_command_offers_python_a_name(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own name, or by the one that it says, and by no other; public names come first."""
+    install(
+        "acme",
+        first="""
+import attrs, click
+from openbragg import hookimpl
+
+class Answers:
+    flags = ()
+    summary = "answers"
+
+    @classmethod
+    def command(cls, registry):
+        return click.Command(cls.name)
+
+    @classmethod
+    def python(cls):
+        return cls.name
+
+@attrs.frozen
+class Plain(Answers):
+    name = "acme_plain"
+
+@attrs.frozen
+class Renamed(Answers):
+    name = "acme_renamed"
+    python_name = "acme_answers"
+
+@attrs.frozen
+class Public(Answers):
+    name = "acme_public"
+    python_name = "Crystal"
+
+@hookimpl
+def commands():
+    return [Plain, Renamed, Public]
+""",
+    )
+    registry = load()
+    monkeypatch.setattr("openbragg.orchestrator.finding.registry.default_registry", lambda: registry)
+    assert (openbragg.acme_plain, openbragg.acme_answers) == ("acme_plain", "acme_renamed")
+    assert openbragg.Crystal is Crystal
+    with pytest.raises(AttributeError, match="no attribute 'acme_renamed'"):
+        _ = openbragg.acme_renamed
+
+
+def test_a_module_of_the_package_is_imported_without_loading_plugins() -> None:
+    code = "from openbragg import testing, units\n"
+    code += "from openbragg.orchestrator.finding.registry import default_registry\n"
+    code += "assert default_registry.cache_info().misses == 0"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @given(st.from_regex(r"-[A-Za-z][A-Za-z0-9_]{0,20}", fullmatch=True))

@@ -1,6 +1,7 @@
 """Several crystals on a shot: the image is the sum over crystals, in all that is made of it."""
 
 import json
+from collections.abc import Callable
 from math import cos, pi, radians, sin
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,12 @@ from openbragg import (
     Sampling,
     Scan,
     SceneCrystal,
+    Shot,
     Simulation,
     UsageError,
     load_run,
     plugin,
+    rotation_xyz,
     turned_crystal,
 )
 
@@ -261,6 +264,29 @@ def test_every_still_of_a_series_has_crystals_of_its_own_and_a_rotation_the_same
     rows = np.genfromtxt(tmp_path / "s.csv", delimiter=",", names=True)
     assert set(rows["id"].astype(int)) == set(range(6))
     assert list(rows["id"]) == sorted(rows["id"])
+
+
+def test_a_truth_of_images_with_other_numbers_of_crystals_is_refused_before_any_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def arriving(since: int) -> Callable[[Any, Crystal, int], Shot]:
+        """From one image on another crystal is on the shot, on every image another one."""
+
+        def shot(_: Any, crystal: Crystal, image: int) -> Shot:
+            turned = turned_crystal(crystal, rotation_xyz((0.0, 0.0, 0.1 * image)))
+            return Shot(others=(SceneCrystal(turned),) * (image >= since))
+
+        return shot
+
+    files, truth = tmp_path / "x_#.bin", tmp_path / "x.expt"
+    monkeypatch.setattr(type(lattices()), "shot", arriving(2))
+    with pytest.raises(InputError, match=r"as on the first, 1; the scene lattices has 2 on image 2$"):
+        simulation(scene=lattices(), scan=Scan(range=0.0)).series(3).write(files, truth=truth)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(type(lattices()), "shot", arriving(1))
+    simulation(scene=lattices(), scan=Scan(range=0.0)).series(2).write(files, truth=truth)
+    first, second = (json.loads(truth.read_text())["crystal"][number]["real_space_a"] for number in (1, 3))
+    assert first != second
 
 
 def test_a_recorded_scene_gives_the_same_photons(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ def loaded_after(statement: str) -> list[str]:
         ("compare", "--help"),
         ("detectors",),
         ("detectors", "--json"),
+        ("dataset", "--help"),
+        ("refine", "--help"),
     ],
     ids=" ".join,
 )

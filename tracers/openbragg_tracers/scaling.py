@@ -25,7 +25,8 @@ class Scaling:
     ``rot_a_star_A_inv`` and its kin are the crystal's as it is mounted, before any rotation. ``capture_fraction``,
     ``polar`` and ``omega_pixel`` are the factors of the whole pixel: 1 where each term has its own. Photons are
     r_e_sqr x fluence / steps x I_before_scaling x capture_fraction x polar x omega_pixel, in this order; the background
-    of water, in photons per steradian, is added before the last three.
+    of water, in photons per steradian, is added before the last three. ``mosaic_closed_form`` is there, and 1, where
+    the one term on the axis of mosaic domains stands for all orientations.
     """
 
     name: ClassVar[str] = "scaling"
@@ -96,6 +97,7 @@ def _chain(trace: PixelTrace) -> dict[str, torch.Tensor]:
         "r_e_sqr": number(plan.electron_radius_squared),
         "fluence_photons_per_m2": plan.fluence,
         "steps": number(plan.steps()),
+        **({"mosaic_closed_form": number(1.0)} if plan.closed_mosaic else {}),
         "oversample_thick": number(plan.oversample_capture),
         "oversample_polar": number(plan.oversample_polarization),
         "oversample_omega": number(plan.oversample_solid_angle),

@@ -11,6 +11,7 @@ import click
 from openbragg.cli.selection import Selected
 from openbragg.cli.words import warn
 from openbragg.orchestrator.outputs.outputs import Output
+from openbragg.roles import ClosedMosaicModel
 from openbragg.units import unit
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ def report_choices(simulation: Simulation, selected: Selected, expecting: bool =
 
 
 def _choices(layout: Layout, selected: Selected) -> dict[str, str]:
-    crystal, sampling = layout.experiment.crystal, layout.experiment.sampling
+    sampling = layout.experiment.sampling
     made = dict(layout.choices.made)
-    made.setdefault("mosaic domains", str(crystal.mosaic_domains))
+    made.setdefault("mosaic domains", _domains(layout))
     made.setdefault("oversampling", f"{sampling.oversample} x {sampling.oversample} subpixels")
     made["lattice shape"] = selected.roles["lattice_shapes"].name
     if layout.plan.diffuse is not None:
@@ -66,6 +67,13 @@ def _choices(layout: Layout, selected: Selected) -> dict[str, str]:
     if selected.backgrounds:
         made["backgrounds"] = ", ".join(background.name for background in selected.backgrounds)
     return made
+
+
+def _domains(layout: Layout) -> str:
+    mosaic, crystal = layout.parts.mosaic, layout.experiment.crystal
+    if isinstance(mosaic, ClosedMosaicModel) and mosaic.deviation(crystal) > 0.0:
+        return "all orientations in one term, in closed form"
+    return str(crystal.mosaic_domains)
 
 
 def report(rendering: Rendering, said: dict[str, str], wanted: list[Output], left_out: Iterable[Output] = ()) -> None:

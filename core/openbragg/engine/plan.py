@@ -105,6 +105,8 @@ class Plan:
         Rows a*, b*, c* in 1/metres of the crystal as it is mounted, (3, 3).
     domain_weights
         Weights of mean 1 of the mosaic domains, (mosaic,); None where all are 1.
+    closed_mosaic
+        Whether the one mosaic domain stands for all orientations, in closed form.
     spectral
         What structure factors that are others at each wavelength know of each source, (sources, numbers); else None.
     first_cell_vectors
@@ -183,6 +185,7 @@ class Plan:
     scale: torch.Tensor
     intensity_to_photons: torch.Tensor
     domain_weights: torch.Tensor | None = None
+    closed_mosaic: bool = False
     spectral: torch.Tensor | None = None
     diffuse: DiffuseModel | None = None
     diffuse_parameters: tuple[torch.Tensor, ...] = ()
@@ -336,6 +339,7 @@ def make_plan(
         reciprocal_vectors=oriented.reciprocal_vectors,
         first_cell_vectors=oriented.first_cell_vectors,
         domain_weights=oriented.domain_weights,
+        closed_mosaic=isinstance(parts.mosaic, ClosedMosaicModel),
         spectral=spectral,
         electric_axis=laboratory.polarization.to(device),
         kahn=scalar(beam.polarization).to(device),

@@ -207,7 +207,7 @@ def _composed(asked: Composition, crystal: Crystal, **parts: Any) -> Composition
     """A crystal of a scene alone, with parts of its own, without what belongs to the whole image."""
     same = {attribute.name: getattr(asked, attribute.name) for attribute in attrs.fields(Composition)}
     experiment = attrs.evolve(asked.experiment, crystal=crystal)
-    return Composition(**(same | parts | {"experiment": experiment, "backgrounds": (), "scene": "single"}))
+    return Composition(**(same | parts | {"experiment": experiment, "backgrounds": ()}))
 
 
 def _weighted(crystal: Crystal, weight: Any) -> torch.Tensor:

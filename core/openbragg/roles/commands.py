@@ -22,8 +22,9 @@ class Command(Plugin, Protocol):
     The option fields of the class are flags of this command alone. A command that takes the flags of ``simulate`` too
     has `openbragg.commands.simulation_command` make it.
 
-    A class may have a static method ``python()``, which imports and returns the function by which Python calls the
-    command: ``openbragg.NAME``.
+    A class may have a static method ``python()``, which imports and returns what Python has in place of the command: a
+    function, or a module of several. It is called ``openbragg.NAME``, by the command's name or by a class attribute
+    ``python_name``.
     """
 
     @classmethod

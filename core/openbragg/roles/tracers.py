@@ -40,6 +40,10 @@ class TracedSum(Protocol):
         """Rows a, b, c in metres of every step and mosaic domain, (phi, mosaic, 3, 3)."""
 
     @property
+    def closed_mosaic(self) -> bool:
+        """Whether the one mosaic domain stands for all orientations of the crystal's blocks, in closed form."""
+
+    @property
     def reciprocal_vectors(self) -> torch.Tensor:
         """Rows a*, b*, c* in 1/metres of the crystal as it is mounted, (3, 3)."""
 

@@ -12,7 +12,7 @@ from openbragg import InputError
 from openbragg.commands import write_text
 
 if TYPE_CHECKING:
-    from openbragg.datasets import Images
+    from openbragg_tools.dataset.reading import Images
 
 #: What a box is of, the only category.
 _SPOT = "spot"

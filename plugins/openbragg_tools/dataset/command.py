@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -28,6 +29,14 @@ class Dataset:
     name: ClassVar[str] = "dataset"
     summary: ClassVar[str] = "Make labelled images by the thousand from a recipe."
     flags: ClassVar[tuple[str, ...]] = ()
+    python_name: ClassVar[str] = "datasets"
+
+    @staticmethod
+    def python() -> ModuleType:
+        """See `openbragg.Command`: the module that reads what the command makes."""
+        from openbragg_tools.dataset import reading
+
+        return reading
 
     @classmethod
     def command(cls, registry: Registry) -> click.Command:
@@ -195,12 +204,12 @@ def _wants_files(asked: _Asked) -> bool:
 
 def _write_files(asked: _Asked) -> None:
     """What is made of a data set that is there."""
-    from openbragg import datasets
+    from openbragg_tools.dataset import reading
     from openbragg_tools.dataset.boxes import write_coco, write_yolo
     from openbragg_tools.dataset.sheet import write_sheet
     from openbragg_tools.dataset.tars import write_tars
 
-    images = datasets.open(asked.source)
+    images = reading.open(asked.source)
     if asked.coco is not None:
         click.echo(f"{'wrote':<16}{asked.coco} ({write_coco(asked.coco, images)} boxes)")
     if asked.yolo is not None:

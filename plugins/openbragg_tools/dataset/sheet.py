@@ -18,7 +18,7 @@ from openbragg.commands import write_text
 if TYPE_CHECKING:
     from PIL import Image as Picture
 
-    from openbragg.datasets import Images
+    from openbragg_tools.dataset.reading import Images
 
 #: Shots on a sheet, and in a row of it.
 _MOST, _ROW = 12, 4

@@ -14,7 +14,7 @@ import numpy as np
 from openbragg import InputError, write_file
 
 if TYPE_CHECKING:
-    from openbragg.datasets import Images
+    from openbragg_tools.dataset.reading import Images
 
 _FIRST_NAME = "image"
 

@@ -1,6 +1,7 @@
 """Mosaicity in closed form: the mean over all orientations, for any spread, with its gradients."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from command_line import SMALL
 from openbragg import Beam, Crystal, Detector, Experiment, InputError, Miller, Sampling, Scan, Simulation, plugin
-from openbragg.testing import lattice_amplitude, make_lattice
+from openbragg.testing import lattice_amplitude, make_lattice, run_command
 from openbragg_plugins.lattice_shapes.gauss import Gauss
 from openbragg_plugins.lattice_shapes.gauss_index import GaussIndex
 from openbragg_plugins.lattice_shapes.gauss_star import GaussStar
@@ -170,6 +172,20 @@ def test_a_trace_has_one_term_and_a_notice_says_so() -> None:
     assert trace.photons == pytest.approx(float(simulation.photons()[30, 30]), rel=1e-12)
     assert trace.cell_vectors.shape[1] == 1
     assert "the mosaic model closed takes one orientation for all of the 50 domains" in simulation.notices
+    assert trace.plan.closed_mosaic and plugin("tracers", "scaling").values(trace)["mosaic_closed_form"] == 1.0
+    sampled = a_simulation("nanobragg", 0.002, 3).trace(30, 30)
+    assert not sampled.plan.closed_mosaic and "mosaic_closed_form" not in plugin("tracers", "scaling").values(sampled)
+
+
+@pytest.mark.parametrize(
+    ("model", "spread", "said"),
+    [("closed", "0.1", "all orientations in one term, in closed form"), ("closed", "0", "1"), ("sobol", "0", "1")],
+)
+def test_a_run_says_that_its_domains_are_in_closed_form(model: str, spread: str, said: str, tmp_path: Path) -> None:
+    words = ("-mosaic_model", model, "-mosaic", spread, "-gauss_index", "-N", "5", "-oversample", "1")
+    finished = run_command(["simulate", *SMALL, *words, "-floatfile", tmp_path / "x.bin"])
+    assert finished.status == 0
+    assert f"mosaic domains  {said}" in finished.out.splitlines()
 
 
 PIXELS = (np.array([20, 30, 31, 41]), np.array([25, 31, 17, 40]))

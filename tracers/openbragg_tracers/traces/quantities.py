@@ -106,7 +106,7 @@ _OF_A_PIXEL = _by_name(
     _scalars("F_cell", Measure.MAGNITUDE, "F_cell"),
     _scalars("sum", Measure.MAGNITUDE, "I_before_scaling"),
     _scalars("scaling", Measure.MAGNITUDE, "r_e_meters r_e_sqr fluence_photons_per_m2 steps"),
-    _scalars("scaling", Measure.ONE, "oversample_thick oversample_polar oversample_omega"),
+    _scalars("scaling", Measure.ONE, "mosaic_closed_form oversample_thick oversample_polar oversample_omega"),
     _scalars("scaling", Measure.MAGNITUDE, "background_photons_per_sr capture_fraction polar omega_pixel"),
     _scalars("scaling", Measure.ONE, "cos_2theta"),
     _scalars("scaling", Measure.MAGNITUDE, "I_pixel_final"),

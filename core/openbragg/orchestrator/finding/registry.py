@@ -76,10 +76,12 @@ def default_registry() -> Registry:
 
 
 def python_of_command(name: str) -> Any:
-    """What Python calls a command of an installed plugin by, where it offers that; else None."""
-    found = default_registry().of_name("commands", name)
-    offered: Any = getattr(found.cls, "python", None) if found is not None else None
-    return offered() if offered is not None else None
+    """What a command of an installed plugin offers Python by a name, see `openbragg.Command`; else None."""
+    for found in default_registry().of_role("commands"):
+        offered: Any = getattr(found.cls, "python", None)
+        if offered is not None and getattr(found.cls, "python_name", found.name) == name:
+            return offered()
+    return None
 
 
 class _Manager(pluggy.PluginManager):

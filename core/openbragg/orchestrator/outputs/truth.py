@@ -10,7 +10,6 @@ import attrs
 import numpy as np
 import torch
 
-from openbragg.errors import InputError
 from openbragg.model import Crystal, Scan
 from openbragg.model.lattice import oriented_bases
 from openbragg.orchestrator.layout import Layout
@@ -46,22 +45,14 @@ def make_truth(
         Those that may be asked, each with the distribution it is from.
     layout_of
         Of each image, by its number from 1, where they differ in the crystals' orientations.
-
-    Raises
-    ------
-    InputError
-        When there are not as many crystals on each image as on the first.
     """
-    count = len(layout.lattices())
     every = range(1, len(scans) + 1)
     if layout_of is None:
         crystals = [(each.experiment.crystal,) * len(scans) for each in layout.lattices()]
         reflections = partial(predict, layout, scans, quirks)
     else:
-        # Of each image the crystals, and then of each crystal the images.
+        # Of each image the crystals, as many on all, and then of each crystal the images.
         found = [[each.experiment.crystal for each in layout_of(number).lattices()] for number in every]
-        if any(len(each) != count for each in found):
-            raise InputError("files of what is known need as many crystals on each image as on the first")
         crystals = list(zip(*found, strict=True))
         reflections = partial(predict_each, (layout_of(number) for number in every), scans, quirks)
     images = tuple(images)

@@ -6,7 +6,7 @@ import hashlib
 
 import attrs
 
-from openbragg.errors import UsageError
+from openbragg.errors import InputError, UsageError
 from openbragg.model import Crystal, Scan
 from openbragg.model.lattice import random_misset
 from openbragg.model.scalars import is_tensor, plain
@@ -67,10 +67,35 @@ def are_random_stills(simulation: Renders) -> bool:
     return isinstance(simulation.experiment.crystal.misset, str) and is_still(scan)
 
 
-def differ_in_crystals(simulation: Renders) -> bool:
+def differ_in_crystals(simulation: Renders, images: int) -> bool:
     """Whether the images of a series may show crystals that stand otherwise, or others, on each."""
-    layout = simulation.layout()
-    return is_still(layout.experiment.scan) and (are_random_stills(simulation) or bool(layout.others))
+    still = is_still(simulation.layout().experiment.scan)
+    return still and (are_random_stills(simulation) or any(_numbers_of_others(simulation, images)))
+
+
+def refuse_other_numbers(simulation: Renders, images: int) -> None:
+    """Refuse files of what is known of a series whose images do not all have as many crystals.
+
+    Raises
+    ------
+    InputError
+        With the first image that has more or fewer.
+    """
+    if not is_still(simulation.layout().experiment.scan):
+        return
+    first, *others = _numbers_of_others(simulation, images)
+    for number, count in enumerate(others, 2):
+        if count != first:
+            raise InputError(
+                f"files of what is known need as many crystals on each image as on the first, {first + 1}; "
+                f"the scene {simulation.scene.name} has {count + 1} on image {number}"
+            )
+
+
+def _numbers_of_others(simulation: Renders, images: int) -> list[int]:
+    """How many crystals are on each still beside the main one."""
+    crystal = simulation.layout().experiment.crystal
+    return [len(simulation.scene.shot(crystal, number).others) for number in range(1, images + 1)]
 
 
 def is_still(scan: Scan) -> bool:

@@ -35,6 +35,7 @@ from openbragg.orchestrator.series.series import (
     differ_in_crystals,
     image_of,
     image_scans,
+    refuse_other_numbers,
     refuse_unknown_range,
     series_seed,
 )
@@ -90,6 +91,8 @@ class SeriesJob:
         simulation, missing = self.simulation, self.missing()
         layout, written = simulation.layout(), [each.output.output for each in self.files]
         check_truth(layout, image_scans(simulation, self.images), simulation.compat, self.truths)
+        if self.truths:
+            refuse_other_numbers(simulation, self.images)
         refuse_turned_away(layout, simulation.convention)
         say(unsaid_truths(layout, self.truths))
         say(half_step_notices(layout.experiment, [*written, *self.truths]))
@@ -178,7 +181,7 @@ class SeriesJob:
         def layout_of(number: int) -> Layout:
             return image_of(simulation, self.seed, number).layout()
 
-        of_each = layout_of if differ_in_crystals(simulation) else None
+        of_each = layout_of if differ_in_crystals(simulation, self.images) else None
         truth = make_truth(simulation.layout(), scans, images, simulation.compat, self.tracers, of_each)
         write_truth(truth, prepared(truth, self.truths))
 

@@ -1,4 +1,4 @@
-"""Reading the data sets that ``openbragg dataset`` makes: for training with torch, and as NumPy arrays."""
+"""Reading data sets, which Python calls ``openbragg.datasets``: for training with torch, and as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-from openbragg.errors import InputError, UsageError
+from openbragg import InputError, UsageError
 
 __all__ = ["Images", "Sample", "Stream", "open"]
 
