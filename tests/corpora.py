@@ -30,6 +30,7 @@ import torch
 
 import geometry_corpora
 from command_line import SMALL, run
+from openbragg import Readout
 from openbragg.errors import InputError, OpenBraggError
 from openbragg.model import Beam, Crystal
 from openbragg.orchestrator.reading.amplitudes import read_amplitudes
@@ -40,6 +41,7 @@ from openbragg.orchestrator.reading.pictures import read_picture
 from openbragg.orchestrator.reading.sources import read_sources, read_spectrum
 from openbragg.orchestrator.records.record import Record, read_record
 from openbragg.orchestrator.records.run import load_run
+from openbragg_noise.maps import _numbers, map_of
 from openbragg_plugins.mosaic.listed import Listed
 from openbragg_plugins.structure_factors.atoms import read_atoms
 from openbragg_plugins.structure_factors.corrections import read_corrections
@@ -298,6 +300,25 @@ def parsers() -> dict[str, Parser]:
             route=("simulate", *SMALL, "-atoms", "FILE"),
             words=(b"#", b"Se", b",", b"CRYST1"),
             allowance=2 * _MIB,
+        ),
+        "map": Parser(
+            read=_read_map,
+            good={
+                "numpy": npy(np.linspace(0.5, 2.0, 12).reshape(3, 4)),
+                "of stages": npy(np.ones((2, 3, 4), dtype=np.float32)),
+                "by columns": npy(np.asfortranarray(np.arange(12, dtype=np.int16).reshape(3, 4))),
+                "bare numbers": np.ones((3, 4), dtype="<f4").tobytes(),
+            },
+            bad={
+                **{name: content for name, content in _bad_pictures().items() if "array" in name},
+                "other pixels": npy(np.ones((4, 3))),
+                "four axes": npy(np.ones((1, 2, 3, 4))),
+                "below 0": npy(np.full((3, 4), -1.0)),
+                "no numbers": npy(np.full((3, 4), np.nan)),
+                "an open bracket": npy_of(b"{" * 16),
+            },
+            route=("simulate", *SMALL, "-gain_map", "FILE"),
+            words=(b"\x93NUMPY", b"'<f8'", b"(3, 4)"),
         ),
         "stol": Parser(
             read=read_amplitudes,
@@ -819,6 +840,13 @@ def _bad_records(good: bytes) -> dict[str, bytes]:
         "surrogate": good.replace(b'"folder": "', b'"folder": "\\ud800'),
         "control": good.replace(b'"schema"', b'"sch\\u0085\\u001bema"'),
     }
+
+
+def _read_map(path: Path) -> Any:
+    # Files of one size may follow each other within a tick of the clock that stamps them.
+    _numbers.cache_clear()
+    whole = Readout(shape=(3, 4), region=(0, 3, 0, 2), pixel_size=1e-4, exposure=1.0)
+    return map_of(path, "-gain_map", whole, torch.device("cpu"), stages=2)
 
 
 def _read_header(path: Path) -> Any:

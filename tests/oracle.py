@@ -84,7 +84,8 @@ def simulate(flags: Mapping[str, Any], quirks: Collection[str] = ()) -> list[lis
         The reference's flags without the dash, with values in the flags' units (mm, degrees, angstrom, mrad, percent,
         micrometres for sensor and water). A bare flag has the value True. `convention` and `shape` may stand for the
         bare flags of that name. Tables may be given in place of files: `hkl` as {(h, k, l): F}, `mat` as the three rows
-        of the file, `sourcefile` as a list of rows.
+        of the file, `sourcefile` as a list of rows. The mosaic models sobol and normal take the three numbers from 0 to
+        1 of each domain as `mosaic_points`, for a sequence is no formula.
     quirks
         Names from `QUIRKS`: what to do as the reference program does.
 
@@ -208,9 +209,7 @@ def mosaic_rotation(spread: float, generator: Lehmer) -> Matrix:
     ring = math.sqrt(1.0 - r2 * r2)
     axis = (ring * math.sin(math.pi * r1), ring * math.cos(math.pi * r1), r2)
     root = _single_power(_single(1.0 - r3 * r3), _single(1.0 / 3.0))
-    angle = _single(_single(spread) * root)
-    columns = [_rotate_about(unit, axis, angle) for unit in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
-    return _transpose((columns[0], columns[1], columns[2]))
+    return _rotation(axis, _single(_single(spread) * root))
 
 
 def misset_angles(rotation: Matrix) -> Vector:
@@ -844,7 +843,7 @@ _KNOWN = frozenset(
     detpixels_y detsize_f detsize_s pixel Xbeam Ybeam Xclose Yclose ORGX ORGY detector_rotx detector_roty
     detector_rotz twotheta twotheta_axis pivot convention fdet_vector sdet_vector odet_vector beam_vector polar_vector
     spindle_axis pix0_vector pix0_vector_mm phi phi_sampling osc phistep phisteps mosaic mosaic_domains mosaic_seed
-    mosaic_model mosaic_anisotropic mosaic_axes mosaic_rotations
+    mosaic_model mosaic_anisotropic mosaic_axes mosaic_rotations mosaic_sequence mosaic_points
     hdivrange
     vdivrange hdivstep vdivstep hdivsteps vdivsteps round_div lambda energy dispersion dispsteps sourcefile
     detector_abs detector_thick detector_thicksteps oversample oversample_thick oversample_polar oversample_omega
@@ -1393,6 +1392,11 @@ def _domains(given: Mapping[str, Any], cell: Matrix) -> _Domains:
             turns = _spiral(given, cell)
             about_crystal = name == "anisotropic" and given.get("mosaic_axes") == "crystal"
             return _Domains(turns, (1.0,) * len(turns), mounted=about_crystal)
+        case "sobol" | "normal" as name:
+            spread = given["mosaic"] / DEGREES
+            law = _rotation_in_cap if name == "sobol" else _normal_rotation
+            turns = tuple(law(spread, point) for point in given["mosaic_points"])
+            return _Domains(turns, (1.0,) * len(turns))
         case name:
             raise ValueError(f"mosaic_model: {name!r} is not known here")
 
@@ -1415,10 +1419,28 @@ def _spiral(given: Mapping[str, Any], cell: Matrix) -> tuple[Matrix, ...]:
         spread = 1.0 / math.sqrt(abs(_dot(axis, _apply(form, axis))))
         # |x| of a normal number x is below this in the part `quantile` of all cases.
         angle = spread * NormalDist().inv_cdf((1.0 + quantile) / 2.0)
-        for sign in (1.0, -1.0):
-            columns = [_rotate_about(unit, axis, sign * angle) for unit in _diagonal([1.0, 1.0, 1.0])]
-            rotations.append(_transpose((columns[0], columns[1], columns[2])))
+        rotations += [_rotation(axis, angle), _rotation(axis, -angle)]
     return tuple(rotations)
+
+
+def _rotation_in_cap(spread: float, point: Vector) -> Matrix:
+    """Return the rotation that `mosaic_rotation` makes of three numbers from 0 to 1, in double precision."""
+    r1, r2, r3 = (2.0 * number - 1.0 for number in point)
+    ring = math.sqrt(1.0 - r2 * r2)
+    axis = (ring * math.sin(math.pi * r1), ring * math.cos(math.pi * r1), r2)
+    return _rotation(axis, spread * math.cbrt(1.0 - r3 * r3))
+
+
+def _normal_rotation(spread: float, point: Vector) -> Matrix:
+    """Return the rotation whose vector has components of a normal distribution, at three quantiles."""
+    x, y, z = (spread * NormalDist().inv_cdf(quantile) for quantile in point)
+    return _rotation(_unit((x, y, z)), _length((x, y, z)))
+
+
+def _rotation(axis: Vector, angle: float) -> Matrix:
+    """Return the rotation about a unit vector, by rows."""
+    columns = [_rotate_about(unit, axis, angle) for unit in _diagonal([1.0, 1.0, 1.0])]
+    return _transpose((columns[0], columns[1], columns[2]))
 
 
 def _mosaic_domains(given: Mapping[str, Any]) -> tuple[Matrix, ...]:

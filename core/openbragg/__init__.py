@@ -145,6 +145,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.reading.geometry_files import read_geometry
     from openbragg.orchestrator.reading.hkl_table import checked_reflections, write_hkl_table
     from openbragg.orchestrator.reading.images import read_image, read_images
+    from openbragg.orchestrator.reading.numpy_arrays import NPY_START, NpyHeader, parse_npy, read_npy_header
     from openbragg.orchestrator.reading.pictures import Picture, read_picture
     from openbragg.orchestrator.reading.sources import read_spectrum
     from openbragg.orchestrator.reading.strict_json import parse_json
@@ -204,6 +205,10 @@ _LATER = {
     "Recorded": "openbragg.orchestrator.records.recorded",
     "find_record": "openbragg.orchestrator.records.recorded",
     "read_recorded": "openbragg.orchestrator.records.recorded",
+    "NPY_START": "openbragg.orchestrator.reading.numpy_arrays",
+    "NpyHeader": "openbragg.orchestrator.reading.numpy_arrays",
+    "parse_npy": "openbragg.orchestrator.reading.numpy_arrays",
+    "read_npy_header": "openbragg.orchestrator.reading.numpy_arrays",
     "read_at_most": "openbragg.orchestrator.reading.textfile",
     "read_content": "openbragg.orchestrator.reading.textfile",
     "read_image": "openbragg.orchestrator.reading.images",
@@ -221,6 +226,7 @@ __all__ = [
     "COUNT",
     "COUNT_OR_NONE",
     "NOT_NEGATIVE",
+    "NPY_START",
     "PART",
     "POSITIVE",
     "SEED",
@@ -276,6 +282,7 @@ __all__ = [
     "MosaicBlocks",
     "MosaicModel",
     "NoiseModel",
+    "NpyHeader",
     "OpenBraggError",
     "OptionSpec",
     "Panel",
@@ -349,6 +356,7 @@ __all__ = [
     "option",
     "options_of",
     "parse_json",
+    "parse_npy",
     "place",
     "plugin",
     "quoted",
@@ -359,6 +367,7 @@ __all__ = [
     "read_image",
     "read_images",
     "read_lines",
+    "read_npy_header",
     "read_picture",
     "read_recorded",
     "read_spectrum",

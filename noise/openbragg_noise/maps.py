@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openbragg import InputError, Readout, read_image, shown
+from openbragg import NPY_START, InputError, Readout, parse_npy, read_content, read_image, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
-#: How a NumPy array in a file begins; one may have a map for each gain stage.
-_NPY = b"\x93NUMPY"
+#: Three stages of a detector of a hundred million pixels, in bytes.
+_LARGEST = 1 << 32
 
 
 def map_of(
@@ -42,8 +42,8 @@ def map_of(
     import numpy as np
     import torch
 
-    found = _numbers(file, _stamp(file))
-    wanted = tuple(readout.shape)
+    wanted = (readout.shape[0], readout.shape[1])
+    found = _numbers(file, _stamp(file), wanted)
     shapes = [wanted, (stages, *wanted)] if stages else [wanted]
     if found.shape not in shapes:
         expected = " or ".join(" x ".join(map(str, shape)) for shape in shapes)
@@ -95,18 +95,12 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=8)
-def _numbers(file: Path, stamp: tuple[int, int]) -> Array:
-    """The numbers of a file, kept for the next image of a series; not to be changed."""
+def _numbers(file: Path, stamp: tuple[int, int], shape: tuple[int, int]) -> Array:
+    """The numbers of a file, of bare ones in this shape, kept for the next image of a series; not to be changed."""
     import numpy as np
 
-    try:
-        with file.open("rb") as stream:
-            beginning = stream.read(len(_NPY))
-        if beginning == _NPY:
-            found: Array = np.load(file, allow_pickle=False).astype(np.float64)
-            return found
-    except OSError as error:
-        raise InputError(f"cannot read {shown(str(file))}: {error.strerror or error}") from None
-    except (ValueError, TypeError, EOFError):
-        raise InputError(f"{shown(str(file))}: no NumPy array of numbers can be read from it") from None
-    return np.asarray(read_image(file).pixels, dtype=np.float64)
+    content = read_content(file, _LARGEST, "a map of a detector")
+    if content.startswith(NPY_START):
+        # An image has two axes, and maps of stages three.
+        return parse_npy(content, file)
+    return np.asarray(read_image(file, shape=shape).pixels, dtype=np.float64)

@@ -23,7 +23,7 @@ from openbragg.errors import OpenBraggError
 GEOMETRIES = ("expt", "xds-inp", "xparm", "crystfel", "crystfel-cell")
 NAMES = (
     *("matrix", "hkl", "reflections", "dump", "header", "sources", "rotations", "spectrum", "corrections", "atoms"),
-    *("stol", "picture", "cbf", "tiff", "record", "trace"),
+    *("map", "stol", "picture", "cbf", "tiff", "record", "trace"),
     *GEOMETRIES,
 )
 #: Far more than any of these small files takes, on any machine.

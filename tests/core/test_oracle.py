@@ -21,6 +21,7 @@ import command_line
 import oracle
 from openbragg import Simulation
 from openbragg.cli.experiment import make_experiment
+from openbragg_plugins.mosaic.draws import random_points, scrambled_sobol
 from openbragg_plugins.spectra.listed import Listed
 
 #: Double precision loses about five digits in h, which enters multiplied by up to six cells, and in nothing else.
@@ -52,7 +53,7 @@ CLOSED, TENSOR = ("gauss", "gauss_index", "gauss_argchk", "gauss_star"), ("gauss
 #: Given in place of files.
 _TABLES = ("hkl", "sourcefile", "mosaic_rotations")
 #: Settings of the oracle that no flag says as it takes them.
-_IN_PYTHON = ("spectrum", "atoms", "f_prime")
+_IN_PYTHON = ("spectrum", "atoms", "f_prime", "mosaic_points")
 
 
 def words(flags: Mapping[str, Any]) -> list[str]:
@@ -183,8 +184,9 @@ def crystals(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def mosaics(draw: st.DrawFn, shape: str) -> dict[str, Any]:
-    """The model of the reference, or another one whose numbers are no torch's."""
-    names = ["nanobragg", "nanobragg", "spiral", "anisotropic", "list", *(["closed"] if shape in CLOSED else [])]
+    """Any model; of those that draw by torch the oracle gets the numbers that were drawn."""
+    names = ["nanobragg", "nanobragg", "spiral", "anisotropic", "list", "sobol", "normal"]
+    names += ["closed"] if shape in CLOSED else []
     name = draw(st.sampled_from(names))
     seed = draw(st.integers(1, 2**31 - 2))
     spread = {"mosaic": draw(number(0.01, 5.0))}
@@ -202,6 +204,13 @@ def mosaics(draw: st.DrawFn, shape: str) -> dict[str, Any]:
             generator = oracle.Lehmer(seed)
             turns = [(oracle.mosaic_rotation(0.05, generator), draw(number(0.1, 3.0))) for _ in range(3)]
             return {"mosaic_model": name, "mosaic_rotations": turns}
+        case "sobol":
+            points = scrambled_sobol(domains["mosaic_domains"], seed).tolist()
+            return {"mosaic_model": name, "mosaic_points": points} | spread | domains
+        case "normal":
+            sequence, drawn = draw(st.sampled_from([("sobol", scrambled_sobol), ("random", random_points)]))
+            points = drawn(domains["mosaic_domains"], seed).tolist()
+            return {"mosaic_model": name, "mosaic_sequence": sequence, "mosaic_points": points} | spread | domains
     return {"mosaic_model": name} | spread
 
 

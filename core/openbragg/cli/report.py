@@ -126,7 +126,7 @@ def report_series(job: SeriesJob, record: Path | None) -> None:
 
 def _print(made: dict[str, str]) -> None:
     for word, value in made.items():
-        click.echo(f"{word:<16}{value}")
+        click.echo(f"{word:<15} {value}")
 
 
 def _print_files(wanted: Iterable[Output]) -> None:

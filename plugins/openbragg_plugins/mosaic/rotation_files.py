@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import warnings
 from typing import TYPE_CHECKING, Any
 
-from openbragg import InputError, parse_json, read_content
+from openbragg import NPY_START, InputError, parse_json, parse_npy, read_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,11 +13,7 @@ if TYPE_CHECKING:
 
 #: No list of rotations that can be rendered is larger, in bytes.
 _LARGEST = 1 << 26
-_START = b"\x93NUMPY"
-#: Where the header of an array says how long it is, from version 2 on in four bytes.
-_LENGTHS = {1: struct.Struct("<8xH"), 2: struct.Struct("<8xI"), 3: struct.Struct("<8xI")}
-#: Of three axes it has some hundred bytes; nested brackets take a thousand times theirs to be understood.
-_LONGEST_HEADER = 1000
+_WHAT = "a list of rotations"
 _ROTATIONS, _WEIGHTS = "rotations", "weights"
 _EXPECTED = 'expected a list of 3 x 3 matrices, or an object with "rotations" and "weights"'
 
@@ -36,10 +29,10 @@ def read_rotations(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, An
     InputError
         When the file cannot be read, or holds something else.
     """
-    content = read_content(path, _LARGEST, "a list of rotations")
-    if content.startswith(_START):
-        return _of_array(path, _array(path, content))
-    value = parse_json(content, path, "a list of rotations")
+    content = read_content(path, _LARGEST, _WHAT)
+    if content.startswith(NPY_START):
+        return _of_array(path, parse_npy(content, path))
+    value = parse_json(content, path, _WHAT)
     weights: Any = None
     if isinstance(value, dict):
         if not set(value) <= {_ROTATIONS, _WEIGHTS} or _ROTATIONS not in value:
@@ -77,35 +70,3 @@ def _of_array(path: Path, array: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, 
     if array.ndim != 3 or array.shape[1:] != (3, 3):
         raise InputError(f"{path}: expected an array of shape (rotations, 3, 3) or (rotations, 10), got {array.shape}")
     return array, None
-
-
-def _array(path: Path, content: bytes) -> np.ndarray[Any, Any]:
-    """The array in a file of NumPy's own format, float64; no more memory is taken than for what is there."""
-    import numpy as np
-
-    length = _LENGTHS.get(content[6] if len(content) > 6 else 0)
-    if length is None or len(content) < length.size or length.unpack_from(content)[0] > _LONGEST_HEADER:
-        raise InputError(f"{path}: expected a NumPy array of format version 1 to 3 with a short header")
-    stream = io.BytesIO(content)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            np.lib.format.read_magic(stream)
-            old = content[6] == 1
-            read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-            shape, by_columns, kind = read(stream)
-    except Exception:
-        # What the parser and the number type's constructor raise over a spoilt literal is of many classes.
-        raise InputError(f"{path}: the NumPy header cannot be understood") from None
-    if kind.kind not in "iuf" or kind.itemsize > np.dtype(np.float64).itemsize:
-        raise InputError(f"{path}: expected whole or floating-point numbers of up to 64 bits, got {str(kind)[:40]}")
-    if not 0 < len(shape) <= 3 or not all(type(length) is int and length > 0 for length in shape):
-        raise InputError(f"{path}: expected an array of shape (rotations, 3, 3) or (rotations, 10)")
-    count = 1
-    for side in shape:
-        count *= side
-    stored = len(content) - stream.tell()
-    if stored != count * kind.itemsize:
-        raise InputError(f"{path}: {stored} bytes of numbers, where {shape} are {count * kind.itemsize}")
-    values = np.frombuffer(content, dtype=kind, offset=stream.tell())
-    return values.reshape(shape, order="F" if by_columns else "C").astype(np.float64)

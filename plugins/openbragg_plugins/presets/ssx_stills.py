@@ -25,17 +25,16 @@ class SsxStills:
         """See `openbragg.Preset.settings`."""
         return (
             PresetFlag(("-detector", "eiger2-4m"), "photon counter that keeps up with hundreds of images a second"),
-            PresetFlag(("-distance", "170"), "1.8 A at the edge of that detector and wavelength"),
+            PresetFlag(("-distance", "170"), "2.3 A at the edges of that detector, 1.7 A in its corners"),
             PresetFlag(("-lambda", "1.0"), "12.4 keV"),
+            PresetFlag(("-polar", "0.98"), "of an undulator, 99 % polarized horizontally"),
             PresetFlag(("-flux", "1e12"), "a focussed undulator beam without attenuation"),
             PresetFlag(("-exposure", "0.005"), "5 ms, before radiation damage shows"),
             PresetFlag(("-beamsize", "0.01"), "micro-focus"),
             PresetFlag(("-dispersion", "0.02"), "bandwidth of a Si(111) monochromator, full width"),
             PresetFlag(("-dispsteps", "2"), "narrower than the mosaic spread: its ends are enough"),
             PresetFlag(("-crystal_volume", "1000"), "a crystal of 10 um"),
-            PresetFlag(
-                ("-N", "20"), "coherent blocks that make spots about two pixels wide, as those of real crystals are"
-            ),
+            PresetFlag(("-N", "20"), "coherent blocks; with cells of 80 A they make spots some two pixels wide"),
             PresetFlag(("-mosaic", "0.1"), "microcrystals at room temperature, standard deviation"),
             PresetFlag(("-misset", "random"), "every crystal lies otherwise; -misset_seed makes it the same again"),
             PresetFlag(("-solvent_thick", "0.05"), "carrier about the crystal"),

@@ -25,17 +25,16 @@ class XfelStills:
         """See `openbragg.Preset.settings`."""
         return (
             PresetFlag(("-detector", "jungfrau-4m"), "integrating detector with adaptive gain"),
-            PresetFlag(("-distance", "120"), "1.9 A at the edge of that detector and wavelength"),
+            PresetFlag(("-distance", "120"), "2.3 A at the edges of that detector, 1.8 A in its corners"),
             PresetFlag(("-lambda", "1.3"), "9.5 keV"),
+            PresetFlag(("-polar", "0.98"), "of an undulator, 99 % polarized horizontally"),
             PresetFlag(("-flux", "1e15"), "with the exposure 1e11 photons, a pulse behind the beamline"),
             PresetFlag(("-exposure", "1e-4"), "the gate of the detector; the pulse itself lasts femtoseconds"),
             PresetFlag(("-beamsize", "0.003"), "focus of 3 um"),
             PresetFlag(("-dispersion", "0.2"), "bandwidth of a SASE pulse; -spectrum sase draws each pulse's"),
             PresetFlag(("-dispsteps", "5"), "so fine that spots far out are streaks and not dots"),
             PresetFlag(("-crystal_volume", "27"), "a crystal of 3 um"),
-            PresetFlag(
-                ("-N", "20"), "coherent blocks that make spots about two pixels wide, as those of real crystals are"
-            ),
+            PresetFlag(("-N", "20"), "coherent blocks; with cells of 80 A they make spots some two pixels wide"),
             PresetFlag(("-mosaic", "0.05"), "small crystals, undamaged, standard deviation"),
             PresetFlag(("-misset", "random"), "every crystal lies otherwise; -misset_seed makes it the same again"),
             PresetFlag(("-solvent_thick", "0.005"), "a jet of 5 um"),
