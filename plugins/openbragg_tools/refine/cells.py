@@ -64,7 +64,9 @@ class CellForm:
             *(abs(one - other) for one, other in zip(made[3:], cell[3:], strict=True)),
         )
         if off > _NEAR:
-            raise UsageError(f"the start's cell is not {self.system}, as its space group is: give -space_group")
+            raise UsageError(
+                f"the start's cell is not {self.system}, as its space group is: give another -cell or -space_group"
+            )
         return numbers
 
     def cell(self, free: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -140,7 +139,7 @@ class Refine:
 
         (image,) = self.images
         simulation = line.simulation()
-        spots = read_spots(Path(self.spots)) if self.spots else None
+        spots = read_spots(Path(self.spots), simulation.layout().panels) if self.spots else None
         said = line.notices
         for notice in said:
             warn(f"notice: {notice}")
@@ -198,8 +197,6 @@ class Refine:
                 mean, sigma = map(float, numbers)
             except ValueError:
                 raise UsageError(f"-prior: expected NAME,MEAN,SIGMA, got {word!r}") from None
-            if not (math.isfinite(mean) and 0.0 < sigma < math.inf):
-                raise UsageError(f"-prior: expected a mean and a deviation above 0, got {word!r}")
             found[name] = (mean, sigma)
         return found
 

@@ -23,12 +23,15 @@ class Measured:
         Counts less the pedestal over the gain, (slow, fast).
     usable
         Which of them are measured and neither masked nor saturated, (slow, fast).
+    gain
+        Counts per photon: given, or the image's own.
     source
         What messages call it.
     """
 
     photons: Array
     usable: np.ndarray[Any, np.dtype[np.bool_]]
+    gain: float
     source: str
 
 
@@ -77,4 +80,4 @@ def measured(
     photons = np.where(usable, (np.where(usable, counts, 0.0) - pedestal) / gain, 0.0)
     if float(np.ptp(photons[usable])) == 0.0:
         raise InputError(f"{source}: every pixel has the same value: there is nothing in it")
-    return Measured(photons, usable, source)
+    return Measured(photons, usable, gain, source)

@@ -10,24 +10,11 @@ import attrs
 import numpy as np
 import torch
 
-from openbragg import Experiment, Simulation, UsageError, rotation_about, unit
+from openbragg import Experiment, OptionSpec, Simulation, UsageError, options_of, rotation_about, unit
 from openbragg_tools.refine.cells import CellForm, cell_form
 
 #: Names of groups of parameters that a user frees; any continuous field of an experiment is one more.
 GROUPS = ("misset", "cell", "cells", "mosaic_spread", "scale")
-#: Units for people, by fields of an experiment.
-_UNITS = {
-    "distance": "mm",
-    "beam_centre": "mm",
-    "rotation": "deg",
-    "twotheta": "deg",
-    "wavelength": "A",
-    "wavelength_shift": "A",
-    "mosaic_spread": "deg",
-    "divergence_range": "mrad",
-    "polarization": "",
-    "dispersion": "%",
-}
 #: How far a step may go at once: in radians, parts of a length, or natural logarithms.
 _TURN, _PART, _FACTOR = math.radians(0.2), 3e-3, 0.7
 
@@ -134,7 +121,7 @@ class Model:
                 values[place].exp() if self.parameters[place].logarithmic else values[place]
                 for place in self.of([field])
             ]
-            part, name = _field(experiment, field)
+            part, name, _ = _field(experiment, field)
             held = getattr(parts[part], name)
             parts[part] = attrs.evolve(
                 parts[part], **{name: tuple(numbers) if isinstance(held, tuple | list) else numbers[0]}
@@ -186,7 +173,7 @@ def make_model(
     Raises
     ------
     UsageError
-        For a name that is none, or the start's cell is none of the space group.
+        For a name that is none, a prior that is none, or a start whose cell is none of the space group.
     """
     layout = simulation.layout()
     crystal = layout.experiment.crystal
@@ -229,6 +216,10 @@ def make_model(
 def _inside(parameter: Parameter, prior: tuple[float, float]) -> tuple[float, float]:
     """A prior in SI units and radians."""
     mean, sigma = prior
+    least = 0.0 if parameter.logarithmic else -math.inf
+    if not (least < mean < math.inf and 0.0 < sigma < math.inf):
+        expected = f"a mean{' above 0' if parameter.logarithmic else ''} and a standard deviation above 0"
+        raise UsageError(f"prior of {parameter.name}: expected {expected}, got {mean:g} and {sigma:g}")
     if not parameter.unit:
         return mean, sigma
     shown = unit(parameter.unit)
@@ -288,21 +279,22 @@ def cell_and_orientation(vectors: torch.Tensor) -> tuple[list[float], torch.Tens
     return cell.tolist(), left @ right
 
 
-def _field(experiment: Experiment, name: str) -> tuple[str, str]:
-    """The part of the experiment and the field that a name means."""
-    part, _, field = name.rpartition(".")
-    for each in (part,) if part else ("crystal", "beam", "detector"):
-        if field and hasattr(getattr(experiment, each, None), field):
-            return each, field
+def _field(experiment: Experiment, name: str) -> tuple[str, str, OptionSpec]:
+    """The part of the experiment and the field that a name means, and how the field is told."""
+    asked, _, field = name.rpartition(".")
+    for part in ("crystal", "beam", "detector"):
+        spec = dict(options_of(type(getattr(experiment, part)))).get(field)
+        if asked in ("", part) and spec is not None and spec.type is float:
+            return part, field, spec
     raise UsageError(f"free: expected some of {', '.join(GROUPS)}, or continuous settings such as distance; got {name}")
 
 
 def _fields(experiment: Experiment, name: str) -> list[Parameter]:
     """The numbers of a field of the experiment."""
-    part, field = _field(experiment, name)
+    part, field, spec = _field(experiment, name)
     held = getattr(getattr(experiment, part), field)
     values = list(held) if isinstance(held, tuple | list) else [held]
-    if any(value is None or isinstance(value, str | bool) or not np.isscalar(value) for value in values):
+    if any(value is None or not np.isscalar(value) for value in values):
         raise UsageError(f"free: {name} has no value to start from: give it one")
     labels = [field] if len(values) == 1 else [f"{field}_{place}" for place in range(1, len(values) + 1)]
     if field == "cells":
@@ -313,6 +305,6 @@ def _fields(experiment: Experiment, name: str) -> list[Parameter]:
         if logarithmic and value <= 0.0:
             raise UsageError(f"free: {name} cannot start from 0: give it a value")
         inside = math.log(value) if logarithmic else value
-        stride = _FACTOR if logarithmic else _TURN if field in ("rotation", "twotheta") else _PART * abs(value) or 1e-3
-        made.append(Parameter(label, name, inside, stride, _UNITS.get(field, ""), logarithmic))
+        stride = _FACTOR if logarithmic else _TURN if spec.unit == "deg" else _PART * abs(value) or 1e-3
+        made.append(Parameter(label, name, inside, stride, spec.unit, logarithmic))
     return made

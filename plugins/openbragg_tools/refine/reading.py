@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from openbragg import InputError, read_content, shown
+from openbragg import InputError, Panel, read_content, shown
 
 #: Columns of a reflection table that have a spot's place, and the bytes of each of their numbers.
 _PLACES, _BYTES = ("xyzobs.px.value", "xyzcal.px"), 8
+#: The column that has the panels that they are on, numbers of as many bytes.
+_PANEL = "panel"
 #: More bytes than any table of spots has.
 _LARGEST = 1 << 30
 #: What DIALS's tables begin with: a MessagePack array of three, whose first is their name.
 _TABLE = b"dials::af::reflection_table"
 
 
-def read_spots(path: Path) -> np.ndarray[Any, Any]:
-    """Places (fast, slow) of spots in pixels whose edges are whole numbers, (spots, 2).
+def read_spots(path: Path, panels: Sequence[Panel] = ()) -> np.ndarray[Any, Any]:
+    """Places (fast, slow) of spots in pixels of the stored frame, whose edges are whole numbers, (spots, 2).
+
+    Parameters
+    ----------
+    path
+        The file.
+    panels
+        Those of the detector, on which a reflection table has its places; a text has them in the frame.
 
     Raises
     ------
@@ -27,14 +37,16 @@ def read_spots(path: Path) -> np.ndarray[Any, Any]:
     """
     content = read_content(path, _LARGEST, "spots")
     name = shown(str(path))
-    spots: np.ndarray[Any, Any] = _of_table(content, name) if _TABLE in content[:64] else _of_text(content, name)
+    spots: np.ndarray[Any, Any] = (
+        _of_table(content, name, panels) if _TABLE in content[:64] else _of_text(content, name)
+    )
     spots = spots[np.isfinite(spots).all(axis=1)]
     if not len(spots):
         raise InputError(f"{name}: there are no spots in it")
     return spots
 
 
-def _of_table(content: bytes, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _of_table(content: bytes, name: str, panels: Sequence[Panel]) -> np.ndarray[Any, np.dtype[np.float64]]:
     import msgpack
 
     try:
@@ -44,6 +56,13 @@ def _of_table(content: bytes, name: str) -> np.ndarray[Any, np.dtype[np.float64]
         if len(numbers) != rows * 3 * _BYTES:
             raise ValueError
         places = np.frombuffer(numbers, dtype="<f8").reshape(rows, 3)[:, :2].astype(float)
+        if panels and _PANEL in table["data"]:
+            held = np.frombuffer(table["data"][_PANEL][1][1], dtype="<u8")
+            if len(held) != rows or held.max(initial=0) >= len(panels):
+                raise InputError(
+                    f"{name}: has spots on panels that the detector does not have: there are {len(panels)}"
+                )
+            places += np.array([(panel.columns().start, panel.rows().start) for panel in panels])[held.astype(int)]
     except (ValueError, KeyError, TypeError, StopIteration, msgpack.UnpackException):
         raise InputError(f"{name}: expected a reflection table with {' or '.join(_PLACES)}") from None
     made: np.ndarray[Any, np.dtype[np.float64]] = places

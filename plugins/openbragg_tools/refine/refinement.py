@@ -169,7 +169,7 @@ def refine(
     OpenBraggError
         When the image cannot be used, or the start explains none of its spots; the message is one line.
     """
-    if len(simulation.layout().panels) and simulation.layout().experiment.scan.range:
+    if simulation.layout().experiment.scan.range:
         raise UsageError("a rotation cannot be refined: give stills, without -osc")
     if isinstance(image, list | tuple):
         if len(image) != 1:
@@ -179,6 +179,8 @@ def refine(
     simulation = _smooth(_with_cells(simulation, notices), notices)
     if free is None:
         free = usual(simulation)
+    if not free:
+        raise UsageError("free: nothing is left to be refined")
     model = make_model(simulation, free, space_group, priors)
     if "cell" in free and not (space_group or simulation.layout().parts.space_group):
         notices.append("nothing says the space group: all six numbers of the cell are free")
@@ -188,7 +190,7 @@ def refine(
         found = sized(np.asarray(spots, dtype=float).reshape(-1, 2)[:, ::-1], found)
     if len(found.centres) < _FEWEST:
         raise InputError(f"{seen.source}: {len(found.centres)} spots are too few to refine against")
-    likelihood = Likelihood(_readout(seen, found, readout, gain), student)
+    likelihood = Likelihood(_readout(seen, found, readout), student)
     given, indexed = model, None
     if model.of(["misset", "cell"]):
         indexed = fit_positions(model, model.simulation.layout(), found.centres)
@@ -311,12 +313,12 @@ def _smooth(simulation: Simulation, notices: list[str]) -> Simulation:
     return simulation.evolve(lattice_shape=plugin("lattice_shapes", "gauss_index"))
 
 
-def _readout(seen: Measured, found: Spots, readout: float | None, gain: float | None) -> float:
+def _readout(seen: Measured, found: Spots, readout: float | None) -> float:
     """The read-out's standard deviation in photons: given, or what the background varies more than photons do."""
     if readout is not None:
         if not (math.isfinite(readout) and readout >= 0.0):
             raise UsageError(f"readout: expected a number of counts, 0 or more, got {readout:g}")
-        return readout / (gain or 1.0)
+        return readout / seen.gain
     pixels = seen.usable.copy()
     for (slow, fast), half in zip(found.centres, found.half_widths, strict=True):
         rows, columns = (slice(max(0, int(at - half)), int(at + half) + 1) for at in (slow, fast))
