@@ -317,7 +317,7 @@ def parsers() -> dict[str, Parser]:
                 "no numbers": npy(np.full((3, 4), np.nan)),
                 "an open bracket": npy_of(b"{" * 16),
             },
-            route=("simulate", *SMALL, "-gain_map", "FILE"),
+            route=("simulate", *SMALL, "-gain_map", "FILE", "-noisefile", "noise.img"),
             words=(b"\x93NUMPY", b"'<f8'", b"(3, 4)"),
         ),
         "stol": Parser(

@@ -75,6 +75,27 @@ def signal_counts(
     return counts
 
 
+def refuse_ill_fitting(settings: Any, readout: Readout) -> None:
+    """Refuse maps and gains of modules of another detector.
+
+    Raises
+    ------
+    InputError
+        When a map cannot be read, or there are not as many numbers as pixels or modules.
+    """
+    import torch
+
+    device, stages = torch.device("cpu"), len(settings.gain_stages)
+    if settings.module_gains:
+        module_gains(settings.module_gains, settings.module, readout)
+    if settings.gain_map is not None:
+        map_of(settings.gain_map, "-gain_map", readout, device, stages=stages)
+    if settings.dark_map is not None:
+        map_of(settings.dark_map, "-dark_map", readout, device)
+    if settings.pedestal_map is not None:
+        map_of(settings.pedestal_map, "-pedestal_map", readout, device, stages=stages, signed=True)
+
+
 def drawn_photons(expected: torch.Tensor, settings: Any, seed: int, readout: Readout) -> torch.Tensor:
     """Photons that are seen: Poisson's law, or what a dead time leaves of it."""
     generator = stream(seed, "photons", expected.device)

@@ -230,6 +230,18 @@ class DetectorNoise:
         )
         return self.read_out(photons, seed, whole)
 
+    def check(self, readout: Readout) -> None:
+        """Refuse an image that cannot be read out: maps are read, which are of its size.
+
+        Raises
+        ------
+        InputError
+            When a map cannot be read or is of another detector, or options do not go together.
+        """
+        from openbragg_noise.components import refuse_ill_fitting
+
+        refuse_ill_fitting(self._settings_for(readout), readout)
+
     def read_out(self, photons: torch.Tensor, seed: int, readout: Readout) -> torch.Tensor:
         """See `openbragg.ReadoutNoiseModel.read_out`; float64 whole numbers, in ADU.
 
@@ -247,15 +259,20 @@ class DetectorNoise:
         expected = photons.detach().to(torch.float64)
         if not bool(expected.isfinite().all()):
             raise InputError("detector noise: an expected number of photons is not a finite number")
+        settings = self._settings_for(readout)
+        gap = expected < 0.0
+        counts = signal_counts(expected.clamp(min=0.0), settings, seed, self.detector_seed, readout)
+        return torch.where(gap, expected, counts)
+
+    def _settings_for(self, readout: Readout) -> Settings:
+        """The settings, when pixels are exposed for longer than they are dead."""
         settings = self.settings()
         if settings.dead_time and readout.exposure < _FEWEST_DEAD_TIMES * settings.dead_time:
             raise InputError(
                 f"detector noise: an exposure of {readout.exposure:g} s is too short for a dead time of "
                 f"{settings.dead_time * 1e9:g} ns: expected {_FEWEST_DEAD_TIMES:g} dead times or more"
             )
-        gap = expected < 0.0
-        counts = signal_counts(expected.clamp(min=0.0), settings, seed, self.detector_seed, readout)
-        return torch.where(gap, expected, counts)
+        return settings
 
     def levels(self) -> Levels:
         """See `openbragg.NoiseModel`."""

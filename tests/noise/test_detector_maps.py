@@ -172,7 +172,7 @@ def test_stages_that_cannot_be_are_refused(options: Any, said: str) -> None:
         (np.ones((3, 3)), "expected 300 x 400 numbers, got 3 x 3"),
         (np.full(SHAPE, np.nan), "expected finite numbers of 0 or more"),
         (np.full(SHAPE, -1.0), "expected finite numbers of 0 or more"),
-        (np.array("words"), "no NumPy array of numbers"),
+        (np.array("words"), "expected whole or floating-point numbers"),
     ],
 )
 def test_maps_that_cannot_be_are_refused_in_a_line(values: Any, said: str, tmp_path: Path) -> None:
@@ -207,3 +207,20 @@ def test_a_jungfrau_by_name_switches_its_gain() -> None:
     # Where it has not switched, a keV is the same as with one gain.
     few = {preset: counts(5.0, preset=preset, dead_pixels=0.0, shape=(50, 50)) for preset in ("jungfrau", preset)}
     torch.testing.assert_close(few["jungfrau"], few[preset], rtol=0.0, atol=1.0)
+
+
+def test_a_map_of_another_detector_is_refused_before_anything_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rendered(*_: Any) -> None:
+        raise AssertionError("the image was rendered")
+
+    monkeypatch.setattr("openbragg.orchestrator.job.Job.render", rendered)
+    gains = saved(tmp_path, "gains", np.ones((3, 3)))
+    words = ("simulate", *command_line.SMALL, "-noisefile", tmp_path / "noise.img", "-gain_map", gains)
+    finished = command_line.run(*words)
+    assert (finished.status, finished.out) == (1, "")
+    (line,) = finished.complaints()
+    assert line.startswith("openbragg: error: -gain_map ") and "got 3 x 3" in line
+    with pytest.raises(AssertionError, match="was rendered"):
+        command_line.run(*words[:-2])

@@ -18,6 +18,7 @@ from openbragg.orchestrator.outputs.writing import (
     levels_of,
     make_pictures,
     reference_differences,
+    refuse_unreadable,
     unsaid_before,
     write_pictures,
 )
@@ -158,6 +159,8 @@ def prepare_job(
 
         recording = prepare_recording(registry, simulation, [*images, *truths], record, replay, tracers=tracers)
     outputs.check([*images, *truths, *others, *(recording.outputs() if recording is not None else ())])
+    if any(output.content == "counts" for output in images):
+        refuse_unreadable(simulation.noise, simulation.layout().experiment)
     return Job(
         simulation=simulation,
         images=tuple(images),

@@ -16,7 +16,7 @@ from openbragg.orchestrator.composition import Composition
 from openbragg.orchestrator.finding.registry import default_registry
 from openbragg.orchestrator.layout import Base, Layout, lay_out
 from openbragg.orchestrator.outputs.stopwatch import Stopwatch
-from openbragg.orchestrator.outputs.writing import draw_counts
+from openbragg.orchestrator.outputs.writing import draw_counts, refuse_unreadable
 from openbragg.orchestrator.rendering import Progress, Rendering, refuse_impossible, refuse_odd_answers, render_layout
 from openbragg.orchestrator.renders import CommandWords
 from openbragg.orchestrator.resolving.expectation import Expectation, expected_time
@@ -212,6 +212,7 @@ class Simulation(Composition):
             When the experiment cannot be rendered, or has photons that cannot be.
         """
         if photons is None:
+            refuse_unreadable(self.noise, self.layout().experiment)
             rendering = self.rendering()
             refuse_impossible(rendering)
             photons = rendering.frame()

@@ -105,4 +105,7 @@ class ReadoutNoiseModel(NoiseModel, Protocol):
         """Counts for expected photons of the part of an image that is read, as in `counts`.
 
         Asked in the place of `counts` wherever an experiment is known.
+
+        One that reads files of a detector, a map of gains say, has a method ``check(readout)`` that raises what this
+        would: it is asked before anything is rendered.
         """

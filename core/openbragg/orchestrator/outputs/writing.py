@@ -112,17 +112,12 @@ def levels_of(noise: NoiseModel, content: str) -> Levels:
     return said() if content == "counts" and said is not None else Levels()
 
 
-def draw_counts(photons: torch.Tensor, experiment: Experiment, noise: NoiseModel, seed: int) -> torch.Tensor:
-    """Counts of the rendered part, 0 elsewhere: a model that draws its pixels in turn must not draw for the rest.
-
-    Pixels that the mask hides, and those of gaps, stay what they are: nothing is read there.
-    """
-    region, visible = experiment.sampling.region, visible_pixels(experiment.detector)
+def readout_of(experiment: Experiment) -> Readout:
+    """What a noise model is told of the image of a resolved experiment."""
+    region, panels = experiment.sampling.region, experiment.detector.panels()
     assert region is not None  # resolved
-    slow, fast = photons.shape
-    panels = experiment.detector.panels()
-    readout = Readout(
-        shape=(slow, fast),
+    return Readout(
+        shape=experiment.detector.frame_shape(),
         region=region,
         pixel_size=plain(panels[0].pixel_size),
         exposure=plain(experiment.beam.exposure),
@@ -132,6 +127,27 @@ def draw_counts(photons: torch.Tensor, experiment: Experiment, noise: NoiseModel
         ),
         pixel_sizes=tuple(plain(panel.pixel_size) for panel in panels),
     )
+
+
+def refuse_unreadable(noise: NoiseModel, experiment: Experiment) -> None:
+    """Refuse a noise model that cannot read the image of a resolved experiment out, before it is rendered.
+
+    Raises
+    ------
+    OpenBraggError
+        What the model says, such as that a map is of another detector.
+    """
+    check: Any = getattr(noise, "check", None)
+    if check is not None and isinstance(noise, ReadoutNoiseModel):
+        check(readout_of(experiment))
+
+
+def draw_counts(photons: torch.Tensor, experiment: Experiment, noise: NoiseModel, seed: int) -> torch.Tensor:
+    """Counts of the rendered part, 0 elsewhere: a model that draws its pixels in turn must not draw for the rest.
+
+    Pixels that the mask hides, and those of gaps, stay what they are: nothing is read there.
+    """
+    readout, visible = readout_of(experiment), visible_pixels(experiment.detector)
     given = photons[readout.part()]
     if isinstance(noise, ReadoutNoiseModel):
         drawn = noise.read_out(given, seed, readout)

@@ -17,7 +17,7 @@ from openbragg.orchestrator.reading.textfile import read_at_most
 if TYPE_CHECKING:
     import numpy as np
 
-#: How such a file begins; the format's version follows in two bytes.
+#: How a file of NumPy's own format begins; the format's version follows in two bytes.
 NPY_START = b"\x93NUMPY"
 _VERSION = len(NPY_START)
 #: Where the header says, from version 2 on in four bytes, how long it is.

@@ -19,7 +19,13 @@ from openbragg.orchestrator.outputs.destinations import refuse_unsayable
 from openbragg.orchestrator.outputs.files import fingerprint
 from openbragg.orchestrator.outputs.outputs import Output
 from openbragg.orchestrator.outputs.truth import check_truth, make_truth, prepared, unsaid_truths, write_truth
-from openbragg.orchestrator.outputs.writing import levels_of, make_pictures, reference_differences, unsaid_before
+from openbragg.orchestrator.outputs.writing import (
+    levels_of,
+    make_pictures,
+    reference_differences,
+    refuse_unreadable,
+    unsaid_before,
+)
 from openbragg.orchestrator.records.recording import Recording, Repeated, inputs_of, prepare_recording
 from openbragg.orchestrator.records.serialise import to_plain
 from openbragg.orchestrator.rendering import Progress, refuse_impossible, refuse_turned_away
@@ -218,6 +224,8 @@ def prepare_series(
     recording = prepare_recording(registry, simulation, [*wanted, *truths], record, replay, images, tracers)
     others = [*truths, *(recording.outputs() if recording is not None else ())]
     outputs.check([*(file for each in each_wanted for file in each.checked()), *others])
+    if any(output.content == "counts" for output in wanted):
+        refuse_unreadable(simulation.noise, simulation.layout().experiment)
     kept = kept_table(simulation.structure_factors)
     read = [(flag, name) for flag, name in inputs_of(simulation) if Path(name) != kept]
     simulation = _with_seeds(simulation, [] if restart else each_wanted)
