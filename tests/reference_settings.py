@@ -418,7 +418,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--number", type=int, default=400, help="how many settings")
     parser.add_argument("--seed", type=int, default=1, help="of the settings")
-    parser.add_argument("--precision", default="mixed", choices=("mixed", "double"), help="in which OpenBragg computes")
+    parser.add_argument(
+        "--precision", default="auto", choices=("auto", "mixed", "double"), help="in which OpenBragg computes"
+    )
     parser.add_argument("--only", type=int, help="the number of one setting, which is printed")
     asked = parser.parse_args()
     program = executable()
@@ -431,7 +433,7 @@ def main() -> int:
     for place, setting in chosen:
         found = difference(program, setting, asked.precision)
         alike += found is None
-        if found and asked.precision == "mixed" and difference(program, setting, "double") is None:
+        if found and asked.precision != "double" and difference(program, setting, "double") is None:
             found += ", alike with -precision double"
         if found is not None or asked.only is not None:
             print(f"{place}: {found or 'alike'}: {setting}", flush=True)

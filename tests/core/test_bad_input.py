@@ -205,7 +205,7 @@ def test_an_empty_value_after_an_equals_sign_is_refused(refuse: Refuse, flag: Fl
         ("-roi 0 1.5 0 1", "-roi: expected a whole number"),
         ("-seed 1.5", "-seed: expected a whole number"),
         ("-pivot crystal", "-pivot: expected one of beam, sample"),
-        ("-precision half", "-precision: expected one of mixed, double"),
+        ("-precision half", "-precision: expected one of auto, mixed, double"),
         ("-pgmscale -1", "-pgmscale: expected a number of 0 or more"),
         ("-scale -1", "-scale: expected a number of 0 or more"),
         ("-png_percentile 0", "-png_percentile: expected a number above 0"),

@@ -170,6 +170,28 @@ def test_mixed_precision_is_within_a_millionth_of_the_peak(shape: str) -> None:
     assert float((mixed.double() - exact).abs().max()) < 1e-6 * float(exact.max())
 
 
+def test_the_reference_s_numbers_are_exact_in_an_image_far_from_any_peak() -> None:
+    """In single precision a Gaussian ends where it counts nothing beside a peak; here is nothing else."""
+    options = {"shape": "gauss", "cells": (30, 30, 30), "dtype": torch.float64}
+    exact, mixed, itself, reference = (
+        rendering(**options, **more).images[0]
+        for more in (
+            {"precision": "double", "compat": "nanobragg"},
+            {"precision": "mixed", "compat": "nanobragg"},
+            {"precision": "auto"},
+            {"precision": "auto", "compat": "nanobragg"},
+        )
+    )
+    assert torch.equal(reference, exact)
+    assert float((mixed - exact).abs().max()) > 1e-3 * float(exact.max())
+    assert torch.equal(itself, rendering(**options, precision="mixed").images[0])
+
+
+def test_the_reference_s_numbers_of_a_long_sum_are_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openbragg.engine.plan._FEW_TERMS", 100)
+    assert rendering(precision="auto", compat="nanobragg").plan.lattice.dtype == torch.float32
+
+
 def test_the_image_comes_in_the_dtype_asked_for() -> None:
     exact = rendering().images[0]
     assert exact.dtype == torch.float64

@@ -50,7 +50,7 @@ def test_a_record_has_the_run_and_all_that_went_in_and_came_out(inputs: Path) ->
     assert record["machine"]["torch"] == torch.__version__
     assert record["machine"]["numpy"] == np.__version__
     assert record["machine"]["threads"] == torch.get_num_threads()
-    assert (record["precision"], record["device"], record["quirks"]) == ("mixed", "cpu", [])
+    assert (record["precision"], record["device"], record["quirks"]) == ("auto", "cpu", [])
     (carryover,) = record["notices"]
     assert carryover.startswith("phi-carryover")
 

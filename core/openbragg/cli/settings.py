@@ -26,11 +26,12 @@ class Computation:
     )
     precision: str = option(
         "-precision",
-        default="mixed",
+        default="auto",
         type=str,
-        rule=one_of("mixed", "double"),
-        metavar="mixed | double",
-        help="float32 amplitudes from float64 geometry, within 1e-6 of the peak; or float64 throughout.",
+        rule=one_of("auto", "mixed", "double"),
+        metavar="auto | mixed | double",
+        help="float32 amplitudes from float64 geometry, within 1e-6 of a peak's height; or float64 throughout."
+        " By itself the first, or the second for short sums with all of the reference's quirks (--compat nanobragg).",
     )
     device: str = option("-device", default="cpu", type=str, metavar="cpu | cuda", help="Where to compute.")
     engine: str = option(

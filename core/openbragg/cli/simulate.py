@@ -116,7 +116,7 @@ def simulate(
     for text in job.record(rendering, pictures, said.lines):
         warn(f"notice: {text}")
     for file in timings:
-        write_timings(file.path, rendering, simulation.precision, str(simulation.device), simulation.threads, stopwatch)
+        write_timings(file.path, rendering, str(simulation.device), simulation.threads, stopwatch)
     if later:
         chosen.update(report_choices(simulation, line.selected, expecting=False))
     left_out = defaults_left_out(line.selected, ["photons", "counts"], wanted)

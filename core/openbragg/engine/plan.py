@@ -39,6 +39,8 @@ _WATER_MOLAR_MASS = 18.0
 
 #: Working precision of amplitudes for each ``--precision``; geometry, q and h k l are float64 in both.
 PRECISIONS = {"mixed": torch.float32, "double": torch.float64}
+#: Terms of an image that take a fraction of a second in either precision.
+_FEW_TERMS = 5e7
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -266,6 +268,7 @@ def make_plan(
     device: torch.device,
     precision: str,
     quirks: Collection[str] = (),
+    exact_if_short: bool = False,
     reference_interpolates: bool | None = None,
     tables: tuple[torch.Tensor, ...] | None = None,
 ) -> Plan:
@@ -283,6 +286,8 @@ def make_plan(
         Where and how to compute; `precision` is a key of `PRECISIONS`.
     quirks
         Names of reference quirks to reproduce; those that concern detector settings alone are the laboratory's.
+    exact_if_short
+        Whether to compute in double precision where that takes no time worth speaking of.
     reference_interpolates
         Whether the reference program would begin to interpolate between reflections; as the plugin does by default.
     tables
@@ -296,17 +301,8 @@ def make_plan(
     beam, sampling = experiment.beam, experiment.sampling
     oversampled = sampling.oversample_capture or sampling.oversample_polarization or sampling.oversample_solid_angle
     running_product = "running-product" in quirks and oversampled
-    # The last few terms may be all that is left of a running product, and they may be far from any peak.
-    dtype = torch.float64 if running_product else PRECISIONS[precision]
     structure_factors = parts.structure_factors
     oriented = _orientations(experiment, laboratory, parts.mosaic, quirks, device)
-    shape, lattice = _shaped(experiment, parts, oriented.reciprocal_vectors, dtype)
-    fluence, scale = scalar(beam.photons_per_area), scalar(experiment.crystal.scale).to(device)
-    if tables is None:
-        tables = structure_factors.prepare(experiment, device, dtype)
-    interpolates = isinstance(structure_factors, InterpolatingStructureFactors) and structure_factors.interpolates(
-        tables
-    )
     oversample = sampling.oversample or 1
     sources = make_sources(
         beam,
@@ -316,12 +312,22 @@ def make_plan(
         weighted="source-weights" not in quirks,
         exact="rounded-counts" not in quirks,
     )
+    steps = len(sources.incident) * oriented.cell_vectors.shape[:2].numel() * oversample**2
+    sensor = resolve_sensor(experiment.detector)
+    # The last few terms may be all that is left of a running product, and they may be far from any peak.
+    exact = running_product or (exact_if_short and steps * sensor.layers * _rendered(experiment) <= _FEW_TERMS)
+    dtype = torch.float64 if exact else PRECISIONS[precision]
+    shape, lattice = _shaped(experiment, parts, oriented.reciprocal_vectors, dtype)
+    fluence, scale = scalar(beam.photons_per_area), scalar(experiment.crystal.scale).to(device)
+    if tables is None:
+        tables = structure_factors.prepare(experiment, device, dtype)
+    interpolates = isinstance(structure_factors, InterpolatingStructureFactors) and structure_factors.interpolates(
+        tables
+    )
     spectral = None
     if isinstance(structure_factors, SpectralStructureFactors):
         spectral = structure_factors.spectral(sources.wavelengths.to(device), tables)
     diffuse = parts.diffuse.prepare(experiment, oriented.reciprocal_vectors, parts.space_group, device)
-    sensor = resolve_sensor(experiment.detector)
-    steps = len(sources.incident) * oriented.cell_vectors.shape[:2].numel() * oversample**2
     limit = sampling.resolution_limit
     # The reference works the factor out when it is to be oversampled, even if it was asked to leave it out.
     polarized = not beam.no_polarization_factor or (running_product and sampling.oversample_polarization)
@@ -369,6 +375,13 @@ def make_plan(
         scale=scale,
         intensity_to_photons=_per_intensity(fluence.to(device), steps, scale),
     )
+
+
+def _rendered(experiment: Experiment) -> int:
+    """How many pixels the region has that is rendered."""
+    assert experiment.sampling.region is not None  # resolved
+    first_fast, last_fast, first_slow, last_slow = experiment.sampling.region
+    return (last_fast - first_fast + 1) * (last_slow - first_slow + 1)
 
 
 def scaled(plan: Plan, scale: torch.Tensor) -> Plan:

@@ -190,7 +190,7 @@ class Composition:
     noise: NoiseModel = attrs.field(default=cast(Any, "poisson"), converter=_noise_model, kw_only=True)
     device: torch.device = attrs.field(default=cast(Any, "cpu"), converter=usable_device, kw_only=True)
     dtype: torch.dtype | None = attrs.field(default=None, kw_only=True)
-    precision: str = attrs.field(default="mixed", validator=_one_of(*PRECISIONS), kw_only=True)
+    precision: str = attrs.field(default="auto", validator=_one_of("auto", *PRECISIONS), kw_only=True)
     compat: frozenset[str] = attrs.field(default=(), converter=check_names, kw_only=True)
     engine: str = attrs.field(default="auto", validator=_one_of(*ENGINES), kw_only=True)
     threads: int | None = attrs.field(default=None, validator=_check_threads, kw_only=True)

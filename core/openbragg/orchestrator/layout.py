@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.plan import PRECISIONS, Parts, Plan, make_plan, scaled, turned
+from openbragg.engine.plan import Parts, Plan, make_plan, scaled, turned
 from openbragg.engine.sources import mean_wavelength, moved_channels
 from openbragg.errors import InputError, OpenBraggError, UsageError
 from openbragg.model import Beam, Crystal, Experiment, Panel, Sampling
@@ -31,6 +31,7 @@ from openbragg.orchestrator.resolving.notices import (
     with_reference_shape,
 )
 from openbragg.orchestrator.resolving.placement import place_with_quirks
+from openbragg.orchestrator.resolving.quirks import ALL, check_names
 from openbragg.orchestrator.resolving.reference_factors import reference_interpolates
 from openbragg.orchestrator.resolving.resolve import (
     Choices,
@@ -274,8 +275,9 @@ def _lay_out_one(asked: Composition, base: Base | None = None) -> Layout:
         laboratory,
         parts,
         device=asked.device,
-        precision=asked.precision,
+        precision="double" if asked.precision == "double" else "mixed",
         quirks=quirks,
+        exact_if_short=asked.precision == "auto" and asked.compat == check_names(ALL),
         reference_interpolates=begins,
         tables=tables,
     )
@@ -294,7 +296,7 @@ def _lay_out_one(asked: Composition, base: Base | None = None) -> Layout:
         choices=choices,
         plan=plan,
         parts=parts,
-        dtype=asked.dtype or PRECISIONS[asked.precision],
+        dtype=asked.dtype or (torch.float64 if asked.precision == "double" else torch.float32),
         backgrounds=Backgrounds(asked.backgrounds, resolved, plan),
         placed=placed,
         finest=finest,

@@ -74,7 +74,8 @@ class Simulation(Composition):
     dtype
         Of the image; float32 by default, float64 with double precision.
     precision
-        ``mixed``: amplitudes in float32 from float64 geometry, within 1e-6 of the peak; ``double``: all float64.
+        ``mixed``: amplitudes in float32 from float64 geometry, within 1e-6 of a peak's height; ``double``: all float64;
+        ``auto``: mixed, or double for short sums where all quirks of the reference program are asked for.
     compat
         Names of quirks of the reference program to reproduce, or ``nanobragg`` for all.
     engine

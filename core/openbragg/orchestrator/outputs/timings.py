@@ -13,9 +13,7 @@ from openbragg.orchestrator.rendering import Rendering
 from openbragg.version import own_version
 
 
-def write_timings(
-    path: Path, rendering: Rendering, precision: str, device: str, threads: int | None, stopwatch: Stopwatch
-) -> None:
+def write_timings(path: Path, rendering: Rendering, device: str, threads: int | None, stopwatch: Stopwatch) -> None:
     """Write as JSON what a run took, up to now.
 
     Raises
@@ -23,13 +21,11 @@ def write_timings(
     InputError
         When the system refuses.
     """
-    content = timings(rendering, precision, device, threads, stopwatch)
+    content = timings(rendering, device, threads, stopwatch)
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def timings(
-    rendering: Rendering, precision: str, device: str, threads: int | None, stopwatch: Stopwatch
-) -> dict[str, Any]:
+def timings(rendering: Rendering, device: str, threads: int | None, stopwatch: Stopwatch) -> dict[str, Any]:
     """What a run took, as docs/reference/benchmarks.md explains it. Without a number of threads they are torch's."""
     import torch
 
@@ -38,7 +34,7 @@ def timings(
         "openbragg": own_version(),
         "engine": "compiled" if rendering.use.compiled else "eager",
         "threads": threads or torch.get_num_threads(),
-        "precision": precision,
+        "precision": "double" if rendering.plan.lattice.dtype == torch.float64 else "mixed",
         "device": device,
         "pixels": pixels,
         "terms": pixels * rendering.plan.terms_per_pixel(),

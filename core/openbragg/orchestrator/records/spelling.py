@@ -54,7 +54,7 @@ def spelled(
     if simulation.compat:
         words += ["-compat", ",".join(sorted(simulation.compat))]
     for flag, value, default in (
-        ("-precision", simulation.precision, "mixed"),
+        ("-precision", simulation.precision, "auto"),
         ("-device", str(simulation.device), "cpu"),
         ("-engine", simulation.engine, "auto"),
     ):
