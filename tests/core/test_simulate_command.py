@@ -298,7 +298,7 @@ def test_what_is_noticed_changes_the_image(words: str) -> None:
     "words", ["", "-phi 5 -osc 1", "-cell 50 60 70 90 95 90", "-pivot beam -detector_roty 5", "-mosaic 1 -misset 1 2 3"]
 )
 def test_without_a_notice_the_image_is_the_same_in_both_modes(words: str) -> None:
-    assert notices(*words.split()) == []
+    assert notices("-precision", "double", *words.split()) == []
     default = photons()
     assert notices("--compat", "nanobragg", *words.split()) == []
     assert (photons() == default).all()

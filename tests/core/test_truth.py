@@ -490,6 +490,37 @@ def test_a_table_of_reflections_refers_to_the_experiments(tmp_path: Path) -> Non
     assert content["identifiers"] == {0: experiment["identifier"]}
 
 
+def test_stills_of_other_spectra_have_a_beam_each_and_reflections_of_it(tmp_path: Path) -> None:
+    flags = (
+        "-lambda",
+        "1.2",
+        "-sase_width",
+        "2",
+        "-sase_channels",
+        "5",
+        "-images",
+        "3",
+        "-osc",
+        "0",
+        "-oversample",
+        "1",
+    )
+    files = ("-floatfile", tmp_path / "a.bin", "-expt", tmp_path / "a.expt", "-refl", tmp_path / "a.csv")
+    assert run("simulate", *CAMERA, *flags, *files).status == 0
+    made = expt(tmp_path / "a.expt")
+    wavelengths = [each["wavelength"] for each in made["beam"]]
+    spectrum, beam = plugin("spectra", "sase", width=0.02, count=5), Beam(wavelength=1.2e-10)
+    shots = [spectrum.channels_of(beam, image) for image in (1, 2, 3)]
+    means = [float((shot.weights * shot.wavelengths).sum() / shot.weights.sum()) * 1e10 for shot in shots]
+    np.testing.assert_allclose(wavelengths, means, rtol=1e-12)
+    assert len(set(wavelengths)) == 3
+    assert [each["beam"] for each in made["experiment"]] == [0, 1, 2]
+    table = np.genfromtxt(tmp_path / "a.csv", delimiter=",", names=True)
+    rays = np.column_stack([table[f"s1_{axis}"] for axis in "xyz"])
+    np.testing.assert_allclose(np.linalg.norm(rays, axis=1), 1.0 / np.array(wavelengths)[table["id"].astype(int)])
+    assert set(table["id"]) == {0.0, 1.0, 2.0}
+
+
 def test_a_name_without_a_known_end_is_refused_before_anything_is_rendered(tmp_path: Path) -> None:
     finished = run("simulate", *CAMERA, "-refl", tmp_path / "a.txt")
     assert (finished.status, finished.out) == (2, "")

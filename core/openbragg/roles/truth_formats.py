@@ -131,6 +131,8 @@ class Truth:
         rendered.
     tracers
         Those that an option of a format names, or all that are installed, each with the distribution it is from.
+    wavelengths_of_images
+        The mean wavelength of every image, in metres; empty where all have that of the experiment.
     others
         The same of each further crystal of the scene. Reflections are those of all, and only here.
     """
@@ -149,6 +151,7 @@ class Truth:
     mosaic_weights: np.ndarray[Any, np.dtype[np.float64]] | None = None
     mosaic_mounted: bool = False
     mosaic_deviation: float = 0.0
+    wavelengths_of_images: tuple[float, ...] = ()
     others: tuple[Truth, ...] = ()
 
     def lattices(self) -> tuple[Truth, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import hookimpl, option
+from openbragg import hookimpl, option, unit
 from openbragg_plugins.truth_formats.dials_models import (
     beam_model,
     crystal_model,
@@ -76,7 +76,7 @@ def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
     gain = images.levels.gain if images is not None else 1.0
     models: dict[str, Any] = {
         "imageset": [],
-        "beam": [beam_model(truth.experiment, truth.laboratory)],
+        "beam": _beams(truth),
         "detector": [detector_model(truth.experiment, truth.laboratory, trusted, pedestal, gain)],
         "goniometer": [],
         "scan": [],
@@ -101,7 +101,11 @@ def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
         models["crystal"] = [model for models_of in made for model in models_of]
         count, last = len(truth.lattices()), len(made) - 1
         experiments = [
-            {"beam": 0, "detector": 0, "crystal": min(last, number) * count + lattice}
+            {
+                "beam": number if truth.wavelengths_of_images else 0,
+                "detector": 0,
+                "crystal": min(last, number) * count + lattice,
+            }
             for number in every
             for lattice in range(count)
         ]
@@ -120,6 +124,12 @@ def experiment_list(truth: Truth, folder: Path) -> dict[str, Any]:
 def rotates(truth: Truth) -> bool:
     """Whether the crystal turns during an image."""
     return float(truth.scans[0].range or 0.0) > 0.0
+
+
+def _beams(truth: Truth) -> list[dict[str, Any]]:
+    """The beam, or that of each image where they differ."""
+    one = beam_model(truth.experiment, truth.laboratory)
+    return [one | {"wavelength": unit("A").from_si(each)} for each in truth.wavelengths_of_images] or [one]
 
 
 def identifiers(truth: Truth) -> list[str]:

@@ -101,13 +101,13 @@ def columns_of(truth: Truth) -> Columns:
     sides = np.array([list(map(float, panel.pixel_sides())) for panel in truth.laboratory.panels])
     sizes = np.array([float(panel.panel.pixel_size) for panel in truth.laboratory.panels])
     place = found.place * (sides / sizes[:, None])[found.panel]
-    wavelength = _ANGSTROM(float(truth.experiment.beam.wavelength))
+    wavelengths = np.array(truth.wavelengths_of_images or [float(truth.experiment.beam.wavelength)] * len(truth.scans))
     return {
         "miller_index": found.indices,
         "id": found.still * np.int32(len(truth.lattices())) + found.lattice,
         "panel": found.panel.astype(np.uint64),
         "flags": np.full(count, _PREDICTED, dtype=np.uint64),
-        "s1": found.ray @ dials_axes(truth.laboratory).T / wavelength,
+        "s1": found.ray @ dials_axes(truth.laboratory).T / _ANGSTROM(wavelengths[found.still])[:, None],
         "xyzcal.px": np.column_stack([found.pixel, frame]),
         "xyzcal.mm": np.column_stack([_MM(place), found.angle]),
         "d": _ANGSTROM(found.spacing),

@@ -12,6 +12,7 @@ import torch
 
 from openbragg.model import Crystal, Scan
 from openbragg.model.lattice import oriented_bases
+from openbragg.model.scalars import plain
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.outputs.outputs import Output, write_output
 from openbragg.orchestrator.prediction.prediction import predict, predict_each
@@ -44,16 +45,18 @@ def make_truth(
     tracers
         Those that may be asked, each with the distribution it is from.
     layout_of
-        Of each image, by its number from 1, where they differ in the crystals' orientations.
+        Of each image, by its number from 1, where they differ in the crystals or in the beam.
     """
     every = range(1, len(scans) + 1)
+    wavelengths: tuple[float, ...] = ()
     if layout_of is None:
         crystals = [(each.experiment.crystal,) * len(scans) for each in layout.lattices()]
         reflections = partial(predict, layout, scans, quirks)
     else:
         # Of each image the crystals, as many on all, and then of each crystal the images.
-        found = [[each.experiment.crystal for each in layout_of(number).lattices()] for number in every]
-        crystals = list(zip(*found, strict=True))
+        layouts = [layout_of(number) for number in every]
+        crystals = list(zip(*([each.experiment.crystal for each in one.lattices()] for one in layouts), strict=True))
+        wavelengths = tuple(plain(one.said().beam.wavelength) for one in layouts)
         reflections = partial(predict_each, (layout_of(number) for number in every), scans, quirks)
     images = tuple(images)
     known = [
@@ -67,6 +70,7 @@ def make_truth(
             reflections=reflections,
             trace=partial(trace_of, layout, lattice=number),
             tracers=tuple(tracers),
+            wavelengths_of_images=wavelengths if len(set(wavelengths)) > 1 else (),
         )
         for number, each in enumerate(layout.lattices())
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import attrs
@@ -76,15 +77,16 @@ def _measured(plan: Plan, panel: PanelPlan, part: Shown, engine: Engine, layout:
     if part.region is None or each > _MOST:
         return None
     most = int(_PART * part.count())
-    count, seconds = max(1, min(int(_ENOUGH / each), most)), None
+    count, seconds = max(1, min(int(_ENOUGH / each), most)), math.inf
     for again in (False, True, True, True):
         region = _middle(part.region, count)
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         render_panel(plan, panel, dtype=layout.dtype, region=region, engine=engine)
-        spent = time.perf_counter() - began
+        # While others have the processor the clock goes on, and a sample of few pixels would make minutes hours.
+        spent = min(time.perf_counter() - began, time.process_time() - worked)
         number = (region[1] - region[0] + 1) * (region[3] - region[2] + 1)
-        # The first also loads code and starts threads.
-        seconds = spent / number
+        # The first also loads code and starts threads, and few pixels have more of what a call takes.
+        seconds = min(seconds, spent / number)
         if spent > _MOST or (again and (spent > _ENOUGH or count >= most)):
             break
         if spent < _ENOUGH:

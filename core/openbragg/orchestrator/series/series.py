@@ -12,6 +12,7 @@ from openbragg.model.lattice import random_misset
 from openbragg.model.scalars import is_tensor, plain
 from openbragg.orchestrator.renders import Renders
 from openbragg.orchestrator.resolving.resolve import clock_seed
+from openbragg.roles import ShotSpectrum
 from openbragg.units import DEGREES, unit
 
 #: A start that is so close to a decimal number of degrees is that number, as the user would type it.
@@ -67,10 +68,12 @@ def are_random_stills(simulation: Renders) -> bool:
     return isinstance(simulation.experiment.crystal.misset, str) and is_still(scan)
 
 
-def differ_in_crystals(simulation: Renders, images: int) -> bool:
-    """Whether the images of a series may show crystals that stand otherwise, or others, on each."""
-    still = is_still(simulation.layout().experiment.scan)
-    return still and (are_random_stills(simulation) or any(_numbers_of_others(simulation, images)))
+def differ(simulation: Renders, images: int) -> bool:
+    """Whether stills of a series may show crystals that stand otherwise, or others, or in another beam, on each."""
+    if not is_still(simulation.layout().experiment.scan):
+        return False
+    beams = isinstance(simulation.layout().parts.spectrum, ShotSpectrum)
+    return beams or are_random_stills(simulation) or any(_numbers_of_others(simulation, images))
 
 
 def refuse_other_numbers(simulation: Renders, images: int) -> None:

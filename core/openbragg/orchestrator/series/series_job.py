@@ -38,7 +38,7 @@ from openbragg.orchestrator.series.ledger import Made
 from openbragg.orchestrator.series.series import (
     are_random_stills,
     check_images,
-    differ_in_crystals,
+    differ,
     image_of,
     image_scans,
     refuse_other_numbers,
@@ -187,7 +187,7 @@ class SeriesJob:
         def layout_of(number: int) -> Layout:
             return image_of(simulation, self.seed, number).layout()
 
-        of_each = layout_of if differ_in_crystals(simulation, self.images) else None
+        of_each = layout_of if differ(simulation, self.images) else None
         truth = make_truth(simulation.layout(), scans, images, simulation.compat, self.tracers, of_each)
         write_truth(truth, prepared(truth, self.truths))
 
