@@ -10,6 +10,7 @@ import click
 
 from openbragg.cli.amorphous import heeded
 from openbragg.cli.compose import assignments_of, construct
+from openbragg.cli.ends import by_ends
 from openbragg.cli.experiment import make_experiment, refuse_partial_cells
 from openbragg.cli.geometry import place_as_described, read_described, read_named
 from openbragg.cli.loading import load_torch
@@ -159,6 +160,8 @@ def understand(
     words = preceded.words
     computation: Computation = construct(Computation, assignments_of(words))
     compat = parse_compat(computation.compat)
+    ends: list[str] = []
+    words = by_ends(registry, words, compat, ends)
     words, zeros = without_zero_cells(words)
     misread = as_the_reference_reads(words, settled)
     otherwise = "flag-matching" not in compat
@@ -172,7 +175,7 @@ def understand(
     known = _with_spectrum(_known_crystal(selected), selected)
     notices = selected.notices
     notices[:0] = [f"{word} is read as {flag}, as the reference reads it" for word, flag in spellings.items()]
-    notices.extend(zeros)
+    notices.extend((*ends, *zeros))
     convention = selected.roles.get("geometry_conventions")
     made = dict(preceded.made)
     experiment = make_experiment(words, compat, notices, crystal, known, geometry, named, convention, made)

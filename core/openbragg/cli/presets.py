@@ -24,6 +24,7 @@ _YIELDS = {
     "-distance": ("-geometry", "-img"),
     "-lambda": ("-geometry", "-img", "-spectrum_file", "-sourcefile"),
     "-flux": ("-fluence",),
+    "-xtalsize": ("-N", "-Na", "-Nb", "-Nc", "-N_offdiagonal"),
     "-crystal_volume": ("-crystal_scale",),
     "-dispersion": ("-spectrum", "-sourcefile"),
     "-dispsteps": ("-spectrum", "-sourcefile"),

@@ -35,7 +35,7 @@ class HomeSource:
             PresetFlag(("-divergence", "5"), "convergence of the mirrors, full width"),
             PresetFlag(("-divsteps", "3"), "sources a pixel apart on that detector"),
             PresetFlag(("-crystal_volume", "8e6"), "a crystal of 200 um"),
-            PresetFlag(("-N", "20"), "coherent blocks; with cells of 80 A they make spots some two pixels wide"),
+            PresetFlag(("-xtalsize", "0.00016"), "coherent blocks of 1600 A, which make spots some two pixels wide"),
             PresetFlag(("-mosaic", "0.2"), "a frozen crystal of ordinary quality, standard deviation"),
             PresetFlag(("-osc", "0.5"), "a few reflections full on each image"),
             PresetFlag(("-phisteps", "5"), "steps finer than the rocking width"),
@@ -44,6 +44,10 @@ class HomeSource:
             PresetFlag(("-air_path", "40"), "from the collimator to the beam stop, which stands before the detector"),
             PresetFlag(("-lattice_shape", "gauss_index"), "no fringes, as of many blocks of different sizes"),
             PresetFlag(("-mosaic_model", "closed"), "all orientations of the blocks, in closed form"),
+            PresetFlag(("-nointerpolate",), "each block has many cells: a spot has the amplitude of its reflection"),
+            PresetFlag(
+                ("-cull", "1e-6"), "the sum goes where spots are, and no pixel is further off than that of the peak"
+            ),
             PresetFlag(("-noise", "detector"), "reads out as the detector that is named does"),
         )
 

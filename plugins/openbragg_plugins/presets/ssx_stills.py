@@ -34,13 +34,17 @@ class SsxStills:
             PresetFlag(("-dispersion", "0.02"), "bandwidth of a Si(111) monochromator, full width"),
             PresetFlag(("-dispsteps", "2"), "narrower than the mosaic spread: its ends are enough"),
             PresetFlag(("-crystal_volume", "1000"), "a crystal of 10 um"),
-            PresetFlag(("-N", "20"), "coherent blocks; with cells of 80 A they make spots some two pixels wide"),
+            PresetFlag(("-xtalsize", "0.00016"), "coherent blocks of 1600 A, which make spots some two pixels wide"),
             PresetFlag(("-mosaic", "0.1"), "microcrystals at room temperature, standard deviation"),
             PresetFlag(("-misset", "random"), "every crystal lies otherwise; -misset_seed makes it the same again"),
             PresetFlag(("-solvent_thick", "0.05"), "carrier about the crystal"),
             PresetFlag(("-air_path", "20"), "from the collimator to the beam stop"),
             PresetFlag(("-lattice_shape", "gauss_index"), "no fringes, as of many blocks of different sizes"),
             PresetFlag(("-mosaic_model", "closed"), "all orientations of the blocks, in closed form"),
+            PresetFlag(("-nointerpolate",), "each block has many cells: a spot has the amplitude of its reflection"),
+            PresetFlag(
+                ("-cull", "1e-6"), "the sum goes where spots are, and no pixel is further off than that of the peak"
+            ),
             PresetFlag(("-noise", "detector"), "reads out as the detector that is named does"),
         )
 

@@ -34,12 +34,16 @@ class XfelStills:
             PresetFlag(("-dispersion", "0.2"), "bandwidth of a SASE pulse; -spectrum sase draws each pulse's"),
             PresetFlag(("-dispsteps", "5"), "so fine that spots far out are streaks and not dots"),
             PresetFlag(("-crystal_volume", "27"), "a crystal of 3 um"),
-            PresetFlag(("-N", "20"), "coherent blocks; with cells of 80 A they make spots some two pixels wide"),
+            PresetFlag(("-xtalsize", "0.00016"), "coherent blocks of 1600 A, which make spots some two pixels wide"),
             PresetFlag(("-mosaic", "0.05"), "small crystals, undamaged, standard deviation"),
             PresetFlag(("-misset", "random"), "every crystal lies otherwise; -misset_seed makes it the same again"),
             PresetFlag(("-solvent_thick", "0.005"), "a jet of 5 um"),
             PresetFlag(("-lattice_shape", "gauss_index"), "no fringes, as of many blocks of different sizes"),
             PresetFlag(("-mosaic_model", "closed"), "all orientations of the blocks, in closed form"),
+            PresetFlag(("-nointerpolate",), "each block has many cells: a spot has the amplitude of its reflection"),
+            PresetFlag(
+                ("-cull", "1e-6"), "the sum goes where spots are, and no pixel is further off than that of the peak"
+            ),
             PresetFlag(("-noise", "detector"), "reads out as the detector that is named does"),
         )
 

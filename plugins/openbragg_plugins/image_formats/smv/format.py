@@ -49,6 +49,7 @@ class Smv:
     summary: ClassVar[str] = "SMV (ADSC), unsigned 16-bit"
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".img",)
+    yields_to_names: ClassVar[bool] = True
 
     intfile: Path | None = option(
         "-intfile", "-intimage", type=Path, output="photons", metavar="FILE", help="Write scaled photons without noise."
