@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import culled
 from culled import ONE_AMPLITUDE, QUIRKS, REORDERED, A, assert_close, assert_promised
-from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
+from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation, plugin
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.touching import orientation_groups, touching_spots
@@ -142,6 +142,21 @@ def test_next_to_all_terms_of_narrow_spots_are_left_out() -> None:
     assert found.of == OF_SPOTS
     assert found.pairs == 64 * 64 * 40
     assert found.skipped() > 0.9
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_terms_of_a_crystal_with_a_size_are_left_out_though_the_reference_would_interpolate() -> None:
+    """It goes by the number of cells, which a size replaces, and each term tells whether it goes on."""
+    experiment = mosaic(cells=(1, 1, 1), size=(2e-7, 2e-7, 2e-7), fudge=1.0)
+    factors = plugin("structure_factors", "hkl", default_F=10.0)
+    full = Simulation(experiment, structure_factors=factors, lattice_shape="gauss_index")
+    assert full.layout().plan.reference_interpolates
+    cut = full.evolve(cull=1e-6)
+    (found,) = cut.rendering().culled
+    assert found.skipped() > 0.9
+    told = "interpolation-latch: "
+    assert [line for line in cut.notices if line.startswith(told)]
+    assert not [line for line in full.evolve(cull=None).notices if line.startswith(told)]
 
 
 @pytest.mark.usefixtures("search_anyway")

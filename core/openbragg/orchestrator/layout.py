@@ -31,7 +31,7 @@ from openbragg.orchestrator.resolving.notices import (
     with_reference_shape,
 )
 from openbragg.orchestrator.resolving.placement import place_with_quirks
-from openbragg.orchestrator.resolving.quirks import ALL, check_names
+from openbragg.orchestrator.resolving.quirks import ALL, check_names, notice
 from openbragg.orchestrator.resolving.reference_factors import reference_interpolates
 from openbragg.orchestrator.resolving.resolve import (
     Choices,
@@ -278,9 +278,12 @@ def _lay_out_one(asked: Composition, base: Base | None = None) -> Layout:
         precision="double" if asked.precision == "double" else "mixed",
         quirks=quirks,
         exact_if_short=asked.precision == "auto" and asked.compat == check_names(ALL),
-        reference_interpolates=begins,
+        # Whether the reference's rays go on with it shows in each term, of which a culled sum has but few.
+        reference_interpolates=begins if asked.cull is None else None,
         tables=tables,
     )
+    if asked.cull is not None and begins and not plan.interpolates and "interpolation-latch" not in quirks:
+        choices.notices.append(notice("interpolation-latch", "it interpolates, as it goes by -N and not by a size"))
     refuse_too_many_terms(plan.terms_per_pixel())
     check_plan(plan)
     if asked.experiment.sampling.oversample:
@@ -424,7 +427,7 @@ def _differs_in_orientation(one: Composition, other: Composition) -> bool:
     here, there = one.experiment, other.experiment
     return (
         _same_place(one, other)
-        and _alike(one, other, *_COMPUTATION, *_PLUGINS, "backgrounds")
+        and _alike(one, other, *_COMPUTATION, *_PLUGINS, "backgrounds", "cull")
         and not (isinstance(one.spectrum, ShotSpectrum) and here.scan.image != there.scan.image)
         and _alike(here, there, "beam")
         and _alike(here.crystal, there.crystal, *_others(Crystal, _TURNING))
