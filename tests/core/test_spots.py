@@ -20,6 +20,7 @@ from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.touching import orientation_groups, touching_spots
 from openbragg.engine.sparse import spots
 from openbragg.engine.sparse.derivatives import SpotTerms
+from openbragg.engine.sparse.limits import largest_term
 from openbragg.engine.sparse.spots import OF_SPOTS, SpotRenderer, spots_refusal
 from openbragg.orchestrator.rendering import Rendering
 
@@ -251,7 +252,7 @@ def test_pixels_of_a_mask_are_visited_alone() -> None:
     for chosen in (None, mask):
         pixels = choose_pixels(panel.pixels, None, chosen, plan.device)
         renderer = SpotRenderer(plan, panel, pixels, 1e-4, torch.float64, engine)
-        level = 1e-6 * spots._largest_term(plan, 50.0)
+        level = 1e-6 * largest_term(plan, 50.0)
         counts.append(sum(lot.visits.pixels() for lot in renderer._sum._lots(level)))
     assert counts[1] < 0.3 * counts[0]
 

@@ -33,19 +33,27 @@ class Visits:
     ----------
     indices
         h k l, whole numbers as float64, (visits, 3).
-    orientation
-        Numbers of the orientations, int64, (visits,).
+    orientation, source
+        Numbers of the orientations and of the sources, int64, (visits,).
     boxes
         First fast, last fast, first slow, last slow pixel, from the region's first, int64, (visits, 4).
     """
 
     indices: Array
     orientation: Numbers
+    source: Numbers
     boxes: Numbers
 
     def where(self, chosen: Any) -> Visits:
         """Those chosen, by booleans or numbers."""
-        return Visits(self.indices[chosen], self.orientation[chosen], self.boxes[chosen])
+        return Visits(self.indices[chosen], self.orientation[chosen], self.source[chosen], self.boxes[chosen])
+
+    def by_source(self) -> list[tuple[int, Visits]]:
+        """Those of each source that has any, with its number."""
+        numbers = np.unique(self.source).tolist()
+        if len(numbers) == 1:
+            return [(numbers[0], self)]
+        return [(number, self.where(np.flatnonzero(self.source == number))) for number in numbers]
 
     def pixels(self) -> int:
         """How many pixels there are in all boxes together."""
@@ -58,22 +66,32 @@ def joined(parts: list[Visits]) -> Visits:
     return Visits(
         np.concatenate([part.indices for part in parts]),
         np.concatenate([part.orientation for part in parts]),
+        np.concatenate([part.source for part in parts]),
         np.concatenate([part.boxes for part in parts]),
     )
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Search:
-    """The search for visits, of one source.
+    """The search for visits, of all sources in one direction.
+
+    To a longer wavelength the crystal is what to a shorter one a crystal of a smaller cell is: both have q times the
+    wavelength in common. So wavelengths are searched as orientations are, together.
 
     Attributes
     ----------
     plan
         The sum.
+    sources
+        Their numbers, (sources,).
+    sizes
+        How many times as long q is taken as it is, for the wavelength of the camera, of each source, (sources,).
+    cells
+        Rows a, b, c of all sources and orientations, so many times smaller, (source x orientation, 3, 3), metres.
     level
         Of F_cell^2 F_latt^2, in squared electrons: terms above it are all in boxes.
     camera
-        The source, and what of the panel is rendered.
+        The direction, and what of the panel is rendered.
     faces
         The front and the deepest layer of that.
     groups
@@ -85,6 +103,9 @@ class Search:
     """
 
     plan: Plan
+    sources: Numbers
+    sizes: Array
+    cells: Array
     level: float
     camera: Camera
     faces: tuple[Face, ...]
@@ -98,8 +119,8 @@ class Search:
 
     def visits(self, number: int) -> Iterator[Visits]:
         """The visits of the group of that number, some at a time."""
-        cells = self.plan.cell_vectors.detach().reshape(-1, 3, 3).cpu().numpy()
-        for spots in touching_spots(self.camera, cells, self.groups[number], self._reach):
+        sizes = np.repeat(self.sizes, len(self.cells) // len(self.sizes))
+        for spots in touching_spots(self.camera, self.cells, self.groups[number], self._reach, sizes):
             yield self._on_panel(spots)
 
     def shared(self, cores: int) -> Search:
@@ -131,7 +152,8 @@ class Search:
         there = (box[0] <= box[1]) & (box[2] <= box[3])
         if self.squares is not None:
             there &= self._has_pixels(box)
-        return Visits(spots.indices[there], spots.orientation[there], box.T[there])
+        source, orientation = np.divmod(spots.orientation[there], len(self.cells) // len(self.sizes))
+        return Visits(spots.indices[there], orientation, self.sources[source], box.T[there])
 
     def _has_pixels(self, box: Numbers) -> Any:
         """Whether any of the squares of boxes (4, visits) has a pixel to render."""
@@ -142,26 +164,40 @@ class Search:
         return sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left] > 0
 
 
-def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, source: int, limits: tuple[float, float]) -> Search:
-    """The search for the visits of a source, see `Search`.
+def directions(plan: Plan) -> list[Numbers]:
+    """The sources of each direction, by their numbers."""
+    _, direction = np.unique(plan.incident.detach().cpu().numpy(), axis=0, return_inverse=True)
+    direction = direction.reshape(-1)
+    return [np.flatnonzero(direction == number) for number in range(int(direction.max()) + 1)]
+
+
+def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, sources: Numbers, limits: tuple[float, float]) -> Search:
+    """The search for the visits of sources in one direction, see `Search`.
 
     `limits` are the level, and the largest F_cell there is.
     """
     level, largest = limits
     assert isinstance(plan.shape, LocalLatticeShape)
     faces = _faces(panel, pixels)
-    wavelength = float(plan.wavelengths[source])
-    incident = plan.incident[source].detach().cpu().numpy() / wavelength
+    wavelengths = plan.wavelengths.detach().cpu().numpy()[sources]
+    wavelength = wavelengths[len(wavelengths) // 2]
+    sizes = wavelengths / wavelength
+    incident = plan.incident[int(sources[0])].detach().cpu().numpy() / wavelength
     level_there = torch.as_tensor(level, dtype=torch.float64) / max(largest * largest, np.finfo(np.float64).tiny)
-    longest = torch.full_like(level_there, 2.0 / wavelength)
+    longest = torch.full_like(level_there, 2.0 / wavelengths.min())
     furthest = _half_diagonal(plan)
     widest = min(furthest, float(plan.shape.reach(level_there, longest, plan.lattice)))
     limit = 0.0 if plan.resolution_limit is None else float(plan.resolution_limit)
-    camera = Camera(incident=incident, faces=faces[-1:], resolution=limit / (1.0 + limit * max(widest, 0.0)))
+    resolution = limit / (1.0 + limit * max(widest, 0.0)) / sizes.max()
+    camera = Camera(incident=incident, faces=faces[-1:], resolution=resolution)
     cells = plan.cell_vectors.detach().cpu().numpy()
-    groups = orientation_groups(camera, cells, widest) if widest >= 0.0 else []
+    scaled = (cells / sizes.reshape(-1, 1, 1, 1, 1)).reshape(-1, *cells.shape[1:])
+    groups = orientation_groups(camera, scaled, widest * sizes.max()) if widest >= 0.0 else []
     return Search(
         plan=plan,
+        sources=sources,
+        sizes=sizes,
+        cells=scaled.reshape(-1, 3, 3),
         level=level,
         camera=camera,
         faces=faces[:-1],
