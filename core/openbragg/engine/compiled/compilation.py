@@ -94,8 +94,8 @@ def compile_function(
     folder
         Where the library is left.
     axes
-        Names of the axes of each of the further tensors: those of a plan, ``pixel``, ``tile``, ``row``, ``sample``, ``square``,
-        ``place``, ``kept``, ``orientation`` and ``direction``; the length of one that has always the same.
+        Names of the axes of each of the further tensors: those of a plan, ``pixel``, ``tile``, ``row``, ``sample``,
+        ``place``, ``kept``, ``square``, ``orientation`` and ``direction``; the length of one that has always the same.
     differentiates
         Whether the function takes derivatives of what it computes.
 

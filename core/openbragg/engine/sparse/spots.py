@@ -348,7 +348,9 @@ class _Sum:
                         terms, places = terms_of[source](*further, grid, canvas.numbers)
                         canvas.sums.index_add_(0, places.reshape(-1), terms.reshape(-1))
 
-        strips = min(_STRIPS * self.engine.cores(), -(-whole.pixels() // _OF_STRIP))
+        # Of each strip, every source takes a call of its own.
+        cores, count = self.engine.cores(), -(-whole.pixels() // _OF_STRIP)
+        strips = min(_STRIPS * cores, count, max(2 * cores, count // len(parts)))
         # A square of sums is one strip's alone.
         height = -(-pixels.height // (SIDE * max(1, strips))) * SIDE
         for _ in in_threads(add, list(ranges(0, pixels.height, height)), pixels.device, self.engine.team()):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
 import torch
 
-from openbragg.engine.pixels import Pixels
+from openbragg.engine.pixels import Pixels, Region
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.faces import Face
@@ -21,6 +22,8 @@ Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
 #: Pairs of a point and an orientation from which on cores share a group's search.
 _SHARED_PAIRS = 1 << 17
+#: Panels whose faces are remembered: those of a detector that stands while a crystal turns.
+_PANELS = 256
 #: Of a list of pixels, whether any is in a square of so many is looked up, not each.
 _SQUARE = 16
 
@@ -178,7 +181,7 @@ def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, sources: Numbers, 
     """
     level, largest = limits
     assert isinstance(plan.shape, LocalLatticeShape)
-    faces = _faces(panel, pixels)
+    faces = _faces(panel, pixels.region)
     wavelengths = plan.wavelengths.detach().cpu().numpy()[sources]
     wavelength = wavelengths[len(wavelengths) // 2]
     sizes = wavelengths / wavelength
@@ -189,7 +192,7 @@ def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, sources: Numbers, 
     widest = min(furthest, float(plan.shape.reach(level_there, longest, plan.lattice)))
     limit = 0.0 if plan.resolution_limit is None else float(plan.resolution_limit)
     resolution = limit / (1.0 + limit * max(widest, 0.0)) / sizes.max()
-    camera = Camera(incident=incident, faces=faces[-1:], resolution=resolution)
+    camera = Camera(incident=incident, faces=faces[-1], resolution=resolution)
     cells = plan.cell_vectors.detach().cpu().numpy()
     scaled = (cells / sizes.reshape(-1, 1, 1, 1, 1)).reshape(-1, *cells.shape[1:])
     groups = orientation_groups(camera, scaled, widest * sizes.max()) if widest >= 0.0 else []
@@ -200,7 +203,7 @@ def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, sources: Numbers, 
         cells=scaled.reshape(-1, 3, 3),
         level=level,
         camera=camera,
-        faces=faces[:-1],
+        faces=faces[0],
         groups=groups,
         furthest=furthest,
         squares=None if pixels.chosen is None else _squares(pixels),
@@ -214,13 +217,14 @@ def _half_diagonal(plan: Plan) -> float:
     return 0.5 * float(np.sqrt(np.einsum("di,ij,dj->d", signs, metric, signs).max()))
 
 
-def _faces(panel: PanelPlan, pixels: Pixels) -> tuple[Face, ...]:
-    """What is rendered of a panel: the first and, if there are several, the deepest layer, and all of them as one."""
+@lru_cache(maxsize=_PANELS)
+def _faces(panel: PanelPlan, region: Region) -> tuple[tuple[Face, ...], tuple[Face, ...]]:
+    """What is rendered of a panel: the first and, if there are several, the deepest layer; and all of them as one."""
     origin, fast, slow, normal = (
         vector.detach().cpu().numpy() for vector in (panel.origin, panel.fast, panel.slow, panel.normal)
     )
     size = float(panel.pixel_size)
-    first_fast, _, first_slow, _ = pixels.region
+    first_fast, last_fast, first_slow, last_slow = region
     corner = origin + size * (first_fast * fast + first_slow * slow)
     depths = panel.layer_depths.detach()
     shallow, deep = float(depths.min()), float(depths.max())
@@ -232,12 +236,12 @@ def _faces(panel: PanelPlan, pixels: Pixels) -> tuple[Face, ...]:
             slow=slow,
             normal=normal,
             pixel_size=size,
-            pixels=(pixels.height, pixels.width),
+            pixels=(last_slow - first_slow + 1, last_fast - first_fast + 1),
             depth=thickness,
         )
 
     ends = [face(depth, 0.0) for depth in dict.fromkeys((shallow, deep))]
-    return (*ends, face(shallow, deep - shallow))
+    return tuple(ends), (face(shallow, deep - shallow),)
 
 
 def _squares(pixels: Pixels) -> Numbers:
