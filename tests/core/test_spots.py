@@ -182,6 +182,14 @@ def test_nothing_is_left_out_of_a_crystal_that_scatters_nothing() -> None:
     assert found.culled[0].skipped() == 0.0
 
 
+@pytest.mark.usefixtures("search_anyway")
+@pytest.mark.parametrize("share", [1e-2, 1e-6])
+def test_weights_of_domains_count_in_what_is_left_out(share: float) -> None:
+    full, sparse = (rendered(mosaic(mosaic_domains=4, mosaic_spread=0.0), mosaic=culled.WEIGHTED, cull=cull) for cull in (None, share))
+    assert sparse.culled[0].of == OF_SPOTS
+    assert_promised(full, sparse, share)
+
+
 @attrs.frozen
 class Cube:
     """A third party's shape: one within a cube of offsets, nothing outside."""
@@ -323,7 +331,7 @@ def test_compiled_code_sums_the_same(tmp_path: Any, monkeypatch: pytest.MonkeyPa
 
 
 def spread_over(**beam: Any) -> Experiment:
-    return attrs.evolve(mosaic(mosaic_domains=4), beam=Beam(wavelength=1.0 * A, **beam))
+    return attrs.evolve(mosaic(mosaic_domains=4, mosaic_spread=0.0), beam=Beam(wavelength=1.0 * A, **beam))
 
 
 def test_wavelengths_of_a_direction_are_searched_together_and_all_their_spots_are_found() -> None:

@@ -48,8 +48,6 @@ def cull_refusal(plan: Plan) -> str | None:
         return f"the diffuse scattering {plan.diffuse.name} has no bound"
     if plan.spectral is not None:
         return f"the structure factors {plan.structure_factors.name} have no bound at each wavelength"
-    if plan.domain_weights is not None:
-        return "the mosaic domains have weights"
     if plan.running_product:
         return "running-product goes through the terms one by one"
     if plan.interpolates or plan.reference_interpolates:
