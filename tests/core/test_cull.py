@@ -212,8 +212,8 @@ def test_where_the_full_sum_is_needed_a_notice_says_so(experiment: Experiment, o
 
 @pytest.mark.parametrize("share", [1e-2, 1e-5])
 def test_weights_of_domains_count_in_what_is_left_out(share: float) -> None:
-    options = {"mosaic": culled.WEIGHTED}
-    full, sparse = (rendered(mosaic(mosaic_domains=4, mosaic_spread=0.0), **options, cull=cull) for cull in (None, share))
+    experiment = mosaic(mosaic_domains=4, mosaic_spread=0.0)
+    full, sparse = (rendered(experiment, mosaic=culled.WEIGHTED, cull=cull) for cull in (None, share))
     assert_promised(full, sparse, share)
     assert sparse.culled[0].skipped() > 0.0
 

@@ -185,7 +185,8 @@ def test_nothing_is_left_out_of_a_crystal_that_scatters_nothing() -> None:
 @pytest.mark.usefixtures("search_anyway")
 @pytest.mark.parametrize("share", [1e-2, 1e-6])
 def test_weights_of_domains_count_in_what_is_left_out(share: float) -> None:
-    full, sparse = (rendered(mosaic(mosaic_domains=4, mosaic_spread=0.0), mosaic=culled.WEIGHTED, cull=cull) for cull in (None, share))
+    experiment = mosaic(mosaic_domains=4, mosaic_spread=0.0)
+    full, sparse = (rendered(experiment, mosaic=culled.WEIGHTED, cull=cull) for cull in (None, share))
     assert sparse.culled[0].of == OF_SPOTS
     assert_promised(full, sparse, share)
 

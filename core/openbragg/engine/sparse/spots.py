@@ -25,7 +25,7 @@ from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
 from openbragg.engine.sparse.canvas import SIDE, Canvas, Lit
-from openbragg.engine.sparse.culled import Culled
+from openbragg.engine.sparse.culled import OF_SPOTS, Culled
 from openbragg.engine.sparse.derivatives import SpotTerms
 from openbragg.engine.sparse.limits import largest_term, largest_weight
 from openbragg.engine.sparse.terms import (
@@ -41,9 +41,6 @@ from openbragg.engine.sparse.visits import Search, Visits, directions, joined, m
 from openbragg.engine.strips import Strip, advance, ranges
 from openbragg.engine.threads import in_threads
 from openbragg.roles import LimitedStructureFactors, LocalLatticeShape
-
-#: What `Culled.pairs` are of.
-OF_SPOTS = "the terms, summed from reflections"
 
 #: Visits of a source that are kept at once, in some hundred bytes each.
 _MOST_VISITS = 1 << 20
@@ -152,7 +149,11 @@ class SpotRenderer:
                 self._values = self._sum.photons(self._dtype, self._progress)
                 pairs = pixels.count * plan.cell_vectors.shape[:2].numel() * plan.wavelengths.numel()
                 self.culled = Culled(
-                    pairs=pairs, evaluated=min(evaluated, pairs), bound=level * weight * _ROUNDING, of=OF_SPOTS
+                    pairs=pairs,
+                    evaluated=min(evaluated, pairs),
+                    bound=level * weight * _ROUNDING,
+                    of=OF_SPOTS,
+                    level=level,
                 )
                 return True
             level, surely = (allowed / _ROUNDING, _SURELY) if peak > 0.0 else (level * _LOWER, surely)
