@@ -17,7 +17,7 @@ import click
 from benchmarks import plots
 from benchmarks.calls import measure_calls
 from benchmarks.cases import CALLS, GRADIENTS, JACOBIAN, LONG_NAMES, NAMES, PROGRAMS, STILL, SkippedError, make_case
-from benchmarks.curves import PIXELS, STEPS, measure_curve
+from benchmarks.curves import CURVES, measure_curve
 from benchmarks.gradients import measure_gradients
 from benchmarks.jacobian import measure_jacobian
 from benchmarks.measure import measure, progress
@@ -160,7 +160,7 @@ def _run(settings: Settings, programs: list[Program], commit: str | None, folder
         failed |= "failed" in result or not result.get("agrees", True)
         results["cases"].append(result)
         _show(_lines(result), settings, results)
-    for curve in (PIXELS, STEPS) if settings.curves else ():
+    for curve in CURVES if settings.curves else ():
         try:
             result = measure_curve(
                 curve,

@@ -322,9 +322,11 @@ class _Sum:
                     return list(search.visits(piece[0]))
 
             pieces = list(ranges(0, len(search.groups), 1))
-            for visits in in_threads(found, pieces, self.pixels.device, self.engine.team()):
-                kept.extend(each for each in visits if len(each.orientation))
-                done += 1.0 / (len(pieces) * len(self.directions))
+            # While a lot is summed no thread searches further: what it found would have to be kept.
+            for low, high in ranges(0, len(pieces), self.engine.cores()):
+                for visits in in_threads(found, pieces[low:high], self.pixels.device, self.engine.team()):
+                    kept.extend(each for each in visits if len(each.orientation))
+                done += (high - low) / (len(pieces) * len(self.directions))
                 if sum(len(each.orientation) for each in kept) > _MOST_VISITS:
                     yield _Lot(joined(kept), done)
                     kept = []
