@@ -16,12 +16,21 @@ import click
 
 from benchmarks import plots
 from benchmarks.calls import measure_calls
-from benchmarks.cases import CALLS, GRADIENTS, LONG_NAMES, NAMES, SkippedError, make_case
-from benchmarks.curves import PIXELS, STEPS, measure_curve
+from benchmarks.cases import CALLS, GRADIENTS, JACOBIAN, LONG_NAMES, NAMES, PROGRAMS, STILL, SkippedError, make_case
+from benchmarks.curves import CURVES, measure_curve
 from benchmarks.gradients import measure_gradients
+from benchmarks.jacobian import measure_jacobian
 from benchmarks.measure import measure, progress
 from benchmarks.programs import CPU, OURS, Program, checkout_program, contestants, reference_program
-from benchmarks.report import calls_result, case_lines, case_result, curve_lines, gradients_result
+from benchmarks.report import (
+    calls_result,
+    case_lines,
+    case_result,
+    curve_lines,
+    gradients_result,
+    jacobian_result,
+    stills_result,
+)
 from benchmarks.revisions import ROOT, checkout, commit_of, here
 from openbragg.errors import InputError, OpenBraggError
 from openbragg.orchestrator.outputs.outputs import write_text
@@ -46,7 +55,7 @@ class Settings:
 
     def chosen(self) -> list[str]:
         """The cases to run, in their order; all but long ones unless some are named, or curves alone."""
-        known = [*NAMES, GRADIENTS, CALLS]
+        known = [*NAMES, *PROGRAMS]
         wanted = self.cases or (() if self.curves else (_ALL,))
         long = [name for name in LONG_NAMES if name in wanted]
         return [name for name in known if _ALL in wanted or name in wanted] + long
@@ -60,10 +69,10 @@ class Settings:
     "--case",
     "cases",
     multiple=True,
-    type=click.Choice([*NAMES, GRADIENTS, CALLS, *LONG_NAMES, _ALL]),
+    type=click.Choice([*NAMES, *PROGRAMS, *LONG_NAMES, _ALL]),
     metavar="NAME",
-    help=f"A case to run, may be given several times: {', '.join([*NAMES, GRADIENTS, CALLS, _ALL])}; and, whose full "
-    f"sums take long, {', '.join(LONG_NAMES)}, which are not among all. Default: all.",
+    help=f"A case to run, may be given several times: {', '.join([*NAMES, *PROGRAMS, _ALL])}; and, whose "
+    f"images are large, {', '.join(LONG_NAMES)}, which are not among all. Default: all.",
 )
 @click.option("--curves", is_flag=True, help="Measure how time and memory grow; without --case, that alone.")
 @click.option(
@@ -151,7 +160,7 @@ def _run(settings: Settings, programs: list[Program], commit: str | None, folder
         failed |= "failed" in result or not result.get("agrees", True)
         results["cases"].append(result)
         _show(_lines(result), settings, results)
-    for curve in (PIXELS, STEPS) if settings.curves else ():
+    for curve in CURVES if settings.curves else ():
         try:
             result = measure_curve(
                 curve,
@@ -172,14 +181,21 @@ def _run(settings: Settings, programs: list[Program], commit: str | None, folder
 
 
 def _case(name: str, settings: Settings, programs: list[Program], folder: Path) -> dict[str, Any]:
-    if name == CALLS:
+    judged = settings.device == CPU
+    ours = programs[0]
+    if name in (CALLS, STILL):
         progress(name)
-        ours = programs[0]
-        found = measure_calls((sys.executable,), ours.environment, settings.repeats, settings.timeout)
-        return calls_result(found, judged=settings.device == CPU)
+        threads = settings.threads if name == STILL else 1
+        found = measure_calls(name, (sys.executable,), ours.environment, threads, settings.repeats, settings.timeout)
+        return (calls_result if name == CALLS else stills_result)(found, judged=judged)
+    if name == JACOBIAN:
+        progress(name)
+        found = measure_jacobian(
+            (sys.executable,), ours.environment, settings.threads, settings.repeats, settings.timeout
+        )
+        return jacobian_result(found, judged=judged)
     if name == GRADIENTS:
         progress(name)
-        ours = programs[0]
         return gradients_result(
             measure_gradients(
                 (sys.executable,),
@@ -189,7 +205,7 @@ def _case(name: str, settings: Settings, programs: list[Program], folder: Path) 
                 settings.timeout,
                 settings.device,
             ),
-            judged=settings.device == CPU,
+            judged=judged,
         )
     case = make_case(name, folder)
     measured = measure(
@@ -201,7 +217,7 @@ def _case(name: str, settings: Settings, programs: list[Program], folder: Path) 
         on_cpu=settings.device == CPU,
         say=lambda text: progress(f"{name}: {text}"),
     )
-    return case_result(measured, judged=settings.device == CPU)
+    return case_result(measured, judged=judged)
 
 
 def _lines(result: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a call costs beyond its kernel: a prepared simulation in a thousand orientations; run in a process of its own.
+"""What calls of a prepared simulation in a thousand orientations cost; run in a process of its own.
 
 As a program it measures and prints JSON, and imports nothing of this folder, so that it measures whichever revision of
 the project is first on the path.
@@ -11,23 +11,32 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from math import pi, sqrt
+from math import pi, radians, sqrt
 from pathlib import Path
 from typing import Any
 
-SUMMARY = "512 x 512 pixels, one domain, an image after the other in other orientations, one thread"
+#: Of the cases that are made of calls, by their names.
+SUMMARIES = {
+    "calls": "512 x 512 pixels, one domain, an image after the other in other orientations, one thread",
+    "still": "1024 x 1024 pixels, 20 domains, stills in other orientations, counts with noise",
+}
 
 _A = 1e-10
 #: Calls of a round; the first ones of a process, which load code, count for nothing.
-_CALLS, _FIRST = 200, 5
+_CALLS, _FIRST = {"calls": 200, "still": 40}, 5
 #: Steps of angles that fill the circle evenly, in turns.
 _TURNS = (sqrt(2.0) - 1.0, sqrt(3.0) - 1.0, sqrt(5.0) - 2.0)
 
 
 def measure_calls(
-    python: tuple[str, ...], environment: Mapping[str, str], repeats: int, timeout: float | None
+    name: str,
+    python: tuple[str, ...],
+    environment: Mapping[str, str],
+    threads: int,
+    repeats: int,
+    timeout: float | None,
 ) -> dict[str, Any]:
-    """Run this file as a program; what it prints: seconds a call and seconds in its kernel, of each round.
+    """Run this file as a program; what it prints: seconds a call and seconds in its kernels, of each round.
 
     Raises
     ------
@@ -36,49 +45,77 @@ def measure_calls(
     """
     from benchmarks.processes import STDOUT, run
 
-    with tempfile.TemporaryDirectory(prefix="openbragg_") as name:
+    with tempfile.TemporaryDirectory(prefix="openbragg_") as folder:
         # -P keeps this folder, whose modules are named like others, off the path.
-        command = (*python, "-P", str(Path(__file__).resolve()), str(repeats))
-        run(command, Path(name), {**environment, "OMP_NUM_THREADS": "1"}, timeout=timeout)
-        content: dict[str, Any] = json.loads((Path(name) / STDOUT).read_text(encoding="utf-8"))
+        command = (*python, "-P", str(Path(__file__).resolve()), name, str(threads), str(repeats))
+        run(command, Path(folder), {**environment, "OMP_NUM_THREADS": str(threads)}, timeout=timeout)
+        content: dict[str, Any] = json.loads((Path(folder) / STDOUT).read_text(encoding="utf-8"))
         return content
 
 
-def _measure(repeats: int) -> dict[str, Any]:
+def _measure(name: str, threads: int, repeats: int) -> dict[str, Any]:
     import attrs
 
-    import openbragg
-    from openbragg import Crystal, Detector, Experiment, Sampling
-
-    simulation = openbragg.Simulation(
-        Experiment(
-            crystal=Crystal(cell=(79 * _A, 79 * _A, 38 * _A, pi / 2, pi / 2, pi / 2), cells=(20, 20, 40)),
-            detector=Detector(pixels=(512, 512), pixel_size=2e-4, distance=0.1),
-            sampling=Sampling(oversample=1),
-        ),
-        structure_factors=openbragg.plugin("structure_factors", "hkl", default_F=100.0),
-        engine="compiled",
-        threads=1,
-    )
+    simulation = _made(name, threads)
     spent = _watched()
 
     def call(number: int) -> None:
         x, y, z = (2.0 * pi * ((number * turn) % 1.0) for turn in _TURNS)
-        crystal = attrs.evolve(simulation.experiment.crystal, misset=(x, y, z))
-        simulation.evolve(crystal=crystal).photons()
+        turned = simulation.evolve(crystal=attrs.evolve(simulation.experiment.crystal, misset=(x, y, z)))
+        if name == "still":
+            turned.counts(seed=number)
+        else:
+            turned.photons()
 
     simulation.photons()
     for number in range(_FIRST):
         call(number)
     rounds: dict[str, list[float]] = {"call": [], "kernel": []}
+    count = _CALLS[name]
     for repeat in range(repeats):
         spent.clear()
         begin = time.perf_counter()
-        for number in range(_CALLS):
-            call(repeat * _CALLS + number)
-        rounds["call"].append((time.perf_counter() - begin) / _CALLS)
-        rounds["kernel"].append(sum(spent) / _CALLS)
+        for number in range(count):
+            call(repeat * count + number)
+        rounds["call"].append((time.perf_counter() - begin) / count)
+        rounds["kernel"].append(sum(spent) / count)
     return rounds
+
+
+def _made(name: str, threads: int) -> Any:
+    """The simulation of a case."""
+    import attrs
+
+    import openbragg
+    from openbragg import Beam, Crystal, Detector, Experiment, Sampling
+
+    crystal = Crystal(cell=(79 * _A, 79 * _A, 38 * _A, pi / 2, pi / 2, pi / 2), cells=(20, 20, 40))
+    factors = openbragg.plugin("structure_factors", "hkl", default_F=100.0)
+    if name == "still":
+        return openbragg.Simulation(
+            Experiment(
+                crystal=attrs.evolve(crystal, mosaic_spread=radians(0.1), mosaic_domains=20, mosaic_seed=1),
+                beam=Beam(wavelength=1.0 * _A, fluence=1e26),
+                detector=Detector(pixels=(1024, 1024), pixel_size=2e-4, distance=0.2),
+                sampling=Sampling(oversample=1),
+            ),
+            structure_factors=factors,
+            lattice_shape="gauss_index",
+            noise="poisson",
+            cull=1e-6,
+            engine="compiled",
+            threads=threads,
+        )
+    return openbragg.Simulation(
+        Experiment(
+            crystal=crystal,
+            detector=Detector(pixels=(512, 512), pixel_size=2e-4, distance=0.1),
+            sampling=Sampling(oversample=1),
+        ),
+        structure_factors=factors,
+        engine="compiled",
+        threads=threads,
+    )
 
 
 def _watched() -> list[float]:
@@ -100,4 +137,4 @@ def _watched() -> list[float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(int(sys.argv[1]))))
+    print(json.dumps(_measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))

@@ -37,8 +37,9 @@ class Bar:
     Attributes
     ----------
     quantity
-        ``kernel`` or ``whole``, seconds; ``memory``, bytes; ``gradients``, forward and backward over forward;
-        ``beyond``, seconds of a call beyond its kernel.
+        ``kernel`` or ``whole``, seconds; ``unwritten``, the whole but for writing files; ``memory``, bytes;
+        ``gradients``, forward and backward over forward; ``beyond``, seconds of a call beyond its kernel; ``images``, a
+        second; ``jacobian``, the Jacobian over forward.
     limit
         The least ratio to be reached, the other program's number over ours, where `at_least`; else the most, ours over
         the other's, or ours alone where there is no other.
@@ -50,6 +51,31 @@ class Bar:
     limit: float
     at_least: bool = True
     against: str | None = REFERENCE
+
+
+@attrs.frozen
+class Part:
+    """A part of an image, of which programs are timed that take too long for all of it.
+
+    Attributes
+    ----------
+    region
+        First and last pixel along fast, then along slow, both included.
+    whole
+        Pixels of the image, (slow, fast).
+    """
+
+    region: tuple[int, int, int, int]
+    whole: tuple[int, int]
+
+    def flags(self) -> tuple[str, ...]:
+        """What has a program render it alone."""
+        return ("-roi", *map(str, self.region))
+
+    def scale(self) -> float:
+        """How many times as many pixels the image has."""
+        first_fast, last_fast, first_slow, last_slow = self.region
+        return self.whole[0] * self.whole[1] / ((last_fast - first_fast + 1) * (last_slow - first_slow + 1))
 
 
 @attrs.frozen
@@ -70,8 +96,13 @@ class Case:
         Flags that the full sum gets in their place.
     beside
         Programs that run beside, other than the reference and the revision.
+    part
+        The part of the image that the full sum and the reference render; their kernels count as many times as the whole
+        has more pixels.
     needs_reference
         Whether the reference runs, if there is one.
+    stand_in
+        Flags that the reference gets for what it does not have: it then has as many terms, and another image.
     inputs
         Files by the names they have in the working folder.
     precision
@@ -89,7 +120,9 @@ class Case:
     own: tuple[str, ...] = ()
     full: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    part: Part | None = None
     needs_reference: bool = True
+    stand_in: tuple[str, ...] = ()
     inputs: Mapping[str, Path] = attrs.field(factory=dict)
     precision: str = "mixed"
     counted: bool = False
@@ -101,13 +134,19 @@ NAMES = (
     *("mosaic", "supervisor", "saxs", "divergence", "small", "gauss", "round", "double", "cull"),
     *("ntensor", "closed", "spectrum"),
 )
-#: The same of those whose full sums take half a minute and more; they run when they are asked for.
+#: The same of those whose images are large; they run when they are asked for.
 LONG_NAMES = ("eiger", "eiger-round", "eiger-wavelengths")
-#: The case that is no image; `benchmarks.gradients` runs it.
+#: The cases that are no images: `benchmarks.gradients`, `benchmarks.jacobian` and `benchmarks.calls` run them.
 GRADIENTS = "gradients"
 GRADIENTS_BAR = Bar("gradients", 4.0, at_least=False, against=None)
+JACOBIAN = "jacobian"
+JACOBIAN_BAR = Bar("jacobian", 6.0, at_least=False, against=None)
 CALLS = "calls"
 CALLS_BAR = Bar("beyond", 5e-3, at_least=False, against=None)
+STILL = "still"
+STILL_BAR = Bar("images", 20.0, against=None)
+#: All of them, in the order in which they run.
+PROGRAMS = (GRADIENTS, JACOBIAN, CALLS, STILL)
 
 
 class SkippedError(Exception):
@@ -272,26 +311,44 @@ def _eiger(name: str, folder: Path) -> Case:
     )
     flags += " -distance 200 -pixel 0.075 -detpixels_x 4148 -detpixels_y 4362 -oversample 1"
     mosaic = " -mosaic 0.3 -mosaic_domains 100 -mosaic_seed 1 -osc 1 -phisteps 10"
-    # With this spots of the Gaussian shape are as wide as a real crystal's of so many cells.
-    gauss, crystal = " -gauss_xtal -fudge 2.4e-4", "lysozyme, 4148 x 4362 pixels, "
-    summary, further, share, least = {
-        "eiger": ("100 domains x 10 steps, Gaussian spots", mosaic + gauss, "1e-6", 30.0),
-        "eiger-round": ("100 domains x 10 steps, a round crystal", mosaic + " -round_xtal", "1e-4", 6.0),
-        "eiger-wavelengths": (
-            "20 wavelengths, Gaussian spots",
-            " -dispersion 2 -dispsteps 20 -mosaic 0 -phi 10" + gauss,
-            "1e-6",
-            10.0,
-        ),
-    }[name]
-    return Case(
+    gauss, bar = ("-gauss_index",), Bar("kernel", 30.0, against=FULL_SUM)
+    case = Case(
         name,
-        crystal + summary,
-        tuple((flags + further).split()),
-        (Bar("kernel", least, against=FULL_SUM),),
-        own=("--cull", share),
-        beside=(FULL_SUM,),
-        needs_reference=False,
+        "",
+        tuple((flags + mosaic).split()),
+        (bar,),
+        own=(*gauss, "--cull", "1e-6"),
+        full=gauss,
+        beside=(FULL_SUM, IMPORT),
+        part=Part((1562, 2585, 2053, 2308), (4362, 4148)),
         inputs={EIGER_TABLE: table},
-        tolerance=float(share) + 1e-6,
+        tolerance=2e-6,
+    )
+    if name == "eiger":
+        return attrs.evolve(
+            case,
+            summary="lysozyme, 4148 x 4362 pixels, 100 domains x 10 steps, Gaussian spots",
+            bars=(bar, Bar("unwritten", 3.0, at_least=False, against=IMPORT), Bar("kernel", 1000.0)),
+            # The reference has no Gaussian of the index. With this its own has spots as wide.
+            stand_in=("-gauss_xtal", "-fudge", "2.4e-4"),
+        )
+    if name == "eiger-round":
+        return attrs.evolve(
+            case,
+            summary="lysozyme, 4148 x 4362 pixels, 100 domains x 10 steps, a round crystal",
+            own=("-round_xtal", "--cull", "1e-4"),
+            full=("-round_xtal",),
+            bars=(Bar("kernel", 6.0, against=FULL_SUM),),
+            stand_in=("-round_xtal",),
+            tolerance=1e-4 + 1e-6,
+        )
+    closed = (*gauss, "--mosaic-model", "closed")
+    return attrs.evolve(
+        case,
+        summary="lysozyme, 4148 x 4362 pixels, 20 wavelengths of 0.1 %, one domain in closed form",
+        arguments=tuple(f"{flags} -dispersion 2 -dispsteps 20 -mosaic 0.02 -phi 10".split()),
+        own=(*closed, "--cull", "1e-6"),
+        full=closed,
+        part=None,
+        needs_reference=False,
     )

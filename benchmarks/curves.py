@@ -25,11 +25,12 @@ LARGEST_GROWTH = 64e6
 
 @attrs.frozen
 class Curve:
-    """A quantity that grows: its name, its values, and the flags that make a run of each."""
+    """A quantity that grows: its name, its values, the flags that make a run of each, and those that only ours gets."""
 
     name: str
     values: tuple[int, ...]
     flags: Callable[[int], str]
+    own: tuple[str, ...] = ()
 
 
 PIXELS = Curve(
@@ -42,6 +43,31 @@ STEPS = Curve(
     (10, 30, 100, 320, 1000),
     lambda steps: f"-detpixels 256 -pixel 0.4 -phisteps 5 -mosaic_domains {steps // 5}",
 )
+#: The same of a sum from reflections: Gaussian spots of lysozyme on a detector of a given size.
+_CULLED = ("--cull", "1e-6")
+_SPOTS = "-cell 79 79 38 90 90 90 -distance 200 -gauss_index"
+CULLED_PIXELS = Curve(
+    "culled pixels",
+    tuple(side * side for side in (400, 720, 1265, 2250, 4000)),
+    lambda pixels: (
+        f"{_SPOTS} -N 50 -detpixels {round(pixels**0.5)} -pixel {330.0 / pixels**0.5} -phisteps 10 -mosaic_domains 10"
+    ),
+    _CULLED,
+)
+CULLED_ORIENTATIONS = Curve(
+    "culled orientations",
+    (100, 320, 1000, 3200, 10000),
+    lambda count: f"{_SPOTS} -N 50 -detpixels 1265 -pixel 0.26 -phisteps 10 -mosaic_domains {count // 10}",
+    _CULLED,
+)
+CULLED_CELLS = Curve(
+    "culled cells",
+    (10, 32, 100, 320, 1000),
+    lambda count: f"{_SPOTS} -N {count} -detpixels 1265 -pixel 0.26 -phisteps 10 -mosaic_domains 10",
+    _CULLED,
+)
+#: All of them, in the order in which they are measured.
+CURVES = (PIXELS, STEPS, CULLED_PIXELS, CULLED_ORIENTATIONS, CULLED_CELLS)
 
 
 def measure_curve(
@@ -64,7 +90,8 @@ def measure_curve(
     for repeat in range(repeats):
         # Up and down in turn, so that what comes and goes on the machine does not bend the curve.
         for value in curve.values if repeat % 2 == 0 else reversed(curve.values):
-            case = Case(f"{curve.name} {value}", "", tuple(f"{_CRYSTAL} {_MOSAIC} {curve.flags(value)}".split()), ())
+            flags = tuple(f"{_CRYSTAL} {_MOSAIC} {curve.flags(value)}".split())
+            case = Case(f"{curve.name} {value}", "", flags, (), own=curve.own)
             say(f"{value} {curve.name}, {repeat + 1} of {repeats}")
             alone = contestants(case, [program], threads)
             measured = measure(case, alone, repeats=1, threads=threads, timeout=timeout, warm_up=repeat == 0)
@@ -79,7 +106,7 @@ def fitted(name: str, points: list[tuple[int, list[Observation]]]) -> dict[str, 
     memory = [summarise([float(run.peak_memory) for run in runs]).median for _, runs in points]
     grown, each = memory[-1] - memory[0], slope(sizes, memory)
     power = exponent(sizes, [max(value, 1e-9) for value in seconds])
-    bounded = each <= LARGEST_PIXEL if name == PIXELS.name else grown <= LARGEST_GROWTH
+    bounded = each <= LARGEST_PIXEL if name in (PIXELS.name, CULLED_PIXELS.name) else grown <= LARGEST_GROWTH
     return {
         "name": name,
         "sizes": [value for value, _ in points],

@@ -29,7 +29,8 @@ class Observation:
     whole
         Seconds from start to end.
     kernel
-        Seconds of the sum; None of a program that has none, or too short a one.
+        Seconds of the sum, of a part of it as many as the whole would take; None of a program that has none, or too
+        short a one.
     peak_memory
         Bytes.
     timings
@@ -40,6 +41,11 @@ class Observation:
     kernel: float | None
     peak_memory: int
     timings: dict[str, Any] | None = None
+
+    def unwritten(self) -> float:
+        """Seconds from start to end but for writing files, as far as the program says."""
+        seconds = {} if self.timings is None else self.timings["seconds"]
+        return self.whole - float(seconds.get("write") or 0.0)
 
 
 @attrs.frozen
@@ -137,14 +143,17 @@ class _Runner:
             rest = run(contestant.beside, self._place(), contestant.environment, timeout=self.timeout)
             # A sum so short that the difference is lost in what the machine does besides has not been measured.
             kernel = finished.seconds - rest.seconds if finished.seconds > rest.seconds else None
-        return Observation(finished.seconds, kernel, finished.peak_memory, timings)
+        whole = None if kernel is None else kernel * contestant.scale
+        return Observation(finished.seconds, whole, finished.peak_memory, timings)
 
     def agreements(self, contestants: Iterable[Contestant]) -> list[tuple[str, Agreement]]:
         """How the images of the last repeat compare with the standard: the reference's, or the next best."""
-        names = [contestant.name for contestant in contestants if contestant.image]
+        others = (REFERENCE,) if self.case.stand_in else ()
+        names = [each.name for each in contestants if each.image and each.name not in others]
         standard = next((name for name in (REFERENCE, FULL_SUM, ONE_TABLE) if name in names), names[-1])
+        part = self.case.part if standard in (REFERENCE, FULL_SUM) else None
         return [
-            (name, compare(self._image(standard), self._image(name), self.case.tolerance, standard))
+            (name, compare(self._image(standard), self._image(name), self.case.tolerance, standard, part))
             for name in names
             if name != standard
         ]

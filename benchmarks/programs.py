@@ -12,7 +12,7 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.cases import FULL_SUM, IMPORT, ONE_TABLE, REFERENCE, Case, SkippedError
+from benchmarks.cases import FULL_SUM, IMPORT, ONE_TABLE, REFERENCE, Case, Part, SkippedError
 from benchmarks.processes import STDOUT, run
 from openbragg.errors import InputError, shown
 
@@ -64,6 +64,8 @@ class Contestant:
         Whether it writes its own timings.
     beside
         A command that does all that is not the sum; for programs without timings.
+    scale
+        How many times its kernel counts, see `benchmarks.cases.Case.part`.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Contestant:
     image: bool = True
     timings: bool = False
     beside: tuple[str, ...] | None = None
+    scale: float = 1.0
 
 
 def reference_program(path: Path) -> Program:
@@ -129,30 +132,41 @@ def contestants(case: Case, programs: list[Program], threads: int, device: str =
         if lacking and program.name == OURS:
             raise SkippedError(f"this program has no {lacking[0]}")
         if program.flags is None or not lacking:
-            made.append(_contestant(program.name, program, case, case.own, threads, device))
+            part = case.part if program.flags is None else None
+            made.append(_contestant(program.name, program, case, case.own, threads, device, part))
     ours = programs[0]
     for name in case.beside:
         if name == IMPORT:
             command = (sys.executable, "-c", "import torch")
             made.append(Contestant(IMPORT, command, _environment(ours, threads), image=False))
         elif name in (FULL_SUM, ONE_TABLE):
-            made.append(_contestant(name, ours, case, case.full if name == FULL_SUM else (), threads, device))
+            flags, part = (case.full, case.part) if name == FULL_SUM else ((), None)
+            made.append(_contestant(name, ours, case, flags, threads, device, part))
     return made
 
 
-def _contestant(name: str, program: Program, case: Case, own: tuple[str, ...], threads: int, device: str) -> Contestant:
+def _contestant(
+    name: str,
+    program: Program,
+    case: Case,
+    own: tuple[str, ...],
+    threads: int,
+    device: str,
+    part: Part | None = None,
+) -> Contestant:
     environment = _environment(program, threads)
+    flags, scale = ((), 1.0) if part is None else (part.flags(), part.scale())
     # Without names for its files, a program writes all of its own but the noise, whose cost is no part of a case.
     if program.flags is None:
-        command = (*program.command, *case.arguments, "-nonoise")
-        return Contestant(name, command, environment, beside=(*command, *_ONE_PIXEL))
-    command = (*program.command, "simulate", *case.arguments, "-nonoise", "--compat", "nanobragg", *own)
+        command = (*program.command, *case.arguments, *case.stand_in, "-nonoise", *flags)
+        return Contestant(name, command, environment, beside=(*command, *_ONE_PIXEL), scale=scale)
+    command = (*program.command, "simulate", *case.arguments, "-nonoise", "--compat", "nanobragg", *own, *flags)
     chosen = {"--engine": "compiled", "--threads": str(threads)}
     if device != CPU:
         chosen["--device"] = device
     command += tuple(word for flag, value in chosen.items() if flag in program.flags for word in (flag, value))
     if "--timings" in program.flags:
-        return Contestant(name, (*command, "--timings", TIMINGS), environment, timings=True)
+        return Contestant(name, (*command, "--timings", TIMINGS), environment, timings=True, scale=scale)
     return Contestant(name, command, environment, beside=(*command, *_ONE_PIXEL))
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import attrs
 
-from benchmarks.calls import SUMMARY as CALLS_SUMMARY
-from benchmarks.cases import CALLS, CALLS_BAR, GRADIENTS, GRADIENTS_BAR, Bar
+from benchmarks.calls import SUMMARIES
+from benchmarks.cases import CALLS, CALLS_BAR, GRADIENTS, GRADIENTS_BAR, JACOBIAN, JACOBIAN_BAR, STILL, STILL_BAR, Bar
 from benchmarks.gradients import SUMMARY
+from benchmarks.jacobian import SUMMARY as JACOBIAN_SUMMARY
 from benchmarks.limit import Throughput
 from benchmarks.measure import Measurement, Observation
 from benchmarks.programs import OURS
@@ -71,11 +72,37 @@ def calls_result(measured: dict[str, list[float]], *, judged: bool = True) -> di
     beyond = [call - kernel for call, kernel in zip(measured["call"], measured["kernel"], strict=True)]
     return {
         "name": CALLS,
-        "summary": CALLS_SUMMARY,
+        "summary": SUMMARIES[CALLS],
         "call_seconds": attrs.asdict(summarise(measured["call"])),
         "kernel_seconds": attrs.asdict(summarise(measured["kernel"])),
         "beyond_seconds": attrs.asdict(summarise(beyond)),
         "bars": [_judged(CALLS_BAR, summarise(beyond))] if judged else [],
+    }
+
+
+def stills_result(measured: dict[str, list[float]], *, judged: bool = True) -> dict[str, Any]:
+    """The case of stills in plain values."""
+    images = summarise([1.0 / call for call in measured["call"]])
+    return {
+        "name": STILL,
+        "summary": SUMMARIES[STILL],
+        "call_seconds": attrs.asdict(summarise(measured["call"])),
+        "kernel_seconds": attrs.asdict(summarise(measured["kernel"])),
+        "images_per_second": attrs.asdict(images),
+        "bars": [_judged(STILL_BAR, images)] if judged else [],
+    }
+
+
+def jacobian_result(measured: dict[str, list[float]], *, judged: bool = True) -> dict[str, Any]:
+    """The case of the Jacobian in plain values."""
+    over = ratio(measured["jacobian"], measured["forward"])
+    return {
+        "name": JACOBIAN,
+        "summary": JACOBIAN_SUMMARY,
+        "shoeboxes_seconds": attrs.asdict(summarise(measured["forward"])),
+        "jacobian_seconds": attrs.asdict(summarise(measured["jacobian"])),
+        "jacobian_over_forward": attrs.asdict(over),
+        "bars": [_judged(JACOBIAN_BAR, over)] if judged else [],
     }
 
 
@@ -113,6 +140,9 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"  forward and backward over forward: {Summary(**result['both_over_forward'])}"
     if "call_seconds" in result:
         yield f"  a call {Summary(**result['call_seconds'])} s, its kernel {Summary(**result['kernel_seconds'])} s"
+    if "jacobian_seconds" in result:
+        yield f"  forward {Summary(**result['shoeboxes_seconds'])} s"
+        yield f"  Jacobian {Summary(**result['jacobian_seconds'])} s"
     for bar in result["bars"]:
         yield f"  bar {_bar_text(bar)}: {bar['verdict']}"
 
@@ -187,6 +217,10 @@ def _bar_text(bar: dict[str, Any]) -> str:
         what = "forward and backward over forward"
     elif bar["quantity"] == "beyond":
         what = "a call beyond its kernel, seconds"
+    elif bar["quantity"] == "images":
+        what = "images a second"
+    elif bar["quantity"] == JACOBIAN:
+        what = "Jacobian over forward"
     elif bar["at_least"]:
         what = f"{bar['quantity']}, {bar['against']} over {OURS}"
     else:
@@ -196,8 +230,8 @@ def _bar_text(bar: dict[str, Any]) -> str:
 
 def _values(runs: list[Observation], quantity: str) -> list[float]:
     """A quantity of every run; none when a run lacks it."""
-    field = {"kernel": "kernel", "whole": "whole", "memory": "peak_memory"}[quantity]
-    values = [getattr(run, field) for run in runs]
+    field = {"kernel": "kernel", "whole": "whole", "memory": "peak_memory"}.get(quantity)
+    values = [run.unwritten() if field is None else getattr(run, field) for run in runs]
     return [float(value) for value in values] if all(value is not None for value in values) else []
 
 

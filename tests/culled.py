@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import openbragg
 from openbragg import Beam, Experiment, Simulation
+from openbragg.model.vectors import rotation_about
 from openbragg.orchestrator.rendering import Rendering
 
 A = 1e-10
@@ -20,6 +21,16 @@ ROUNDED = 2e-6
 #: Quirks that change what is summed.
 QUIRKS = ("phi-carryover", "last-layer", "water-over-steps")
 ONE_AMPLITUDE = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
+#: Four blocks that differ much in size, one of them next to nothing.
+WEIGHTED = openbragg.plugin(
+    "mosaic_models",
+    "list",
+    rotations=rotation_about(
+        torch.tensor([0.0, 0.6, 0.8], dtype=torch.float64).expand(4, 3),
+        torch.tensor([0.0, 0.01, -0.02, 0.2], dtype=torch.float64),
+    ),
+    weights=(1.0, 20.0, 1e-7, 3.0),
+)
 INDEX = torch.cartesian_prod(*[torch.arange(-4, 5)] * 3)
 
 

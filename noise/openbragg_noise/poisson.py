@@ -34,8 +34,9 @@ class Poisson:
 
         from openbragg_noise.photon_statistics import poisson
 
-        expected = photons.detach().to(torch.float64)
-        if not bool((expected >= 0).all()):
+        expected = photons.detach()
+        # Of no number, nothing is the least.
+        if expected.numel() and not float(expected.min()) >= 0.0:
             raise InputError("poisson noise: an expected number of photons is negative or not a number")
         return poisson(expected, torch.Generator(device=expected.device).manual_seed(seed))
 

@@ -11,7 +11,7 @@ import pytest
 
 import benchmarks.__main__ as program
 from benchmarks import cases
-from benchmarks.cases import CALLS, GRADIENTS, NAMES, Bar, Case
+from benchmarks.cases import NAMES, PROGRAMS, Bar, Case
 from benchmarks.programs import OURS, Program
 from benchmarks.revisions import ROOT
 from stand_in import MakeProgram
@@ -110,7 +110,7 @@ def test_bad_arguments_are_one_line(
 def test_help_names_every_case(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run("--help", capsys=capsys)
     assert status == 0
-    for name in (*NAMES, GRADIENTS, CALLS):
+    for name in (*NAMES, *PROGRAMS):
         assert name in out
 
 
@@ -126,7 +126,7 @@ def test_cases_run_in_their_order_and_curves_alone_without_them() -> None:
         }
         return program.Settings(output=Path(), cases=names, curves=curves, **rest).chosen()
 
-    assert chosen() == chosen("all") == chosen("all", curves=True) == [*NAMES, GRADIENTS, CALLS]
+    assert chosen() == chosen("all") == chosen("all", curves=True) == [*NAMES, *PROGRAMS]
     assert chosen("small", "mosaic") == ["mosaic", "small"]
     assert chosen(curves=True) == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import plots
-from benchmarks.curves import PIXELS, STEPS, Curve, fitted, measure_curve
+from benchmarks.curves import CULLED_PIXELS, CURVES, PIXELS, Curve, fitted, measure_curve
 from benchmarks.limit import Throughput
 from benchmarks.measure import Observation
 from benchmarks.programs import Program
@@ -16,7 +16,7 @@ def observed(seconds: float, memory: float) -> list[Observation]:
     return [Observation(whole=1.0 + seconds, kernel=seconds, peak_memory=int(memory))]
 
 
-@pytest.mark.parametrize("curve", [PIXELS, STEPS], ids=lambda curve: curve.name)
+@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
 def test_linear_time_and_little_memory_pass_and_more_does_not(curve: Curve) -> None:
     assert curve.values[-1] >= 100 * curve.values[0]
     good = [(size, observed(1e-6 * size, 2e8 + 10 * size)) for size in curve.values]
@@ -25,7 +25,10 @@ def test_linear_time_and_little_memory_pass_and_more_does_not(curve: Curve) -> N
     assert found["exponent"] == pytest.approx(1.0, abs=1e-9)
     steep = fitted(curve.name, [(size, observed(1e-6 * size**1.5, 2e8)) for size in curve.values])
     assert not steep["linear"]
-    heavy = [(size, observed(1e-6 * size, 2e8 + (1000 if curve is PIXELS else 1e6) * size)) for size in curve.values]
+    heavy = [
+        (size, observed(1e-6 * size, 2e8 + (1000 if curve in (PIXELS, CULLED_PIXELS) else 1e6) * size))
+        for size in curve.values
+    ]
     assert not fitted(curve.name, heavy)["bounded"]
 
 

@@ -183,11 +183,6 @@ class Colourful:
         return self.amplitude(index, nearest, tables) * spectral[0].to(tables[0].dtype)
 
 
-WEIGHTED = openbragg.plugin(
-    "mosaic_models", "list", rotations=torch.eye(3, dtype=torch.float64).expand(2, 3, 3), weights=(1.0, 2.0)
-)
-
-
 @pytest.mark.parametrize(
     ("experiment", "options", "reason"),
     [
@@ -199,14 +194,13 @@ WEIGHTED = openbragg.plugin(
             "running-product",
         ),
         (mosaic(), {"diffuse": "gamma_sigma"}, "the diffuse scattering gamma_sigma has no bound"),
-        (mosaic(mosaic_spread=0.0, mosaic_domains=2), {"mosaic": WEIGHTED}, "the mosaic domains have weights"),
         (
             mosaic(),
             {"structure_factors": Colourful()},
             "the structure factors colourful have no bound at each wavelength",
         ),
     ],
-    ids=["interpolation", "gradients", "running-product", "diffuse", "weights", "wavelengths"],
+    ids=["interpolation", "gradients", "running-product", "diffuse", "wavelengths"],
 )
 def test_where_the_full_sum_is_needed_a_notice_says_so(experiment: Experiment, options: Any, reason: str) -> None:
     found = rendered(experiment, **options, cull=1e-2)
@@ -214,6 +208,14 @@ def test_where_the_full_sum_is_needed_a_notice_says_so(experiment: Experiment, o
     assert reason in line
     assert found.culled == ()
     assert torch.equal(found.images[0], rendered(experiment, **options).images[0])
+
+
+@pytest.mark.parametrize("share", [1e-2, 1e-5])
+def test_weights_of_domains_count_in_what_is_left_out(share: float) -> None:
+    experiment = mosaic(mosaic_domains=4, mosaic_spread=0.0)
+    full, sparse = (rendered(experiment, mosaic=culled.WEIGHTED, cull=cull) for cull in (None, share))
+    assert_promised(full, sparse, share)
+    assert sparse.culled[0].skipped() > 0.0
 
 
 def test_pixels_that_are_not_culled_say_so_once() -> None:

@@ -10,9 +10,12 @@ import torch
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation
+from openbragg.engine.compiled.block import block_plan
 from openbragg.engine.compiled.engine import Engine
+from openbragg.engine.compiled.jacobian import motions_of
 from openbragg.engine.compiled.kinds import Kind
 from openbragg.engine.plan import Plan
+from openbragg.orchestrator import parameters
 
 RIGHT = math.pi / 2.0
 NAMES = ("cell", "misset", "mosaic_spread", "wavelength", "distance", "fluence", "polarization")
@@ -178,3 +181,33 @@ def test_the_jacobian_is_compiled() -> None:
     whole = simulation("round", threads=1)
     found = whole.jacobian(NAMES, places())
     assert_same(found, whole.evolve(engine="eager").jacobian(NAMES, places()), 1e-9)
+
+
+def test_parameters_together_move_the_sum_as_one_by_one(uncompiled: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = simulation("gauss", beam={"dispersion": 0.01, "dispersion_steps": 2})
+    together = made.jacobian(NAMES, places())
+    monkeypatch.setattr(parameters, "motions_of", lambda prepared, numbers: None)
+    apart = made.jacobian(NAMES, places())
+    assert uncompiled == ["Jacobian"] * 2
+    for name, column in together.items():
+        # Parts that nearly cancel, as of a cell in metres, are rounded in another order.
+        torch.testing.assert_close(column, apart[name], rtol=0.0, atol=1e-9 * float(column.abs().max()))
+
+
+def test_what_has_no_second_derivative_moves_nothing_together() -> None:
+    class Cubed(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, number: torch.Tensor) -> torch.Tensor:
+            return number**3
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+            return gradient
+
+    plan = block_plan(simulation("gauss").layout().plan, simulation("gauss").layout().plan.panels[0])
+    number = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    moved = attrs.evolve(plan, kahn=number * plan.kahn)
+    ((motion,),) = motions_of([moved], [number]) or ()
+    assert set(motion.tangents) == {"kahn"} and float(motion.tangents["kahn"]) == float(plan.kahn)
+    assert motions_of([attrs.evolve(plan, kahn=Cubed.apply(number))], [number]) is None

@@ -19,8 +19,11 @@ from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.touching import orientation_groups, touching_spots
 from openbragg.engine.sparse import spots
+from openbragg.engine.sparse.canvas import Canvas, place_of
 from openbragg.engine.sparse.derivatives import SpotTerms
+from openbragg.engine.sparse.limits import largest_term
 from openbragg.engine.sparse.spots import OF_SPOTS, SpotRenderer, spots_refusal
+from openbragg.engine.sparse.visits import directions, make_search
 from openbragg.orchestrator.rendering import Rendering
 
 TABLE = culled.table(power=7, default=2.0)
@@ -194,6 +197,15 @@ def test_nothing_is_left_out_of_a_crystal_that_scatters_nothing() -> None:
     assert found.culled[0].skipped() == 0.0
 
 
+@pytest.mark.usefixtures("search_anyway")
+@pytest.mark.parametrize("share", [1e-2, 1e-6])
+def test_weights_of_domains_count_in_what_is_left_out(share: float) -> None:
+    experiment = mosaic(mosaic_domains=4, mosaic_spread=0.0)
+    full, sparse = (rendered(experiment, mosaic=culled.WEIGHTED, cull=cull) for cull in (None, share))
+    assert sparse.culled[0].of == OF_SPOTS
+    assert_promised(full, sparse, share)
+
+
 @attrs.frozen
 class Cube:
     """A third party's shape: one within a cube of offsets, nothing outside."""
@@ -266,7 +278,7 @@ def test_pixels_of_a_mask_are_visited_alone() -> None:
     for chosen in (None, mask):
         pixels = choose_pixels(panel.pixels, None, chosen, plan.device)
         renderer = SpotRenderer(plan, panel, pixels, 1e-4, torch.float64, engine)
-        level = 1e-6 * spots._largest_term(plan, 50.0)
+        level = 1e-6 * largest_term(plan, 50.0)
         counts.append(sum(lot.visits.pixels() for lot in renderer._sum._lots(level)))
     assert counts[1] < 0.3 * counts[0]
 
@@ -332,3 +344,62 @@ def test_compiled_code_sums_the_same(tmp_path: Any, monkeypatch: pytest.MonkeyPa
     assert compiled.culled[0].evaluated == pytest.approx(eager.culled[0].evaluated, rel=1e-3)
     # Both leave out the same.
     assert_close(eager.images, compiled.images, 0.0)
+
+
+def spread_over(**beam: Any) -> Experiment:
+    return attrs.evolve(mosaic(mosaic_domains=4, mosaic_spread=0.0), beam=Beam(wavelength=1.0 * A, **beam))
+
+
+def test_wavelengths_of_a_direction_are_searched_together_and_all_their_spots_are_found() -> None:
+    experiment = spread_over(dispersion=0.3, dispersion_steps=5, divergence_range=(0.01, 0.0), divergence_steps=(2, 1))
+    plan = Simulation(experiment, structure_factors=ONE_AMPLITUDE, lattice_shape="gauss").layout().plan
+    panel = plan.panels[0]
+    pixels = choose_pixels(panel.pixels, None, None, plan.device)
+    limits = (1e-4 * largest_term(plan, 50.0), 50.0)
+
+    def found(sources: list[Any]) -> set[tuple[int, ...]]:
+        visits = []
+        for together in sources:
+            search = make_search(plan, panel, pixels, together, limits)
+            visits += [each for number in range(len(search.groups)) for each in search.visits(number)]
+        return {
+            (source, orientation, *map(int, index))
+            for part in visits
+            for source, orientation, index in zip(part.source, part.orientation, part.indices, strict=True)
+        }
+
+    assert [len(sources) for sources in directions(plan)] == [5, 5]
+    alone = found([np.array([source]) for source in range(10)])
+    assert len({each[0] for each in alone}) == 10
+    assert alone <= found(directions(plan))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 20), st.integers(0, 9), st.integers(0, 30), st.integers(0, 9)), min_size=1, max_size=4
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_a_canvas_has_a_place_of_its_own_for_every_pixel_of_boxes(corners: list[tuple[int, ...]]) -> None:
+    pixels = choose_pixels((60, 50), (5, 40, 7, 50), None, torch.device("cpu"))
+    boxes = np.array([(left, left + across, top, top + down) for left, across, top, down in corners])
+    canvas = Canvas(pixels)
+    for part in np.array_split(boxes, 2):
+        if len(part):
+            canvas.reach(part)
+    wanted = {
+        (y, x) for left, right, top, bottom in boxes for y in range(top, bottom + 1) for x in range(left, right + 1)
+    }
+    slow, fast = torch.tensor(sorted(wanted), dtype=torch.float64).unbind(1)
+    slow, fast = slow + 7, fast + 5
+    places = place_of(slow, fast, canvas.grid(), canvas.numbers)
+    assert len(set(places.tolist())) == len(wanted)
+    canvas.sums[places] = 1.0 + slow * 100.0 + fast
+    lit = canvas.lit(7)
+    for part in lit:
+        assert torch.equal(canvas.sums[part.places], 1.0 + part.slow * 100.0 + part.fast)
+        assert torch.equal(part.numbers, ((part.slow - 7) * 36 + part.fast - 5).to(torch.int64))
+    dark = list(canvas.unlit(lit, 100))
+    numbers = torch.cat([*(part.numbers for part in lit), *(each for each, _, _ in dark)])
+    assert torch.equal(numbers.sort().values, torch.arange(pixels.count))
+    assert sum(len(part.numbers) for part in lit) == len(wanted)

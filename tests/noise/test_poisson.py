@@ -51,3 +51,12 @@ def test_impossible_expectations_are_refused(value: float) -> None:
     photons[1, 2] = value
     with pytest.raises(InputError, match="poisson noise: an expected number of photons is negative or not a number"):
         Poisson().counts(photons, seed=1)
+
+
+def test_dark_pixels_draw_nothing() -> None:
+    generator = torch.Generator().manual_seed(5)
+    photons = 30.0 * torch.rand(40, 50, generator=generator, dtype=torch.float64)
+    photons[torch.rand(40, 50, generator=generator) < 0.8] = 0.0
+    found = Poisson().counts(photons, 7)
+    assert torch.equal(found, torch.poisson(photons, generator=torch.Generator().manual_seed(7)))
+    assert not Poisson().counts(torch.zeros(3, 4), 7).any()

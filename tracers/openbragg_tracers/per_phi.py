@@ -22,7 +22,8 @@ _DEGREES = unit("deg").from_si
 @attrs.frozen
 class PerPhi:
     """Of each term: the spindle angle in degrees, h k l and the nearest whole ones, F_latt and its factors, F_cell in
-    electrons, what diffuse scattering adds, and the intensity term that goes into the sum."""
+    electrons, what diffuse scattering adds, and the intensity term that goes into the sum; with --cull, whether it
+    does."""
 
     name: ClassVar[str] = "per-phi"
     summary: ClassVar[str] = "h k l, F_latt and F_cell at every rotation step"
@@ -50,6 +51,7 @@ class PerPhi:
             "F_cell": terms.cell_amplitude,
             **({} if terms.diffuse is None else {"diffuse": terms.diffuse}),
             "intensity": terms.intensity,
+            **({} if trace.summed is None else {"summed": trace.summed}),
         }
 
 

@@ -40,6 +40,7 @@ class TracedPixel:
     background: torch.Tensor
     photons: torch.Tensor
     value: torch.Tensor
+    summed: torch.Tensor | None = None
 
     @property
     def axes(self) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import attrs
 import torch
 from torch.autograd import forward_ad
 
-from openbragg.engine.compiled.jacobian import Motion, motion_of, panel_jacobian
+from openbragg.engine.compiled.block import block_plan, lie_across
+from openbragg.engine.compiled.jacobian import Motion, motion_of, motions_of, panel_jacobian
 from openbragg.engine.pixels import choose_pixels
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Scan
@@ -111,7 +112,15 @@ def derivatives(simulation: Renders, names: Iterable[str], pixels: tuple[Any, An
         for each, value in zip(asked, values, strict=True)
         for place in _places(value)
     ]
-    columns = _columns(simulation, ways, pixels)
+
+    def together() -> tuple[Renders, list[torch.Tensor]]:
+        moved, leaves = simulation, []
+        for each, value in zip(asked, values, strict=True):
+            leaves.append(value.clone().requires_grad_())
+            moved = each.set(moved, leaves[-1])
+        return moved, leaves
+
+    columns = _columns(simulation, ways, together, pixels)
     found: dict[str, torch.Tensor] = {}
     start = 0
     for each, value in zip(asked, values, strict=True):
@@ -132,18 +141,27 @@ def derivatives_along(
     def along(renders: Renders, place: int) -> Renders:
         return change(renders, _dual(values, place))
 
+    def together() -> tuple[Renders, list[torch.Tensor]]:
+        leaf = values.clone().requires_grad_()
+        return change(simulation, leaf), [leaf]
+
     held = change(simulation, values)
-    columns = _columns(held, [partial(along, place=place) for place in range(len(values))], pixels)
+    ways = [partial(along, place=place) for place in range(len(values))]
+    columns = _columns(held, ways, together, pixels)
     return torch.stack(columns, dim=-1)
 
 
 #: From a simulation the same with a tangent at the current level of forward differentiation.
 Way = Callable[[Renders], Renders]
+#: Gives a simulation that carries gradients from the numbers of all ways, and these.
+Together = Callable[[], tuple[Renders, list[torch.Tensor]]]
 
 
-def _columns(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] | None) -> list[torch.Tensor]:
+def _columns(
+    simulation: Renders, ways: Sequence[Way], together: Together, pixels: tuple[Any, Any] | None
+) -> list[torch.Tensor]:
     """The derivatives of the photons along ways to move."""
-    columns = _compiled(simulation, ways, pixels)
+    columns = _compiled(simulation, ways, together, pixels)
     if columns is None:
         # In one thread: several would make the derivatives of one image at once.
         eager = simulation.evolve(engine="eager", threads=1)
@@ -156,7 +174,9 @@ def _places(value: torch.Tensor) -> range:
     return range(max(1, value.numel()))
 
 
-def _compiled(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] | None) -> list[torch.Tensor] | None:
+def _compiled(
+    simulation: Renders, ways: Sequence[Way], together: Together, pixels: tuple[Any, Any] | None
+) -> list[torch.Tensor] | None:
     """Derivatives along ways to move, by compiled code; None where there is none."""
     layout = simulation.layout()
     plans = [each.plan for each in layout.lattices()]
@@ -169,26 +189,29 @@ def _compiled(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] 
         slow, fast = (torch.as_tensor(places) for places in pixels)
     parts, where = wanted_parts(layout, slow, fast), (slow.reshape(-1), fast.reshape(-1))
     # Of each crystal and panel, how the sum moves with each number.
-    motions: list[list[list[Motion]]] = [[[] for _ in plan.panels] for plan in plans]
-    behind = []
-    for way in ways:
-        with forward_ad.dual_level(), torch.no_grad():
-            moved = way(simulation).layout()
-            for of_crystal, each in zip(motions, moved.lattices(), strict=True):
-                for of_panel, panel in zip(of_crystal, each.plan.panels, strict=True):
-                    of_panel.append(motion_of(each.plan, panel))
-            background = _background(moved, parts)
-            behind.append(0.0 if background is None else assembled(background, layout.panels)[where])
+    motions = None if layout.backgrounds.plugins else _motions_together(layout, together)
+    behind: list[Any] = [0.0 for _ in ways]
+    if motions is None:
+        motions = [[[] for _ in plan.panels] for plan in plans]
+        for number, way in enumerate(ways):
+            with forward_ad.dual_level(), torch.no_grad():
+                moved = way(simulation).layout()
+                for of_crystal, each in zip(motions, moved.lattices(), strict=True):
+                    for of_panel, panel in zip(of_crystal, each.plan.panels, strict=True):
+                        of_panel.append(motion_of(each.plan, panel))
+                background = _background(moved, parts)
+                if background is not None:
+                    behind[number] = assembled(background, layout.panels)[where]
     # Derivatives of the pixels of all panels, one after the other, behind those of what is not rendered; and where each
     # pixel's stand. Frames have one number a pixel, whatever the number of parameters.
     rows, numbers, count = [torch.zeros((1, len(ways)), dtype=torch.float64)], [], 1
     for place, part in enumerate(parts):
         shape = layout.plan.panels[place].pixels
-        numbers.append(torch.zeros(shape, dtype=torch.int64))
         if part.region is None:
+            numbers.append(torch.zeros(shape, dtype=torch.int64))
             continue
         chosen = choose_pixels(shape, part.region, part.mask, layout.plan.device)
-        numbers[-1] = chosen.image(torch.arange(count, count + chosen.count))
+        numbers.append(chosen.image(torch.arange(count, count + chosen.count)))
         total = torch.zeros((chosen.count, len(ways)), dtype=torch.float64)
         for plan, of_crystal in zip(plans, motions, strict=True):
             found = panel_jacobian(plan, plan.panels[place], chosen, of_crystal[place], simulation.compiling())
@@ -202,6 +225,26 @@ def _compiled(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] 
         (column + background).reshape(slow.shape).to(layout.dtype)
         for column, background in zip(derivatives.unbind(1), behind, strict=True)
     ]
+
+
+def _motions_together(layout: Layout, together: Together) -> list[list[list[Motion]]] | None:
+    """Of each crystal and panel, how the sum moves with each number, found for all numbers at once; None if it is not.
+
+    Sources lie as they do in the sum that stays.
+    """
+    with torch.enable_grad():
+        moved, leaves = together()
+        lattices = moved.layout().lattices()
+        prepared = [
+            block_plan(each.plan, panel, across=lie_across(held.plan))
+            for held, each in zip(layout.lattices(), lattices, strict=True)
+            for panel in each.plan.panels
+        ]
+        found = motions_of(prepared, leaves)
+    if found is None:
+        return None
+    panels = len(layout.plan.panels)
+    return [found[start : start + panels] for start in range(0, len(found), panels)]
 
 
 def _background(layout: Layout, parts: tuple[Shown, ...]) -> tuple[torch.Tensor, ...] | None:

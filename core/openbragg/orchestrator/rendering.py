@@ -40,11 +40,14 @@ class Rendering(Layout):
         Whether compiled code summed them, and what preparing it took.
     culled
         What was left out of each panel that was not summed in full.
+    left_out
+        The same of each crystal, and of each panel; None where it was summed in full.
     """
 
     images: tuple[torch.Tensor, ...]
     use: Use = attrs.field(factory=Use)
     culled: tuple[Culled, ...] = ()
+    left_out: tuple[tuple[Culled | None, ...], ...] = ()
 
     def frame(self) -> torch.Tensor:
         """Expected photons of all panels in the stored frame, (slow, fast), 0 between them; see `Panel.slab`."""
@@ -80,6 +83,7 @@ def render_layout(
         images=images,
         use=engine.use,
         culled=tuple(panel.culled for panel in panels if panel.culled is not None),
+        left_out=tuple(zip(*(panel.left_out for panel in panels), strict=True)),
         **_fields(layout),
     )
 
@@ -148,11 +152,15 @@ def refuse_odd_answers(rendering: Rendering) -> None:
 
 @attrs.frozen(eq=False)
 class SummedPanel:
-    """A panel with the photons of all crystals, see `RenderedPanel`; `culled` is of all together."""
+    """A panel with the photons of all crystals, see `RenderedPanel`.
+
+    What was left out is `culled` of all together, `left_out` of each.
+    """
 
     image: torch.Tensor
     interpolated_otherwise: bool
     culled: Culled | None
+    left_out: tuple[Culled | None, ...]
 
 
 def render_lattices(
@@ -187,6 +195,7 @@ def render_lattices(
             image=reduce(add, (panel.image for panel in of_panel)),
             interpolated_otherwise=any(panel.interpolated_otherwise for panel in of_panel),
             culled=together([panel.culled for panel in of_panel if panel.culled is not None]),
+            left_out=tuple(panel.culled for panel in of_panel),
         )
         for of_panel in zip(*rendered, strict=True)
     )

@@ -37,6 +37,7 @@ class _Prepared:
     """What a simulation prepares when it is first used, and what it can take from the one that it evolved from.
 
     `notices` are what the engine says, for all simulations that share it; `said` those of them that belong to this one.
+    `rendered` is kept for traces that tell what was left out of it.
     """
 
     base: Base | None = None
@@ -44,6 +45,7 @@ class _Prepared:
     engine: Engine | None = None
     notices: list[str] = attrs.field(factory=list)
     said: list[str] = attrs.field(factory=list)
+    rendered: Rendering | None = None
 
 
 @attrs.frozen(eq=False)
@@ -285,7 +287,8 @@ class Simulation(Composition):
     def trace(self, slow: int, fast: int, lattice: int = 0) -> PixelTrace:
         """The terms that one pixel of the stored frame is summed from, with their gradients.
 
-        Of a scene they are those of one crystal: `lattice` is its number, 0 that of the main one. The photons of the
+        Where `cull` leaves something out, the image is rendered once, and the trace tells which terms it is of. Of a
+        scene they are those of one crystal: `lattice` is its number, 0 that of the main one. The photons of the
         pixel are the sum of all crystals' and of the backgrounds'.
 
         Raises
@@ -295,7 +298,7 @@ class Simulation(Composition):
         """
         from openbragg.orchestrator.tracing import trace_of
 
-        return trace_of(self.layout(), slow, fast, lattice)
+        return trace_of(self._traced(), slow, fast, lattice)
 
     def reflections(self) -> PredictedReflections:
         """The reflections of the image: where they are, how much of each, and their photons; nothing is rendered.
@@ -472,6 +475,15 @@ class Simulation(Composition):
     def compiling(self) -> Engine:
         """What computes, with what it knows of the work so far."""
         return self._engine()
+
+    def _traced(self) -> Layout:
+        """What is traced: with what was left out of the image, where anything may be."""
+        prepared, layout = self._prepared, self.layout()
+        if self.cull is None or layout.plan.differentiable() or layout.plan.transformed():
+            return layout
+        if prepared.rendered is None:
+            prepared.rendered = self.rendering()
+        return prepared.rendered
 
     def _engine(self) -> Engine:
         prepared = self._prepared

@@ -230,6 +230,11 @@ class PixelTrace(Protocol):
         """The same in the image's dtype: what stands in the image of the eager engine, to the last bit; compiled code
         may round otherwise."""
 
+    @property
+    def summed(self) -> torch.Tensor | None:
+        """Which of the terms the image is summed from where what hardly counts is left out (``--cull``), booleans of
+        their shape; None where it is all of them. The sums of the trace are those of all terms."""
+
 
 @runtime_checkable
 class Tracer(Plugin, Protocol):

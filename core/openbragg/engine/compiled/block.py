@@ -211,9 +211,12 @@ def lie_across(plan: Plan) -> bool:
     return not own and (several or not plan.differentiable())
 
 
-def block_plan(plan: Plan, panel: PanelPlan) -> Plan:
-    """The plan of one panel's sum by columns, without what it does not need, and for squares of amplitudes only."""
-    across = lie_across(plan)
+def block_plan(plan: Plan, panel: PanelPlan, *, across: bool | None = None) -> Plan:
+    """The plan of one panel's sum by columns, without what it does not need, and for squares of amplitudes only.
+
+    Whether sources lie `across` is what `lie_across` says, unless it is told.
+    """
+    across = lie_across(plan) if across is None else across
     columns = columns_of(plan, across=across)
     vectors: dict[str, Any] = {_VECTORS: None}
     return attrs.evolve(summed_plan(plan, panel), columns=columns, sources_across=across, **vectors)

@@ -26,7 +26,7 @@ _EXPECTED = {"layer": 5, "subpixel": 7, "source": 13, "phi": 17, "mosaic": 29, "
 _EXPECTED_PIXELS = 64 * PIXEL_MULTIPLE
 #: The same of tensors that come beside a plan's, where they are not (pixel,).
 _EXPECTED_BESIDE = {
-    **{"tile": 96, "row": 288, "sample": 16, "place": 60, "kept": 9001, "orientation": 251},
+    **{"tile": 96, "row": 288, "sample": 16, "place": 60, "kept": 9001, "orientation": 251, "square": 7001},
     **{"direction": 19, "visit": 1013},
 }
 #: Names of axes by the plan's fields.
@@ -95,7 +95,7 @@ def compile_function(
         Where the library is left.
     axes
         Names of the axes of each of the further tensors: those of a plan, ``pixel``, ``tile``, ``row``, ``sample``,
-        ``place``, ``kept``, ``orientation`` and ``direction``; the length of one that has always the same.
+        ``place``, ``kept``, ``square``, ``orientation`` and ``direction``; the length of one that has always the same.
     differentiates
         Whether the function takes derivatives of what it computes.
 

@@ -24,6 +24,10 @@ from openbragg.engine.threads import in_threads
 _COLUMNS = "columns"
 #: Evaluations that are gone through together, once for each parameter.
 _TOGETHER = 1 << 17
+#: What torch calls an operation that has no derivative, in a graph.
+_ERROR = "torch::autograd::Error"
+#: Parameters by which what pixels see is differentiated at once.
+_AT_ONCE = 8
 
 
 @attrs.frozen(eq=False)
@@ -41,6 +45,69 @@ def motion_of(plan: Plan, panel: PanelPlan) -> Motion:
         if tangent is not None and bool((tangent != 0.0).any()):
             moved[name] = tangent.detach().clone()
     return Motion(moved)
+
+
+def motions_of(prepared: Sequence[Plan], numbers: Sequence[torch.Tensor]) -> list[list[Motion]] | None:
+    """The motions of several plans with each of some numbers, all at once.
+
+    A derivative that goes backwards is linear in what it starts from, and differentiated by that it goes forwards: two
+    passes through the graph of the plans do for all numbers together.
+
+    Parameters
+    ----------
+    prepared
+        From `block_plan`, of plans that were made from the numbers.
+    numbers
+        Float64 tensors that require gradients.
+
+    Returns
+    -------
+    Of each plan a motion for each number, one tensor's after the other's; None where an operation has no second
+    derivative, or none for many directions together.
+    """
+    moving = [[(name, tensor) for name, tensor in tensors_in(plan) if tensor.requires_grad] for plan in prepared]
+    tensors = [tensor for named in moving for _, tensor in named]
+    count = sum(each.numel() for each in numbers)
+    if not tensors:
+        return [[Motion({}) for _ in range(count)] for _ in prepared]
+    starts = [torch.zeros_like(tensor).requires_grad_() for tensor in tensors]
+    try:
+        backward = torch.autograd.grad(tensors, numbers, starts, create_graph=True, materialize_grads=True)
+        whole = torch.cat([each.reshape(-1) for each in backward])
+        if _stops(whole):
+            return None
+        directions = torch.eye(count, dtype=whole.dtype)
+        found = torch.autograd.grad(
+            whole, starts, directions, is_grads_batched=True, allow_unused=True, materialize_grads=False
+        )
+    except RuntimeError:
+        return None
+    tangents = iter(found)
+    motions = []
+    for named in moving:
+        of_plan: list[dict[str, torch.Tensor]] = [{} for _ in range(count)]
+        for name, _ in named:
+            each = next(tangents)
+            if each is None:
+                continue
+            for number in each.reshape(count, -1).any(dim=1).nonzero().reshape(-1).tolist():
+                of_plan[number][name] = each[number].detach().contiguous()
+        motions.append([Motion(moved) for moved in of_plan])
+    return motions
+
+
+def _stops(derivative: torch.Tensor) -> bool:
+    """Whether an operation that a derivative was made by has none further; torch says so of one by one alone."""
+    seen, found = set(), [derivative.grad_fn]
+    while found:
+        node = found.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == _ERROR:
+            return True
+        seen.add(node)
+        found.extend(following for following, _ in node.next_functions)
+    return False
 
 
 def panel_jacobian(
@@ -114,11 +181,34 @@ class _Moved:
     def derivatives(self, sums: Sequence[torch.Tensor], slow: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
         """Of some pixels whose sums are known, (pixel, parameter)."""
         flat = [each.flatten(-2) for each in sums]
-        return torch.stack([self._by(number, flat, slow, fast) for number in range(len(self.motions))], dim=1)
+        worth = self._worth(flat[0], slow, fast)
+        # Where pixels see what they saw, photons are proportional to the sums of their evaluations.
+        columns = [
+            (worth * self._change(number, flat)).reshape(-1, slow.numel()).sum(dim=0)
+            for number in range(len(self.motions))
+        ]
+        moving = [
+            number
+            for number, motion in enumerate(self.motions)
+            if not {_COLUMNS, *self.within}.issuperset(motion.tangents)
+        ]
+        for low, high in ranges(0, len(moving), _AT_ONCE):
+            for number, found in zip(moving[low:high], self._seen(moving[low:high], flat, slow, fast), strict=True):
+                columns[number] = columns[number] + found
+        return torch.stack(columns, dim=1)
 
-    def _by(self, number: int, sums: Sequence[torch.Tensor], slow: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
-        """By one parameter, (pixel,)."""
-        intensity, by_scattering, along, within = sums
+    def _worth(self, intensity: torch.Tensor, slow: torch.Tensor, fast: torch.Tensor) -> torch.Tensor:
+        """Photons of a pixel for each squared electron of an evaluation, (evaluation,)."""
+        evaluations = evaluations_of(self.plan, self.plan.panels[0], slow, fast)
+        with torch.enable_grad():
+            summed = intensity.reshape(evaluations.scattering[0].shape).requires_grad_()
+            photons = block_photons(self.plan, self.plan.panels[0], slow, fast, summed, evaluations.weight)
+            (worth,) = torch.autograd.grad(photons.sum(), summed)
+        return worth.reshape(-1)
+
+    def _change(self, number: int, sums: Sequence[torch.Tensor]) -> torch.Tensor:
+        """How the sums of evaluations change with one parameter while they see the same q, (evaluation,)."""
+        intensity, _, along, within = sums
         tangents = self.motions[number].tangents
         change = torch.zeros_like(intensity)
         if number in self.places:
@@ -128,25 +218,41 @@ class _Moved:
             if name in tangents:
                 change = change + tangents[name].reshape(-1).to(torch.float64) @ within[first : first + count]
             first += count
-        with forward_ad.dual_level():
-            whole: Plan = with_tensors(self.plan, [self._dual(name, tensor, tangents) for name, tensor in self.named])
+        return change
+
+    def _seen(
+        self, numbers: Sequence[int], sums: Sequence[torch.Tensor], slow: torch.Tensor, fast: torch.Tensor
+    ) -> torch.Tensor:
+        """How photons change with some parameters by what pixels see, not by what there is to see, (number, pixel)."""
+        intensity, by_scattering, _, _ = sums
+        plan = self.plan
+        panel = plan.panels[0]
+        held = evaluations_of(plan, panel, slow, fast)
+        shape = held.scattering[0].shape
+        names = [name for name, _ in self.named if any(name in self.motions[number].tangents for number in numbers)]
+        known = dict(self.named)
+        tangents = [
+            torch.stack([self.motions[number].tangents.get(name, torch.zeros_like(known[name])) for number in numbers])
+            for name in names
+        ]
+
+        def photons(*moved: torch.Tensor) -> torch.Tensor:
+            others = dict(zip(names, moved, strict=True))
+            whole: Plan = with_tensors(plan, [others.get(name, tensor.detach()) for name, tensor in self.named])
             evaluations = evaluations_of(whole, whole.panels[0], slow, fast)
-            shape = evaluations.scattering[0].shape
-            turned = [forward_ad.unpack_dual(component).tangent for component in evaluations.scattering]  # type: ignore[no-untyped-call]
-            for by, tangent in zip(by_scattering, turned, strict=True):
-                if tangent is not None:
-                    change = change + by * tangent.reshape(-1)
-            summed = forward_ad.make_dual(intensity.reshape(shape), change.reshape(shape))  # type: ignore[no-untyped-call]
-            photons = block_photons(whole, whole.panels[0], slow, fast, summed, evaluations.weight)
-            found = forward_ad.unpack_dual(photons).tangent  # type: ignore[no-untyped-call]
-            return torch.zeros_like(slow) if found is None else found.clone()
+            summed = intensity.reshape(shape)
+            for by, there, here in zip(by_scattering, evaluations.scattering, held.scattering, strict=True):
+                summed = summed + by.reshape(shape) * (there - here)
+            return block_photons(whole, whole.panels[0], slow, fast, summed, evaluations.weight)
+
+        primals = tuple(known[name].detach() for name in names)
+
+        def along(*directions: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = torch.func.jvp(photons, primals, directions)[1]
+            return found
+
+        return torch.func.vmap(along)(*tangents)
 
     def _counts(self) -> list[tuple[str, int]]:
         numbers = {name: tensor.numel() for name, tensor in self.named}
         return [(name, numbers[name]) for name in self.within]
-
-    def _dual(self, name: str, tensor: torch.Tensor, tangents: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        if name not in tangents:
-            return tensor.detach()
-        dual: torch.Tensor = forward_ad.make_dual(tensor.detach(), tangents[name])  # type: ignore[no-untyped-call]
-        return dual

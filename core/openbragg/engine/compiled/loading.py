@@ -17,7 +17,7 @@ from openbragg.engine.compiled.block import tensors_in
 from openbragg.engine.compiled.cache import Cache, Entry
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Kernel, KernelError, fits
 from openbragg.engine.compiled.kinds import Kind, arguments_of
-from openbragg.engine.compiled.resident import RESIDENTS, Occasion, Structure, structure_of
+from openbragg.engine.compiled.resident import RESIDENTS, Codes, Occasion, Structure, structure_of
 from openbragg.engine.compiled.signature import ChangeableError, options_of, signature_of
 from openbragg.engine.plan import Plan
 
@@ -34,15 +34,18 @@ class Store:
         How many calls of one kernel may be under way at once.
     notices
         Where a line goes that the user should know.
+    codes
+        What this store has found out about the code of plugins.
     """
 
     cache: Cache
     threads: int
     notices: Callable[[str], None]
+    codes: Codes = attrs.field(factory=Codes)
 
     def wanted(self, plan: Plan, kind: Kind) -> Wanted:
         """The code for a plan from `block_plan`, which is neither looked for nor made yet."""
-        structure = structure_of(plan, kind.name)
+        structure = structure_of(plan, kind.name, self.codes)
         return Wanted(store=self, plan=plan, kind=kind, arguments=arguments_of(plan), structure=structure)
 
 

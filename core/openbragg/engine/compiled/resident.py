@@ -59,19 +59,35 @@ class Occasion:
     plugins: tuple[Any, ...]
 
 
-def structure_of(plan: Plan, kind: str) -> Structure:
-    """The structure of a plan from `block_plan` for a kind of code."""
+class Codes:
+    """What tells plugins' code from others', looked at once for as long as this is held: for what is asked together."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, tuple[Hashable, tuple[Any, ...]]]] = {}
+
+    def of(self, plugin: Any) -> tuple[Hashable, tuple[Any, ...]]:
+        """See `_code_of`."""
+        known = self._known.get(id(plugin))
+        if known is None:
+            # The plugin is held with it, so that no other has its place.
+            known = self._known[id(plugin)] = plugin, _code_of(plugin)
+        return known[1]
+
+
+def structure_of(plan: Plan, kind: str, codes: Codes | None = None) -> Structure:
+    """The structure of a plan from `block_plan` for a kind of code; with what is known of plugins' `codes`."""
     plugins = plan.plugins
-    codes = [_code_of(plugin) for plugin in plugins]
+    known = codes or Codes()
+    found = [known.of(plugin) for plugin in plugins]
     key = (
         kind,
-        tuple(code for code, _ in codes),
+        tuple(code for code, _ in found),
         tuple((name, tensor.dtype, tensor.dim()) for name, tensor in tensors_in(plan)),
         tuple((name, repr(leaf)) for name, leaf in leaves_in(plan, stop=plugins)),
         torch.get_default_dtype(),
         str(torch.get_default_device()),
     )
-    return Structure(key, tuple(each for _, pinned in codes for each in pinned))
+    return Structure(key, tuple(each for _, pinned in found for each in pinned))
 
 
 @attrs.frozen(eq=False)

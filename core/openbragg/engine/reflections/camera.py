@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import attrs
@@ -14,6 +15,8 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
 #: A face is looked at in so many parts along each side.
 _PARTS = 8
+#: Faces of which directions are remembered: those of detectors that stand while a crystal turns.
+_FACES = 256
 #: Directions around a middle are bounded by a cone while they are no farther from it than this; chords of the unit
 #: sphere. Beyond, all directions are taken.
 _WIDEST, _ALL = 1.2, 2.0
@@ -129,6 +132,11 @@ class Camera:
 
 def _cones(faces: tuple[Face, ...]) -> tuple[Array, Array]:
     """Unit vectors towards parts of faces, (parts, 3), and the chords in which all directions of each part lie."""
+    return _known_cones(faces)
+
+
+@lru_cache(maxsize=_FACES)
+def _known_cones(faces: tuple[Face, ...]) -> tuple[Array, Array]:
     if not faces:
         return np.array([[1.0, 0.0, 0.0]]), np.array([_ALL])
     found = [_cones_of(face) for face in faces]

@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 
 from openbragg.engine.reflections.camera import Camera
-from openbragg.engine.reflections.rows import Region, lattice_points, reciprocal_of
+from openbragg.engine.reflections.rows import Region, lattice_points
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
@@ -108,7 +108,11 @@ def orientation_groups(camera: Camera, cells: Array, widest: float) -> list[Grou
 
 
 def touching_spots(
-    camera: Camera, cells: Array, group: Group, radius_of: Callable[[Array, Array], Array]
+    camera: Camera,
+    cells: Array,
+    group: Group,
+    radius_of: Callable[[Array, Array], Array],
+    sizes: Array | None = None,
 ) -> Iterator[Spots]:
     """The spots of a group's orientations that touch the sphere of reflection.
 
@@ -126,6 +130,9 @@ def touching_spots(
     radius_of
         Takes h k l (points, 3) and the lengths of q (points,), and gives how far each spot reaches in 1/metres,
         (points,); below 0 for one that does not count.
+    sizes
+        How many times as long q, and what its spot reaches, are in each orientation, (orientations,), where that is not
+        1: `radius_of` is asked for 1.
 
     Yields
     ------
@@ -134,23 +141,28 @@ def touching_spots(
     """
     radius = camera.radius
     beam = camera.incident / radius
-    reciprocal = np.stack([reciprocal_of(cell) for cell in cells[group.orientations]])
+    reciprocal: Array = np.linalg.inv(cells[group.orientations]).transpose(0, 2, 1).astype(np.float64)
     along = reciprocal @ beam
+    own = np.ones(len(along)) if sizes is None else sizes[group.orientations]
+    largest = float(own.max())
     together = max(1, _PAIRS // len(along))
     for points in lattice_points(group.region):
-        lengths = np.linalg.norm(points @ reciprocal[0], axis=1) / radius
+        lengths = np.linalg.norm(points @ reciprocal[0], axis=1) / (radius * own[0])
         reach = radius_of(points, lengths * radius) / radius
         counted = np.flatnonzero(reach >= 0.0)
         for low in range(0, len(counted), together):
             chosen = counted[low : low + together]
-            index, far = points[chosen], reach[chosen] + _ROUNDING
+            index, far = points[chosen], reach[chosen]
+            furthest = far * largest + _ROUNDING
             # |u|^2 - |s0|^2, over |s0|^2.
             excess = index @ (along.T * (2.0 / radius))
-            excess += (lengths[chosen] ** 2)[:, None]
+            squares = (lengths[chosen] ** 2)[:, None]
+            excess += squares if sizes is None else squares * own**2
             np.abs(excess, out=excess)
-            which, turn = np.nonzero(excess <= (far * (2.0 + far))[:, None])
+            which, turn = np.nonzero(excess <= (furthest * (2.0 + furthest))[:, None])
             if len(which):
-                yield from _caps(beam, radius, index[which], far[which], turn, reciprocal, group.orientations)
+                reached = far[which] * own[turn] + _ROUNDING
+                yield from _caps(beam, radius, index[which], reached, turn, reciprocal, group.orientations)
 
 
 def _caps(

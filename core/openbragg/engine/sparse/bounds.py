@@ -95,13 +95,16 @@ def views_of(
 
 
 def columns_for_bounds(plan: Plan) -> torch.Tensor:
-    """The components of the cell vectors, their absolute values, and a 1, float32, (19, column).
+    """The components of the cell vectors, their absolute values, and the weight, float32, (19, column).
 
     Those of all orientations lie side by side. There are more columns than orientations, up to a multiple of what a
     processor works on at once; the others are 0.
     """
     vectors = plan.cell_vectors.detach().reshape(-1, 9).T.to(torch.float32)
-    columns = torch.cat([vectors, vectors.abs(), torch.ones_like(vectors[:1])])
+    weights = torch.ones_like(vectors[0])
+    if plan.domain_weights is not None:
+        weights = plan.domain_weights.detach().to(torch.float32).repeat(len(plan.cell_vectors))
+    columns = torch.cat([vectors, vectors.abs(), weights.unsqueeze(0)])
     return torch.nn.functional.pad(columns, (0, -columns.shape[1] % _TOGETHER)).contiguous()
 
 
@@ -147,7 +150,7 @@ def tile_bounds(plan: Plan, views: torch.Tensor, columns: torch.Tensor, limit: t
 
 
 def _bounds(plan: Plan, boxes: Sequence[torch.Tensor], columns: torch.Tensor) -> torch.Tensor:
-    """Bounds of F_cell^2 F_latt^2, (box, column), for boxes of q; 0 in columns without an orientation.
+    """Bounds of F_cell^2 F_latt^2 with the orientation's weight, (box, column); 0 in columns without an orientation.
 
     Single precision does, in whatever precision the sum is: boxes are larger by what it rounds.
     """

@@ -48,8 +48,6 @@ def cull_refusal(plan: Plan) -> str | None:
         return f"the diffuse scattering {plan.diffuse.name} has no bound"
     if plan.spectral is not None:
         return f"the structure factors {plan.structure_factors.name} have no bound at each wavelength"
-    if plan.domain_weights is not None:
-        return "the mosaic domains have weights"
     if plan.running_product:
         return "running-product goes through the terms one by one"
     if plan.interpolates or plan.reference_interpolates:
@@ -109,6 +107,10 @@ class _Sum:
         intensity = self._summed(samples, lists)
         photons = tile_photons(self.plan, self.panel, slow, fast, evaluations, intensity)
         return photons, len(lists.kept), missing
+
+    def kept(self, chosen: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
+        """Which orientations of tiles must be evaluated, booleans (tile x source, orientation)."""
+        return self._kept(list(self.bounds_of(self.views(chosen), limit)))[:, : self.lists[1]]
 
     def _kept(self, parts: Sequence[TileBounds]) -> torch.Tensor:
         """Which orientations must be evaluated, (tile x source, column); none of those that only fill columns up."""
@@ -178,7 +180,8 @@ def _culled_photons(
         evaluated, largest = evaluated + number, max(largest, missing)
         if progress is not None:
             progress(done)
-    return values, Culled(pairs=tiles.count * whole.lists[0] * whole.lists[1], evaluated=evaluated, bound=largest)
+    pairs = tiles.count * whole.lists[0] * whole.lists[1]
+    return values, Culled(pairs=pairs, evaluated=evaluated, bound=largest, level=float(limit))
 
 
 def _limit(photons: float, plan: Plan) -> torch.Tensor:
@@ -224,6 +227,22 @@ def _pieces(whole: _Sum, count: int, engine: Engine) -> list[tuple[int, int]]:
     most = min(_PIECE_PAIRS // (sources * orientations), _PIECE_SAMPLES // (sources * samples), count // engine.cores())
     size = max(1, most)
     return [(low, min(low + size, count)) for low in range(0, count, size)]
+
+
+def kept_orientations(
+    plan: Plan, panel: PanelPlan, pixels: Pixels, pixel: tuple[int, int], photons: float, engine: Engine
+) -> torch.Tensor:
+    """Which orientations a pixel (slow, fast) was summed from, booleans (source, orientation).
+
+    `photons` are those that might be left out; of none, nothing is.
+    """
+    tiles = _tiles(plan, panel, pixels)
+    whole = _sum(plan, panel, tiles, engine)
+    if not photons > 0.0:
+        return torch.ones(whole.lists, dtype=torch.bool, device=plan.device)
+    down, along = pixel[0] - pixels.region[2], pixel[1] - pixels.region[0]
+    place = down // tiles.side * -(-pixels.width // tiles.side) + along // tiles.side
+    return whole.kept((tiles.places == place).nonzero().reshape(-1), _limit(photons, plan))
 
 
 class CullingRenderer:

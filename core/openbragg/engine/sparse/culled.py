@@ -6,6 +6,10 @@ from collections.abc import Sequence
 
 import attrs
 
+#: What pairs are of, in words.
+OF_TILES = "the orientations of tiles"
+OF_SPOTS = "the terms, summed from reflections"
+
 
 @attrs.frozen(kw_only=True)
 class Culled:
@@ -20,12 +24,16 @@ class Culled:
         Photons by which no pixel is further from the full sum than this.
     of
         What the pairs are, in words.
+    level
+        What no term that was left out is above, in squared electrons; of tiles the photons that might be left out of a
+        pixel. Of several images together it is none.
     """
 
     pairs: int
     evaluated: int
     bound: float
-    of: str = "the orientations of tiles"
+    of: str = OF_TILES
+    level: float = 0.0
 
     def skipped(self) -> float:
         """The part of the pairs that was left out."""

@@ -6,16 +6,15 @@ Which terms there are is found, and their sum is made, without them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import attrs
-import numpy as np
 import torch
 
 from openbragg.engine.compiled.block import summed_plan, tensors_in, with_tensors
 from openbragg.engine.compiled.summers import Summed
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.sparse.canvas import Canvas
 from openbragg.engine.sparse.terms import lanes, of_source, photons_of_sums, rows_of, visit_terms
 from openbragg.engine.sparse.visits import Visits
 from openbragg.engine.strips import ranges
@@ -34,13 +33,13 @@ class SpotTerms:
         Of the panel.
     lots
         The visits, each with the number of the source.
-    sums
-        Of the terms of all places of the region, squared electrons, float64.
+    canvas
+        Their sums.
     """
 
     pixels: Pixels
     lots: list[tuple[int, Visits]]
-    sums: np.ndarray[Any, np.dtype[np.float64]]
+    canvas: Canvas
 
     def with_gradient(self, plan: Plan, panel: PanelPlan, values: torch.Tensor) -> torch.Tensor:
         """Photons (pixel,) that are already there, such that gradients flow from them to the plan's tensors."""
@@ -56,12 +55,13 @@ class SpotTerms:
     def carried(self, plan: Plan, panel: PanelPlan, dtype: torch.dtype) -> torch.Tensor:
         """Photons (pixel,) with the forward derivatives that the plan's tensors carry."""
         whole = summed_plan(plan, panel)
-        total = torch.zeros(self.pixels.height * self.pixels.width, dtype=torch.float64)
+        total = torch.zeros_like(self.canvas.sums)
         for terms, places in self._terms(whole):
             total = total.index_add(0, places, terms)
         values = torch.zeros(self.pixels.count, dtype=dtype)
-        for numbers, places, slow, fast in self._lit(whole):
-            photons = photons_of_sums(whole, whole.panels[0], slow, fast, total[places])
+        for numbers, lit, slow, fast in self._seen(whole):
+            sums = torch.zeros_like(slow) if lit is None else total[lit]
+            photons = photons_of_sums(whole, whole.panels[0], slow, fast, sums)
             values = values.index_put((numbers,), photons.to(dtype))
         return values
 
@@ -71,42 +71,37 @@ class SpotTerms:
             wanted = [leaf for leaf in leaves if leaf.requires_grad]
             again = with_tensors(whole, leaves)
             totals = [torch.zeros_like(leaf) for leaf in wanted]
-            share = torch.zeros(len(self.sums), dtype=torch.float64)
-            for numbers, places, slow, fast in self._lit(whole):
-                sums = torch.from_numpy(self.sums)[places].requires_grad_()
+            share = torch.zeros_like(self.canvas.sums)
+            for numbers, lit, slow, fast in self._seen(whole):
+                sums = (torch.zeros_like(slow) if lit is None else self.canvas.sums[lit]).requires_grad_()
                 photons = (photons_of_sums(again, again.panels[0], slow, fast, sums) * cotangent[numbers]).sum()
                 by_sums = _add(totals, photons, wanted, sums)
-                if by_sums is not None:
-                    share[places] = by_sums
+                if by_sums is not None and lit is not None:
+                    share[lit] = by_sums
             for terms, places in self._terms(again):
                 _add(totals, (terms * share[places]).sum(), wanted)
         return totals
 
     def _terms(self, plan: Plan) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """All terms with the places of their pixels, (term,) each, some at a time."""
-        pixels, width = self.pixels, self.pixels.width
-        across = torch.tensor(float(width), dtype=torch.float64)
+        pixels, grid = self.pixels, self.canvas.grid()
         vectors = plan.cell_vectors.reshape(-1, 9)
         for source, visits in self.lots:
             one = of_source(plan, source)
-            rows = rows_of(visits, pixels.region[2], pixels.region[0], (0, pixels.height), width)
+            rows = rows_of(visits, pixels.region[2], pixels.region[0], (0, pixels.height))
             for low, high in ranges(0, len(rows.rows), _ROWS):
-                further = (rows.visits, rows.orientation, rows.rows[low:high], vectors, lanes(), across)
-                terms, places = visit_terms(one, one.panels[0], *further)
+                further = (rows.visits, rows.orientation, rows.rows[low:high], vectors, lanes())
+                terms, places = visit_terms(one, one.panels[0], *further, grid, self.canvas.numbers)
                 yield terms.reshape(-1), places.reshape(-1)
 
-    def _lit(self, plan: Plan) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Pixels that have photons, some at a time: numbers, places in the region, slow and fast indices."""
-        pixels = self.pixels
-        for low, high in ranges(0, pixels.count, _PIXELS):
-            numbers = torch.arange(low, high)
-            places = numbers if pixels.chosen is None else pixels.chosen[low:high]
-            slow, fast = pixels.coordinates(low, high)
-            if plan.water is None:
-                lit = torch.from_numpy(np.flatnonzero(self.sums[places.numpy()] != 0.0))
-                numbers, places, slow, fast = numbers[lit], places[lit], slow[lit], fast[lit]
-            if len(numbers):
-                yield numbers, places, slow, fast
+    def _seen(self, plan: Plan) -> Iterator[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]]:
+        """Pixels that have photons, some at a time: numbers, places of sums if any, slow and fast indices."""
+        lit = self.canvas.lit(_PIXELS)
+        for part in lit:
+            yield part.numbers, part.places, part.slow, part.fast
+        if plan.water is not None:
+            for numbers, slow, fast in self.canvas.unlit(lit, _PIXELS):
+                yield numbers, None, slow, fast
 
 
 def _add(

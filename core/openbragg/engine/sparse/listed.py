@@ -105,5 +105,9 @@ def listed_intensity(
     rows = [[vectors[:, 3 * row + axis][orientation].unsqueeze(1) for axis in range(3)] for row in range(3)]
     x, y, z = (component.unsqueeze(2) for component in samples)
     intensity = amplitudes(plan, (x, y, z), rows).intensity
+    if plan.domain_weights is not None:
+        # Domains are what changes first from one orientation to the next.
+        weight = plan.domain_weights[orientation % plan.domain_weights.shape[0]]
+        intensity = intensity * weight.to(intensity.dtype).unsqueeze(1)
     # Shorter lists than the longest end before.
     return (intensity * (place < length).to(intensity.dtype).unsqueeze(1)).sum(dim=2, dtype=torch.float64)

@@ -9,6 +9,7 @@ it. `docs/explanation/cull.md` has the proof.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import attrs
@@ -23,8 +24,10 @@ from openbragg.engine.compiled.summers import padded
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
-from openbragg.engine.sparse.culled import Culled
+from openbragg.engine.sparse.canvas import SIDE, Canvas, Lit
+from openbragg.engine.sparse.culled import OF_SPOTS, Culled
 from openbragg.engine.sparse.derivatives import SpotTerms
+from openbragg.engine.sparse.limits import largest_term, largest_weight
 from openbragg.engine.sparse.terms import (
     PHOTONS,
     TERMS,
@@ -34,20 +37,17 @@ from openbragg.engine.sparse.terms import (
     rows_of,
     visit_terms,
 )
-from openbragg.engine.sparse.visits import Search, Visits, joined, make_search
+from openbragg.engine.sparse.visits import Search, Visits, directions, joined, make_search
 from openbragg.engine.strips import Strip, advance, ranges
 from openbragg.engine.threads import in_threads
-from openbragg.roles import LimitedStructureFactors, LocalLatticeShape, Miller
-
-#: What `Culled.pairs` are of.
-OF_SPOTS = "the terms, summed from reflections"
+from openbragg.roles import LimitedStructureFactors, LocalLatticeShape
 
 #: Visits of a source that are kept at once, in some hundred bytes each.
 _MOST_VISITS = 1 << 20
 #: Rows evaluated together by compiled code and without: what comes out stays in a core's cache.
 _COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
-#: Pixels whose photons are worked out together, and among which those with any are looked for together, at least.
-_PHOTONS, _PIXELS = 1 << 15, 1 << 18
+#: Pixels whose photons are worked out together.
+_PHOTONS = 1 << 15
 #: Strips of the region for each core, and pixels of visits for which one is made, at least.
 _STRIPS, _OF_STRIP = 6, 1 << 14
 #: The first level as a part of the largest term there may be; how much lower the next is where nothing is above it, and
@@ -57,8 +57,6 @@ _FIRST_LEVEL, _LOWER, _ATTEMPTS = 0.03, 1e-3, 5
 _COMPILED_SECONDS, _EAGER_SECONDS = 1.2e-8, 1.5e-7
 #: What a term of the full sum costs, likewise with compiled code.
 _FULL_SECONDS = 3e-9
-#: Points along each side of a panel at which its distance is looked at.
-_GRID = 33
 #: Of numpy's numbers those of torch's.
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 #: The part of the full sum's time that a search may take.
@@ -90,9 +88,8 @@ def spots_refusal(plan: Plan) -> str | None:
 
 @attrs.frozen(eq=False)
 class _Lot:
-    """Visits of one source, and which part of all there are is in this lot and those before it, about."""
+    """Visits, and which part of all there are is in this lot and those before it, about."""
 
-    source: int
     visits: Visits
     done: float
 
@@ -133,13 +130,13 @@ class SpotRenderer:
     def pays(self) -> bool:
         """Sum, as long as that is expected to take less time than the full sum; whether it did."""
         plan, pixels = self._whole, self._pixels
-        weight = _largest_weight(plan, self._panel, pixels)
+        weight = largest_weight(plan, self._panel, pixels)
         # Of a crystal that scatters nothing, as one with a -crystal_scale of 0, no part can be left out.
         if pixels.count == 0 or not weight:
             return False
         with torch.no_grad():
             uncertain = first_evaluated(plan, self._panel, pixels)
-        level = _FIRST_LEVEL * _largest_term(plan, self._sum.largest)
+        level = _FIRST_LEVEL * largest_term(plan, self._sum.largest)
         surely = _SURELY * _PROBING
         for _ in range(_ATTEMPTS):
             evaluated = self._sum.add_all(level, surely)
@@ -152,7 +149,11 @@ class SpotRenderer:
                 self._values = self._sum.photons(self._dtype, self._progress)
                 pairs = pixels.count * plan.cell_vectors.shape[:2].numel() * plan.wavelengths.numel()
                 self.culled = Culled(
-                    pairs=pairs, evaluated=min(evaluated, pairs), bound=level * weight * _ROUNDING, of=OF_SPOTS
+                    pairs=pairs,
+                    evaluated=min(evaluated, pairs),
+                    bound=level * weight * _ROUNDING,
+                    of=OF_SPOTS,
+                    level=level,
                 )
                 return True
             level, surely = (allowed / _ROUNDING, _SURELY) if peak > 0.0 else (level * _LOWER, surely)
@@ -163,7 +164,7 @@ class SpotRenderer:
         assert (start, stop) == (0, self._pixels.count) and self._values is not None
         values = self._values
         if self._carries:
-            terms = SpotTerms(self._pixels, self._sum.lots, self._sum.total)
+            terms = SpotTerms(self._pixels, self._sum.lots, self._sum.canvas)
             if plan.transformed():
                 values = terms.carried(plan, self._given, self._dtype)
             else:
@@ -185,8 +186,10 @@ class _Sum:
         unused: dict[str, Any] = {"cell_vectors": None}
         self.summing = attrs.evolve(summed_plan(plan, panel), **unused)
         self.vectors = plan.cell_vectors.detach().reshape(-1, 9).contiguous()
-        # Of memory that nothing is written to, none is taken.
-        self.total = np.zeros(0)
+        self.directions = directions(plan)
+        self.canvas = Canvas(pixels)
+        self.lit: list[tuple[Lit, torch.Tensor]] = []
+        self._searched: dict[int, Search] = {}
         self.kernels: Sequence[Run] | None = None
         self.asked = False
 
@@ -195,7 +198,7 @@ class _Sum:
 
         How many pixels of visits there were; or None where the full sum does not take `surely` times as long.
         """
-        self.total = np.zeros(self.pixels.height * self.pixels.width)
+        self.canvas = Canvas(self.pixels)
         self.lots = []
         evaluated = 0
         if not self._worth_a_search(level):
@@ -205,71 +208,87 @@ class _Sum:
             if evaluated == 0 and not self._pays(count / lot.done, surely):
                 return None
             evaluated += count
-            self._add(lot)
+            parts = lot.visits.by_source()
+            self._add(lot.visits, parts)
             if self.keep:
-                self.lots.append((lot.source, lot.visits))
+                self.lots.extend(parts)
+        self.lit = self._lit()
         return evaluated
 
     def peak(self, uncertain: int | None) -> float:
-        """Photons of the brightest pixel, but for one of that number, which will be replaced."""
-
-        def largest(piece: tuple[int, int]) -> float:
-            with torch.no_grad():
-                numbers, photons = self._of_pixels(*piece)
-                if uncertain is not None:
-                    photons = photons[numbers != uncertain]
-                return float(photons.max()) if photons.numel() else 0.0
-
-        return max(in_threads(largest, self._pieces(), self.pixels.device, self.engine.team()), default=0.0)
+        """Photons of the brightest pixel that is reached, but for one of that number, which will be replaced."""
+        brightest = 0.0
+        for lit, photons in self.lit:
+            counted = photons if uncertain is None else photons[lit.numbers != uncertain]
+            brightest = max(brightest, float(counted.max())) if counted.numel() else brightest
+        return brightest
 
     def photons(self, dtype: torch.dtype, progress: Callable[[int], None] | None) -> torch.Tensor:
         """Photons of the pixels, (pixel,)."""
+        # Of memory that nothing is written to, none is taken.
         values = torch.from_numpy(np.zeros(self.pixels.count, dtype=_NUMPY[dtype]))
-
-        def fill(piece: tuple[int, int]) -> int:
-            with torch.no_grad():
-                numbers, photons = self._of_pixels(*piece)
-                values[numbers] = photons.to(dtype)
-            return piece[1] - piece[0]
-
-        for finished in in_threads(fill, self._pieces(), self.pixels.device, self.engine.team()):
-            advance(progress, finished)
+        with torch.no_grad():
+            if self.plan.water is not None:
+                for numbers, slow, fast in self.canvas.unlit([lit for lit, _ in self.lit], _PHOTONS):
+                    values[numbers] = self._photons(slow, fast, torch.zeros_like(slow)).to(dtype)
+            for lit, photons in self.lit:
+                values[lit.numbers] = photons.to(dtype)
+        advance(progress, self.pixels.count)
         return values
 
-    def _pieces(self) -> list[tuple[int, int]]:
-        """Pixels, by their numbers, in pieces."""
-        size = max(_PIXELS, self.pixels.count // (4 * _STRIPS * self.engine.cores()))
-        return list(ranges(0, self.pixels.count, size))
+    def _lit(self) -> list[tuple[Lit, torch.Tensor]]:
+        """The pixels that terms were added to, with their photons."""
+        parts = self.canvas.lit(_PHOTONS)
 
-    def _of_pixels(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of the pixels from a number up to another the numbers of those that have any photons, and these."""
-        pixels = self.pixels
-        sums = self.total[start:stop] if pixels.chosen is None else self.total[pixels.chosen[start:stop].numpy()]
-        # Truths are searched several times as fast as numbers.
-        there = np.arange(stop - start) if self.plan.water is not None else np.flatnonzero(sums != 0.0)
-        numbers = torch.from_numpy(there + start)
-        place = numbers if pixels.chosen is None else pixels.chosen[numbers]
-        slow = (place // pixels.width + pixels.region[2]).to(torch.float64)
-        fast = (place % pixels.width + pixels.region[0]).to(torch.float64)
-        intensity = torch.from_numpy(sums[there])
-        parts = [
-            self._photons(slow[low:high], fast[low:high], intensity[low:high])
-            for low, high in ranges(0, len(there), _PHOTONS)
-        ]
-        return numbers, torch.cat(parts) if parts else intensity
+        def photons(piece: tuple[int, int]) -> torch.Tensor:
+            lit = parts[piece[0]]
+            with torch.no_grad():
+                return self._photons(lit.slow, lit.fast, self.canvas.sums[lit.places])
+
+        pieces = list(ranges(0, len(parts), 1))
+        found = in_threads(photons, pieces, self.pixels.device, self.engine.team())
+        return list(zip(parts, found, strict=True))
 
     def _photons(self, *of_pixels: torch.Tensor) -> torch.Tensor:
         if self.kernels is None:
             return photons_of_sums(self.summing, self.summing.panels[0], *of_pixels)
         filled = [padded(each) for each in of_pixels]
-        return self.kernels[1]([*arguments_of(self.summing), *filled])[0][: of_pixels[0].numel()]
+        return self.kernels[1]([*self._arguments, *filled])[0][: of_pixels[0].numel()]
+
+    @cached_property
+    def _arguments(self) -> list[torch.Tensor]:
+        """The plan's tensors, for the photons of pixels."""
+        return arguments_of(self.summing)
+
+    @cached_property
+    def _of_sources(self) -> dict[str, int]:
+        """Where tensors that belong to sources stand among them."""
+        names = [name for name, _ in tensors_in(self.summing)]
+        return {name: names.index(name) for name in ("incident", "wavelengths", "source_weights")}
+
+    def _arguments_of(self, source: int) -> list[torch.Tensor]:
+        """The plan's tensors, of one source alone."""
+        arguments = list(self._arguments)
+        for place in self._of_sources.values():
+            arguments[place] = arguments[place][source : source + 1].contiguous()
+        return arguments
 
     def _worth_a_search(self, level: float) -> bool:
         """Whether looking for visits takes a small part of the full sum's time."""
-        sources = self.plan.wavelengths.numel()
-        middle = make_search(self.plan, self.panel, self.pixels, sources // 2, (level, self.largest))
-        cost = sources * middle.cost() / self.engine.cores()
+        count = len(self.directions)
+        middle = self._search(count // 2, level)
+        cost = count * middle.cost() / self.engine.cores()
         return _SURELY * cost < _SEARCHING * self._full_seconds()
+
+    def _search(self, direction: int, level: float) -> Search:
+        """The search for visits of a direction."""
+        known = self._searched.pop(direction, None)
+        if known is not None and known.level == level:
+            return known
+        search = make_search(self.plan, self.panel, self.pixels, self.directions[direction], (level, self.largest))
+        # It is asked for once more at most, by what is decided from its cost.
+        self._searched[direction] = search
+        return search
 
     def _full_seconds(self) -> float:
         """About how long the full sum takes."""
@@ -293,101 +312,57 @@ class _Sum:
 
     def _lots(self, level: float) -> Iterator[_Lot]:
         """The visits of all sources, in lots of a bounded size."""
-        sources = self.plan.wavelengths.numel()
-        for source in range(sources):
-            search = make_search(self.plan, self.panel, self.pixels, source, (level, self.largest))
-            search = search.shared(self.engine.cores())
-            pieces = len(search.groups)
-            kept: list[Visits] = []
+        kept: list[Visits] = []
+        done = 0.0
+        for direction in range(len(self.directions)):
+            search = self._search(direction, level).shared(self.engine.cores())
 
             def found(piece: tuple[int, int], search: Search = search) -> list[Visits]:
                 with torch.no_grad():
                     return list(search.visits(piece[0]))
 
-            numbers = [(number, number + 1) for number in range(pieces)]
-            for number, visits in enumerate(in_threads(found, numbers, self.pixels.device, self.engine.team())):
-                kept.extend(each for each in visits if len(each.orientation))
+            pieces = list(ranges(0, len(search.groups), 1))
+            # While a lot is summed no thread searches further: what it found would have to be kept.
+            for low, high in ranges(0, len(pieces), self.engine.cores()):
+                for visits in in_threads(found, pieces[low:high], self.pixels.device, self.engine.team()):
+                    kept.extend(each for each in visits if len(each.orientation))
+                done += (high - low) / (len(pieces) * len(self.directions))
                 if sum(len(each.orientation) for each in kept) > _MOST_VISITS:
-                    yield _Lot(source, joined(kept), (source + (number + 1) / pieces) / sources)
+                    yield _Lot(joined(kept), done)
                     kept = []
-            if kept:
-                yield _Lot(source, joined(kept), (source + 1) / sources)
+        if kept:
+            yield _Lot(joined(kept), 1.0)
 
-    def _add(self, lot: _Lot) -> None:
-        """Add the terms of visits to the sums of their pixels; each strip of these is one thread's."""
-        pixels, width = self.pixels, self.pixels.width
-        plan = of_source(self.summing, lot.source)
-        arguments, lane = arguments_of(plan), lanes()
-        across = torch.tensor(float(width), dtype=torch.float64)
-        top, bottom = lot.visits.boxes[:, 2], lot.visits.boxes[:, 3]
+    def _add(self, whole: Visits, parts: list[tuple[int, Visits]]) -> None:
+        """Add the terms of visits, in parts by their sources, to the sums of pixels; each strip is one thread's."""
+        pixels, canvas = self.pixels, self.canvas
+        canvas.reach(whole.boxes)
+        lane, grid = lanes(), canvas.grid()
         size = _EAGER_ROWS if self.kernels is None else _COMPILED_ROWS
+        terms_of = {source: self._terms_of(source) for source, _ in parts}
 
         def add(strip: tuple[int, int]) -> None:
-            chosen = np.flatnonzero((top < strip[1]) & (bottom >= strip[0]))
-            rows = rows_of(lot.visits.where(chosen), pixels.region[2], pixels.region[0], strip, width)
-            sums = torch.from_numpy(self.total[strip[0] * width : strip[1] * width])
-            with torch.no_grad():
+            for source, visits in parts:
+                chosen = np.flatnonzero((visits.boxes[:, 2] < strip[1]) & (visits.boxes[:, 3] >= strip[0]))
+                rows = rows_of(visits.where(chosen), pixels.region[2], pixels.region[0], strip)
                 for low, high in ranges(0, len(rows.rows), size):
-                    further = (rows.visits, rows.orientation, rows.rows[low:high], self.vectors, lane, across)
-                    if self.kernels is None:
-                        terms, places = visit_terms(plan, plan.panels[0], *further)
-                    else:
-                        terms, places = self.kernels[0]([*arguments, *further])
-                    sums.index_add_(0, places.reshape(-1), terms.reshape(-1))
+                    further = (rows.visits, rows.orientation, rows.rows[low:high], self.vectors, lane)
+                    with torch.no_grad():
+                        terms, places = terms_of[source](*further, grid, canvas.numbers)
+                        canvas.sums.index_add_(0, places.reshape(-1), terms.reshape(-1))
 
-        strips = min(_STRIPS * self.engine.cores(), -(-lot.visits.pixels() // _OF_STRIP))
-        height = -(-pixels.height // max(1, strips))
+        # Of each strip, every source takes a call of its own.
+        cores, count = self.engine.cores(), -(-whole.pixels() // _OF_STRIP)
+        strips = min(_STRIPS * cores, count, max(2 * cores, count // len(parts)))
+        # A square of sums is one strip's alone.
+        height = -(-pixels.height // (SIDE * max(1, strips))) * SIDE
         for _ in in_threads(add, list(ranges(0, pixels.height, height)), pixels.device, self.engine.team()):
             pass
 
-
-def _largest_term(plan: Plan, largest: float) -> float:
-    """The largest F_cell^2 F_latt^2 there may be, in squared electrons, with that F_cell."""
-    zero = torch.zeros((), dtype=torch.float64)
-    origin = Miller(zero, zero, zero)
-    with torch.no_grad():
-        amplitude = torch.as_tensor(largest, dtype=torch.float64)
-        for factor in plan.shape.factors(origin, origin, plan.lattice):
-            amplitude = amplitude * factor.to(torch.float64)
-    return float(amplitude * amplitude)
-
-
-def _largest_weight(plan: Plan, panel: PanelPlan, pixels: Pixels) -> float | None:
-    """Photons that a pixel gets from one squared electron in each of its terms, at most.
-
-    None where a pixel faces away from the crystal, or is where it stands.
-    """
-    depths = panel.layer_depths.detach()
-    close = float(panel.close_distance)
-    nearest = _nearest(panel, pixels)
-    if not (close > 0.0 and nearest > 0.0):
-        return None
-    omega = 1.0 / nearest**2 if plan.point_pixel else float(panel.pixel_area) * close / nearest**3
-    layers = float(depths.numel())
-    if panel.absorbs and not plan.last_layer:
-        # The parts of photons that the layers take add up to less than 1 along one ray, and a pixel's rays to its
-        # layers differ in their slopes by no more than this.
-        layers = min(layers, (1.0 + float(depths.abs().max()) / nearest) ** 3)
-    phi, mosaic = plan.cell_vectors.shape[:2]
-    # The weights of sources are 1 on average.
-    terms = layers * plan.oversample**2 * plan.wavelengths.numel() * phi * mosaic
-    return abs(float(plan.intensity_to_photons)) * omega * terms
-
-
-def _nearest(panel: PanelPlan, pixels: Pixels) -> float:
-    """How far from the crystal any place of the region is, at least, in metres."""
-    first_fast, last_fast, first_slow, last_slow = pixels.region
-    size = float(panel.pixel_size)
-    fast, slow = ((vector.detach() * size) for vector in (panel.fast, panel.slow))
-    shares = torch.linspace(0.0, 1.0, _GRID, dtype=torch.float64)
-    along_fast = (first_fast + shares * (last_fast + 1 - first_fast)).reshape(-1, 1, 1)
-    along_slow = (first_slow + shares * (last_slow + 1 - first_slow)).reshape(1, -1, 1)
-    places = panel.origin.detach() + along_fast * fast + along_slow * slow
-    # Any place is no farther from a point of the grid than half a diagonal of its meshes, the longer one.
-    mesh_fast, mesh_slow = fast * (pixels.width / (_GRID - 1)), slow * (pixels.height / (_GRID - 1))
-    diagonal = torch.maximum((mesh_fast + mesh_slow).norm(), (mesh_fast - mesh_slow).norm())
-    front = float(places.norm(dim=-1).min()) - 0.5 * float(diagonal)
-    # Deeper layers are beside it by the sensor's thickness. Nothing is nearer than the foot of the panel's plane.
-    depths = panel.layer_depths.detach() * panel.normal.detach().norm()
-    foot = float(panel.close_distance) - max(0.0, -float(depths.min()))
-    return max(front - float(depths.abs().max()), foot)
+    def _terms_of(self, source: int) -> Callable[..., Sequence[torch.Tensor]]:
+        """What evaluates rows of one source, by compiled code or without."""
+        if self.kernels is None:
+            plan = of_source(self.summing, source)
+            return partial(visit_terms, plan, plan.panels[0])
+        kernel, arguments = self.kernels[0], self._arguments_of(source)
+        return lambda *further: kernel([*arguments, *further])

@@ -20,14 +20,14 @@ from openbragg.engine.compiled.kinds import Kind, arguments_of
 from openbragg.engine.evaluate import background_share
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part
+from openbragg.engine.sparse.canvas import place_of
 from openbragg.engine.sparse.visits import Visits
 from openbragg.engine.summation import initial_intensity, pixel_photons
 
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
-#: Numbers of a visit: h k l, its box's first slow and first fast pixel, pixels across it and in all, and place of its
-#: first pixel.
-_OF_VISIT = 8
+#: Numbers of a visit: h k l, its box's first slow and first fast pixel, pixels across it and in all.
+_OF_VISIT = 7
 
 
 @attrs.frozen(eq=False)
@@ -37,7 +37,7 @@ class Rows:
     Attributes
     ----------
     visits
-        What is known of each visit, see `visit_terms`: float64, (visit, 8).
+        What is known of each visit, see `visit_terms`: float64, (visit, 7).
     orientation
         Numbers of the orientations, int64, (visit,).
     rows
@@ -49,7 +49,7 @@ class Rows:
     rows: torch.Tensor
 
 
-def rows_of(visits: Visits, first_slow: int, first_fast: int, strip: tuple[int, int], width: int) -> Rows:
+def rows_of(visits: Visits, first_slow: int, first_fast: int, strip: tuple[int, int]) -> Rows:
     """The boxes of visits as far as they lie in a strip of the region.
 
     Parameters
@@ -60,8 +60,6 @@ def rows_of(visits: Visits, first_slow: int, first_fast: int, strip: tuple[int, 
         Indices of the region's first pixel.
     strip
         First row of the region in the strip, and the first after it.
-    width
-        Pixels of the region along fast.
     """
     left, right, top, bottom = visits.boxes.T
     top, bottom = np.maximum(top, strip[0]), np.minimum(bottom, strip[1] - 1)
@@ -71,7 +69,6 @@ def rows_of(visits: Visits, first_slow: int, first_fast: int, strip: tuple[int, 
     known[:, :3] = visits.indices
     for place, numbers in enumerate((top + first_slow, left + first_fast, across, count)):
         known[:, 3 + place] = numbers
-    known[:, 7] = (top - strip[0]) * width + left
     many = -(-count // PIXEL_MULTIPLE)
     begins = np.cumsum(many) - many
     rows = np.empty((int(many.sum()), 2), dtype=np.int64)
@@ -93,7 +90,8 @@ def visit_terms(
     rows: torch.Tensor,
     vectors: torch.Tensor,
     lane: torch.Tensor,
-    width: torch.Tensor,
+    grid: torch.Tensor,
+    numbers: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The terms of rows of pixels, summed over layers and subpixels.
 
@@ -102,22 +100,22 @@ def visit_terms(
     plan, panel
         The sum, of one source.
     visits, orientation, rows
-        See `Rows`; of each visit h k l, slow and fast index of its box's first pixel, pixels across the box and in all,
-        and the place of the first.
+        See `Rows`; of each visit h k l, slow and fast index of its box's first pixel, and pixels across the box and in
+        all.
     vectors
         Components of the cell vectors of all orientations in metres, float64, (orientation, 9).
     lane
         What `lanes` gives.
-    width
-        How many places it is from one pixel to the next along slow, float64, ().
+    grid, numbers
+        Where sums stand, see `openbragg.engine.sparse.canvas.Canvas`.
 
     Returns
     -------
-    Intensity with the factors that belong to single terms, squared electrons, and the pixels' places, float64 and
-    int64, (row, lane).
+    Intensity with the factors that belong to single terms, squared electrons, and the places of the pixels' sums,
+    float64 and int64, (row, lane).
     """
     visit = rows[:, 0]
-    h, k, l, first_slow, first_fast, across, count, first = (
+    h, k, l, first_slow, first_fast, across, count = (
         visits[:, place][visit].unsqueeze(1) for place in range(_OF_VISIT)
     )
     inside = rows[:, 1].unsqueeze(1).to(lane.dtype) + lane
@@ -126,7 +124,8 @@ def visit_terms(
     # Half a pixel keeps rounding away from whole rows.
     down = ((pixel + 0.5) / across).floor()
     along = pixel - down * across
-    evaluations = evaluations_of(plan, panel, first_slow + down, first_fast + along)
+    slow, fast = first_slow + down, first_fast + along
+    evaluations = evaluations_of(plan, panel, slow, fast)
     turned = orientation[visit]
     cell = [[vectors[:, 3 * row + axis][turned].unsqueeze(1) for axis in range(3)] for row in range(3)]
     found = amplitudes(plan, evaluations.scattering, cell)
@@ -135,8 +134,10 @@ def visit_terms(
     terms = torch.where(mine, found.intensity, 0.0).to(torch.float64)
     if evaluations.weight is not None:
         terms = terms * evaluations.weight
-    place = (first + down * width + along).to(torch.int64)
-    return terms.sum(dim=(0, 1, 2, 3, 4)), place
+    if plan.domain_weights is not None:
+        # Domains are what changes first from one orientation to the next.
+        terms = terms * plan.domain_weights[turned % plan.domain_weights.shape[0]].unsqueeze(1)
+    return terms.sum(dim=(0, 1, 2, 3, 4)), place_of(slow, fast, grid, numbers)
 
 
 def photons_of_sums(
@@ -183,9 +184,12 @@ TERMS = Kind(
     name="visit terms",
     title="sum from reflections",
     seconds=30.0,
-    further=6,
+    further=7,
     function=_terms_function,
-    axes=(("visit", _OF_VISIT), ("visit",), ("row", 2), ("orientation", 9), (PIXEL_MULTIPLE,), ()),
-    dtypes=lambda plan: (torch.float64, torch.int64, torch.int64, torch.float64, torch.float64, torch.float64),
+    axes=(("visit", _OF_VISIT), ("visit",), ("row", 2), ("orientation", 9), (PIXEL_MULTIPLE,), (3,), ("square",)),
+    dtypes=lambda plan: (
+        *(torch.float64, torch.int64, torch.int64, torch.float64, torch.float64, torch.float64),
+        torch.int64,
+    ),
 )
 PHOTONS = Kind(name="photons of sums", title="photons of sums", seconds=15.0, further=3, function=_photons_function)

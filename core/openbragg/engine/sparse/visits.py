@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
 import torch
 
-from openbragg.engine.pixels import Pixels
+from openbragg.engine.pixels import Pixels, Region
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.faces import Face
@@ -19,8 +21,11 @@ from openbragg.roles import LocalLatticeShape, Miller
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
-#: Pairs of a point and an orientation from which on cores share a group's search.
-_SHARED_PAIRS = 1 << 17
+#: Pairs of a point and an orientation from which on cores share a group's search, and how many are searched together
+#: at most: a tenth of them may be visits.
+_SHARED_PAIRS, _MOST_PAIRS = 1 << 17, 1 << 24
+#: Panels whose faces are remembered: those of a detector that stands while a crystal turns.
+_PANELS = 256
 #: Of a list of pixels, whether any is in a square of so many is looked up, not each.
 _SQUARE = 16
 
@@ -33,19 +38,27 @@ class Visits:
     ----------
     indices
         h k l, whole numbers as float64, (visits, 3).
-    orientation
-        Numbers of the orientations, int64, (visits,).
+    orientation, source
+        Numbers of the orientations and of the sources, int64, (visits,).
     boxes
         First fast, last fast, first slow, last slow pixel, from the region's first, int64, (visits, 4).
     """
 
     indices: Array
     orientation: Numbers
+    source: Numbers
     boxes: Numbers
 
     def where(self, chosen: Any) -> Visits:
         """Those chosen, by booleans or numbers."""
-        return Visits(self.indices[chosen], self.orientation[chosen], self.boxes[chosen])
+        return Visits(self.indices[chosen], self.orientation[chosen], self.source[chosen], self.boxes[chosen])
+
+    def by_source(self) -> list[tuple[int, Visits]]:
+        """Those of each source that has any, with its number."""
+        numbers = np.unique(self.source).tolist()
+        if len(numbers) == 1:
+            return [(numbers[0], self)]
+        return [(number, self.where(np.flatnonzero(self.source == number))) for number in numbers]
 
     def pixels(self) -> int:
         """How many pixels there are in all boxes together."""
@@ -58,22 +71,32 @@ def joined(parts: list[Visits]) -> Visits:
     return Visits(
         np.concatenate([part.indices for part in parts]),
         np.concatenate([part.orientation for part in parts]),
+        np.concatenate([part.source for part in parts]),
         np.concatenate([part.boxes for part in parts]),
     )
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Search:
-    """The search for visits, of one source.
+    """The search for visits, of all sources in one direction.
+
+    To a longer wavelength the crystal is what to a shorter one a crystal of a smaller cell is: both have q times the
+    wavelength in common. So wavelengths are searched as orientations are, together.
 
     Attributes
     ----------
     plan
         The sum.
+    sources
+        Their numbers, (sources,).
+    sizes
+        How many times as long q is taken as it is, for the wavelength of the camera, of each source, (sources,).
+    cells
+        Rows a, b, c of all sources and orientations, so many times smaller, (source x orientation, 3, 3), metres.
     level
         Of F_cell^2 F_latt^2, in squared electrons: terms above it are all in boxes.
     camera
-        The source, and what of the panel is rendered.
+        The direction, and what of the panel is rendered.
     faces
         The front and the deepest layer of that.
     groups
@@ -85,6 +108,9 @@ class Search:
     """
 
     plan: Plan
+    sources: Numbers
+    sizes: Array
+    cells: Array
     level: float
     camera: Camera
     faces: tuple[Face, ...]
@@ -98,18 +124,17 @@ class Search:
 
     def visits(self, number: int) -> Iterator[Visits]:
         """The visits of the group of that number, some at a time."""
-        cells = self.plan.cell_vectors.detach().reshape(-1, 3, 3).cpu().numpy()
-        for spots in touching_spots(self.camera, cells, self.groups[number], self._reach):
+        sizes = np.repeat(self.sizes, len(self.cells) // len(self.sizes))
+        for spots in touching_spots(self.camera, self.cells, self.groups[number], self._reach, sizes):
             yield self._on_panel(spots)
 
     def shared(self, cores: int) -> Search:
-        """The same with large groups cut into as many parts as there are cores."""
-        groups = [
-            attrs.evolve(group, orientations=part)
-            for group in self.groups
-            for part in np.array_split(group.orientations, cores if group.pairs() > _SHARED_PAIRS else 1)
-            if len(part)
-        ]
+        """The same with large groups cut into as many parts as there are cores, and into as many as memory needs."""
+        groups = []
+        for group in self.groups:
+            parts = max(cores if group.pairs() > _SHARED_PAIRS else 1, math.ceil(group.pairs() / _MOST_PAIRS))
+            cut = np.array_split(group.orientations, min(parts, len(group.orientations)))
+            groups += [attrs.evolve(group, orientations=part) for part in cut]
         return attrs.evolve(self, groups=groups)
 
     def _reach(self, indices: Array, lengths: Array) -> Array:
@@ -131,7 +156,8 @@ class Search:
         there = (box[0] <= box[1]) & (box[2] <= box[3])
         if self.squares is not None:
             there &= self._has_pixels(box)
-        return Visits(spots.indices[there], spots.orientation[there], box.T[there])
+        source, orientation = np.divmod(spots.orientation[there], len(self.cells) // len(self.sizes))
+        return Visits(spots.indices[there], orientation, self.sources[source], box.T[there])
 
     def _has_pixels(self, box: Numbers) -> Any:
         """Whether any of the squares of boxes (4, visits) has a pixel to render."""
@@ -142,29 +168,43 @@ class Search:
         return sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left] > 0
 
 
-def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, source: int, limits: tuple[float, float]) -> Search:
-    """The search for the visits of a source, see `Search`.
+def directions(plan: Plan) -> list[Numbers]:
+    """The sources of each direction, by their numbers."""
+    _, direction = np.unique(plan.incident.detach().cpu().numpy(), axis=0, return_inverse=True)
+    direction = direction.reshape(-1)
+    return [np.flatnonzero(direction == number) for number in range(int(direction.max()) + 1)]
+
+
+def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, sources: Numbers, limits: tuple[float, float]) -> Search:
+    """The search for the visits of sources in one direction, see `Search`.
 
     `limits` are the level, and the largest F_cell there is.
     """
     level, largest = limits
     assert isinstance(plan.shape, LocalLatticeShape)
-    faces = _faces(panel, pixels)
-    wavelength = float(plan.wavelengths[source])
-    incident = plan.incident[source].detach().cpu().numpy() / wavelength
+    faces = _faces(panel, pixels.region)
+    wavelengths = plan.wavelengths.detach().cpu().numpy()[sources]
+    wavelength = wavelengths[len(wavelengths) // 2]
+    sizes = wavelengths / wavelength
+    incident = plan.incident[int(sources[0])].detach().cpu().numpy() / wavelength
     level_there = torch.as_tensor(level, dtype=torch.float64) / max(largest * largest, np.finfo(np.float64).tiny)
-    longest = torch.full_like(level_there, 2.0 / wavelength)
+    longest = torch.full_like(level_there, 2.0 / wavelengths.min())
     furthest = _half_diagonal(plan)
     widest = min(furthest, float(plan.shape.reach(level_there, longest, plan.lattice)))
     limit = 0.0 if plan.resolution_limit is None else float(plan.resolution_limit)
-    camera = Camera(incident=incident, faces=faces[-1:], resolution=limit / (1.0 + limit * max(widest, 0.0)))
+    resolution = limit / (1.0 + limit * max(widest, 0.0)) / sizes.max()
+    camera = Camera(incident=incident, faces=faces[-1], resolution=resolution)
     cells = plan.cell_vectors.detach().cpu().numpy()
-    groups = orientation_groups(camera, cells, widest) if widest >= 0.0 else []
+    scaled = (cells / sizes.reshape(-1, 1, 1, 1, 1)).reshape(-1, *cells.shape[1:])
+    groups = orientation_groups(camera, scaled, widest * sizes.max()) if widest >= 0.0 else []
     return Search(
         plan=plan,
+        sources=sources,
+        sizes=sizes,
+        cells=scaled.reshape(-1, 3, 3),
         level=level,
         camera=camera,
-        faces=faces[:-1],
+        faces=faces[0],
         groups=groups,
         furthest=furthest,
         squares=None if pixels.chosen is None else _squares(pixels),
@@ -178,13 +218,14 @@ def _half_diagonal(plan: Plan) -> float:
     return 0.5 * float(np.sqrt(np.einsum("di,ij,dj->d", signs, metric, signs).max()))
 
 
-def _faces(panel: PanelPlan, pixels: Pixels) -> tuple[Face, ...]:
-    """What is rendered of a panel: the first and, if there are several, the deepest layer, and all of them as one."""
+@lru_cache(maxsize=_PANELS)
+def _faces(panel: PanelPlan, region: Region) -> tuple[tuple[Face, ...], tuple[Face, ...]]:
+    """What is rendered of a panel: the first and, if there are several, the deepest layer; and all of them as one."""
     origin, fast, slow, normal = (
         vector.detach().cpu().numpy() for vector in (panel.origin, panel.fast, panel.slow, panel.normal)
     )
     size = float(panel.pixel_size)
-    first_fast, _, first_slow, _ = pixels.region
+    first_fast, last_fast, first_slow, last_slow = region
     corner = origin + size * (first_fast * fast + first_slow * slow)
     depths = panel.layer_depths.detach()
     shallow, deep = float(depths.min()), float(depths.max())
@@ -196,12 +237,12 @@ def _faces(panel: PanelPlan, pixels: Pixels) -> tuple[Face, ...]:
             slow=slow,
             normal=normal,
             pixel_size=size,
-            pixels=(pixels.height, pixels.width),
+            pixels=(last_slow - first_slow + 1, last_fast - first_fast + 1),
             depth=thickness,
         )
 
     ends = [face(depth, 0.0) for depth in dict.fromkeys((shallow, deep))]
-    return (*ends, face(shallow, deep - shallow))
+    return tuple(ends), (face(shallow, deep - shallow),)
 
 
 def _squares(pixels: Pixels) -> Numbers:

@@ -91,9 +91,12 @@ def check_counts(noise: Any, method: str, counts: Any, photons: torch.Tensor) ->
     PluginError
         With what was expected.
     """
-    reason = _fault(counts, tuple(photons.shape), None)
-    if reason is None and not bool(counts.isfinite().all()):
-        reason = "expected finite numbers, got inf"
+    reason = _fault(counts, tuple(photons.shape), None, numbers=False)
+    # A sum that is a finite number has nothing else in it, and is soon made.
+    if reason is None and not bool(counts.detach().sum(dtype=torch.float64).isfinite()):
+        reason = _fault(counts, None, None)
+        if reason is None and not bool(counts.isfinite().all()):
+            reason = "expected finite numbers, got inf"
     _refuse(_NOISE, noise, method, reason)
 
 

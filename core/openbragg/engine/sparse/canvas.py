@@ -1,0 +1,132 @@
+"""Sums of the pixels that spots reach: of squares of a region, those alone that any box of pixels touches.
+
+Spots are small and stand apart: numbers of all pixels would be next to all 0, and what a machine does to hold them
+would take longer than the terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+import torch
+
+from openbragg.engine.pixels import Pixels
+from openbragg.engine.strips import ranges
+
+Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+
+#: Pixels along a side of a square, and in one.
+SIDE = 8
+_PIXELS = SIDE * SIDE
+
+
+@attrs.frozen(eq=False)
+class Lit:
+    """Pixels that have a sum other than 0: numbers, slow and fast indices (pixel,), and places of their sums."""
+
+    numbers: torch.Tensor
+    slow: torch.Tensor
+    fast: torch.Tensor
+    places: torch.Tensor
+
+
+class Canvas:
+    """Sums of the pixels of a region, as far as they are reached.
+
+    Attributes
+    ----------
+    pixels
+        The region.
+    sums
+        Of the pixels of the squares that are reached, row by row, one square after the other, float64, (place,).
+    numbers
+        Of each square of the region, row by row, its number among those that are reached, int64; -1 for one that is
+        not.
+    """
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+        self._across, self._down = -(-pixels.width // SIDE), -(-pixels.height // SIDE)
+        self.sums = torch.zeros(0, dtype=torch.float64)
+        self.numbers = torch.full((self._across * self._down,), -1, dtype=torch.int64)
+        self._squares = np.zeros(0, dtype=np.int64)
+
+    def grid(self) -> torch.Tensor:
+        """Slow and fast index of the region's first pixel, and squares across it, float64, (3,)."""
+        first_fast, _, first_slow, _ = self.pixels.region
+        return torch.tensor([first_slow, first_fast, self._across], dtype=torch.float64)
+
+    def reach(self, boxes: Numbers) -> None:
+        """Make room for the pixels of boxes: first fast, last fast, first slow, last slow from the region's first."""
+        left, right, top, bottom = boxes.T // SIDE
+        # Sums over all that is above and to the left of a square tell how many boxes it is in.
+        steps = np.zeros((self._down + 1, self._across + 1))
+        for slow, fast, sign in ((top, left, 1.0), (top, right + 1, -1.0), (bottom + 1, left, -1.0)):
+            steps += sign * self._counted(slow, fast)
+        steps += self._counted(bottom + 1, right + 1)
+        reached = steps.cumsum(axis=0).cumsum(axis=1)[:-1, :-1].reshape(-1) > 0.5
+        new = np.flatnonzero(reached & (self.numbers.numpy() < 0))
+        self.numbers[torch.from_numpy(new)] = torch.arange(len(self._squares), len(self._squares) + len(new))
+        self._squares = np.concatenate([self._squares, new])
+        self.sums = torch.cat([self.sums, torch.zeros(len(new) * _PIXELS, dtype=torch.float64)])
+
+    def lit(self, together: int) -> list[Lit]:
+        """The pixels that have a sum other than 0 and are to be rendered, so many at a time."""
+        found = np.flatnonzero(self.sums.numpy() != 0.0)
+        return [part for low, high in ranges(0, len(found), together) for part in self._lit(found[low:high])]
+
+    def unlit(self, lit: list[Lit], together: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """The other pixels that are to be rendered: numbers, slow and fast indices, so many at a time."""
+        dark = torch.ones(self.pixels.count, dtype=torch.bool)
+        for part in lit:
+            dark[part.numbers] = False
+        for low, high in ranges(0, self.pixels.count, together):
+            slow, fast = self.pixels.coordinates(low, high)
+            there = dark[low:high].nonzero().reshape(-1)
+            if len(there):
+                yield there + low, slow[there], fast[there]
+
+    def _counted(self, slow: Numbers, fast: Numbers) -> np.ndarray[Any, np.dtype[np.float64]]:
+        shape = (self._down + 1, self._across + 1)
+        counts = np.bincount(slow * shape[1] + fast, minlength=shape[0] * shape[1])
+        return counts.reshape(shape).astype(np.float64)
+
+    def _lit(self, places: Numbers) -> Iterator[Lit]:
+        pixels = self.pixels
+        number, inside = np.divmod(places, _PIXELS)
+        square = self._squares[number]
+        slow = square // self._across * SIDE + inside // SIDE
+        fast = square % self._across * SIDE + inside % SIDE
+        numbers = slow * pixels.width + fast
+        if pixels.chosen is not None:
+            chosen = pixels.chosen.numpy()
+            found = np.minimum(np.searchsorted(chosen, numbers), len(chosen) - 1)
+            there = np.flatnonzero(chosen[found] == numbers)
+            numbers, slow, fast, places = found[there], slow[there], fast[there], places[there]
+        if len(numbers):
+            first_fast, _, first_slow, _ = pixels.region
+            yield Lit(
+                torch.from_numpy(numbers),
+                torch.from_numpy((slow + first_slow).astype(np.float64)),
+                torch.from_numpy((fast + first_fast).astype(np.float64)),
+                torch.from_numpy(places),
+            )
+
+
+def place_of(slow: torch.Tensor, fast: torch.Tensor, grid: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+    """Places of the sums of pixels in squares that are reached, int64.
+
+    Parameters
+    ----------
+    slow, fast
+        Whole indices, float64, of one shape.
+    grid, numbers
+        See `Canvas`.
+    """
+    down, along = slow - grid[0], fast - grid[1]
+    square_down, square_along = (down / SIDE).floor(), (along / SIDE).floor()
+    inside = (down - SIDE * square_down) * SIDE + (along - SIDE * square_along)
+    return numbers[(square_down * grid[2] + square_along).to(torch.int64)] * _PIXELS + inside.to(torch.int64)
