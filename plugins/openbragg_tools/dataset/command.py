@@ -15,7 +15,10 @@ from openbragg import InputError, UsageError, hookimpl
 
 if TYPE_CHECKING:
     from openbragg import Command, Registry
+    from openbragg_tools.dataset.cluster import Cluster
     from openbragg_tools.dataset.recipe import Recipe
+    from openbragg_tools.dataset.store import Store
+    from openbragg_tools.dataset.work import Crew
 
 #: What SLURM tells the tasks of a job array.
 _ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
@@ -64,6 +67,10 @@ class _Asked:
     seed: int | None
     only: int | None
     workers: int
+    scheduler: str | None
+    cluster: str | None
+    jobs: int
+    cluster_option: tuple[str, ...]
     shard: str | None
     explain: bool
     verify: bool
@@ -94,6 +101,24 @@ _PARAMETERS: list[click.Parameter] = [
     ),
     click.Option(
         ["--workers"], type=_COUNT, default=1, show_default=True, help="Processes that make shots, each on one core."
+    ),
+    click.Option(
+        ["--scheduler"],
+        metavar="ADDRESS",
+        help="Have the workers of a cluster of Dask make them: the address of its scheduler, such as tcp://node:8786.",
+    ),
+    click.Option(
+        ["--cluster"],
+        type=click.Choice(["local", "htcondor", "lsf", "moab", "oar", "pbs", "sge", "slurm"]),
+        help="Start a cluster of Dask: in --workers processes of this machine, or in --jobs of a batch system.",
+    ),
+    click.Option(["--jobs"], type=_COUNT, default=1, show_default=True, help="Jobs of the batch system."),
+    click.Option(
+        ["--cluster-option"],
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An option of dask-jobqueue, such as queue=long; may be given several times. With --explain the script of "
+        "a job is shown.",
     ),
     click.Option(
         ["--shard"],
@@ -144,6 +169,10 @@ def _run(registry: Registry, asked: _Asked) -> None:
 
         for line in explained(studio):
             click.echo(line)
+        if asked.cluster not in (None, "local"):
+            from openbragg_tools.dataset.cluster import job_script
+
+            click.echo(f"each job\n{job_script(_cluster(asked))}")
         return
     if asked.output is None:
         raise UsageError("-o: expected the folder of the data set")
@@ -157,23 +186,54 @@ def _make(registry: Registry, asked: _Asked, recipe: Recipe, folder: Path) -> No
     from openbragg.commands import progress_bar
     from openbragg_tools.dataset.hdf5 import libraries
     from openbragg_tools.dataset.store import Store
-    from openbragg_tools.dataset.studio import Studio
     from openbragg_tools.dataset.tables import arrow
-    from openbragg_tools.dataset.work import Task, make_shots
+    from openbragg_tools.dataset.work import make_shots
 
     libraries(), arrow()
     part, parts = _part(asked.shard)
-    store = Store(folder, recipe.shots, recipe.shard)
+    # Workers on other machines stand in other folders.
+    store = Store(folder.resolve(), recipe.shots, recipe.shard)
+    crew = _crew(registry, asked, recipe, store)
     store.begin(recipe)
     mine = [shard for shard in store.shards() if shard % parts == part - 1]
-    task = Task(asked.source, recipe.seed, store, registry.blocked)
     with progress_bar(asked.progress, "shots") as progress:
-        made = make_shots(task, Studio(registry, recipe), mine, asked.workers, progress)
+        made = make_shots(store, mine, crew, progress)
     complete = store.close()
     shots = sum(len(store.numbers(shard)) for shard in mine)
     of_all = f" of {store.shots}" if parts > 1 else ""
     click.echo(f"{'shots':<16}{shots}{of_all}, {made} of them made now")
     click.echo(f"{'wrote':<16}{folder} ({'complete' if complete else 'other parts are not finished'})")
+
+
+def _crew(registry: Registry, asked: _Asked, recipe: Recipe, store: Store) -> Crew:
+    from openbragg_tools.dataset.studio import Studio
+    from openbragg_tools.dataset.work import Task, here
+
+    task = Task(asked.source.resolve(), recipe.identity(), recipe.seed, store, registry.blocked)
+    if asked.scheduler is not None or asked.cluster is not None:
+        from openbragg_tools.dataset.cluster import on_cluster
+
+        return on_cluster(task, _cluster(asked), click.echo)
+    if asked.workers > 1:
+        from openbragg_tools.dataset.processes import in_processes
+
+        return in_processes(task, asked.workers)
+    return here(Studio(registry, recipe), store)
+
+
+def _cluster(asked: _Asked) -> Cluster:
+    """The cluster that is asked for."""
+    from openbragg_tools.dataset.cluster import LOCAL, Cluster, read_options
+
+    batch = asked.cluster not in (None, LOCAL)
+    if asked.scheduler is not None and asked.cluster is not None:
+        raise UsageError("--scheduler, --cluster: expected one of them, a cluster that runs or one that is started")
+    if not batch and (asked.jobs > 1 or asked.cluster_option):
+        raise UsageError("--jobs, --cluster-option: expected with a batch system, such as --cluster slurm")
+    if asked.workers > 1 and asked.cluster != LOCAL:
+        raise UsageError("--workers: a cluster has workers of its own; see --jobs and --cluster-option")
+    jobs = asked.jobs if batch else asked.workers
+    return Cluster(asked.scheduler, asked.cluster or LOCAL, jobs, read_options(asked.cluster_option))
 
 
 def _only(studio: object, number: int, folder: Path) -> None:

@@ -104,9 +104,18 @@ class Store:
         """Whether a shard's files are complete."""
         return self._note(shard).exists()
 
-    def has(self, number: int) -> bool:
-        """Whether a shot of an unfinished shard is made."""
-        return self._made(number).exists()
+    def missing(self, shard: int) -> set[int]:
+        """The numbers of the shots that an unfinished shard lacks.
+
+        The folder is listed: a network's file system that was asked for a file that is not there would go on saying so
+        for a while after another machine has written it.
+        """
+        numbers = self.numbers(shard)
+        try:
+            there = {file.name for file in self._made(numbers.start).parent.iterdir()}
+        except FileNotFoundError:
+            there = set()
+        return {number for number in numbers if self._made(number).name not in there}
 
     def put(self, shot: Shot) -> None:
         """Keep a shot until its shard is finished.
@@ -179,9 +188,9 @@ class Store:
         """What is wrong with the data set, a line each: shards that are missing, files that are not what they were."""
         for shard in self.shards():
             if not self.is_finished(shard):
-                numbers = self.numbers(shard)
-                made = sum(map(self.has, numbers))
-                yield f"shard {shard} is not finished: {made} of {len(numbers)} shots are made"
+                count = len(self.numbers(shard))
+                made = count - len(self.missing(shard))
+                yield f"shard {shard} is not finished: {made} of {count} shots are made"
                 continue
             for name, value in self.note(shard).items():
                 file = self.folder / "shards" / name
