@@ -169,10 +169,11 @@ def _run(registry: Registry, asked: _Asked) -> None:
 
         for line in explained(studio):
             click.echo(line)
-        if asked.cluster not in (None, "local"):
+        cluster = _cluster(asked)
+        if cluster is not None and asked.cluster != "local" and asked.scheduler is None:
             from openbragg_tools.dataset.cluster import job_script
 
-            click.echo(f"each job\n{job_script(_cluster(asked))}")
+            click.echo(f"each job\n{job_script(cluster)}")
         return
     if asked.output is None:
         raise UsageError("-o: expected the folder of the data set")
@@ -210,10 +211,11 @@ def _crew(registry: Registry, asked: _Asked, recipe: Recipe, store: Store) -> Cr
     from openbragg_tools.dataset.work import Task, here
 
     task = Task(asked.source.resolve(), recipe.identity(), recipe.seed, store, registry.blocked)
-    if asked.scheduler is not None or asked.cluster is not None:
+    cluster = _cluster(asked)
+    if cluster is not None:
         from openbragg_tools.dataset.cluster import on_cluster
 
-        return on_cluster(task, _cluster(asked), click.echo)
+        return on_cluster(task, cluster, click.echo)
     if asked.workers > 1:
         from openbragg_tools.dataset.processes import in_processes
 
@@ -221,8 +223,8 @@ def _crew(registry: Registry, asked: _Asked, recipe: Recipe, store: Store) -> Cr
     return here(Studio(registry, recipe), store)
 
 
-def _cluster(asked: _Asked) -> Cluster:
-    """The cluster that is asked for."""
+def _cluster(asked: _Asked) -> Cluster | None:
+    """The cluster that is asked for, if one is."""
     from openbragg_tools.dataset.cluster import LOCAL, Cluster, read_options
 
     batch = asked.cluster not in (None, LOCAL)
@@ -230,6 +232,8 @@ def _cluster(asked: _Asked) -> Cluster:
         raise UsageError("--scheduler, --cluster: expected one of them, a cluster that runs or one that is started")
     if not batch and (asked.jobs > 1 or asked.cluster_option):
         raise UsageError("--jobs, --cluster-option: expected with a batch system, such as --cluster slurm")
+    if asked.scheduler is None and asked.cluster is None:
+        return None
     if asked.workers > 1 and asked.cluster != LOCAL:
         raise UsageError("--workers: a cluster has workers of its own; see --jobs and --cluster-option")
     jobs = asked.jobs if batch else asked.workers

@@ -1,0 +1,134 @@
+"""Shots that are made by many processes: of this machine, and of clusters."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from command_line import run
+from openbragg_tools.dataset.cluster import BATCH_SYSTEMS, LOCAL, Cluster, job_script, read_options
+from openbragg_tools.dataset.command import Dataset
+
+pytest.importorskip("h5py")
+pytest.importorskip("hdf5plugin")
+pytest.importorskip("pyarrow")
+
+RECIPE = '''
+shots = 12
+shard = 5
+flags = """
+-cell 40 40 38 90 90 90 -default_F 300 -lambda 1 -detpixels 64 -pixel 0.3 -distance 50 -fluence 1e29 -N 6 -gauss_xtal
+-uniform_photons 3 -engine eager
+"""
+[lattices]
+draw = {"-misset" = "random-orientation"}
+'''
+COMPILED = """
+shots = 2
+flags = "-cell 40 40 38 90 90 90 -default_F 300 -lambda 1 -detpixels 32 -pixel 0.6 -distance 50 -fluence 1e29 -N 6"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A recipe, and its data set, of which all shots have been made in one process."""
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "recipe.toml").write_text(RECIPE)
+    assert run("dataset", folder / "recipe.toml", "-o", folder / "set").status == 0
+    return folder
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def start(*words):
+    """The program in a process of its own."""
+    program = "import sys; from openbragg.cli.main import main; sys.exit(main())"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, words)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_workers_of_one_data_set_compile_once(tmp_path, monkeypatch):
+    (tmp_path / "recipe.toml").write_text(COMPILED)
+    monkeypatch.setenv("OPENBRAGG_CACHE", str(tmp_path / "cache"))
+    assert run("dataset", tmp_path / "recipe.toml", "-o", tmp_path / "set", "--workers", 2).status == 0
+    assert len(list((tmp_path / "cache" / "kernels").iterdir())) == 1
+
+
+def test_a_cluster_that_loses_a_worker_makes_the_same_files(folder, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        address = cluster.scheduler_address
+        words = ("dataset", folder / "recipe.toml", "-o", tmp_path / "set", "--scheduler", address)
+        with start(*words) as running:
+            until = time.monotonic() + 120
+            while not list((tmp_path / "set").glob("unfinished/*/*.npz")):
+                assert time.monotonic() < until and running.poll() is None
+                time.sleep(0.02)
+            victim = next(iter(client.run(os.getpid).values()))
+            os.kill(victim, signal.SIGKILL)
+            out, err = running.communicate(timeout=120)
+    assert (running.returncode, err) == (0, "") and "12 of them made now" in out
+    assert files(tmp_path / "set") == files(folder / "set")
+
+
+def test_a_cluster_is_started_here(folder, tmp_path):
+    pytest.importorskip("distributed")
+    with start(
+        "dataset", folder / "recipe.toml", "-o", tmp_path, "--shots", 1, "--cluster", "local", "--workers", 1
+    ) as running:
+        out, _ = running.communicate(timeout=120)
+    assert running.returncode == 0 and out.startswith("dask: http") and "1 of them made now" in out
+
+
+def test_a_batch_system_is_told_what_the_options_say(folder):
+    pytest.importorskip("dask_jobqueue")
+    options = read_options(["queue=long", "cores=8", 'job_extra_directives=["--gres=gpu:1"]', "walltime=01:00:00"])
+    lines = job_script(Cluster(kind="slurm", jobs=20, options=options)).splitlines()
+    for line in ("#SBATCH -p long", "#SBATCH --cpus-per-task=8", "#SBATCH --gres=gpu:1", "#SBATCH -t 01:00:00"):
+        assert line in lines
+    # A process for each core, of one thread, with 4 GB.
+    assert "#SBATCH --mem=30G" in lines
+    assert "dask_worker tcp://SCHEDULER --name openbragg --nthreads 1" in lines[-1] or any(
+        "dask_worker tcp://SCHEDULER --name openbragg --nthreads 1" in line and "--nworkers 8" in line for line in lines
+    )
+    shown = run("dataset", folder / "recipe.toml", "--explain", "--cluster", "pbs", "--cluster-option", "queue=long")
+    assert shown.status == 0 and "#PBS -q long" in shown.out.splitlines()
+
+
+def test_the_command_names_the_clusters_that_there_are():
+    option = next(one for one in Dataset.command(None).params if one.name == "cluster")
+    assert sorted(option.type.choices) == sorted([LOCAL, *BATCH_SYSTEMS])
+
+
+def test_clusters_that_make_no_sense_are_one_line(folder, tmp_path):
+    pytest.importorskip("dask_jobqueue")
+    for words, line in (
+        (("--scheduler", "tcp://127.0.0.1:9", "--cluster", "slurm"), "expected one of them"),
+        (("--jobs", 3), "--jobs, --cluster-option: expected with a batch system"),
+        (("--cluster", "slurm", "--workers", 3), "--workers: a cluster has workers of its own"),
+        (("--cluster", "slurm", "--cluster-option", "queue"), "--cluster-option: expected NAME=VALUE, got 'queue'"),
+        (("--cluster", "slurm", "--explain", "--cluster-option", "cue=long"), "--cluster slurm: "),
+        (("--scheduler", "nonsense://x:1"), "--scheduler nonsense://x:1: "),
+    ):
+        finished = run("dataset", folder / "recipe.toml", "-o", tmp_path / "set", *words)
+        assert finished.status != 0 and len(finished.complaints()) == 1 and line in finished.err, finished.err
+
+
+def test_without_dask_a_line_says_what_to_install(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    finished = run("dataset", folder / "recipe.toml", "-o", tmp_path / "set", "--cluster", "local")
+    assert finished.complaints() == ["openbragg: error: a cluster needs Dask: pip install 'openbragg[dask]'"]
+    assert not (tmp_path / "set").exists()
