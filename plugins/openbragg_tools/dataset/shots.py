@@ -53,13 +53,11 @@ def render_shot(studio: Studio, number: int, identity: str) -> Shot:
         When it cannot be drawn or rendered; the message has the number.
     """
     shot = draw_shot(studio.recipe, number, identity)
-    crystals = [studio.simulation(shot, place) for place in range(len(shot.lattices))]
-    whole = crystals[0] if crystals else studio.simulation(shot)
+    every = [studio.simulation(shot, place) for place in range(len(shot.lattices))]
+    whole = every[0] if every else studio.simulation(shot)
     background = whole.background()
-    apart = [
-        one.evolve(backgrounds=()).photons().detach() * drawn.weight
-        for one, drawn in zip(crystals, shot.lattices, strict=True)
-    ]
+    crystals = [one.evolve(backgrounds=()) for one in every]
+    apart = [one.photons().detach() * drawn.weight for one, drawn in zip(crystals, shot.lattices, strict=True)]
     total = background.clone() if shot.kind != "blank" else background * 0.0
     for photons in apart:
         total += photons
