@@ -25,7 +25,7 @@ import numpy as np
 
 from openbragg import InputError, parse_json, read_content, write_file
 from openbragg.commands import json_layout, write_text
-from openbragg_tools.dataset.hdf5 import Part, write_master, write_shard
+from openbragg_tools.dataset.hdf5 import Packed, Part, packed, write_master, write_shard
 from openbragg_tools.dataset.recipe import Recipe
 from openbragg_tools.dataset.shots import Shot
 from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, write_parquet
@@ -142,12 +142,12 @@ class Store:
         tables: list[dict[str, Any]] = []
         rows: list[dict[str, Any]] = []
 
-        def arrays() -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        def arrays() -> Iterator[dict[str, Packed]]:
             for number in numbers:
-                shot = _unpack(self._made(number), number)
-                rows.append(shot.row)
-                tables.append({name: getattr(shot, name) for name in TABLES})
-                yield shot.arrays
+                kept = _unpack(self._made(number))
+                rows.append(kept.row)
+                tables.append(kept.tables)
+                yield kept.arrays
 
         write_shard(self._place(shard, "h5"), numbers, arrays())
         write_parquet(self._place(shard, "shots.parquet"), table_of_rows(rows))
@@ -254,10 +254,16 @@ def _make(folder: Path) -> None:
 
 #: Words of a table, which have no place in an array of numbers.
 _WORDS = {"lattices": ("flags",)}
+_ARRAYS = "arrays"
 
 
 def _pack(shot: Shot, stream: BinaryIO) -> None:
-    parts = {f"arrays/{name}": array for name, array in shot.arrays.items()}
+    parts: dict[str, np.ndarray[Any, Any]] = {}
+    arrays: dict[str, Any] = {}
+    for name, array in shot.arrays.items():
+        one = packed(array)
+        parts[f"{_ARRAYS}/{name}"] = np.frombuffer(one.content, dtype=np.uint8)
+        arrays[name] = (one.shape, one.dtype, one.mask)
     words: dict[str, list[str]] = {}
     for table in TABLES:
         for name, column in getattr(shot, table).items():
@@ -265,22 +271,35 @@ def _pack(shot: Shot, stream: BinaryIO) -> None:
                 words[f"{table}/{name}"] = list(column)
             else:
                 parts[f"{table}/{name}"] = column
-    text = json.dumps({"row": shot.row, "words": words})
+    text = json.dumps({"row": shot.row, "words": words, "arrays": arrays})
     np.savez(stream, allow_pickle=False, text=np.frombuffer(text.encode(), dtype=np.uint8), **parts)
 
 
-def _unpack(file: Path, number: int) -> Shot:
+@attrs.frozen(eq=False)
+class _Kept:
+    """A shot as it is kept: its arrays compressed, its row, and its parts of the tables of columns."""
+
+    arrays: dict[str, Packed]
+    row: dict[str, Any]
+    tables: dict[str, dict[str, Any]]
+
+
+def _unpack(file: Path) -> _Kept:
     try:
-        with np.load(file, allow_pickle=False) as packed:
-            told = json.loads(packed["text"].tobytes().decode())
-            tables: dict[str, dict[str, Any]] = {name: {} for name in ("arrays", *TABLES)}
-            for key in packed.files:
+        with np.load(file, allow_pickle=False) as parts:
+            told = json.loads(parts["text"].tobytes().decode())
+            tables: dict[str, dict[str, Any]] = {name: {} for name in (_ARRAYS, *TABLES)}
+            for key in parts.files:
                 table, _, name = key.partition("/")
                 if table in tables:
-                    tables[table][name] = packed[key]
+                    tables[table][name] = parts[key]
+            arrays = {
+                name: Packed(tuple(shape), dtype, tables[_ARRAYS][name].tobytes(), mask)
+                for name, (shape, dtype, mask) in told["arrays"].items()
+            }
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: {error}; delete it, and it is made again") from None
     for key, values in told["words"].items():
         table, _, name = key.partition("/")
         tables[table][name] = np.array(values, dtype=object)
-    return Shot(number, tables["arrays"], told["row"], tables["lattices"], tables["reflections"])
+    return _Kept(arrays, told["row"], {name: tables[name] for name in TABLES})
