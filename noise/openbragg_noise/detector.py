@@ -245,7 +245,8 @@ class DetectorNoise:
         from openbragg_noise.components import signal_counts
 
         expected = photons.detach().to(torch.float64)
-        if not bool(expected.isfinite().all()):
+        low, high = torch.aminmax(expected) if expected.numel() else (expected.new_zeros(()),) * 2
+        if not bool(low.isfinite() & high.isfinite()):
             raise InputError("detector noise: an expected number of photons is not a finite number")
         settings = self.settings()
         if settings.dead_time and readout.exposure < _FEWEST_DEAD_TIMES * settings.dead_time:
@@ -253,6 +254,8 @@ class DetectorNoise:
                 f"detector noise: an exposure of {readout.exposure:g} s is too short for a dead time of "
                 f"{settings.dead_time * 1e9:g} ns: expected {_FEWEST_DEAD_TIMES:g} dead times or more"
             )
+        if bool(low >= 0.0):
+            return signal_counts(expected, settings, seed, self.detector_seed, readout)
         gap = expected < 0.0
         counts = signal_counts(expected.clamp(min=0.0), settings, seed, self.detector_seed, readout)
         return torch.where(gap, expected, counts)
