@@ -16,6 +16,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,6 +33,10 @@ from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, writ
 
 #: Tables of columns, which shots have parts of.
 TABLES = ("lattices", "reflections")
+#: How the names of a shard's files end.
+_ENDS = ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))
+#: What is being written has such a name; a run that is stopped leaves it.
+_TEMPORARY = ".openbragg-*"
 #: Bytes of a description.
 _LARGEST = 1 << 20
 _FORMAT = 1
@@ -81,8 +86,8 @@ class Store:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # A run that was stopped here at once leaves the recipe alone.
-            strange = [one.name for one in self.folder.iterdir() if one.name != _RECIPE]
+            # A run that was stopped here at once leaves the recipe alone, or a part of a file.
+            strange = [one.name for one in self.folder.iterdir() if one.name != _RECIPE and not one.match(_TEMPORARY)]
         except OSError as error:
             raise InputError(f"cannot write {self.folder}: {error.strerror}") from None
         if strange:
@@ -117,17 +122,25 @@ class Store:
             there = set()
         return {number for number in numbers if self._made(number).name not in there}
 
+    def open_shard(self, shard: int) -> None:
+        """Make the folder in which the shots of a shard are kept until it is finished.
+
+        Raises
+        ------
+        InputError
+            When it cannot be made.
+        """
+        _make(self._made(self.numbers(shard).start).parent)
+
     def put(self, shot: Shot) -> None:
         """Keep a shot until its shard is finished.
 
         Raises
         ------
         InputError
-            When it cannot be written.
+            When it cannot be written, or its shard was not opened or is finished.
         """
-        file = self._made(shot.number)
-        _make(file.parent)
-        write_file(file, partial(_pack, shot))
+        write_file(self._made(shot.number), partial(_pack, shot))
 
     def finish(self, shard: int) -> None:
         """Write a shard, all of whose shots are made, and forget them one by one.
@@ -149,23 +162,35 @@ class Store:
                 tables.append(kept.tables)
                 yield kept.arrays
 
-        write_shard(self._place(shard, "h5"), numbers, arrays())
-        write_parquet(self._place(shard, "shots.parquet"), table_of_rows(rows))
+        # Made where the shots are: what a run that is stopped leaves of them goes with that folder.
+        beside = self._made(numbers.start).parent
+        files = {file: beside / file.name for file in self._files(shard)}
+        made = dict(zip(_ENDS, files.values(), strict=True))
+        write_shard(made["h5"], numbers, arrays())
+        write_parquet(made["shots.parquet"], table_of_rows(rows))
         for name in TABLES:
-            write_parquet(self._place(shard, f"{name}.parquet"), table_of_columns([table[name] for table in tables]))
-        files = {file.name: hashed(file) for file in self._files(shard)}
-        note = {"shots": [numbers.start, numbers.stop], "files": files}
-        write_text(self._note(shard), json_layout(note) + "\n")
-        shutil.rmtree(self._made(numbers.start).parent, ignore_errors=True)
+            write_parquet(made[f"{name}.parquet"], table_of_columns([table[name] for table in tables]))
+        note = {
+            "shots": [numbers.start, numbers.stop],
+            "files": {file.name: hashed(file) for file in files.values()},
+        }
+        files[self._note(shard)] = beside / self._note(shard).name
+        write_text(files[self._note(shard)], json_layout(note) + "\n")
+        for file, temporary in files.items():
+            _move(temporary, file)
+        shutil.rmtree(beside, ignore_errors=True)
 
     def close(self) -> bool:
         """Write the master and the manifest, when all shards are finished; whether they are."""
         if not all(map(self.is_finished, self.shards())):
             return False
         parts = [Part(f"shards/{shard:05d}.h5", len(self.numbers(shard))) for shard in self.shards()]
-        write_master(self.folder / _MASTER, parts)
         files = {f"shards/{name}": value for shard in self.shards() for name, value in self.note(shard).items()}
-        write_text(self.folder / _MANIFEST, json_layout({"shots": self.shots, "files": files}) + "\n")
+        with _alone(self.folder / _DESCRIPTION) as alone:
+            write_master(self.folder / _MASTER, parts)
+            write_text(self.folder / _MANIFEST, json_layout({"shots": self.shots, "files": files}) + "\n")
+            for left in self.folder.glob(_TEMPORARY) if alone else ():
+                left.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "unfinished", ignore_errors=True)
         return True
 
@@ -202,7 +227,7 @@ class Store:
             yield f"{self.folder / _MASTER} is missing"
 
     def _files(self, shard: int) -> list[Path]:
-        return [self._place(shard, end) for end in ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))]
+        return [self._place(shard, end) for end in _ENDS]
 
     def _place(self, shard: int, end: str) -> Path:
         return self.folder / "shards" / f"{shard:05d}.{end}"
@@ -250,6 +275,27 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}") from None
+
+
+def _move(file: Path, place: Path) -> None:
+    try:
+        file.replace(place)
+    except OSError as error:
+        raise InputError(f"cannot write {place}: {error.strerror}") from None
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[bool]:
+    """Let nobody else do the same meanwhile; whether the system can tell."""
+    with file.open("rb") as lock:
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except (ImportError, OSError):
+            yield False
+        else:
+            yield True
 
 
 #: Words of a table, which have no place in an array of numbers.

@@ -147,6 +147,7 @@ def make_shots(
     total = sum(len(store.numbers(shard)) for shard in shards)
     done = total - len(wanted)
     for shard in open_shards:
+        store.open_shard(shard)
         if not missing[shard]:
             store.finish(shard)
     if progress is not None:

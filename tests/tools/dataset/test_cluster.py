@@ -1,14 +1,16 @@
 """Shots that are made by many processes: of this machine, and of clusters."""
 
 import os
-import signal
+import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from command_line import run
+from dataset_kills import files, kill, start, workers_of
 from openbragg_tools.dataset.cluster import BATCH_SYSTEMS, LOCAL, Cluster, job_script, read_options
 from openbragg_tools.dataset.command import Dataset
 
@@ -18,7 +20,7 @@ pytest.importorskip("pyarrow")
 
 RECIPE = '''
 shots = 12
-shard = 5
+shard = 7
 flags = """
 -cell 40 40 38 90 90 90 -default_F 300 -lambda 1 -detpixels 64 -pixel 0.3 -distance 50 -fluence 1e29 -N 6 -gauss_xtal
 -uniform_photons 3 -engine eager
@@ -30,6 +32,8 @@ COMPILED = """
 shots = 2
 flags = "-cell 40 40 38 90 90 90 -default_F 300 -lambda 1 -detpixels 32 -pixel 0.6 -distance 50 -fluence 1e29 -N 6"
 """
+#: What is said is read.
+READ = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +45,42 @@ def folder(tmp_path_factory):
     return folder
 
 
-def files(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def wait_for(tmp_path, running):
+    """Until a first shot is made."""
+    until = time.monotonic() + 120
+    while not list((tmp_path / "set").glob("unfinished/*/*.npz")):
+        assert time.monotonic() < until and running.poll() is None
+        time.sleep(0.02)
 
 
-def start(*words):
-    """The program in a process of its own."""
-    program = "import sys; from openbragg.cli.main import main; sys.exit(main())"
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, words)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_what_a_killed_worker_was_making_is_made_by_another(folder, tmp_path):
+    if not Path(f"/proc/{os.getpid()}/task").exists():
+        pytest.skip("this system does not tell which processes are whose")
+    words = ("dataset", folder / "recipe.toml", "-o", tmp_path / "set", "--workers", 2)
+    with start(*words, **READ) as running:
+        wait_for(tmp_path, running)
+        kill(workers_of(running)[0])
+        out, err = running.communicate(timeout=120)
+    assert (running.returncode, err) == (0, "") and "12 of them made now" in out
+    assert files(tmp_path / "set") == files(folder / "set")
+
+
+@pytest.mark.parametrize("largest", [10_000, 40_000])
+def test_a_full_disk_is_one_line_and_loses_nothing(folder, tmp_path, largest):
+    # The file of a shot, or that of a shard, is more than this process may write.
+    words = ("dataset", folder / "recipe.toml", "-o", tmp_path / "set")
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, most))
+    try:
+        finished = run(*words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert finished.status == 1 and len(finished.complaints()) == 1
+    assert f"cannot write {tmp_path / 'set'}" in finished.err and "File too large" in finished.err
+    made = len(list((tmp_path / "set").glob("unfinished/*/*.npz")))
+    assert made == (0 if largest == 10_000 else 7)
+    assert f"12, {12 - made} of them made now" in run(*words).out
+    assert files(tmp_path / "set") == files(folder / "set")
 
 
 def test_workers_of_one_data_set_compile_once(tmp_path, monkeypatch):
@@ -70,15 +96,10 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_files(folder, tmp_path):
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        address = cluster.scheduler_address
-        words = ("dataset", folder / "recipe.toml", "-o", tmp_path / "set", "--scheduler", address)
-        with start(*words) as running:
-            until = time.monotonic() + 120
-            while not list((tmp_path / "set").glob("unfinished/*/*.npz")):
-                assert time.monotonic() < until and running.poll() is None
-                time.sleep(0.02)
-            victim = next(iter(client.run(os.getpid).values()))
-            os.kill(victim, signal.SIGKILL)
+        words = ("dataset", folder / "recipe.toml", "-o", tmp_path / "set", "--scheduler", cluster.scheduler_address)
+        with start(*words, **READ) as running:
+            wait_for(tmp_path, running)
+            kill(next(iter(client.run(os.getpid).values())))
             out, err = running.communicate(timeout=120)
     assert (running.returncode, err) == (0, "") and "12 of them made now" in out
     assert files(tmp_path / "set") == files(folder / "set")
@@ -86,11 +107,8 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_files(folder, tmp_path):
 
 def test_a_cluster_is_started_here(folder, tmp_path):
     pytest.importorskip("distributed")
-    with start(
-        "dataset", folder / "recipe.toml", "-o", tmp_path, "--shots", 1, "--cluster", "local", "--workers", 1
-    ) as running:
-        out, _ = running.communicate(timeout=120)
-    assert running.returncode == 0 and out.startswith("dask: http") and "1 of them made now" in out
+    finished = run("dataset", folder / "recipe.toml", "-o", tmp_path / "set", "--shots", 1, "--cluster", "local")
+    assert finished.status == 0 and finished.out.startswith("dask: http") and "1 of them made now" in finished.out
 
 
 def test_a_batch_system_is_told_what_the_options_say(folder):
