@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -155,7 +156,15 @@ def _make(task: Task, number: int) -> int:
     with _ONE_AT_A_TIME:
         # Of this thread, which is not the process's first.
         torch.set_num_threads(1)
-        return worker_of(task).make(number)
+        worker = worker_of(task)
+        worker.use_device(_place(str(_dask().get_worker().name)))
+        return worker.make(number)
+
+
+def _place(name: str) -> int:
+    """The number at the end of a worker's name: among all of this machine, or of its job."""
+    found = re.search(r"\d+$", name)
+    return int(found.group()) if found else 0
 
 
 @contextmanager

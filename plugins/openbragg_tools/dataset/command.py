@@ -125,7 +125,11 @@ _PARAMETERS: list[click.Parameter] = [
         metavar="I/N",
         help="Make part I of N alone, from 1. Default: that of a task of a SLURM job array, or all.",
     ),
-    click.Option(["--explain"], is_flag=True, help="Say what will be drawn, and how much disk it takes; make nothing."),
+    click.Option(
+        ["--explain"],
+        is_flag=True,
+        help="Say what will be drawn, and how much disk and time it takes, from a few shots that are made and not kept.",
+    ),
     click.Option(["--verify"], is_flag=True, help="Compare all files of a data set with what was written."),
     click.Option(["--coco"], type=_NAMED, metavar="FILE", help="Write the boxes of a data set as COCO's JSON."),
     click.Option(["--yolo"], type=_NAMED, metavar="FOLDER", help="Write them as YOLO's text, a file for each shot."),
@@ -167,7 +171,7 @@ def _run(registry: Registry, asked: _Asked) -> None:
     if asked.explain:
         from openbragg_tools.dataset.explain import explained
 
-        for line in explained(studio):
+        for line in explained(studio, asked.workers):
             click.echo(line)
         cluster = _cluster(asked)
         if cluster is not None and asked.cluster != "local" and asked.scheduler is None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.queues import SimpleQueue
 
 from openbragg_tools.dataset.work import MOST_DEATHS, WAITING, Crew, Task, died, worker_of
 
@@ -40,12 +41,11 @@ def _pooled(task: Task, numbers: Sequence[int], workers: int) -> Iterator[int]:
     """Shots from one set of workers, in the order in which they are ready."""
     waiting = iter(numbers)
     running: set[Future[int]] = set()
-    pool = ProcessPoolExecutor(
-        min(workers, len(numbers)),
-        multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(task, os.getpid()),
-    )
+    context, count = multiprocessing.get_context("spawn"), min(workers, len(numbers))
+    places = context.SimpleQueue()
+    for place in range(count):
+        places.put(place)
+    pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(task, os.getpid(), places))
     try:
         while True:
             for number in waiting:
@@ -61,9 +61,10 @@ def _pooled(task: Task, numbers: Sequence[int], workers: int) -> Iterator[int]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(task: Task, parent: int) -> None:
+def _begin(task: Task, parent: int, places: SimpleQueue[int]) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    worker_of(task).use_device(places.get())
 
 
 def _make(task: Task, number: int) -> int:

@@ -79,6 +79,16 @@ class Worker:
             raise InputError(f"{task.recipe}: changed while its shots are made")
         return cls(Studio(installed(task.blocked), recipe), task.identity, task.store)
 
+    def use_device(self, place: int) -> None:
+        """Compute on one of the graphics cards, if the recipe asks for such, that of the worker's place among others.
+
+        It is the thread's, so that every thread that makes shots has to be told.
+        """
+        if "cuda" in self.studio.recipe.flags:
+            import torch
+
+            torch.cuda.set_device(place % max(1, torch.cuda.device_count()))
+
     def make(self, number: int) -> int:
         """Make a shot, keep it, and return its number."""
         self.store.put(render_shot(self.studio, number, self.identity))

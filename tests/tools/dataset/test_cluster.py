@@ -7,12 +7,18 @@ import sys
 import time
 from pathlib import Path
 
+import attrs
 import pytest
 
 from command_line import run
 from dataset_kills import files, kill, start, workers_of
-from openbragg_tools.dataset.cluster import BATCH_SYSTEMS, LOCAL, Cluster, job_script, read_options
+from openbragg.orchestrator.finding.registry import default_registry
+from openbragg_tools.dataset.cluster import BATCH_SYSTEMS, LOCAL, Cluster, _place, job_script, read_options
 from openbragg_tools.dataset.command import Dataset
+from openbragg_tools.dataset.recipe import read_recipe
+from openbragg_tools.dataset.store import Store
+from openbragg_tools.dataset.studio import Studio
+from openbragg_tools.dataset.work import Worker
 
 pytest.importorskip("h5py")
 pytest.importorskip("hdf5plugin")
@@ -124,6 +130,21 @@ def test_a_batch_system_is_told_what_the_options_say(folder):
     )
     shown = run("dataset", folder / "recipe.toml", "--explain", "--cluster", "pbs", "--cluster-option", "queue=long")
     assert shown.status == 0 and "#PBS -q long" in shown.out.splitlines()
+
+
+def test_each_worker_has_a_graphics_card_of_its_own(folder, monkeypatch):
+    import torch
+
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    recipe = read_recipe(folder / "recipe.toml")
+    for flags in ((*recipe.flags, "-device", "cuda"), recipe.flags):
+        studio = Studio(default_registry(), attrs.evolve(recipe, flags=flags))
+        worker = Worker(studio, recipe.identity(), Store(folder, 1, 1))
+        for name in ("0", "5", "SLURMCluster-2-3", "tcp://node:1"):
+            worker.use_device(_place(name))
+    assert chosen == [0, 1, 3, 1]
 
 
 def test_the_command_names_the_clusters_that_there_are():

@@ -1,6 +1,7 @@
 """Data sets, from recipes to what reads them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -241,6 +242,8 @@ def test_explain_says_what_is_drawn(folder):
     assert "-distance       50 to 60, uniform" in lines
     assert "-dispersion     = 0.001 * distance" in lines
     assert "  -misset       any orientation, all alike probable" in lines
+    (line,) = (line for line in lines if line.startswith("time "))
+    assert re.fullmatch(r"time +[\d.e-]+ s for a shot on one core, 0:0\d:\d\d for all with --workers 1", line)
 
 
 BAD = [
