@@ -16,12 +16,13 @@ import click
 
 from benchmarks import plots
 from benchmarks.calls import measure_calls
-from benchmarks.cases import CALLS, GRADIENTS, LONG_NAMES, NAMES, SkippedError, make_case
+from benchmarks.cases import CALLS, DATASET, GRADIENTS, LONG_NAMES, NAMES, SkippedError, make_case
 from benchmarks.curves import PIXELS, STEPS, measure_curve
+from benchmarks.dataset import measure_dataset
 from benchmarks.gradients import measure_gradients
 from benchmarks.measure import measure, progress
 from benchmarks.programs import CPU, OURS, Program, checkout_program, contestants, reference_program
-from benchmarks.report import calls_result, case_lines, case_result, curve_lines, gradients_result
+from benchmarks.report import calls_result, case_lines, case_result, curve_lines, dataset_result, gradients_result
 from benchmarks.revisions import ROOT, checkout, commit_of, here
 from openbragg.errors import InputError, OpenBraggError
 from openbragg.orchestrator.outputs.outputs import write_text
@@ -48,7 +49,7 @@ class Settings:
         """The cases to run, in their order; all but long ones unless some are named, or curves alone."""
         known = [*NAMES, GRADIENTS, CALLS]
         wanted = self.cases or (() if self.curves else (_ALL,))
-        long = [name for name in LONG_NAMES if name in wanted]
+        long = [name for name in (*LONG_NAMES, DATASET) if name in wanted]
         return [name for name in known if _ALL in wanted or name in wanted] + long
 
 
@@ -60,10 +61,10 @@ class Settings:
     "--case",
     "cases",
     multiple=True,
-    type=click.Choice([*NAMES, GRADIENTS, CALLS, *LONG_NAMES, _ALL]),
+    type=click.Choice([*NAMES, GRADIENTS, CALLS, *LONG_NAMES, DATASET, _ALL]),
     metavar="NAME",
-    help=f"A case to run, may be given several times: {', '.join([*NAMES, GRADIENTS, CALLS, _ALL])}; and, whose full "
-    f"sums take long, {', '.join(LONG_NAMES)}, which are not among all. Default: all.",
+    help=f"A case to run, may be given several times: {', '.join([*NAMES, GRADIENTS, CALLS, _ALL])}; and, which "
+    f"take long, {', '.join([*LONG_NAMES, DATASET])}, which are not among all. Default: all.",
 )
 @click.option("--curves", is_flag=True, help="Measure how time and memory grow; without --case, that alone.")
 @click.option(
@@ -177,6 +178,13 @@ def _case(name: str, settings: Settings, programs: list[Program], folder: Path) 
         ours = programs[0]
         found = measure_calls((sys.executable,), ours.environment, settings.repeats, settings.timeout)
         return calls_result(found, judged=settings.device == CPU)
+    if name == DATASET:
+        progress(name)
+        ours, examples = programs[0], ROOT / "examples" / "datasets"
+        made = measure_dataset(
+            (sys.executable,), ours.environment, examples, settings.threads, settings.repeats, settings.timeout
+        )
+        return dataset_result(made, judged=settings.device == CPU)
     if name == GRADIENTS:
         progress(name)
         ours = programs[0]

@@ -108,6 +108,9 @@ GRADIENTS = "gradients"
 GRADIENTS_BAR = Bar("gradients", 4.0, at_least=False, against=None)
 CALLS = "calls"
 CALLS_BAR = Bar("beyond", 5e-3, at_least=False, against=None)
+#: The case that makes data sets, minutes long and run when it is asked for; `benchmarks.dataset` runs it.
+DATASET = "dataset"
+DATASET_BAR = Bar("rate", 6.0, against=None)
 
 
 class SkippedError(Exception):

@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 
 from benchmarks.calls import SUMMARY as CALLS_SUMMARY
-from benchmarks.cases import CALLS, CALLS_BAR, GRADIENTS, GRADIENTS_BAR, Bar
+from benchmarks.cases import CALLS, CALLS_BAR, DATASET, DATASET_BAR, GRADIENTS, GRADIENTS_BAR, Bar
+from benchmarks.dataset import SUMMARY as DATASET_SUMMARY
 from benchmarks.gradients import SUMMARY
 from benchmarks.limit import Throughput
 from benchmarks.measure import Measurement, Observation
@@ -79,6 +80,18 @@ def calls_result(measured: dict[str, list[float]], *, judged: bool = True) -> di
     }
 
 
+def dataset_result(measured: dict[str, Any], *, judged: bool = True) -> dict[str, Any]:
+    """The case of data sets in plain values."""
+    rate = summarise(measured["images_per_second"])
+    return {
+        "name": DATASET,
+        "summary": DATASET_SUMMARY,
+        "images_per_second": attrs.asdict(rate),
+        "peak_memory_bytes": measured["peak_memory_bytes"],
+        "bars": [_judged(DATASET_BAR, rate)] if judged else [],
+    }
+
+
 def case_lines(result: dict[str, Any]) -> Iterator[str]:
     """A case to read."""
     yield f"{result['name']}: {result['summary']}"
@@ -113,6 +126,9 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"  forward and backward over forward: {Summary(**result['both_over_forward'])}"
     if "call_seconds" in result:
         yield f"  a call {Summary(**result['call_seconds'])} s, its kernel {Summary(**result['kernel_seconds'])} s"
+    if "images_per_second" in result:
+        memory = _memory(result["peak_memory_bytes"])
+        yield f"  {Summary(**result['images_per_second'])} images a second, the largest process {memory}"
     for bar in result["bars"]:
         yield f"  bar {_bar_text(bar)}: {bar['verdict']}"
 
@@ -187,6 +203,8 @@ def _bar_text(bar: dict[str, Any]) -> str:
         what = "forward and backward over forward"
     elif bar["quantity"] == "beyond":
         what = "a call beyond its kernel, seconds"
+    elif bar["quantity"] == "rate":
+        what = "images a second"
     elif bar["at_least"]:
         what = f"{bar['quantity']}, {bar['against']} over {OURS}"
     else:

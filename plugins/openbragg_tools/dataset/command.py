@@ -128,7 +128,7 @@ _PARAMETERS: list[click.Parameter] = [
     click.Option(
         ["--explain"],
         is_flag=True,
-        help="Say what will be drawn, and how much disk and time it takes, from a few shots that are made and not kept.",
+        help="Say what will be drawn, and how much disk and time it takes; a few shots are made, and none kept.",
     ),
     click.Option(["--verify"], is_flag=True, help="Compare all files of a data set with what was written."),
     click.Option(["--coco"], type=_NAMED, metavar="FILE", help="Write the boxes of a data set as COCO's JSON."),
