@@ -22,11 +22,13 @@ shots = 60
 shard = 7
 flags = """
 -cell 40 40 38 90 90 90 -default_F 300 -lambda 1 -detpixels 64 -pixel 0.3 -distance 50 -fluence 1e29 -N 6 -gauss_xtal
--uniform_photons 3 -engine eager
+-uniform_photons 3 -oversample 3 -engine eager
 """
 [lattices]
 draw = {"-misset" = "random-orientation"}
 '''
+#: Seconds after something was made, within which a moment is.
+_SOON = 0.5
 _PROGRAM = "import sys; from openbragg.cli.main import main; sys.exit(main())"
 
 
@@ -60,15 +62,34 @@ def files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def disturbed(words, moments, randomness, longest):
+def made(folder):
+    """The files that are there."""
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def wait(process, condition, longest):
+    """Wait until something is so, a process has ended, or a time in seconds is over."""
+    until = time.monotonic() + longest
+    while time.monotonic() < until and process.poll() is None and not condition():
+        time.sleep(0.01)
+
+
+def disturbed(words, folder, moments, randomness, longest):
     """Run a command until it ends by itself, and kill at so many moments; how many runs and kills it took."""
+    words = (*words, "-o", folder)
     runs = kills = 0
     while True:
         runs += 1
         with start(*words, stdout=subprocess.DEVNULL) as running:
             began = time.monotonic()
             while kills < moments and running.poll() is None:
-                time.sleep(randomness.uniform(0.0, longest))
+                # Half of the moments are soon after a shot or a shard was made, for most of the time is the beginning.
+                if randomness.random() < 0.5:
+                    there = made(folder)
+                    wait(running, lambda there=there: made(folder) != there, longest)
+                    wait(running, lambda: False, randomness.uniform(0.0, _SOON))
+                else:
+                    wait(running, lambda: False, randomness.uniform(0.0, longest))
                 workers = workers_of(running)
                 whole = randomness.random() < 0.5 or not workers
                 if running.poll() is None:
@@ -109,7 +130,7 @@ def main():
         while left:
             number += 1
             some = min(left, randomness.randint(3, 8))
-            runs, kills = disturbed((*words, "-o", folder / f"{number}"), some, randomness, longest)
+            runs, kills = disturbed(words, folder / f"{number}", some, randomness, longest)
             left -= kills
             same = files(folder / f"{number}") == files(folder / "whole")
             print(f"set {number}: {kills} kills, {runs} runs, {'the same' if same else 'NOT THE SAME'}", flush=True)
