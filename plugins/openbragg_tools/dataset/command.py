@@ -77,6 +77,7 @@ class _Asked:
     coco: Path | None
     yolo: Path | None
     webdataset: Path | None
+    zarr: Path | None
     sheet: Path | None
     progress: bool | None
 
@@ -85,7 +86,7 @@ _HELP = """Make labelled images by the thousand.
 
 SOURCE is a recipe in TOML: flags of openbragg simulate, and distributions from which each shot draws others. The same
 command goes on where an earlier one was stopped, however it was. With --verify, --coco, --yolo,
---webdataset and --sheet SOURCE is the folder of a data set."""
+--webdataset, --zarr and --sheet SOURCE is the folder of a data set."""
 _NAMED = click.Path(path_type=Path)
 _COUNT = click.IntRange(min=1)
 _PARAMETERS: list[click.Parameter] = [
@@ -139,6 +140,7 @@ _PARAMETERS: list[click.Parameter] = [
         metavar="FOLDER",
         help="Write its shards as tar archives that WebDataset streams.",
     ),
+    click.Option(["--zarr"], type=_NAMED, metavar="FOLDER", help="Write its arrays and tables as a Zarr store."),
     click.Option(
         ["--sheet"],
         type=_NAMED,
@@ -164,7 +166,8 @@ def _run(registry: Registry, asked: _Asked) -> None:
 
     if asked.source.is_dir():
         raise UsageError(
-            f"{asked.source}: expected a recipe; a folder goes with --verify, --coco, --yolo, --webdataset or --sheet"
+            f"{asked.source}: expected a recipe; a folder goes with --verify, --coco, --yolo, --webdataset, --zarr or "
+            "--sheet"
         )
     recipe = seeded(read_recipe(asked.source), asked.seed, asked.shots)
     studio = Studio(registry, recipe)
@@ -267,7 +270,7 @@ def _verify(asked: _Asked) -> None:
 
 
 def _wants_files(asked: _Asked) -> bool:
-    return any(file is not None for file in (asked.coco, asked.yolo, asked.webdataset, asked.sheet))
+    return any(file is not None for file in (asked.coco, asked.yolo, asked.webdataset, asked.zarr, asked.sheet))
 
 
 def _write_files(asked: _Asked) -> None:
@@ -284,6 +287,10 @@ def _write_files(asked: _Asked) -> None:
         click.echo(f"{'wrote':<16}{asked.yolo} ({write_yolo(asked.yolo, images)} boxes)")
     if asked.webdataset is not None:
         click.echo(f"{'wrote':<16}{asked.webdataset} ({write_tars(asked.webdataset, images)} archives)")
+    if asked.zarr is not None:
+        from openbragg_tools.dataset.zarrs import write_zarr
+
+        click.echo(f"{'wrote':<16}{asked.zarr} ({write_zarr(asked.zarr, images)} shots)")
     if asked.sheet is not None:
         click.echo(f"{'wrote':<16}{asked.sheet} ({write_sheet(asked.sheet, images)} shots)")
 
