@@ -16,8 +16,20 @@ import click
 
 from benchmarks import plots
 from benchmarks.calls import measure_calls
-from benchmarks.cases import CALLS, GRADIENTS, JACOBIAN, LONG_NAMES, NAMES, PROGRAMS, STILL, SkippedError, make_case
+from benchmarks.cases import (
+    CALLS,
+    DATASET,
+    GRADIENTS,
+    JACOBIAN,
+    LONG_NAMES,
+    NAMES,
+    PROGRAMS,
+    STILL,
+    SkippedError,
+    make_case,
+)
 from benchmarks.curves import CURVES, measure_curve
+from benchmarks.dataset import measure_dataset
 from benchmarks.gradients import measure_gradients
 from benchmarks.jacobian import measure_jacobian
 from benchmarks.measure import measure, progress
@@ -27,6 +39,7 @@ from benchmarks.report import (
     case_lines,
     case_result,
     curve_lines,
+    dataset_result,
     gradients_result,
     jacobian_result,
     stills_result,
@@ -57,7 +70,7 @@ class Settings:
         """The cases to run, in their order; all but long ones unless some are named, or curves alone."""
         known = [*NAMES, *PROGRAMS]
         wanted = self.cases or (() if self.curves else (_ALL,))
-        long = [name for name in LONG_NAMES if name in wanted]
+        long = [name for name in (*LONG_NAMES, DATASET) if name in wanted]
         return [name for name in known if _ALL in wanted or name in wanted] + long
 
 
@@ -69,10 +82,10 @@ class Settings:
     "--case",
     "cases",
     multiple=True,
-    type=click.Choice([*NAMES, *PROGRAMS, *LONG_NAMES, _ALL]),
+    type=click.Choice([*NAMES, *PROGRAMS, *LONG_NAMES, DATASET, _ALL]),
     metavar="NAME",
-    help=f"A case to run, may be given several times: {', '.join([*NAMES, *PROGRAMS, _ALL])}; and, whose "
-    f"images are large, {', '.join(LONG_NAMES)}, which are not among all. Default: all.",
+    help=f"A case to run, may be given several times: {', '.join([*NAMES, *PROGRAMS, _ALL])}; and, which "
+    f"are large or take long, {', '.join([*LONG_NAMES, DATASET])}, which are not among all. Default: all.",
 )
 @click.option("--curves", is_flag=True, help="Measure how time and memory grow; without --case, that alone.")
 @click.option(
@@ -194,6 +207,13 @@ def _case(name: str, settings: Settings, programs: list[Program], folder: Path) 
             (sys.executable,), ours.environment, settings.threads, settings.repeats, settings.timeout
         )
         return jacobian_result(found, judged=judged)
+    if name == DATASET:
+        progress(name)
+        examples = ROOT / "examples" / "datasets"
+        made = measure_dataset(
+            (sys.executable,), ours.environment, examples, settings.threads, settings.repeats, settings.timeout
+        )
+        return dataset_result(made, judged=judged)
     if name == GRADIENTS:
         progress(name)
         return gradients_result(

@@ -147,6 +147,9 @@ STILL = "still"
 STILL_BAR = Bar("images", 20.0, against=None)
 #: All of them, in the order in which they run.
 PROGRAMS = (GRADIENTS, JACOBIAN, CALLS, STILL)
+#: The case that makes data sets, minutes long and run when it is asked for; `benchmarks.dataset` runs it.
+DATASET = "dataset"
+DATASET_BAR = Bar("rate", 6.0, against=None)
 
 
 class SkippedError(Exception):

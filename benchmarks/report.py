@@ -9,7 +9,20 @@ from typing import Any
 import attrs
 
 from benchmarks.calls import SUMMARIES
-from benchmarks.cases import CALLS, CALLS_BAR, GRADIENTS, GRADIENTS_BAR, JACOBIAN, JACOBIAN_BAR, STILL, STILL_BAR, Bar
+from benchmarks.cases import (
+    CALLS,
+    CALLS_BAR,
+    DATASET,
+    DATASET_BAR,
+    GRADIENTS,
+    GRADIENTS_BAR,
+    JACOBIAN,
+    JACOBIAN_BAR,
+    STILL,
+    STILL_BAR,
+    Bar,
+)
+from benchmarks.dataset import SUMMARY as DATASET_SUMMARY
 from benchmarks.gradients import SUMMARY
 from benchmarks.jacobian import SUMMARY as JACOBIAN_SUMMARY
 from benchmarks.limit import Throughput
@@ -106,6 +119,18 @@ def jacobian_result(measured: dict[str, list[float]], *, judged: bool = True) ->
     }
 
 
+def dataset_result(measured: dict[str, Any], *, judged: bool = True) -> dict[str, Any]:
+    """The case of data sets in plain values."""
+    rate = summarise(measured["images_per_second"])
+    return {
+        "name": DATASET,
+        "summary": DATASET_SUMMARY,
+        "images_per_second": attrs.asdict(rate),
+        "peak_memory_bytes": measured["peak_memory_bytes"],
+        "bars": [_judged(DATASET_BAR, rate)] if judged else [],
+    }
+
+
 def case_lines(result: dict[str, Any]) -> Iterator[str]:
     """A case to read."""
     yield f"{result['name']}: {result['summary']}"
@@ -143,6 +168,9 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
     if "jacobian_seconds" in result:
         yield f"  forward {Summary(**result['shoeboxes_seconds'])} s"
         yield f"  Jacobian {Summary(**result['jacobian_seconds'])} s"
+    if "images_per_second" in result and "peak_memory_bytes" in result:
+        memory = _memory(result["peak_memory_bytes"])
+        yield f"  {Summary(**result['images_per_second'])} images a second, the largest process {memory}"
     for bar in result["bars"]:
         yield f"  bar {_bar_text(bar)}: {bar['verdict']}"
 
@@ -217,7 +245,7 @@ def _bar_text(bar: dict[str, Any]) -> str:
         what = "forward and backward over forward"
     elif bar["quantity"] == "beyond":
         what = "a call beyond its kernel, seconds"
-    elif bar["quantity"] == "images":
+    elif bar["quantity"] in ("images", "rate"):
         what = "images a second"
     elif bar["quantity"] == JACOBIAN:
         what = "Jacobian over forward"

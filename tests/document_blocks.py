@@ -39,7 +39,8 @@ NEEDS = {
     "the reference program": re.compile(r"\breference_settings\.py\b|\bnanoBragg\b|--reference|\bgcc\b"),
     "the network": re.compile(r"\bpip install\b|\bgit clone\b|\bpre-commit install\b"),
     "a browser": re.compile(r"\bchromium\b"),
-    "a batch system": re.compile(r"\bsbatch\b"),
+    "a batch system": re.compile(r"\bsbatch\b|--cluster slurm\b"),
+    "other machines": re.compile(r"\btcp://ADDRESS\b"),
     "an idle machine": re.compile(r"-m benchmarks|-m cProfile"),
     "to be what runs it": re.compile(r"tests/(run|environment)\.sh|\bmkdocs\b"),
 }

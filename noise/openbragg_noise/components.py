@@ -37,7 +37,6 @@ def signal_counts(
     -------
     float64 whole numbers of the same shape.
     """
-    import torch
 
     device = expected.device
     if settings.flicker:
@@ -49,14 +48,15 @@ def signal_counts(
         photons = varied(photons, settings.gain_spread, stream(seed, "gain", device))
     if settings.point_spread_order == "after":
         photons = _spread(photons, settings, readout)
-    counts: torch.Tensor = settings.gain * photons
+    counts: torch.Tensor = photons if settings.gain == 1.0 else settings.gain * photons
     sensitivity = calibration_map(settings, detector_seed, readout, device)
     if sensitivity is not None:
         counts = counts * sensitivity
     if settings.module_gains:
         counts = counts * module_gains(settings.module_gains, settings.module, readout).to(device)
     dark = dark_counts(settings, seed, detector_seed, readout, device)
-    stage, stages = stage_of(counts + dark, settings), len(settings.gain_stages)
+    stages = len(settings.gain_stages)
+    stage = stage_of(counts + dark, settings) if stages else None
     if settings.gain_map is not None:
         gains = map_of(settings.gain_map, "-gain_map", readout, device, stages=stages)
         counts = counts * of_stage(gains, stage)
@@ -64,14 +64,16 @@ def signal_counts(
     noise = read_out_noise(settings, stage)
     if not isinstance(noise, float) or noise:
         counts = counts + noise * normal(tuple(counts.shape), seed, "read-out", device)
-    counts = digitised(counts, settings, stage) + settings.pedestal
+    counts = digitised(counts, settings, stage)
+    if settings.pedestal:
+        counts = counts + settings.pedestal
     if settings.pedestal_map is not None:
         pedestals = map_of(settings.pedestal_map, "-pedestal_map", readout, device, stages=stages, signed=True)
         counts = counts + of_stage(pedestals, stage)
     counts = counts.round().clamp(max=_whole(settings.saturation))
     if settings.dead_pixels:
         dead = uniform(readout.shape, detector_seed, "dead pixels", device)[readout.part()] < settings.dead_pixels
-        counts = torch.where(dead, torch.zeros_like(counts), counts)
+        counts = counts.masked_fill(dead, 0.0)
     return counts
 
 
@@ -111,9 +113,11 @@ def calibration_map(settings: Any, detector_seed: int, readout: Readout, device:
 
     if not settings.calibration and not settings.module_calibration:
         return None
-    found: torch.Tensor = torch.ones(readout.shape, dtype=torch.float64, device=device)
+    found: torch.Tensor
     if settings.calibration:
-        found = found + settings.calibration * normal(readout.shape, detector_seed, "calibration", device)
+        found = normal(readout.shape, detector_seed, "calibration", device).mul_(settings.calibration).add_(1.0)
+    else:
+        found = torch.ones(readout.shape, dtype=torch.float64, device=device)
     if settings.module_calibration:
         slow, fast = settings.module or readout.shape
         modules = (-(-readout.shape[0] // slow), -(-readout.shape[1] // fast))
@@ -138,9 +142,10 @@ def dark_counts(settings: Any, seed: int, detector_seed: int, readout: Readout, 
     drawn = poisson(expected, stream(seed, "dark current", device)) if some else expected
     if settings.hot_pixels and settings.hot_current:
         hot = uniform(readout.shape, detector_seed, "hot pixels", device)[readout.part()] < settings.hot_pixels
-        more = torch.where(hot, settings.hot_current * per_count * readout.exposure, torch.zeros_like(expected))
-        drawn = drawn + poisson(more, stream(seed, "hot pixels", device))
-    counts: torch.Tensor = drawn / per_count
+        places = hot.nonzero(as_tuple=True)
+        more = torch.full_like(drawn[places], settings.hot_current * per_count * readout.exposure)
+        drawn[places] += poisson(more, stream(seed, "hot pixels", device))
+    counts: torch.Tensor = drawn if per_count == 1.0 else drawn / per_count
     return counts
 
 

@@ -257,9 +257,12 @@ class DetectorNoise:
         from openbragg_noise.components import signal_counts
 
         expected = photons.detach().to(torch.float64)
-        if not bool(expected.isfinite().all()):
+        low, high = torch.aminmax(expected) if expected.numel() else (expected.new_zeros(()),) * 2
+        if not bool(low.isfinite() & high.isfinite()):
             raise InputError("detector noise: an expected number of photons is not a finite number")
         settings = self._settings_for(readout)
+        if bool(low >= 0.0):
+            return signal_counts(expected, settings, seed, self.detector_seed, readout)
         gap = expected < 0.0
         counts = signal_counts(expected.clamp(min=0.0), settings, seed, self.detector_seed, readout)
         return torch.where(gap, expected, counts)

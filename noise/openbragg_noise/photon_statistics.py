@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 #: right up to here, lose their variance (by 15 % at 1e15).
 _LARGEST = 1e12
 #: The part of pixels with anything to draw below which these alone are gone through.
-_FEW = 0.5
+_LIT = 0.5
+#: Below this mean torch's binomial deviates take a logarithm for each that is counted.
+_FEW = 10.0
+#: Pixels that are drawn together: as many as stay in a core's own memory from step to step.
+_TOGETHER = 1 << 15
 
 
 def poisson(expected: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -23,7 +27,7 @@ def poisson(expected: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
     if expected.device.type == "cpu":
         lit = expected.reshape(-1).nonzero().reshape(-1)
-        if len(lit) < _FEW * expected.numel():
+        if len(lit) < _LIT * expected.numel():
             few = expected.reshape(-1)[lit].to(torch.float64)
             if not bool((few > _LARGEST).any()):
                 counts = torch.zeros(expected.numel(), dtype=torch.float64)
@@ -62,15 +66,73 @@ def counted(
     """
     import torch
 
+    if expected.device.type == "cpu":
+        together = torch.split(expected.reshape(-1), _TOGETHER)
+        parts = [_counted(part, dead_times, paralyzable, generator) for part in together]
+        return torch.cat(parts).reshape(expected.shape)
+    return _counted(expected, dead_times, paralyzable, generator)
+
+
+def _counted(expected: torch.Tensor, dead_times: float, paralyzable: bool, generator: torch.Generator) -> torch.Tensor:
+    import torch
+
     pile = expected / dead_times
     if paralyzable:
-        mean, chance = expected * (-pile).exp(), 2.0 * pile * (-pile).exp()
+        kept = (-pile).exp()
+        mean, chance = expected * kept, 2.0 * pile * kept
     else:
         mean, chance = expected / (1.0 + pile), pile * (2.0 + pile) / (1.0 + pile) ** 2
     trials = torch.where(chance > 0.0, mean / chance.clamp(min=1e-300), torch.zeros_like(mean)).ceil()
     # Whole trials; the chance that keeps the mean.
     chance = torch.where(trials > 0.0, mean / trials.clamp(min=1.0), torch.zeros_like(mean))
-    return torch.binomial(trials, chance.clamp(max=1.0), generator=generator)
+    return binomial(trials, chance.clamp(max=1.0), generator)
+
+
+def binomial(trials: torch.Tensor, chance: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Binomial deviates, float64 whole numbers: torch's, but where few are expected and a processor is slow at it.
+
+    There, a Poisson number of balls falls into as many cells as there are trials, and the cells that are hit are
+    counted: with a mean of -log(1 - chance) balls a cell each is hit with that chance, whatever the others are.
+
+    Parameters
+    ----------
+    trials, chance
+        Whole numbers of 0 or more, and from 0 to 1, float64, of one shape.
+    generator
+        What the deviates are drawn from.
+    """
+    import torch
+
+    if trials.device.type != "cpu":
+        return torch.binomial(trials, chance, generator=generator)
+    few = (trials * chance < _FEW) & (chance < 0.5)
+    balls = torch.poisson(torch.where(few, -trials * torch.log1p(-chance), 0.0), generator=generator)
+    drawn = _cells_hit(balls, trials, generator)
+    rest = torch.nonzero(~few, as_tuple=True)
+    drawn[rest] = torch.binomial(trials[rest], chance[rest], generator=generator)
+    return drawn
+
+
+def _cells_hit(balls: torch.Tensor, cells: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """How many cells some balls hit, each all cells alike, balls one after the other where two may share a cell."""
+    import torch
+
+    drawn = torch.rand(balls.shape, generator=generator, dtype=torch.float64)
+    # At most so probable is it that two share one, of all pairs.
+    shared = torch.nonzero(drawn * cells < 0.5 * balls * (balls - 1.0), as_tuple=True)
+    thrown, cells, drawn = balls[shared], cells[shared], drawn[shared]
+    hit, alone = torch.zeros_like(thrown), torch.ones_like(thrown)
+    for ball in range(int(thrown.max()) if len(thrown) else 0):
+        flies = thrown > ball
+        # The chance that no ball since the last that shared has done so.
+        alone = alone * (1.0 - hit / cells)
+        again = flies & (drawn < 1.0 - alone)
+        hit = hit + (flies & ~again)
+        alone = torch.where(again, 1.0, alone)
+        drawn = torch.where(again, torch.rand(drawn.shape, generator=generator, dtype=torch.float64), drawn)
+    found = balls.clone()
+    found[shared] = hit
+    return found
 
 
 def varied(photons: torch.Tensor, spread: float, generator: torch.Generator) -> torch.Tensor:

@@ -218,6 +218,31 @@ def test_two_processes_may_keep_the_same_at_once(cache: Cache) -> None:
         assert entry.library.read_bytes() == b"%d" % number
 
 
+def test_one_at_a_time_makes_what_all_want(cache: Cache) -> None:
+    made, all_here = [], threading.Barrier(4)
+
+    def want() -> None:
+        all_here.wait()
+        with cache.alone(signature()):
+            if found(cache) is None:
+                made.append(keep(cache))
+
+    threads = [threading.Thread(target=want) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1 == len(cache.entries())
+    assert [path.name for path in cache.folder.iterdir()] == ["kernels"]
+
+
+def test_a_compilation_that_fails_lets_the_next_one_try(cache: Cache) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no code"), cache.alone(signature()):
+            raise ValueError("no code")
+    assert list(cache.folder.iterdir()) == []
+
+
 def test_clearing_while_others_keep_find_and_clear_harms_nobody(cache: Cache) -> None:
     faults: list[BaseException] = []
     done = threading.Event()

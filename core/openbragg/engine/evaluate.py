@@ -153,11 +153,18 @@ def pixel_factors(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.
     first = slice(0, 1)
     corner = positions(plan, panel, slow, fast, Part(layer=first, slow_subpixel=first, fast_subpixel=first))
     direction, distance = unit_components(corner)
+    return factors_along(plan, panel, slow, fast, direction, distance)
+
+
+def factors_along(
+    plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, direction: Components, distance: torch.Tensor
+) -> PixelFactors:
+    """The same, where unit vectors to the pixels' first subpixels, and their distances in metres, are known."""
     ones = torch.ones_like(slow)
     omega = ones if plan.oversample_solid_angle else solid_angle(plan, panel, distance).reshape(-1)
     capture = ones
     if plan.last_layer and panel.absorbs:
-        last = slice(panel.layer_depths.numel() - 1, None)
+        first, last = slice(0, 1), slice(panel.layer_depths.numel() - 1, None)
         deepest, _ = unit_components(
             positions(plan, panel, slow, fast, Part(layer=last, slow_subpixel=first, fast_subpixel=first))
         )

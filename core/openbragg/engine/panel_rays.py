@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 import torch
 
-from openbragg.engine.evaluate import own_factors, pixel_factors, shared_factors
+from openbragg.engine.evaluate import factors_along, own_factors, pixel_factors, shared_factors
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part, on_axis, positions, scattering_vector, unit_components
 from openbragg.units import AVOGADRO, ELECTRON_RADIUS_SQUARED
@@ -32,6 +32,7 @@ class PlanRays:
     slow: torch.Tensor
     fast: torch.Tensor
     beam_area: torch.Tensor
+    _seen: list[_Scattering] = attrs.field(factory=list, init=False)
 
     @property
     def fluence(self) -> torch.Tensor:
@@ -49,25 +50,49 @@ class PlanRays:
 
     def scattered(self, intensity: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """See `openbragg.PanelRays.scattered`."""
-        plan, panel, whole = self.plan, self.panel, Part()
-        direction, distance = unit_components(positions(plan, panel, self.slow, self.fast, whole))
-        x, y, z = scattering_vector(direction, plan.incident, on_axis(plan.wavelengths, "source"))
-        terms = intensity(0.5 * (x * x + y * y + z * z).sqrt())
-        factors = shared_factors(plan, panel, self.slow, self.fast, whole)
-        factors += own_factors(plan, panel, direction, distance, plan.incident, whole)
-        for factor in factors:
+        if not self._seen:
+            self._seen.append(_scattering(self))
+        seen = self._seen[0]
+        terms = intensity(seen.stol)
+        for factor in seen.factors:
             terms = terms * factor
-        if plan.last_layer and panel.absorbs:
+        if self.plan.last_layer and self.panel.absorbs:
             terms = terms[-1:]
-        mean = terms.sum(dim=(0, 1, 2, 3, 4, 5)) / plan.wavelengths.numel()
-        of_pixel = pixel_factors(plan, panel, self.slow, self.fast)
-        return (
-            (ELECTRON_RADIUS_SQUARED * plan.fluence)
-            * mean
-            * of_pixel.polarization
-            * of_pixel.solid_angle
-            * of_pixel.capture
-        )
+        mean = terms.sum(dim=(0, 1, 2, 3, 4, 5)) / self.plan.wavelengths.numel()
+        return mean * seen.scale
+
+
+@attrs.frozen(eq=False)
+class _Scattering:
+    """What all scatterers along some rays have in common.
+
+    Attributes
+    ----------
+    stol
+        sin(theta)/lambda in 1/metres, with the axes of `openbragg.engine.rays`.
+    factors
+        Those of single terms.
+    scale
+        r_e^2 x fluence x polarization x solid angle x capture of each pixel, (pixel,).
+    """
+
+    stol: torch.Tensor
+    factors: list[torch.Tensor]
+    scale: torch.Tensor
+
+
+def _scattering(rays: PlanRays) -> _Scattering:
+    plan, panel, whole = rays.plan, rays.panel, Part()
+    direction, distance = unit_components(positions(plan, panel, rays.slow, rays.fast, whole))
+    x, y, z = scattering_vector(direction, plan.incident, on_axis(plan.wavelengths, "source"))
+    factors = shared_factors(plan, panel, rays.slow, rays.fast, whole)
+    factors += own_factors(plan, panel, direction, distance, plan.incident, whole)
+    if panel.layer_depths.numel() == 1 and plan.subpixels.numel() == 1:
+        of_pixel = factors_along(plan, panel, rays.slow, rays.fast, direction, distance)
+    else:
+        of_pixel = pixel_factors(plan, panel, rays.slow, rays.fast)
+    scale = (ELECTRON_RADIUS_SQUARED * plan.fluence) * of_pixel.polarization * of_pixel.solid_angle * of_pixel.capture
+    return _Scattering(0.5 * (x * x + y * y + z * z).sqrt(), factors, scale)
 
 
 def rays_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, beam_area: torch.Tensor) -> PlanRays:

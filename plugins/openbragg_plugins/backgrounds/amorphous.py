@@ -14,44 +14,48 @@ if TYPE_CHECKING:
 
 
 def table_tensors(stol: Array, amplitudes: Array, device: torch.device) -> tuple[torch.Tensor, ...]:
-    """Places in 1/metres, amplitudes in electrons and their slopes, (rows,) each, as `amplitude` needs them.
+    """What `amplitude` needs: places in 1/metres, (rows,), and a polynomial of the way from each place to the next.
 
-    The slopes are those of Fritsch and Carlson's monotone cubic: between two rows the curve stays between their
-    amplitudes, so that it has no hump that the table has not, and never falls below 0.
+    Its coefficients are four tensors, the constant first: electrons and 1/metres. The slopes at the places are those of
+    Fritsch and Carlson's monotone cubic: between two rows the curve stays between their amplitudes, so that it has no
+    hump that the table has not, and never falls below 0.
     """
     import numpy as np
     import torch
 
-    slopes = np.zeros_like(amplitudes)
-    if len(stol) > 1:
-        steps = np.diff(stol)
-        rises = np.diff(amplitudes) / steps
-        slopes[0], slopes[-1] = rises[0], rises[-1]
-        before, after = rises[:-1], rises[1:]
-        turns = before * after <= 0.0
-        one, other = 2.0 * steps[1:] + steps[:-1], steps[1:] + 2.0 * steps[:-1]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            inner = (one + other) / (one / before + other / after)
-        slopes[1:-1] = np.where(turns, 0.0, inner)
-    return tuple(torch.from_numpy(column.copy()).to(device) for column in (stol, amplitudes, slopes))
+    steps, rises = np.diff(stol), np.diff(amplitudes)
+    if not len(steps):
+        # The same everywhere.
+        steps, rises = np.ones(1), np.zeros(1)
+    rises = rises / steps
+    slopes = np.zeros(len(steps) + 1)
+    slopes[0], slopes[-1] = rises[0], rises[-1]
+    before, after = rises[:-1], rises[1:]
+    one, other = 2.0 * steps[1:] + steps[:-1], steps[1:] + 2.0 * steps[:-1]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        inner = (one + other) / (one / before + other / after)
+    slopes[1:-1] = np.where(before * after <= 0.0, 0.0, inner)
+    left, right = slopes[:-1], slopes[1:]
+    polynomial = (
+        amplitudes[: len(steps)],
+        left,
+        (3.0 * rises - 2.0 * left - right) / steps,
+        (left + right - 2.0 * rises) / steps**2,
+    )
+    return tuple(torch.from_numpy(np.ascontiguousarray(column)).to(device) for column in (stol, *polynomial))
 
 
 def amplitude(stol: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
     """F in electrons at sin(theta)/lambda in 1/metres, any shape; beyond the table, that of its first or last row."""
     import torch
 
-    places, amplitudes, slopes = tables
-    if len(places) == 1:
-        return amplitudes.expand(stol.shape)
-    inside = stol.clamp(min=places[0], max=places[-1])
-    right = torch.searchsorted(places, inside.detach()).clamp(1, len(places) - 1)
-    left = right - 1
-    step = places[right] - places[left]
-    part = (inside - places[left]) / step
-    rest = 1.0 - part
-    ends = rest * rest * (1.0 + 2.0 * part) * amplitudes[left] + part * part * (1.0 + 2.0 * rest) * amplitudes[right]
-    bends = step * part * rest * (rest * slopes[left] - part * slopes[right])
-    return ends + bends
+    places, *polynomial = tables
+    inside = stol.clamp(min=places[0], max=places[-1]).reshape(-1)
+    interval = torch.bucketize(inside.detach(), places[1:-1])
+    way = inside - places.index_select(0, interval)
+    constant, slope, bend, twist = (coefficients.index_select(0, interval) for coefficients in polynomial)
+    found = torch.addcmul(constant, way, torch.addcmul(slope, way, torch.addcmul(bend, way, twist)))
+    return found.reshape(stol.shape)
 
 
 def square_of(tables: tuple[torch.Tensor, ...]) -> Callable[[torch.Tensor], torch.Tensor]:

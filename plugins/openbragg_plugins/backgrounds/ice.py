@@ -31,6 +31,8 @@ _B = 1.5
 _FINEST = 0.9
 #: And so are those of a smaller part of the strongest reflection; most of them are extinct.
 _WEAKEST = 1e-6
+#: A ring is seen so many standard deviations away, where it is 1e-16 of its height.
+_REACH = 8.6
 #: Full width at half maximum of a Gaussian, in standard deviations.
 _WIDTH = 2.3548200450309493
 
@@ -67,15 +69,25 @@ class Ice:
         """See `openbragg.Background.photons`."""
         import torch
 
+        places, strengths = tables
         spread = self.width / _WIDTH
+        reach = _REACH * spread
+        # The most rings that reach one place.
+        ring = torch.arange(len(places), device=places.device)
+        most = int((torch.searchsorted(places, places + 2.0 * reach) - ring).max())
+        # Behind the last one come rings of no strength, so that every place has as many.
+        far = torch.nn.functional.pad(places, (0, most), value=float(places[-1]) + 4.0 * reach)
+        heights = torch.nn.functional.pad(strengths / (spread * (2.0 * pi) ** 0.5), (0, most))
 
         def intensity(stol: torch.Tensor) -> torch.Tensor:
-            inverse_d = 2.0 * stol
+            inverse_d = 2.0 * stol.reshape(-1)
+            first = torch.searchsorted(places, inverse_d.detach() - reach)
             total = torch.zeros_like(inverse_d)
-            for place, strength in zip(*tables, strict=True):
-                total = total + strength * (-0.5 * ((inverse_d - place) / spread) ** 2).exp()
-            profile: torch.Tensor = total / (spread * (2.0 * pi) ** 0.5)
-            return profile
+            for further in range(most):
+                chosen = first + further
+                away = (inverse_d - far.index_select(0, chosen)) / spread
+                total = torch.addcmul(total, heights.index_select(0, chosen), (-0.5 * away * away).exp())
+            return total.reshape(stol.shape)
 
         cells = rays.beam_area * (self.thickness / (cell_volume() * 1e-30))
         return cells * rays.scattered(intensity)

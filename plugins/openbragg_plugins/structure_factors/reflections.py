@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -211,7 +213,7 @@ class ReflectionFile(FileTable):
 
     def _phased(self, path: Path) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, Any]]:
         """h k l of the P1 cell, and F."""
-        data = self._data(path)
+        data = self._data(path, content_of(path))
         if not data.order:
             raise InputError(f"{path}: -atoms: phases are read from MTZ files and text tables")
         if self.parts_label is not None:
@@ -227,12 +229,17 @@ class ReflectionFile(FileTable):
 
     def _read(self) -> _Amplitudes:
         # gemmi tells of some faults only when it is asked for what is wrong.
-        with complaints(self.path(), "reflection file"):
-            return self._taken(self.path())
+        path = self.path()
+        with complaints(path, "reflection file"):
+            content = content_of(path)
+            if self.crystal_file is not None or kind_of(content[:_BEGINNING]) in _LISTS:
+                # Other files have a part in it.
+                return self._taken(path, content)
+            options = (self.amplitudes, self.intensities, self.from_intensities, self.block, self.symmetry)
+            return _known(_Asking(path, blake2b(content).digest(), options, self, content))
 
-    def _taken(self, path: Path) -> _Amplitudes:
-
-        data = self._data(path)
+    def _taken(self, path: Path, content: bytes) -> _Amplitudes:
+        data = self._data(path, content)
         asked = self.amplitudes is not None or self.intensities is not None
         column, notice = choose(
             path,
@@ -269,8 +276,7 @@ class ReflectionFile(FileTable):
             notices=tuple(notices),
         )
 
-    def _data(self, path: Path) -> ReflectionData:
-        content = content_of(path)
+    def _data(self, path: Path, content: bytes) -> ReflectionData:
         kind = kind_of(content[:_BEGINNING])
         asked = Asked(self.crystal_file, self.symmetry)
         if kind == REFLECTION_CIF:
@@ -287,6 +293,23 @@ class ReflectionFile(FileTable):
             flag = "-crystal_file" if self.crystal_file is not None else "-symmetry"
             raise InputError(f"{path}: {flag}: the file has its own cell and symmetry")
         return data
+
+
+@attrs.frozen
+class _Asking:
+    """What is to be taken from a file; equal where the same is taken from equal contents."""
+
+    path: Path
+    digest: bytes
+    options: tuple[object, ...]
+    factors: ReflectionFile = attrs.field(eq=False)
+    content: bytes = attrs.field(eq=False, repr=False)
+
+
+@lru_cache(maxsize=4)
+def _known(asking: _Asking) -> _Amplitudes:
+    """Simulations that differ in anything else ask for the same again and again."""
+    return asking.factors._taken(asking.path, asking.content)
 
 
 def _mates(path: Path, data: ReflectionData, column: Column) -> tuple[Real, Real]:

@@ -15,7 +15,10 @@ from openbragg import InputError, UsageError, hookimpl
 
 if TYPE_CHECKING:
     from openbragg import Command, Registry
+    from openbragg_tools.dataset.cluster import Cluster
     from openbragg_tools.dataset.recipe import Recipe
+    from openbragg_tools.dataset.store import Store
+    from openbragg_tools.dataset.work import Crew
 
 #: What SLURM tells the tasks of a job array.
 _ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
@@ -64,12 +67,17 @@ class _Asked:
     seed: int | None
     only: int | None
     workers: int
+    scheduler: str | None
+    cluster: str | None
+    jobs: int
+    cluster_option: tuple[str, ...]
     shard: str | None
     explain: bool
     verify: bool
     coco: Path | None
     yolo: Path | None
     webdataset: Path | None
+    zarr: Path | None
     sheet: Path | None
     progress: bool | None
 
@@ -78,7 +86,7 @@ _HELP = """Make labelled images by the thousand.
 
 SOURCE is a recipe in TOML: flags of openbragg simulate, and distributions from which each shot draws others. The same
 command goes on where an earlier one was stopped, however it was. With --verify, --coco, --yolo,
---webdataset and --sheet SOURCE is the folder of a data set."""
+--webdataset, --zarr and --sheet SOURCE is the folder of a data set."""
 _NAMED = click.Path(path_type=Path)
 _COUNT = click.IntRange(min=1)
 _PARAMETERS: list[click.Parameter] = [
@@ -96,11 +104,33 @@ _PARAMETERS: list[click.Parameter] = [
         ["--workers"], type=_COUNT, default=1, show_default=True, help="Processes that make shots, each on one core."
     ),
     click.Option(
+        ["--scheduler"],
+        metavar="ADDRESS",
+        help="Have the workers of a cluster of Dask make them: the address of its scheduler, such as tcp://node:8786.",
+    ),
+    click.Option(
+        ["--cluster"],
+        type=click.Choice(["local", "htcondor", "lsf", "moab", "oar", "pbs", "sge", "slurm"]),
+        help="Start a cluster of Dask: in --workers processes of this machine, or in --jobs of a batch system.",
+    ),
+    click.Option(["--jobs"], type=_COUNT, default=1, show_default=True, help="Jobs of the batch system."),
+    click.Option(
+        ["--cluster-option"],
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An option of dask-jobqueue, such as queue=long; may be given several times. With --explain the script of "
+        "a job is shown.",
+    ),
+    click.Option(
         ["--shard"],
         metavar="I/N",
         help="Make part I of N alone, from 1. Default: that of a task of a SLURM job array, or all.",
     ),
-    click.Option(["--explain"], is_flag=True, help="Say what will be drawn, and how much disk it takes; make nothing."),
+    click.Option(
+        ["--explain"],
+        is_flag=True,
+        help="Say what will be drawn, and how much disk and time it takes; a few shots are made, and none kept.",
+    ),
     click.Option(["--verify"], is_flag=True, help="Compare all files of a data set with what was written."),
     click.Option(["--coco"], type=_NAMED, metavar="FILE", help="Write the boxes of a data set as COCO's JSON."),
     click.Option(["--yolo"], type=_NAMED, metavar="FOLDER", help="Write them as YOLO's text, a file for each shot."),
@@ -110,6 +140,7 @@ _PARAMETERS: list[click.Parameter] = [
         metavar="FOLDER",
         help="Write its shards as tar archives that WebDataset streams.",
     ),
+    click.Option(["--zarr"], type=_NAMED, metavar="FOLDER", help="Write its arrays and tables as a Zarr store."),
     click.Option(
         ["--sheet"],
         type=_NAMED,
@@ -135,15 +166,21 @@ def _run(registry: Registry, asked: _Asked) -> None:
 
     if asked.source.is_dir():
         raise UsageError(
-            f"{asked.source}: expected a recipe; a folder goes with --verify, --coco, --yolo, --webdataset or --sheet"
+            f"{asked.source}: expected a recipe; a folder goes with --verify, --coco, --yolo, --webdataset, --zarr or "
+            "--sheet"
         )
     recipe = seeded(read_recipe(asked.source), asked.seed, asked.shots)
     studio = Studio(registry, recipe)
     if asked.explain:
         from openbragg_tools.dataset.explain import explained
 
-        for line in explained(studio):
+        for line in explained(studio, asked.workers):
             click.echo(line)
+        cluster = _cluster(asked)
+        if cluster is not None and asked.cluster != "local" and asked.scheduler is None:
+            from openbragg_tools.dataset.cluster import job_script
+
+            click.echo(f"each job\n{job_script(cluster)}")
         return
     if asked.output is None:
         raise UsageError("-o: expected the folder of the data set")
@@ -157,23 +194,57 @@ def _make(registry: Registry, asked: _Asked, recipe: Recipe, folder: Path) -> No
     from openbragg.commands import progress_bar
     from openbragg_tools.dataset.hdf5 import libraries
     from openbragg_tools.dataset.store import Store
-    from openbragg_tools.dataset.studio import Studio
     from openbragg_tools.dataset.tables import arrow
-    from openbragg_tools.dataset.work import Task, make_shots
+    from openbragg_tools.dataset.work import make_shots
 
     libraries(), arrow()
     part, parts = _part(asked.shard)
-    store = Store(folder, recipe.shots, recipe.shard)
+    # Workers on other machines stand in other folders.
+    store = Store(folder.resolve(), recipe.shots, recipe.shard)
+    crew = _crew(registry, asked, recipe, store)
     store.begin(recipe)
     mine = [shard for shard in store.shards() if shard % parts == part - 1]
-    task = Task(asked.source, recipe.seed, store, registry.blocked)
     with progress_bar(asked.progress, "shots") as progress:
-        made = make_shots(task, Studio(registry, recipe), mine, asked.workers, progress)
+        made = make_shots(store, mine, crew, progress)
     complete = store.close()
     shots = sum(len(store.numbers(shard)) for shard in mine)
     of_all = f" of {store.shots}" if parts > 1 else ""
     click.echo(f"{'shots':<16}{shots}{of_all}, {made} of them made now")
     click.echo(f"{'wrote':<16}{folder} ({'complete' if complete else 'other parts are not finished'})")
+
+
+def _crew(registry: Registry, asked: _Asked, recipe: Recipe, store: Store) -> Crew:
+    from openbragg_tools.dataset.studio import Studio
+    from openbragg_tools.dataset.work import Task, here
+
+    task = Task(asked.source.resolve(), recipe.identity(), recipe.seed, store, registry.blocked)
+    cluster = _cluster(asked)
+    if cluster is not None:
+        from openbragg_tools.dataset.cluster import on_cluster
+
+        return on_cluster(task, cluster, click.echo)
+    if asked.workers > 1:
+        from openbragg_tools.dataset.processes import in_processes
+
+        return in_processes(task, asked.workers)
+    return here(Studio(registry, recipe), store)
+
+
+def _cluster(asked: _Asked) -> Cluster | None:
+    """The cluster that is asked for, if one is."""
+    from openbragg_tools.dataset.cluster import LOCAL, Cluster, read_options
+
+    batch = asked.cluster not in (None, LOCAL)
+    if asked.scheduler is not None and asked.cluster is not None:
+        raise UsageError("--scheduler, --cluster: expected one of them, a cluster that runs or one that is started")
+    if not batch and (asked.jobs > 1 or asked.cluster_option):
+        raise UsageError("--jobs, --cluster-option: expected with a batch system, such as --cluster slurm")
+    if asked.scheduler is None and asked.cluster is None:
+        return None
+    if asked.workers > 1 and asked.cluster != LOCAL:
+        raise UsageError("--workers: a cluster has workers of its own; see --jobs and --cluster-option")
+    jobs = asked.jobs if batch else asked.workers
+    return Cluster(asked.scheduler, asked.cluster or LOCAL, jobs, read_options(asked.cluster_option))
 
 
 def _only(studio: object, number: int, folder: Path) -> None:
@@ -199,7 +270,7 @@ def _verify(asked: _Asked) -> None:
 
 
 def _wants_files(asked: _Asked) -> bool:
-    return any(file is not None for file in (asked.coco, asked.yolo, asked.webdataset, asked.sheet))
+    return any(file is not None for file in (asked.coco, asked.yolo, asked.webdataset, asked.zarr, asked.sheet))
 
 
 def _write_files(asked: _Asked) -> None:
@@ -216,6 +287,10 @@ def _write_files(asked: _Asked) -> None:
         click.echo(f"{'wrote':<16}{asked.yolo} ({write_yolo(asked.yolo, images)} boxes)")
     if asked.webdataset is not None:
         click.echo(f"{'wrote':<16}{asked.webdataset} ({write_tars(asked.webdataset, images)} archives)")
+    if asked.zarr is not None:
+        from openbragg_tools.dataset.zarrs import write_zarr
+
+        click.echo(f"{'wrote':<16}{asked.zarr} ({write_zarr(asked.zarr, images)} shots)")
     if asked.sheet is not None:
         click.echo(f"{'wrote':<16}{asked.sheet} ({write_sheet(asked.sheet, images)} shots)")
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 
-from openbragg_tools.dataset.draws import draw_shot
+from openbragg.commands import load_torch
+from openbragg_tools.dataset.draws import DrawnShot, draw_shot
 from openbragg_tools.dataset.recipe import KINDS, Recipe
+from openbragg_tools.dataset.shots import render_shot
 from openbragg_tools.dataset.studio import Studio, command_of
 
 #: Bytes of a pixel in each array.
 _BYTES = {"counts": 4, "photons": 4, "crystals": 4, "spots": 4, "lattice": 1, "hkl": 6, "wavelength": 4}
 #: Shots that are drawn, and of which flags are read, to see that they can be.
 _TRIED = 20
+#: Of which so many are made to see how long it takes.
+_TIMED = 5
 _WIDTH = 16
 
 
-def explained(studio: Studio) -> Iterator[str]:
-    """Lines for people: the shots, what is drawn, an example, and how much disk it takes before compression.
+def explained(studio: Studio, workers: int = 1) -> Iterator[str]:
+    """Lines for people: the shots, what is drawn, an example, and how much disk and time it takes.
+
+    The disk is what it is before compression; the time is that of so many workers, from a few shots that are made.
 
     Raises
     ------
@@ -48,8 +56,23 @@ def explained(studio: Studio) -> Iterator[str]:
     size = slow * fast * sum(_BYTES[name] for name in arrays) * recipe.shots
     yield _line("images", f"{fast} x {slow} pixels (fast x slow): {', '.join(arrays)}")
     yield _line("disk", f"{size / 1e9:.3g} GB before compression")
+    each = _seconds_a_shot(studio, drawn)
+    whole = timedelta(seconds=round(each * recipe.shots / workers))
+    yield _line("time", f"{each:.2g} s for a shot on one core, {whole} for all with --workers {workers}")
     example = drawn[0]
     yield _line("shot 0", f"{example.kind}: {command_of(studio.flags(example, 0 if example.lattices else None))}")
+
+
+def _seconds_a_shot(studio: Studio, drawn: list[DrawnShot]) -> float:
+    identity = studio.recipe.identity()
+    # The first one of a crystal may compile, and loads what it needs.
+    first = next((shot.number for shot in drawn if shot.lattices), 0)
+    load_torch()
+    render_shot(studio, first, identity)
+    began = time.perf_counter()
+    for shot in drawn[:_TIMED]:
+        render_shot(studio, shot.number, identity)
+    return (time.perf_counter() - began) / _TIMED
 
 
 def _parts(recipe: Recipe) -> list[float]:

@@ -34,7 +34,34 @@ def libraries() -> tuple[Any, Any]:
     return h5py, hdf5plugin
 
 
-def write_shard(file: Path, numbers: Sequence[int], shots: Iterable[Mapping[str, Array]]) -> None:
+@attrs.frozen(eq=False)
+class Packed:
+    """An array as it stands in a shard: compressed, by whoever made it.
+
+    Attributes
+    ----------
+    shape, dtype
+        Of the array.
+    content, mask
+        The chunk, and which filters were left out in making it.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    content: bytes
+    mask: int
+
+
+def packed(array: Array) -> Packed:
+    """An array compressed by bitshuffle and LZ4."""
+    h5py, plugins = libraries()
+    with h5py.File("packed", "w", driver="core", backing_store=False) as file:
+        made = file.create_dataset("array", data=array, chunks=array.shape, **plugins.Bitshuffle(cname="lz4"))
+        mask, content = made.id.read_direct_chunk((0,) * array.ndim)
+    return Packed(array.shape, array.dtype.str, content, mask)
+
+
+def write_shard(file: Path, numbers: Sequence[int], shots: Iterable[Mapping[str, Packed]]) -> None:
     """Write the arrays of shots, one after the other; equal shots give equal bytes.
 
     Raises
@@ -63,7 +90,8 @@ def write_shard(file: Path, numbers: Sequence[int], shots: Iterable[Mapping[str,
                             f"shot {numbers[place]} has an image of {array.shape[1]} x {array.shape[0]} pixels, unlike "
                             f"shot {numbers[0]} with {out[name].shape[2]} x {out[name].shape[1]}"
                         )
-                    out[name][place] = array
+                    start = (place, *(0 for _ in array.shape))
+                    out[name].id.write_direct_chunk(start, array.content, array.mask)
 
     write_file(file, write)
 

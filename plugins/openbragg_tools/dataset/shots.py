@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -53,17 +55,16 @@ def render_shot(studio: Studio, number: int, identity: str) -> Shot:
         When it cannot be drawn or rendered; the message has the number.
     """
     shot = draw_shot(studio.recipe, number, identity)
-    crystals = [studio.simulation(shot, place) for place in range(len(shot.lattices))]
-    whole = crystals[0] if crystals else studio.simulation(shot)
+    every = [studio.simulation(shot, place) for place in range(len(shot.lattices))]
+    whole = every[0] if every else studio.simulation(shot)
     background = whole.background()
-    apart = [
-        one.evolve(backgrounds=()).photons().detach() * drawn.weight
-        for one, drawn in zip(crystals, shot.lattices, strict=True)
-    ]
+    crystals = [one.evolve(backgrounds=()) for one in every]
+    apart = [one.photons().detach() * drawn.weight for one, drawn in zip(crystals, shot.lattices, strict=True)]
     total = background.clone() if shot.kind != "blank" else background * 0.0
     for photons in apart:
         total += photons
-    bragg = np.sum([photons.cpu().numpy() for photons in apart], axis=0) if apart else np.zeros(tuple(total.shape))
+    # Without further crystals it is the first one's, and no copy.
+    bragg = reduce(add, (photons.cpu().numpy() for photons in apart)) if apart else np.zeros(tuple(total.shape))
     counts = _stored(whole.counts(seed=shot.seed, photons=total).cpu().numpy(), whole.noise.name)
     found = _Found.of(crystals, shot, studio.recipe)
     spots = find_spots(bragg, found.places, found.photons, studio.recipe.labels)

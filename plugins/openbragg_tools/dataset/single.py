@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from openbragg import InputError
-from openbragg_tools.dataset.hdf5 import write_shard
+from openbragg_tools.dataset.hdf5 import packed, write_shard
 from openbragg_tools.dataset.shots import Shot
 from openbragg_tools.dataset.store import TABLES
 from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, write_parquet
@@ -25,7 +25,7 @@ def write_single(folder: Path, shot: Shot) -> list[Path]:
         raise InputError(f"cannot write {folder}: {error.strerror}") from None
     stem = f"shot-{shot.number:08d}"
     files = [folder / f"{stem}.{end}" for end in ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))]
-    write_shard(files[0], [shot.number], [shot.arrays])
+    write_shard(files[0], [shot.number], [{name: packed(array) for name, array in shot.arrays.items()}])
     write_parquet(files[1], table_of_rows([shot.row]))
     for name, file in zip(TABLES, files[2:], strict=True):
         write_parquet(file, table_of_columns([getattr(shot, name)]))

@@ -104,10 +104,15 @@ def find_spots(photons: Array, places: Array, strengths: Array, labels: Labels) 
 
 def in_boxes(photons: Array, box: Array) -> Array:
     """Sums of an image in boxes, float64."""
-    sums = np.zeros((photons.shape[0] + 1, photons.shape[1] + 1))
-    np.cumsum(np.cumsum(photons, axis=0, dtype=np.float64), axis=1, out=sums[1:, 1:])
     left, right, top, bottom = (box[:, place].astype(np.int64) for place in range(4))
-    return sums[bottom + 1, right + 1] - sums[top, right + 1] - sums[bottom + 1, left] + sums[top, left]
+    height, width = (int((last - first).max(initial=0)) + 1 for first, last in ((top, bottom), (left, right)))
+    rows, columns = top[:, None] + np.arange(height), left[:, None] + np.arange(width)
+    # Windows as large as the largest box; what of them is beyond a box, or the image, counts nothing.
+    inside = (rows <= bottom[:, None])[:, :, None] & (columns <= right[:, None])[:, None, :]
+    rows, columns = np.minimum(rows, photons.shape[0] - 1), np.minimum(columns, photons.shape[1] - 1)
+    windows = photons[rows[:, :, None], columns[:, None, :]]
+    sums: Array = np.where(inside, windows, 0.0).sum(axis=(1, 2), dtype=np.float64)
+    return sums
 
 
 def _dilated(spot: Array) -> Array:

@@ -16,6 +16,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,13 +26,17 @@ import numpy as np
 
 from openbragg import InputError, parse_json, read_content, write_file
 from openbragg.commands import json_layout, write_text
-from openbragg_tools.dataset.hdf5 import Part, write_master, write_shard
+from openbragg_tools.dataset.hdf5 import Packed, Part, packed, write_master, write_shard
 from openbragg_tools.dataset.recipe import Recipe
 from openbragg_tools.dataset.shots import Shot
 from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, write_parquet
 
 #: Tables of columns, which shots have parts of.
 TABLES = ("lattices", "reflections")
+#: How the names of a shard's files end.
+_ENDS = ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))
+#: What is being written has such a name; a run that is stopped leaves it.
+_TEMPORARY = ".openbragg-*"
 #: Bytes of a description.
 _LARGEST = 1 << 20
 _FORMAT = 1
@@ -81,8 +86,8 @@ class Store:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # A run that was stopped here at once leaves the recipe alone.
-            strange = [one.name for one in self.folder.iterdir() if one.name != _RECIPE]
+            # A run that was stopped here at once leaves the recipe alone, or a part of a file.
+            strange = [one.name for one in self.folder.iterdir() if one.name != _RECIPE and not one.match(_TEMPORARY)]
         except OSError as error:
             raise InputError(f"cannot write {self.folder}: {error.strerror}") from None
         if strange:
@@ -104,9 +109,28 @@ class Store:
         """Whether a shard's files are complete."""
         return self._note(shard).exists()
 
-    def has(self, number: int) -> bool:
-        """Whether a shot of an unfinished shard is made."""
-        return self._made(number).exists()
+    def missing(self, shard: int) -> set[int]:
+        """The numbers of the shots that an unfinished shard lacks.
+
+        The folder is listed: a network's file system that was asked for a file that is not there would go on saying so
+        for a while after another machine has written it.
+        """
+        numbers = self.numbers(shard)
+        try:
+            there = {file.name for file in self._made(numbers.start).parent.iterdir()}
+        except FileNotFoundError:
+            there = set()
+        return {number for number in numbers if self._made(number).name not in there}
+
+    def open_shard(self, shard: int) -> None:
+        """Make the folder in which the shots of a shard are kept until it is finished.
+
+        Raises
+        ------
+        InputError
+            When it cannot be made.
+        """
+        _make(self._made(self.numbers(shard).start).parent)
 
     def put(self, shot: Shot) -> None:
         """Keep a shot until its shard is finished.
@@ -114,11 +138,9 @@ class Store:
         Raises
         ------
         InputError
-            When it cannot be written.
+            When it cannot be written, or its shard was not opened or is finished.
         """
-        file = self._made(shot.number)
-        _make(file.parent)
-        write_file(file, partial(_pack, shot))
+        write_file(self._made(shot.number), partial(_pack, shot))
 
     def finish(self, shard: int) -> None:
         """Write a shard, all of whose shots are made, and forget them one by one.
@@ -133,30 +155,42 @@ class Store:
         tables: list[dict[str, Any]] = []
         rows: list[dict[str, Any]] = []
 
-        def arrays() -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        def arrays() -> Iterator[dict[str, Packed]]:
             for number in numbers:
-                shot = _unpack(self._made(number), number)
-                rows.append(shot.row)
-                tables.append({name: getattr(shot, name) for name in TABLES})
-                yield shot.arrays
+                kept = _unpack(self._made(number))
+                rows.append(kept.row)
+                tables.append(kept.tables)
+                yield kept.arrays
 
-        write_shard(self._place(shard, "h5"), numbers, arrays())
-        write_parquet(self._place(shard, "shots.parquet"), table_of_rows(rows))
+        # Made where the shots are: what a run that is stopped leaves of them goes with that folder.
+        beside = self._made(numbers.start).parent
+        files = {file: beside / file.name for file in self._files(shard)}
+        made = dict(zip(_ENDS, files.values(), strict=True))
+        write_shard(made["h5"], numbers, arrays())
+        write_parquet(made["shots.parquet"], table_of_rows(rows))
         for name in TABLES:
-            write_parquet(self._place(shard, f"{name}.parquet"), table_of_columns([table[name] for table in tables]))
-        files = {file.name: hashed(file) for file in self._files(shard)}
-        note = {"shots": [numbers.start, numbers.stop], "files": files}
-        write_text(self._note(shard), json_layout(note) + "\n")
-        shutil.rmtree(self._made(numbers.start).parent, ignore_errors=True)
+            write_parquet(made[f"{name}.parquet"], table_of_columns([table[name] for table in tables]))
+        note = {
+            "shots": [numbers.start, numbers.stop],
+            "files": {file.name: hashed(file) for file in files.values()},
+        }
+        files[self._note(shard)] = beside / self._note(shard).name
+        write_text(files[self._note(shard)], json_layout(note) + "\n")
+        for file, temporary in files.items():
+            _move(temporary, file)
+        shutil.rmtree(beside, ignore_errors=True)
 
     def close(self) -> bool:
         """Write the master and the manifest, when all shards are finished; whether they are."""
         if not all(map(self.is_finished, self.shards())):
             return False
         parts = [Part(f"shards/{shard:05d}.h5", len(self.numbers(shard))) for shard in self.shards()]
-        write_master(self.folder / _MASTER, parts)
         files = {f"shards/{name}": value for shard in self.shards() for name, value in self.note(shard).items()}
-        write_text(self.folder / _MANIFEST, json_layout({"shots": self.shots, "files": files}) + "\n")
+        with _alone(self.folder / _DESCRIPTION) as alone:
+            write_master(self.folder / _MASTER, parts)
+            write_text(self.folder / _MANIFEST, json_layout({"shots": self.shots, "files": files}) + "\n")
+            for left in self.folder.glob(_TEMPORARY) if alone else ():
+                left.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "unfinished", ignore_errors=True)
         return True
 
@@ -179,9 +213,9 @@ class Store:
         """What is wrong with the data set, a line each: shards that are missing, files that are not what they were."""
         for shard in self.shards():
             if not self.is_finished(shard):
-                numbers = self.numbers(shard)
-                made = sum(map(self.has, numbers))
-                yield f"shard {shard} is not finished: {made} of {len(numbers)} shots are made"
+                count = len(self.numbers(shard))
+                made = count - len(self.missing(shard))
+                yield f"shard {shard} is not finished: {made} of {count} shots are made"
                 continue
             for name, value in self.note(shard).items():
                 file = self.folder / "shards" / name
@@ -193,7 +227,7 @@ class Store:
             yield f"{self.folder / _MASTER} is missing"
 
     def _files(self, shard: int) -> list[Path]:
-        return [self._place(shard, end) for end in ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))]
+        return [self._place(shard, end) for end in _ENDS]
 
     def _place(self, shard: int, end: str) -> Path:
         return self.folder / "shards" / f"{shard:05d}.{end}"
@@ -243,12 +277,39 @@ def _make(folder: Path) -> None:
         raise InputError(f"cannot write {folder}: {error.strerror}") from None
 
 
+def _move(file: Path, place: Path) -> None:
+    try:
+        file.replace(place)
+    except OSError as error:
+        raise InputError(f"cannot write {place}: {error.strerror}") from None
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[bool]:
+    """Let nobody else do the same meanwhile; whether the system can tell."""
+    with file.open("rb") as lock:
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except (ImportError, OSError):
+            yield False
+        else:
+            yield True
+
+
 #: Words of a table, which have no place in an array of numbers.
 _WORDS = {"lattices": ("flags",)}
+_ARRAYS = "arrays"
 
 
 def _pack(shot: Shot, stream: BinaryIO) -> None:
-    parts = {f"arrays/{name}": array for name, array in shot.arrays.items()}
+    parts: dict[str, np.ndarray[Any, Any]] = {}
+    arrays: dict[str, Any] = {}
+    for name, array in shot.arrays.items():
+        one = packed(array)
+        parts[f"{_ARRAYS}/{name}"] = np.frombuffer(one.content, dtype=np.uint8)
+        arrays[name] = (one.shape, one.dtype, one.mask)
     words: dict[str, list[str]] = {}
     for table in TABLES:
         for name, column in getattr(shot, table).items():
@@ -256,22 +317,35 @@ def _pack(shot: Shot, stream: BinaryIO) -> None:
                 words[f"{table}/{name}"] = list(column)
             else:
                 parts[f"{table}/{name}"] = column
-    text = json.dumps({"row": shot.row, "words": words})
+    text = json.dumps({"row": shot.row, "words": words, "arrays": arrays})
     np.savez(stream, allow_pickle=False, text=np.frombuffer(text.encode(), dtype=np.uint8), **parts)
 
 
-def _unpack(file: Path, number: int) -> Shot:
+@attrs.frozen(eq=False)
+class _Kept:
+    """A shot as it is kept: its arrays compressed, its row, and its parts of the tables of columns."""
+
+    arrays: dict[str, Packed]
+    row: dict[str, Any]
+    tables: dict[str, dict[str, Any]]
+
+
+def _unpack(file: Path) -> _Kept:
     try:
-        with np.load(file, allow_pickle=False) as packed:
-            told = json.loads(packed["text"].tobytes().decode())
-            tables: dict[str, dict[str, Any]] = {name: {} for name in ("arrays", *TABLES)}
-            for key in packed.files:
+        with np.load(file, allow_pickle=False) as parts:
+            told = json.loads(parts["text"].tobytes().decode())
+            tables: dict[str, dict[str, Any]] = {name: {} for name in (_ARRAYS, *TABLES)}
+            for key in parts.files:
                 table, _, name = key.partition("/")
                 if table in tables:
-                    tables[table][name] = packed[key]
+                    tables[table][name] = parts[key]
+            arrays = {
+                name: Packed(tuple(shape), dtype, tables[_ARRAYS][name].tobytes(), mask)
+                for name, (shape, dtype, mask) in told["arrays"].items()
+            }
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: {error}; delete it, and it is made again") from None
     for key, values in told["words"].items():
         table, _, name = key.partition("/")
         tables[table][name] = np.array(values, dtype=object)
-    return Shot(number, tables["arrays"], told["row"], tables["lattices"], tables["reflections"])
+    return _Kept(arrays, told["row"], {name: tables[name] for name in TABLES})

@@ -1,14 +1,11 @@
-"""Making shots: in this process or in several, whichever comes first, until all that are wanted are there."""
+"""Making shots, whoever makes them, until all that are wanted are there."""
 
 from __future__ import annotations
 
-import multiprocessing
+import ctypes
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
 from pathlib import Path
 
 import attrs
@@ -20,12 +17,18 @@ from openbragg_tools.dataset.shots import Shot, render_shot
 from openbragg_tools.dataset.store import Store
 from openbragg_tools.dataset.studio import Studio
 
-#: Shots that wait for a worker, for each worker.
-_WAITING = 2
+#: Makes shots of these numbers, keeps them in the store, and says of each that it is there, in any order.
+Crew = Callable[[Sequence[int]], Iterator[int]]
+
+#: Shots that are given out, for each worker: one that it makes, and one that waits.
+WAITING = 2
 #: How often workers may die with no shot made in between.
-_MOST_DEATHS = 3
-#: Seconds between two looks whether the process that started a worker is alive.
-_LOOK = 1.0
+MOST_DEATHS = 3
+
+
+#: Options of mallopt, in malloc.h; the largest value that the first one takes, and as much as arrays of an image need.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_ARRAY, _KEPT_FREE = 1 << 25, 1 << 28
 
 
 @attrs.frozen
@@ -36,8 +39,8 @@ class Task:
     ----------
     recipe
         The recipe's file.
-    seed
-        In place of the recipe's.
+    identity, seed
+        The recipe's, and the seed in place of the recipe's.
     store
         Where shots are put.
     blocked
@@ -45,28 +48,97 @@ class Task:
     """
 
     recipe: Path
+    identity: str
     seed: int
     store: Store
     blocked: tuple[str, ...]
 
 
+@attrs.frozen(eq=False)
+class Worker:
+    """What a process that makes shots keeps."""
+
+    studio: Studio
+    identity: str
+    store: Store
+
+    @classmethod
+    def of(cls, task: Task) -> Worker:
+        """A worker on one core, in a process of its own.
+
+        Raises
+        ------
+        InputError
+            When the recipe has been changed since the task was given.
+        """
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        keep_freed_memory()
+        load_torch()
+        recipe = attrs.evolve(read_recipe(task.recipe), seed=task.seed)
+        if recipe.identity() != task.identity:
+            raise InputError(f"{task.recipe}: changed while its shots are made")
+        return cls(Studio(installed(task.blocked), recipe), task.identity, task.store)
+
+    def use_device(self, place: int) -> None:
+        """Compute on one of the graphics cards, if the recipe asks for such, that of the worker's place among others.
+
+        It is the thread's, so that every thread that makes shots has to be told.
+        """
+        if "cuda" in self.studio.recipe.flags:
+            import torch
+
+            torch.cuda.set_device(place % max(1, torch.cuda.device_count()))
+
+    def make(self, number: int) -> int:
+        """Make a shot, keep it, and return its number."""
+        self.store.put(render_shot(self.studio, number, self.identity))
+        return number
+
+
+def keep_freed_memory() -> None:
+    """Have the memory of one image serve the next: given back in between, it would be cleared anew for every array.
+
+    Only the C library of GNU can be told so; elsewhere nothing happens.
+    """
+    try:
+        tell = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    tell(_MMAP_THRESHOLD, _LARGEST_ARRAY)
+    tell(_TRIM_THRESHOLD, _KEPT_FREE)
+
+
+@lru_cache(maxsize=1)
+def worker_of(task: Task) -> Worker:
+    """The worker that this process is, as long as it has the same task."""
+    return Worker.of(task)
+
+
+def here(studio: Studio, store: Store) -> Crew:
+    """This process alone."""
+
+    def make(numbers: Sequence[int]) -> Iterator[int]:
+        keep_freed_memory()
+        load_torch()
+        worker = Worker(studio, studio.recipe.identity(), store)
+        return map(worker.make, numbers)
+
+    return make
+
+
 def make_shots(
-    task: Task,
-    studio: Studio,
-    shards: Sequence[int],
-    workers: int,
-    progress: Callable[[int, int], None] | None = None,
+    store: Store, shards: Sequence[int], crew: Crew, progress: Callable[[int, int], None] | None = None
 ) -> int:
     """Make what is missing of some shards, and finish them.
 
     Parameters
     ----------
-    task, studio
-        What is made, for workers and for this process.
+    store
+        Where shots are kept.
     shards
         Their numbers.
-    workers
-        Processes; with 1 it is this one.
+    crew
+        Who makes them.
     progress
         Called with the number of shots that are made and of all.
 
@@ -79,19 +151,18 @@ def make_shots(
     OpenBraggError
         When a shot cannot be made or stored, or workers die again and again. What is made stays.
     """
-    store = task.store
     open_shards = [shard for shard in shards if not store.is_finished(shard)]
-    missing = {shard: {number for number in store.numbers(shard) if not store.has(number)} for shard in open_shards}
+    missing = {shard: store.missing(shard) for shard in open_shards}
     wanted = sorted(number for numbers in missing.values() for number in numbers)
     total = sum(len(store.numbers(shard)) for shard in shards)
     done = total - len(wanted)
     for shard in open_shards:
+        store.open_shard(shard)
         if not missing[shard]:
             store.finish(shard)
     if progress is not None:
         progress(done, total)
-    made = _in_processes(task, wanted, workers) if workers > 1 and wanted else _here(task, studio, wanted)
-    for number in made:
+    for number in crew(wanted) if wanted else ():
         done += 1
         shard = number // store.shard
         missing[shard].discard(number)
@@ -108,77 +179,6 @@ def make_one(studio: Studio, number: int) -> Shot:
     return render_shot(studio, number, studio.recipe.identity())
 
 
-def _here(task: Task, studio: Studio, numbers: Sequence[int]) -> Iterator[int]:
-    if numbers:
-        load_torch()
-    identity = studio.recipe.identity()
-    for number in numbers:
-        task.store.put(render_shot(studio, number, identity))
-        yield number
-
-
-def _in_processes(task: Task, numbers: Sequence[int], workers: int) -> Iterator[int]:
-    left, deaths = list(numbers), 0
-    while left:
-        finished: set[int] = set()
-        try:
-            for number in _pooled(task, left, workers):
-                finished.add(number)
-                yield number
-        except BrokenProcessPool:
-            deaths = 0 if finished else deaths + 1
-            if deaths >= _MOST_DEATHS:
-                raise InputError(
-                    f"workers die before they have made shot {left[0]}; is there memory for {workers} of them?"
-                ) from None
-        left = [number for number in left if number not in finished]
-
-
-def _pooled(task: Task, numbers: Sequence[int], workers: int) -> Iterator[int]:
-    """Shots from one set of workers, in the order in which they are ready."""
-    waiting = iter(numbers)
-    running: set[Future[int]] = set()
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(task, os.getpid())
-    )
-    try:
-        # Whoever makes the first shot compiles the model, if need be; the others find the code in the cache.
-        first = next(waiting)
-        yield pool.submit(_make, first).result()
-        while True:
-            for number in waiting:
-                running.add(pool.submit(_make, number))
-                if len(running) >= _WAITING * workers:
-                    break
-            if not running:
-                return
-            ready, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in ready:
-                yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _Worker:
-    """What a worker process keeps."""
-
-    studio: Studio
-    identity: str
-    store: Store
-
-
-def _begin(task: Task, parent: int) -> None:
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    load_torch()
-    import torch
-
-    torch.set_num_threads(1)
-    recipe = attrs.evolve(read_recipe(task.recipe), seed=task.seed)
-    _Worker.studio = Studio(installed(task.blocked), recipe)
-    _Worker.identity, _Worker.store = recipe.identity(), task.store
-
-
 def installed(blocked: tuple[str, ...]) -> Registry:
     """The plugins that are installed and not blocked."""
     from openbragg.commands import load_registry
@@ -186,16 +186,9 @@ def installed(blocked: tuple[str, ...]) -> Registry:
     return load_registry(blocked)
 
 
-def _make(number: int) -> int:
-    _Worker.store.put(render_shot(_Worker.studio, number, _Worker.identity))
-    return number
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the one that started it is gone, even if nothing could tell."""
-    while os.getppid() == parent:
-        time.sleep(_LOOK)
-    os._exit(1)
+def died(numbers: Sequence[int], workers: int) -> InputError:
+    """What is said when workers die again and again."""
+    return InputError(f"workers die before they have made shot {numbers[0]}; is there memory for {workers} of them?")
 
 
 def seeded(recipe: Recipe, seed: int | None, shots: int | None) -> Recipe:

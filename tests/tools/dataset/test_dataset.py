@@ -1,6 +1,7 @@
 """Data sets, from recipes to what reads them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -241,6 +242,8 @@ def test_explain_says_what_is_drawn(folder):
     assert "-distance       50 to 60, uniform" in lines
     assert "-dispersion     = 0.001 * distance" in lines
     assert "  -misset       any orientation, all alike probable" in lines
+    (line,) = (line for line in lines if line.startswith("time "))
+    assert re.fullmatch(r"time +[\d.e-]+ s for a shot on one core, 0:0\d:\d\d for all with --workers 1", line)
 
 
 BAD = [
@@ -365,3 +368,19 @@ def test_archives_for_webdataset_have_the_arrays_and_rows_of_each_shot(folder, i
         told = json.loads(archive.extractfile("00000003.json").read())
     assert told["shot"]["kind"] == images.table("shots")["kind"][3]
     assert len(told["reflections"]["h"]) == images.table("shots")["reflections"][3]
+
+
+def test_a_zarr_store_has_the_arrays_and_the_tables(folder, images, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    words = ("dataset", folder / "set", "--zarr", tmp_path / "store")
+    finished = run(*words)
+    assert finished.status == 0 and "store (5 shots)" in finished.out
+    store = zarr.open_group(tmp_path / "store", mode="r")
+    for name in images.arrays:
+        for place in range(5):
+            assert np.array_equal(store[name][place], images.array(name, place), equal_nan=name == "wavelength"), name
+    assert store["counts"].chunks == (1, 64, 64)
+    assert list(store["shots/kind"][:]) == list(images.table("shots")["kind"])
+    assert np.array_equal(store["reflections/photons"][:], images.table("reflections")["photons"])
+    assert run(*words).complaints() == [f"openbragg: error: {tmp_path / 'store'} is there already; name a new folder"]
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]

@@ -11,7 +11,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ _DESCRIPTION, _LIBRARY = "entry.json", "kernel.so"
 _DIGITS = 32
 #: How folders are called that are being filled or emptied.
 _MAKING, _REMOVING = ".making-", ".removing-"
+#: And a file that is locked while code is compiled.
+_COMPILING = ".compiling-"
 #: Of all folders that a cache makes among its entries: nothing else is ever removed.
 _OWN = re.compile(rf"[0-9a-f]{{{_DIGITS}}}-[0-9a-f]{{8}}|\.(making|removing)-\w+")
 #: Seconds after which a folder that is still being filled is one that was left behind.
@@ -189,6 +192,26 @@ class Cache:
         # Not read back: somebody may have removed it already.
         return Entry(folder=place, **description)
 
+    @contextmanager
+    def alone(self, signature: Mapping[str, Any]) -> Iterator[None]:
+        """Let one process or thread at a time compile for a signature; where files cannot be locked, all may."""
+        with ExitStack() as stack:
+            try:
+                import fcntl
+
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file = self.folder / f"{_COMPILING}{key(signature)}"
+                lock = stack.enter_context(file.open("wb"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except (ImportError, OSError):
+                yield
+                return
+            # The compiler's own processes have the file open too, so that closing it frees nothing.
+            stack.callback(fcntl.flock, lock, fcntl.LOCK_UN)
+            # Whoever waits has the file open, and whoever comes later finds the code.
+            stack.callback(file.unlink, missing_ok=True)
+            yield
+
     def compiler_folder(self) -> Path:
         """Where the compiler may keep what makes the next compilation quicker."""
         return self.folder / _COMPILER
@@ -216,7 +239,8 @@ class Cache:
             When something cannot be removed.
         """
         # What the compiler keeps may have been left half removed beside it.
-        freed = self.remove([*self._places(), self.compiler_folder(), *self.folder.glob(f"{_REMOVING}*")])
+        left = [place for prefix in (_REMOVING, _COMPILING) for place in self.folder.glob(f"{prefix}*")]
+        freed = self.remove([*self._places(), self.compiler_folder(), *left])
         for folder in (self.folder / _KERNELS, self.folder):
             try:
                 folder.rmdir()

@@ -110,7 +110,7 @@ class Wanted:
         return kernel
 
     def compiled(self) -> Kernel:
-        """The code, compiled and then kept.
+        """The code, compiled and then kept; what another process is compiling is waited for.
 
         Raises
         ------
@@ -119,8 +119,15 @@ class Wanted:
         KernelError
             When it cannot be loaded.
         """
-        notices = self.store.notices
         signature, reason = self._signature()
+        if signature is None or reason is not None:
+            return self._made(signature, reason)
+        with self.store.cache.alone(signature):
+            # Somebody else may have compiled it since it was looked for.
+            return self.found() or self._made(signature, reason)
+
+    def _made(self, signature: dict[str, Any] | None, reason: str | None) -> Kernel:
+        notices = self.store.notices
         kept = "kept for the next run" if reason is None else "not kept for the next run"
         title, seconds = self.kind.title, self.kind.seconds
         notices(f"compiling this model's {title}, about {seconds:.0f} s the first time; it is {kept}")

@@ -15,8 +15,8 @@ from openbragg.orchestrator.finding.answers import check_background
 from openbragg.orchestrator.resolving.frame import Shown, shown_parts
 from openbragg.roles import Background
 
-#: Rays that are followed together.
-_TOGETHER = 1 << 18
+#: Rays that are followed together: as many as stay in a core's own memory from step to step, or make a device busy.
+_TOGETHER, _ON_DEVICE = 1 << 16, 1 << 20
 
 
 class Backgrounds:
@@ -60,7 +60,8 @@ class Backgrounds:
             return torch.zeros(panel.pixels, dtype=torch.float64, device=plan.device)
         pixels = choose_pixels(panel.pixels, shown.region, shown.mask, plan.device)
         area = scalar(self._experiment.beam.size).to(plan.device) ** 2
-        step = max(1, _TOGETHER // (panel.layer_depths.numel() * plan.wavelengths.numel()))
+        together = _TOGETHER if plan.device.type == "cpu" else _ON_DEVICE
+        step = max(1, together // (panel.layer_depths.numel() * plan.wavelengths.numel()))
         parts = []
         for start in range(0, pixels.count, step):
             slow, fast = pixels.coordinates(start, min(start + step, pixels.count))
