@@ -67,18 +67,9 @@ class Problem:
     def columns(self, values: Array, fit: Fit, free: Sequence[int]) -> Array:
         """Derivatives of the expected photons by free parameters and, where it is refined, the scale's logarithm."""
         began = time.perf_counter()
-        model = self.model
         made = np.zeros((len(fit.spots), 0))
         if free:
-
-            def change(simulation: Any, numbers: Any) -> Any:
-                import torch
-
-                full = torch.as_tensor(values, dtype=torch.float64).clone()
-                return model.changed(simulation, full.index_copy(0, torch.as_tensor(list(free)), numbers))
-
-            found = model.simulation.derivatives(change, values[list(free)], self.boxes.pixels)
-            made = found.double().numpy() * fit.scale
+            made = self.model.derivatives(values, free, self.boxes.pixels) * fit.scale
         self.jacobians += 1
         self.seconds["jacobians"] += time.perf_counter() - began
         if self.scale is not None:

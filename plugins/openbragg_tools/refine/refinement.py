@@ -17,8 +17,10 @@ from openbragg_tools.refine.determined import Determined, determined
 from openbragg_tools.refine.elimination import Fit, fit_linear
 from openbragg_tools.refine.levenberg import Problem, Step, refine_stage
 from openbragg_tools.refine.likelihood import Likelihood
-from openbragg_tools.refine.model import Model, Parameter, make_model, turn_of
+from openbragg_tools.refine.model import Model, Parameter, make_model
+from openbragg_tools.refine.panels import plain_panels
 from openbragg_tools.refine.positions import Indexed, fit_positions
+from openbragg_tools.refine.rotations import turn_of
 from openbragg_tools.refine.shoeboxes import Shoeboxes, cut
 from openbragg_tools.refine.spots import Spots, apart, find_spots, sized
 
@@ -267,7 +269,7 @@ def _finished(
     beam = refined.experiment.beam
     refined = refined.evolve(
         crystal=_plain(refined.experiment.crystal),
-        detector=_plain(refined.experiment.detector),
+        detector=plain_panels(_plain(refined.experiment.detector)),
         beam=_plain(attrs.evolve(beam, flux=None, fluence=float(beam.photons_per_area) * fit.scale)),
     )
     return Refined(
