@@ -133,8 +133,8 @@ def refine_stage(
         loss = problem.loss(values, fit)
         saved = 0.0
         while damping < _HOPELESS:
-            step = _limited(_damped(matrix, gradient, damping), strides)
-            moved = _within(problem, values, free, step)
+            step = limited(_damped(matrix, gradient, damping), strides)
+            moved = within(problem, values, free, step)
             trial = problem.fit(moved, fit)
             saved = loss - problem.loss(moved, trial)
             if saved > 0.0 and np.isfinite(saved):
@@ -161,13 +161,14 @@ def _damped(matrix: Array, gradient: Array, damping: float) -> Array:
     return step
 
 
-def _limited(step: Array, strides: Array) -> Array:
+def limited(step: Array, strides: Array) -> Array:
     """The step, shortened until no parameter moves farther than it may."""
     longest = float(np.max(np.abs(step) / strides)) if len(step) else 0.0
     return step / max(1.0, longest)
 
 
-def _within(problem: Problem, values: Array, free: Sequence[int], step: Array) -> Array:
+def within(problem: Problem, values: Array, free: Sequence[int], step: Array) -> Array:
+    """The values after a step of free parameters, within their bounds."""
     moved = values.copy()
     for place, parameter in enumerate(free):
         each = problem.model.parameters[parameter]

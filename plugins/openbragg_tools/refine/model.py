@@ -147,9 +147,9 @@ class Model:
         owners = np.full(len(self.parameters), -1)
         keys = np.arange(len(self.parameters))
         for group in self.groups:
-            places = np.array(self.of([group.kind]))
-            owners[places] = np.arange(len(places)) // len(MOTIONS)
-            keys[places] = places[0] + np.arange(len(places)) % len(MOTIONS)
+            own = np.array(self.of([group.kind]))
+            owners[own] = np.arange(len(own)) // len(MOTIONS)
+            keys[own] = own[0] + np.arange(len(own)) % len(MOTIONS)
         number = [passes.setdefault(int(keys[place]), len(passes)) for place in free]
         held, places = torch.as_tensor(values, dtype=torch.float64), torch.tensor(list(free))
 

@@ -64,7 +64,7 @@ class PanelGroups:
                 offset, axes = _numbers(panels[number].offset), _numbers(panels[number].axes)
                 panels[number] = attrs.evolve(
                     panels[number],
-                    offset=middle + rotation @ (offset - middle) + shift,  # type: ignore[arg-type]
+                    offset=middle + rotation @ (offset - middle) + shift,
                     axes=axes @ rotation.T,  # type: ignore[arg-type]
                 )
         return attrs.evolve(detector, layout=tuple(panels))
