@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from openbragg_tools.refine.bordered import Block, Bordered
+from openbragg_tools.refine.bordered import Block, Bordered, boxed
 from openbragg_tools.refine.gauge import held
 
 STILLS, OWN, SHARED = 3, 2, 4
@@ -36,6 +36,12 @@ def test_a_step_is_that_of_the_whole_matrix(damping):
     assert np.concatenate([*owns, shared]) == pytest.approx(np.linalg.solve(damped, gradient))
     every = np.concatenate([*owns, shared])
     assert bordered.promised(shared, owns) == pytest.approx(2.0 * gradient @ every - every @ matrix @ every)
+
+
+def test_a_step_that_goes_too_far_stops_there_and_the_others_follow():
+    matrix, right = np.array([[1.0, 0.5], [0.5, 1.0]]), np.array([10.0, 0.0])
+    assert boxed(matrix, right, np.array([100.0, 100.0])) == pytest.approx(np.linalg.solve(matrix, right))
+    assert boxed(matrix, right, np.array([2.0, 100.0])) == pytest.approx([2.0, -1.0])
 
 
 def test_errors_are_those_of_the_whole_matrix():
