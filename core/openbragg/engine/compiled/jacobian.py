@@ -120,6 +120,8 @@ class _Moved:
         """By one parameter, (pixel,)."""
         intensity, by_scattering, along, within = sums
         tangents = self.motions[number].tangents
+        if not tangents:
+            return torch.zeros_like(slow)
         change = torch.zeros_like(intensity)
         if number in self.places:
             change = change + along[self.places[number]]
