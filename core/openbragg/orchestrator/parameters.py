@@ -197,8 +197,9 @@ def _compiled(
             with forward_ad.dual_level(), torch.no_grad():
                 moved = way(simulation).layout()
                 for of_crystal, each in zip(motions, moved.lattices(), strict=True):
-                    for of_panel, panel in zip(of_crystal, each.plan.panels, strict=True):
-                        of_panel.append(motion_of(each.plan, panel))
+                    for of_panel, panel, part in zip(of_crystal, each.plan.panels, parts, strict=True):
+                        if part.region is not None:
+                            of_panel.append(motion_of(each.plan, panel))
                 background = _background(moved, parts)
                 if background is not None:
                     behind[number] = assembled(background, layout.panels)[where]

@@ -41,6 +41,8 @@ class Problem:
         The scale, where it is not refined; else None.
     watch
         Called with the history after each step.
+    last
+        The normal equations that were made last, and of what.
     """
 
     model: Model
@@ -51,6 +53,7 @@ class Problem:
     history: list[Step] = attrs.field(factory=list)
     renderings: int = 0
     jacobians: int = 0
+    last: tuple[tuple[Fit, tuple[int, ...]], tuple[Array, Array]] | None = None
     seconds: dict[str, float] = attrs.field(factory=lambda: {"renderings": 0.0, "jacobians": 0.0, "algebra": 0.0})
 
     def fit(self, values: Array, start: Fit | None = None) -> Fit:
@@ -67,18 +70,9 @@ class Problem:
     def columns(self, values: Array, fit: Fit, free: Sequence[int]) -> Array:
         """Derivatives of the expected photons by free parameters and, where it is refined, the scale's logarithm."""
         began = time.perf_counter()
-        model = self.model
         made = np.zeros((len(fit.spots), 0))
         if free:
-
-            def change(simulation: Any, numbers: Any) -> Any:
-                import torch
-
-                full = torch.as_tensor(values, dtype=torch.float64).clone()
-                return model.changed(simulation, full.index_copy(0, torch.as_tensor(list(free)), numbers))
-
-            found = model.simulation.derivatives(change, values[list(free)], self.boxes.pixels)
-            made = found.double().numpy() * fit.scale
+            made = self.model.derivatives(values, free, self.boxes.pixels) * fit.scale
         self.jacobians += 1
         self.seconds["jacobians"] += time.perf_counter() - began
         if self.scale is not None:
@@ -94,7 +88,13 @@ class Problem:
         )
 
     def equations(self, values: Array, fit: Fit, free: Sequence[int]) -> tuple[Array, Array]:
-        """The normal matrix and the gradient of free parameters, and the scale's logarithm last."""
+        """The normal matrix and the gradient of free parameters, and the scale's logarithm last.
+
+        Those that were asked for last are at hand.
+        """
+        asked = (fit, tuple(free))
+        if self.last is not None and self.last[0][0] is fit and self.last[0][1] == asked[1]:
+            return self.last[1]
         columns = self.columns(values, fit, free)
         began = time.perf_counter()
         matrix, gradient = normal_equations(self.boxes, fit, columns)
@@ -103,7 +103,8 @@ class Problem:
             matrix[place, place] += added
             gradient[place] += slope
         self.seconds["algebra"] += time.perf_counter() - began
-        return matrix, gradient
+        self.last = asked, (matrix, gradient)
+        return self.last[1]
 
     def remember(self, values: Array, fit: Fit, stage: str) -> None:
         """Add a point to the history."""
@@ -142,8 +143,8 @@ def refine_stage(
         loss = problem.loss(values, fit)
         saved = 0.0
         while damping < _HOPELESS:
-            step = _limited(_damped(matrix, gradient, damping), strides)
-            moved = _within(problem, values, free, step)
+            step = limited(_damped(matrix, gradient, damping), strides)
+            moved = within(problem, values, free, step)
             trial = problem.fit(moved, fit)
             saved = loss - problem.loss(moved, trial)
             if saved > 0.0 and np.isfinite(saved):
@@ -156,6 +157,8 @@ def refine_stage(
                 return values, fit
             damping *= _MORE
         if not saved > enough:
+            # A step that saves next to nothing hardly changes the normal matrix, from which errors come.
+            problem.last = (fit, tuple(free)), (matrix, gradient)
             break
     return values, fit
 
@@ -170,13 +173,14 @@ def _damped(matrix: Array, gradient: Array, damping: float) -> Array:
     return step
 
 
-def _limited(step: Array, strides: Array) -> Array:
+def limited(step: Array, strides: Array) -> Array:
     """The step, shortened until no parameter moves farther than it may."""
     longest = float(np.max(np.abs(step) / strides)) if len(step) else 0.0
     return step / max(1.0, longest)
 
 
-def _within(problem: Problem, values: Array, free: Sequence[int], step: Array) -> Array:
+def within(problem: Problem, values: Array, free: Sequence[int], step: Array) -> Array:
+    """The values after a step of free parameters, within their bounds."""
     moved = values.copy()
     for place, parameter in enumerate(free):
         each = problem.model.parameters[parameter]
