@@ -67,18 +67,9 @@ class Problem:
     def columns(self, values: Array, fit: Fit, free: Sequence[int]) -> Array:
         """Derivatives of the expected photons by free parameters and, where it is refined, the scale's logarithm."""
         began = time.perf_counter()
-        model = self.model
         made = np.zeros((len(fit.spots), 0))
         if free:
-
-            def change(simulation: Any, numbers: Any) -> Any:
-                import torch
-
-                full = torch.as_tensor(values, dtype=torch.float64).clone()
-                return model.changed(simulation, full.index_copy(0, torch.as_tensor(list(free)), numbers))
-
-            found = model.simulation.derivatives(change, values[list(free)], self.boxes.pixels)
-            made = found.double().numpy() * fit.scale
+            made = self.model.derivatives(values, free, self.boxes.pixels) * fit.scale
         self.jacobians += 1
         self.seconds["jacobians"] += time.perf_counter() - began
         if self.scale is not None:
@@ -142,8 +133,8 @@ def refine_stage(
         loss = problem.loss(values, fit)
         saved = 0.0
         while damping < _HOPELESS:
-            step = _limited(_damped(matrix, gradient, damping), strides)
-            moved = _within(problem, values, free, step)
+            step = limited(_damped(matrix, gradient, damping), strides)
+            moved = within(problem, values, free, step)
             trial = problem.fit(moved, fit)
             saved = loss - problem.loss(moved, trial)
             if saved > 0.0 and np.isfinite(saved):
@@ -170,13 +161,14 @@ def _damped(matrix: Array, gradient: Array, damping: float) -> Array:
     return step
 
 
-def _limited(step: Array, strides: Array) -> Array:
+def limited(step: Array, strides: Array) -> Array:
     """The step, shortened until no parameter moves farther than it may."""
     longest = float(np.max(np.abs(step) / strides)) if len(step) else 0.0
     return step / max(1.0, longest)
 
 
-def _within(problem: Problem, values: Array, free: Sequence[int], step: Array) -> Array:
+def within(problem: Problem, values: Array, free: Sequence[int], step: Array) -> Array:
+    """The values after a step of free parameters, within their bounds."""
     moved = values.copy()
     for place, parameter in enumerate(free):
         each = problem.model.parameters[parameter]

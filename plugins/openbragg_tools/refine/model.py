@@ -10,11 +10,13 @@ import attrs
 import numpy as np
 import torch
 
-from openbragg import Experiment, OptionSpec, Simulation, UsageError, options_of, rotation_about, unit
+from openbragg import Experiment, OptionSpec, Simulation, UsageError, options_of, unit
 from openbragg_tools.refine.cells import CellForm, cell_form
+from openbragg_tools.refine.panels import EACH, MOTIONS, NAMED, PANEL_GROUPS, WHOLE, PanelGroups, panel_groups
+from openbragg_tools.refine.rotations import turn
 
 #: Names of groups of parameters that a user frees; any continuous field of an experiment is one more.
-GROUPS = ("misset", "cell", "cells", "mosaic_spread", "scale")
+GROUPS = ("misset", "cell", "cells", "mosaic_spread", "scale", *PANEL_GROUPS)
 #: How far a step may go at once: in radians, parts of a length, or natural logarithms.
 _TURN, _PART, _FACTOR = math.radians(0.2), 3e-3, 0.7
 
@@ -87,6 +89,8 @@ class Model:
         Rotation of the start's lattice from a* along x, b* in the xy plane, (3, 3).
     vectors
         Where orientation and cell are held: rows a*, b*, c* of the start in 1/m, (3, 3).
+    groups
+        Of panels that move, those within the detector before the detector as a whole.
     """
 
     simulation: Simulation
@@ -94,6 +98,7 @@ class Model:
     form: CellForm
     orientation: torch.Tensor
     vectors: torch.Tensor
+    groups: tuple[PanelGroups, ...] = ()
 
     def start(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Where the parameters start."""
@@ -115,7 +120,7 @@ class Model:
         )
         parts: dict[str, Any] = {"crystal": crystal, "beam": experiment.beam, "detector": experiment.detector}
         for field in dict.fromkeys(each.group for each in self.parameters):
-            if field in ("misset", "cell"):
+            if field in ("misset", "cell", *PANEL_GROUPS):
                 continue
             numbers = [
                 values[place].exp() if self.parameters[place].logarithmic else values[place]
@@ -126,7 +131,38 @@ class Model:
             parts[part] = attrs.evolve(
                 parts[part], **{name: tuple(numbers) if isinstance(held, tuple | list) else numbers[0]}
             )
+        if self.groups:
+            # From where they started, for the simulation may be one whose panels have been moved.
+            parts["detector"] = attrs.evolve(parts["detector"], layout=self.simulation.experiment.detector.layout)
+        for group in self.groups:
+            parts["detector"] = group.moved(parts["detector"], values[self.of([group.kind])])
         return simulation.evolve(**parts)
+
+    def derivatives(self, values: np.ndarray[Any, np.dtype[np.float64]], free: Sequence[int], pixels: Any) -> Any:
+        """Derivatives of the photons of pixels by free parameters at values of all, without scale: (pixels, free).
+
+        A pixel moves with its own panel alone, so that all groups are moved at once, each motion in one pass.
+        """
+        passes: dict[int, int] = {}
+        owners = np.full(len(self.parameters), -1)
+        keys = np.arange(len(self.parameters))
+        for group in self.groups:
+            own = np.array(self.of([group.kind]))
+            owners[own] = np.arange(len(own)) // len(MOTIONS)
+            keys[own] = own[0] + np.arange(len(own)) % len(MOTIONS)
+        number = [passes.setdefault(int(keys[place]), len(passes)) for place in free]
+        held, places = torch.as_tensor(values, dtype=torch.float64), torch.tensor(list(free))
+
+        def change(simulation: Simulation, numbers: torch.Tensor) -> Simulation:
+            return self.changed(simulation, held.index_add(0, places, numbers[number]))
+
+        made = self.simulation.derivatives(change, np.zeros(len(passes)), pixels).double().numpy()[:, number]
+        for group in self.groups:
+            of_pixels = group.owners(self.simulation.layout().panels, *pixels)
+            for column, place in enumerate(free):
+                if self.parameters[place].group == group.kind:
+                    made[of_pixels != owners[place], column] = 0.0
+        return made
 
     def reciprocal_vectors(self, values: torch.Tensor) -> torch.Tensor:
         """Rows a*, b*, c* in 1/m, (3, 3)."""
@@ -156,6 +192,7 @@ def make_model(
     free: Sequence[str],
     space_group: str = "",
     priors: Mapping[str, tuple[float, float]] | None = None,
+    groups: Sequence[Sequence[int]] = (),
 ) -> Model:
     """A model of a simulation whose parameters of some groups are free.
 
@@ -164,11 +201,14 @@ def make_model(
     simulation
         The start.
     free
-        Groups: ``misset``, ``cell``, ``cells``, ``mosaic_spread``, ``scale``, or a continuous field of the experiment.
+        Groups: ``misset``, ``cell``, ``cells``, ``mosaic_spread``, ``scale``, a continuous field of the experiment, or
+        ``detector``, ``panels`` and ``groups`` for what moves as a rigid body.
     space_group
         Constrains the cell; by default what the structure factors say.
     priors
         By names of parameters mean and standard deviation, in the units in which people see them.
+    groups
+        Numbers of the panels of each group that ``groups`` frees.
 
     Raises
     ------
@@ -191,6 +231,10 @@ def make_model(
     cell, orientation = cell_and_orientation(vectors)
     form = cell_form(space_group or layout.parts.space_group, cell)
     parameters: list[Parameter] = []
+    if EACH in free and NAMED in free:
+        raise UsageError("free: panels and groups are both asked for: a panel is in one group")
+    # Panels move within the detector before it moves as a whole.
+    moving = [panel_groups(layout.experiment.detector, kind, groups) for kind in (EACH, NAMED, WHOLE) if kind in free]
     for group in dict.fromkeys(free):
         if group == "misset":
             parameters += [Parameter(f"misset_{axis}", group, 0.0, _TURN, "deg") for axis in "xyz"]
@@ -200,6 +244,9 @@ def make_model(
                 parameters.append(
                     Parameter(name, group, value, _PART * value if edge else _PART, "A" if edge else "deg")
                 )
+        elif group in PANEL_GROUPS:
+            (bodies,) = (each for each in moving if each.kind == group)
+            parameters += [Parameter(name, group, 0.0, stride, shown) for name, stride, shown in bodies.numbers()]
         elif group != "scale":
             parameters += _fields(layout.experiment, group)
     known = {each.name for each in parameters}
@@ -210,7 +257,7 @@ def make_model(
         attrs.evolve(each, prior=_inside(each, priors[each.name])) if priors and each.name in priors else each
         for each in parameters
     ]
-    return Model(simulation, tuple(parameters), form, orientation, vectors)
+    return Model(simulation, tuple(parameters), form, orientation, vectors, tuple(moving))
 
 
 def _inside(parameter: Parameter, prior: tuple[float, float]) -> tuple[float, float]:
@@ -224,30 +271,6 @@ def _inside(parameter: Parameter, prior: tuple[float, float]) -> tuple[float, fl
         return mean, sigma
     shown = unit(parameter.unit)
     return shown.to_si(mean), shown.to_si(sigma)
-
-
-def turn(vector: torch.Tensor) -> torch.Tensor:
-    """The rotation about a vector by its length in radians, (3, 3); smooth at 0."""
-    squared = vector @ vector
-    if float(squared.detach()) > 1e-8:
-        angle = squared.sqrt()
-        rotation: torch.Tensor = rotation_about(vector / angle, angle)
-        return rotation
-    x, y, z = vector.unbind(0)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
-    # Three terms of the exponential series; the next is below rounding.
-    made: torch.Tensor = torch.eye(3, dtype=vector.dtype) + cross + cross @ cross / 2.0 + cross @ cross @ cross / 6.0
-    return made
-
-
-def turn_of(rotation: torch.Tensor) -> torch.Tensor:
-    """The vector about which, and by whose length in radians, a rotation (3, 3) of less than half a turn turns."""
-    odd = (rotation - rotation.T) / 2.0
-    vector = torch.stack([odd[2, 1], odd[0, 2], odd[1, 0]])
-    sine = vector.norm()
-    angle = torch.atan2(sine, (rotation.trace() - 1.0) / 2.0)
-    return vector * (angle / sine) if float(sine) > 0.0 else vector
 
 
 def standard_vectors(cell: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from openbragg import Layout, rotation_about
-from openbragg_tools.refine.model import Model, cell_and_orientation, standard_vectors, turn
+from openbragg_tools.refine.model import Model, cell_and_orientation, standard_vectors
+from openbragg_tools.refine.rotations import turn
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Pixels that a spot's place is uncertain by, and its part of a reciprocal lattice vector above the sphere.

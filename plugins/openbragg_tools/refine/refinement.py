@@ -17,8 +17,10 @@ from openbragg_tools.refine.determined import Determined, determined
 from openbragg_tools.refine.elimination import Fit, fit_linear
 from openbragg_tools.refine.levenberg import Problem, Step, refine_stage
 from openbragg_tools.refine.likelihood import Likelihood
-from openbragg_tools.refine.model import Model, Parameter, make_model, turn_of
+from openbragg_tools.refine.model import Model, Parameter, make_model
+from openbragg_tools.refine.panels import plain_panels
 from openbragg_tools.refine.positions import Indexed, fit_positions
+from openbragg_tools.refine.rotations import turn_of
 from openbragg_tools.refine.shoeboxes import Shoeboxes, cut
 from openbragg_tools.refine.spots import Spots, apart, find_spots, sized
 
@@ -127,6 +129,7 @@ def refine(
     saturation: float | None = None,
     student: float | None = None,
     priors: Mapping[str, tuple[float, float]] | None = None,
+    groups: Sequence[Sequence[int]] = (),
     steps: int = 30,
     watch: Callable[[Sequence[Step]], None] | None = None,
 ) -> Refined:
@@ -140,8 +143,9 @@ def refine(
         A file, what `openbragg.read_image` gave, or counts (slow, fast).
     free
         What is refined: ``misset``, ``cell``, ``cells`` (how many cells the crystal has along a, b and c),
-        ``mosaic_spread``, ``scale``, and continuous fields of the experiment like ``distance``. By default the
-        first three, the mosaic spread where there is one, and the scale.
+        ``mosaic_spread``, ``scale``, and continuous fields of the experiment like ``distance``; ``detector``, which
+        moves as a whole, ``panels``, which each do, or ``groups`` of them. By default the first three, the mosaic
+        spread where there is one, and the scale.
     space_group
         Constrains the cell; by default that of the structure factors.
     spots
@@ -154,6 +158,8 @@ def refine(
         Degrees of freedom of Student's t in place of a Gaussian.
     priors
         By names of parameters mean and standard deviation, in the units in which `Refined.value` has them.
+    groups
+        Numbers of the panels of each group that moves as a rigid body, where ``groups`` are free.
     steps
         At most so many in each stage.
     watch
@@ -169,28 +175,102 @@ def refine(
     OpenBraggError
         When the image cannot be used, or the start explains none of its spots; the message is one line.
     """
-    if simulation.layout().experiment.scan.range:
-        raise UsageError("a rotation cannot be refined: give stills, without -osc")
     if isinstance(image, list | tuple):
         if len(image) != 1:
             raise UsageError(f"expected one image to refine against, got {len(image)}")
         (image,) = image
+    asked = Asked(
+        space_group=space_group,
+        spots=spots,
+        readout=readout,
+        gain=gain,
+        pedestal=pedestal,
+        saturation=saturation,
+        student=student,
+        priors=priors,
+        groups=groups,
+    )
+    prepared = prepare(simulation, image, free, asked, watch)
+    problem, model = prepared.problem, prepared.problem.model
+    every = list(range(len(model.parameters)))
+    values, fit, interrupted = refine_alone(prepared, every, steps)
+    refuse_unexplained(prepared, fit)
+    matrix, _ = problem.equations(values, fit, every)
+    return concluded(prepared, values, fit, matrix, every, interrupted)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Asked:
+    """What is said of a refinement beside what is free: arguments of `refine`."""
+
+    space_group: str = ""
+    spots: Any = None
+    readout: float | None = None
+    gain: float | None = None
+    pedestal: float | None = None
+    saturation: float | None = None
+    student: float | None = None
+    priors: Mapping[str, tuple[float, float]] | None = None
+    groups: Sequence[Sequence[int]] = ()
+
+
+@attrs.frozen(eq=False)
+class Prepared:
+    """A still that can be refined against.
+
+    Attributes
+    ----------
+    problem
+        Its boxes, and the model brought near by the places of its spots.
+    given
+        The model before that.
+    source
+        What messages call the image.
+    indexed
+        How spots and reflections coincided; None where nothing was moved.
+    notices
+        What the user should know.
+    """
+
+    problem: Problem
+    given: Model
+    source: str
+    indexed: Indexed | None
+    notices: list[str]
+
+
+def prepare(
+    simulation: Simulation,
+    image: Any,
+    free: Sequence[str] | None,
+    asked: Asked,
+    watch: Callable[[Sequence[Step]], None] | None = None,
+) -> Prepared:
+    """Prepare a still: its spots, boxes around them, and a start that is brought near; arguments as of `refine`.
+
+    Raises
+    ------
+    OpenBraggError
+        When the image cannot be used, or its spots are another crystal's.
+    """
+    if simulation.layout().experiment.scan.range:
+        raise UsageError("a rotation cannot be refined: give stills, without -osc")
     notices: list[str] = []
     simulation = _smooth(_with_cells(simulation, notices), notices)
     if free is None:
         free = usual(simulation)
     if not free:
         raise UsageError("free: nothing is left to be refined")
-    model = make_model(simulation, free, space_group, priors)
-    if "cell" in free and not (space_group or simulation.layout().parts.space_group):
+    model = make_model(simulation, free, asked.space_group, asked.priors, asked.groups)
+    if "cell" in free and not (asked.space_group or simulation.layout().parts.space_group):
         notices.append("nothing says the space group: all six numbers of the cell are free")
-    seen = measured(image, simulation, gain, pedestal, saturation)
+    seen = measured(image, simulation, asked.gain, asked.pedestal, asked.saturation)
     found = find_spots(seen.photons, seen.usable)
-    if spots is not None:
-        found = sized(np.asarray(spots, dtype=float).reshape(-1, 2)[:, ::-1], found)
+    if asked.spots is not None:
+        found = sized(np.asarray(asked.spots, dtype=float).reshape(-1, 2)[:, ::-1], found)
     if len(found.centres) < _FEWEST:
         raise InputError(f"{seen.source}: {len(found.centres)} spots are too few to refine against")
-    likelihood = Likelihood(_readout(seen, found, readout), student)
+    likelihood = Likelihood(_readout(seen, found, asked.readout), asked.student)
     given, indexed = model, None
     if model.of(["misset", "cell"]):
         indexed = fit_positions(model, model.simulation.layout(), found.centres)
@@ -202,7 +282,7 @@ def refine(
         model = model.with_vectors(indexed.vectors)
     boxes = _boxes(model, seen, found)
     problem = Problem(model, boxes, likelihood, None if "scale" in free else 1.0, watch or (lambda history: None))
-    return _finished(problem, given, seen, indexed, notices, steps)
+    return Prepared(problem, given, seen.source, indexed, notices)
 
 
 def _since(given: Model, model: Model, values: Array) -> Array:
@@ -221,74 +301,102 @@ def usual(simulation: Simulation) -> tuple[str, ...]:
     return ("misset", "cell", "cells", *(("mosaic_spread",) if spread else ()), "scale")
 
 
-def _finished(
-    problem: Problem, given: Model, seen: Measured, indexed: Indexed | None, notices: list[str], steps: int
-) -> Refined:
-    """Refine a prepared problem, and say what came of it, since the start that was given."""
-    model = problem.model
-    values, interrupted = model.start(), False
-    every = list(range(len(model.parameters)))
-    fit = None
+def refine_alone(prepared: Prepared, free: Sequence[int], steps: int, enough: float = 1e-2) -> tuple[Array, Fit, bool]:
+    """Refine some parameters of a prepared still: all their values, what goes with them, and whether it was ended.
+
+    A keyboard interrupt ends it, and leaves the best so far.
+    """
+    problem, model = prepared.problem, prepared.problem.model
+    values = model.start()
     try:
         # How far blocks are turned and how small they are widen spots alike: the one is released after the other.
-        late = model.of(["mosaic_spread"])
+        late = [place for place in model.of(["mosaic_spread"]) if place in free]
         if late:
-            values, fit = refine_stage(
-                problem, values, [each for each in every if each not in late], "size", steps, 1.0
-            )
-        values, fit = refine_stage(problem, values, every, "all", steps)
+            values, _ = refine_stage(problem, values, [each for each in free if each not in late], "size", steps, 1.0)
+        return *refine_stage(problem, values, free, "all", steps, enough), False
     except KeyboardInterrupt:
-        interrupted = True
         if not problem.history:
             raise
         values = min(problem.history, key=lambda step: step.loss).values
-        notices.append("interrupted: what was best until then is kept")
-    if fit is None or interrupted:
-        fit = problem.fit(values)
+        prepared.notices.append("interrupted: what was best until then is kept")
+        return values, problem.fit(values), True
+
+
+def refuse_unexplained(prepared: Prepared, fit: Fit) -> None:
+    """Refuse a crystal that does not explain its spots.
+
+    Raises
+    ------
+    InputError
+        With the part that it explains.
+    """
+    problem = prepared.problem
     nothing = fit_linear(problem.boxes, np.zeros_like(fit.spots), problem.likelihood, 0.0)
     explained = (nothing.loss - fit.loss) / max(nothing.loss - len(fit.spots), 1.0)
     if explained < _EXPLAINED:
         raise InputError(
-            f"{seen.source}: the refined crystal explains {explained:.0%} of what is in its spots: the start is too "
-            "far off, or another crystal's"
+            f"{prepared.source}: the refined crystal explains {explained:.0%} of what is in its spots: the start is "
+            "too far off, or another crystal's"
         )
-    matrix, _ = problem.equations(values, fit, every)
+
+
+def concluded(
+    prepared: Prepared, values: Array, fit: Fit, matrix: Array, told: Sequence[int], interrupted: bool = False
+) -> Refined:
+    """What came of a refinement, since the start that was given.
+
+    Parameters
+    ----------
+    values, fit
+        Of all parameters, and what goes with them.
+    matrix
+        The normal matrix of the parameters that are told of, the scale's logarithm last where it was refined.
+    told
+        Places of these parameters.
+    """
+    problem, given, model = prepared.problem, prepared.given, prepared.problem.model
+    notices = prepared.notices
     refined = model.at(values)
-    parameters, start, values = list(given.parameters), given.start(), _since(given, model, values)
+    parameters = [given.parameters[place] for place in told]
+    start, ends = (whole[list(told)] for whole in (given.start(), _since(given, model, values)))
     if problem.scale is None:
         parameters.append(Parameter("scale", "scale", 0.0, 0.7, "", True))
-        values = np.append(values, math.log(max(fit.scale, 1e-300)))
+        ends = np.append(ends, math.log(max(fit.scale, 1e-300)))
         start = np.append(start, math.log(max(problem.history[0].scale, 1e-300)))
-    limits = [_OPEN_FACTOR if each.logarithmic else _OPEN_STRIDES * each.stride for each in parameters]
-    errors = determined(matrix, limits)
+    errors = determined(matrix, [still_open(each) for each in parameters])
     if errors.open:
         names = ", ".join(parameters[place].name for place in errors.open)
         notices.append(f"the data do not determine {names}: hold it, or give a prior")
     beam = refined.experiment.beam
     refined = refined.evolve(
         crystal=_plain(refined.experiment.crystal),
-        detector=_plain(refined.experiment.detector),
+        detector=plain_panels(_plain(refined.experiment.detector)),
         beam=_plain(attrs.evolve(beam, flux=None, fluence=float(beam.photons_per_area) * fit.scale)),
     )
     return Refined(
         refined,
         tuple(parameters),
         start,
-        values,
+        ends,
         errors,
         fit.scale,
         problem.history[0].scale,
         problem.boxes,
         fit,
         problem.likelihood,
-        indexed,
-        tuple(problem.history),
+        prepared.indexed,
+        tuple(attrs.evolve(step, values=step.values[list(told)]) for step in problem.history),
         problem.renderings,
         problem.jacobians,
         dict(problem.seconds),
         tuple(notices),
         interrupted,
     )
+
+
+def still_open(parameter: Parameter) -> float:
+    """An error as large as this leaves a parameter open, inside."""
+    return _OPEN_FACTOR if parameter.logarithmic else _OPEN_STRIDES * parameter.stride
 
 
 def _with_cells(simulation: Simulation, notices: list[str]) -> Simulation:

@@ -17,10 +17,11 @@ from openbragg_tools.refine.cells import cell_form
 from openbragg_tools.refine.determined import determined
 from openbragg_tools.refine.elimination import fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
-from openbragg_tools.refine.model import cell_and_orientation, make_model, standard_vectors, turn, turn_of
+from openbragg_tools.refine.model import cell_and_orientation, make_model, standard_vectors
 from openbragg_tools.refine.outputs import experiment_list, numbers, table
 from openbragg_tools.refine.reading import read_spots
 from openbragg_tools.refine.report import page
+from openbragg_tools.refine.rotations import turn, turn_of
 from openbragg_tools.refine.shoeboxes import cut
 
 CELL = (60e-10, 62e-10, 65e-10, math.pi / 2, math.pi / 2, math.pi / 2)
