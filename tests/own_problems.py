@@ -29,6 +29,16 @@ STRONG = 5.0
 #: A fall-off of intensities, as a B factor in A^2.
 FALLING = 15.0
 
+#: The limits of diffBragg's own test of its refinement, which c01 and c02 repeat; of the mosaic spread ours.
+LIMITS = {
+    "misset_deg": 0.005,
+    "edges_sum_angstrom": 0.025,
+    "Nabc": 0.2,
+    "spot_scale_part": 0.01,
+    "distance_mm": 0.2,
+    "eta_part": 0.05,
+}
+
 Numbers = dict[str, Any]
 Array = np.ndarray
 
@@ -55,6 +65,10 @@ class Kind:
         Half width of a spectrum of five wavelengths over their mean; 0 for one wavelength.
     reindexed
         By which operation the start's lattice is in another setting than the crystal; empty for none.
+    wavelength, distance, counts
+        In A, mm, and along a, b and c, where they are not drawn; the cell is not either then.
+    limits
+        Whether `LIMITS` hold.
     """
 
     name: str
@@ -77,8 +91,26 @@ class Kind:
     oversample: int = 3
     free: tuple[str, ...] = ("orientation", "cell", "Nabc", "spot_scale")
     same_cells: bool = False
+    wavelength: float = 0.0
+    distance: float = 0.0
+    counts: tuple[float, ...] = ()
+    limits: bool = False
 
 
+PUBLISHED = Kind(
+    "c01_published",
+    "P1211",
+    (55, 65, 75, 90, 95, 90),
+    turned=0.15,
+    stretched=0.003,
+    distance_off=0.002,
+    pixels=(1024, 1024),
+    pixel_mm=0.1,
+    wavelength=1.8,
+    distance=180.0,
+    counts=(12, 12, 11),
+    limits=True,
+)
 KINDS = (
     Kind("a01_triclinic", "P1", (48, 61, 70, 82, 98, 105)),
     Kind("a02_triclinic_far", "P1", (52, 57, 80, 95, 102, 85), turned=1.0, stretched=0.01),
@@ -102,11 +134,13 @@ KINDS = (
     Kind("a20_small_spread", "P213", (80, 80, 80, *RIGHT), eta=0.03, start_eta=1.7, oversample=2),
     Kind("a21_same_cells", "P4", (62, 62, 79, *RIGHT), same_cells=True),
     Kind("b01_setting_p3", "P3", (68, 68, 90, *HEXAGONAL), reindexed="-x,-x+y,-z"),
-    Kind("b02_setting_p4", "P4", (70, 70, 95, *RIGHT), reindexed="y,x,-z"),
+    Kind("b02_setting_p4", "P4", (70, 70, 95, *RIGHT), reindexed="-x,y,-z"),
     Kind("b03_setting_r3", "R3:H", (98, 98, 85, *HEXAGONAL), reindexed="-x,-x+y,-z"),
     Kind("b04_setting_i23", "I23", (105, 105, 105, *RIGHT), reindexed="-x,-z,-y"),
     Kind("b05_setting_r3_rhombohedral", "R3:R", (62, 62, 62, 84, 84, 84), reindexed="-x,-z,-y"),
     Kind("b06_setting_p21", "P1211", (60, 75, 60.2, 90, 104, 90), reindexed="z,-y,x", stretched=0.002, turned=0.2),
+    PUBLISHED,
+    attrs.evolve(PUBLISHED, name="c02_published_mosaic", eta=0.07, oversample=2, start_eta=2.0),
 )
 
 
@@ -127,9 +161,9 @@ def main() -> None:
 def write(kind: Kind, folder: Path, draws: np.random.Generator) -> tuple[int, float]:
     """Write a problem; how many strong spots it has, and its brightest pixel's photons."""
     cell = drawn_cell(kind, draws)
-    wavelength = float(draws.uniform(1.0, 1.45))
+    wavelength = kind.wavelength or float(draws.uniform(1.0, 1.45))
     rotation = drawn_rotation(draws)
-    counts = draws.uniform(8.0, 26.0, 3).round(2)
+    counts = np.array(kind.counts) if kind.counts else draws.uniform(8.0, 26.0, 3).round(2)
     if kind.same_cells:
         counts[:] = counts[0]
     panels = drawn_panels(kind, draws)
@@ -160,7 +194,7 @@ def write(kind: Kind, folder: Path, draws: np.random.Generator) -> tuple[int, fl
         "mosaic_angle_quantiles": list(map(float, quantiles)),
         "refine": free,
     }
-    truth: Numbers = {**start, "model": model}
+    truth: Numbers = {**start, "model": model, **({"limits": LIMITS} if kind.limits else {})}
     np.savez(folder / "hkl_p1.npz", **amplitudes(kind, cell, 0.9 * highest_resolution(model, wavelength), draws))
     photons = simulation_of(truth, start, folder, shape).photons().double().numpy()
     model["spot_scale"] = float(kind.peak / photons.max())
@@ -178,7 +212,7 @@ def write(kind: Kind, folder: Path, draws: np.random.Generator) -> tuple[int, fl
 def drawn_cell(kind: Kind, draws: np.random.Generator) -> list[float]:
     """The cell with edges changed as the crystal system lets them."""
     a, b, c, *angles = kind.cell
-    if kind.name.startswith("b06"):
+    if kind.counts or kind.name.startswith("b06"):
         return list(kind.cell)
     factors = draws.uniform(0.95, 1.05, 3)
     if a == b:
@@ -198,7 +232,7 @@ def drawn_rotation(draws: np.random.Generator) -> Array:
 def drawn_panels(kind: Kind, draws: np.random.Generator) -> list[Numbers]:
     """One panel across the beam, or several, one above the other with gaps and a little turned."""
     slow, fast = kind.pixels
-    distance = float(draws.uniform(75.0, 110.0))
+    distance = kind.distance or float(draws.uniform(75.0, 110.0))
     middle = np.array([fast, (slow + 8) * kind.panels]) * kind.pixel_mm / 2.0
     middle = middle + draws.uniform(-3.0, 3.0, 2)
     made = []

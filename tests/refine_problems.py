@@ -58,7 +58,7 @@ def main() -> int:
         except Exception as error:
             print(f"FAIL {folder.name:16s} {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
             continue
-        good = all(abs(pull) <= asked.limit for pull in found.values())
+        good = all(abs(pull) <= asked.limit for pull in found.values()) and "beyond" not in line
         within += good
         pulls += found.values()
         print(f"{'ok  ' if good else 'FAIL'} {folder.name:16s} {line}", flush=True)
@@ -100,7 +100,16 @@ def solved(folder: Path, engine: str = "auto") -> tuple[str, dict[str, float]]:
         f"pull {pulls[worst]:+.2f} ({worst})  chi2 {refined.reduced_chi_squared():.3f}  {took:.1f} s  "
         f"{refined.renderings} renderings {refined.jacobians} Jacobians"
     )
-    return line, pulls
+    off = {
+        "misset_deg": turned,
+        "edges_sum_angstrom": sum(abs(errors.get(name, 0.0)) for name in CELL[:3]) / ANGSTROM,
+        "Nabc": max(counts_off),
+        "spot_scale_part": abs(math.expm1(errors.get("scale", 0.0))),
+        "distance_mm": abs(errors.get("distance", 0.0)) * 1e3,
+        "eta_part": abs(math.expm1(errors.get("mosaic_spread", 0.0))),
+    }
+    beyond = [name for name, limit in truth.get("limits", {}).items() if not off[name] <= limit]
+    return line + "".join(f"  {name} {off[name]:.4g} is beyond its limit" for name in beyond), pulls
 
 
 def errors_of(refined: Any, start: Numbers, truth: Numbers, true: openbragg.Simulation) -> dict[str, float]:

@@ -91,6 +91,8 @@ class Model:
         Where orientation and cell are held: rows a*, b*, c* of the start in 1/m, (3, 3).
     groups
         Of panels that move, those within the detector before the detector as a whole.
+    space_group
+        What is known of the crystal's symmetry; empty for nothing.
     """
 
     simulation: Simulation
@@ -99,6 +101,7 @@ class Model:
     orientation: torch.Tensor
     vectors: torch.Tensor
     groups: tuple[PanelGroups, ...] = ()
+    space_group: str = ""
 
     def start(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Where the parameters start."""
@@ -229,7 +232,8 @@ def make_model(
         sampling=attrs.evolve(simulation.experiment.sampling, oversample=layout.experiment.sampling.oversample),
     )
     cell, orientation = cell_and_orientation(vectors)
-    form = cell_form(space_group or layout.parts.space_group, cell)
+    space_group = space_group or layout.parts.space_group
+    form = cell_form(space_group, cell)
     parameters: list[Parameter] = []
     if EACH in free and NAMED in free:
         raise UsageError("free: panels and groups are both asked for: a panel is in one group")
@@ -257,7 +261,7 @@ def make_model(
         attrs.evolve(each, prior=_inside(each, priors[each.name])) if priors and each.name in priors else each
         for each in parameters
     ]
-    return Model(simulation, tuple(parameters), form, orientation, vectors, tuple(moving))
+    return Model(simulation, tuple(parameters), form, orientation, vectors, tuple(moving), space_group)
 
 
 def _inside(parameter: Parameter, prior: tuple[float, float]) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from openbragg_tools.refine.model import Model, Parameter, make_model
 from openbragg_tools.refine.panels import plain_panels
 from openbragg_tools.refine.positions import Indexed, fit_positions
 from openbragg_tools.refine.rotations import turn_of
+from openbragg_tools.refine.settings import best_setting, other_settings
 from openbragg_tools.refine.shoeboxes import Shoeboxes, cut
 from openbragg_tools.refine.spots import Spots, apart, find_spots, sized
 
@@ -280,8 +281,18 @@ def prepare(
                 "crystal's are: the orientation or the cell of the start is too far off, or another crystal's"
             )
         model = model.with_vectors(indexed.vectors)
-    boxes = _boxes(model, seen, found)
-    problem = Problem(model, boxes, likelihood, None if "scale" in free else 1.0, watch or (lambda history: None))
+    scale = None if "scale" in free else 1.0
+    problem = Problem(model, _boxes(model, seen, found), likelihood, scale, watch or (lambda history: None))
+    if model.of(["misset"]):
+        others = other_settings(given, model.simulation.layout(), found.centres)
+        setting = best_setting(problem, others) if others else None
+        if setting is not None:
+            notices.append(
+                f"the crystal's intensities are those of the start's lattice in another setting: its axes are turned "
+                f"by {setting.operation}"
+            )
+            given, indexed, problem.model = setting.given, setting.indexed, setting.model
+            problem.boxes = _boxes(setting.model, seen, found)
     return Prepared(problem, given, seen.source, indexed, notices)
 
 

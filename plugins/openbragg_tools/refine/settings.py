@@ -35,13 +35,16 @@ class Setting:
     ----------
     operation
         By which the start's axes were turned, as x,y,z.
+    given
+        The start after that.
     model
-        From here.
+        The same, brought near by the spots' places.
     indexed
         How its reflections and the spots coincide.
     """
 
     operation: str
+    given: Model
     model: Model
     indexed: Indexed
 
@@ -64,8 +67,9 @@ def other_settings(model: Model, layout: Layout, centres: Array) -> list[Setting
         # It moves places; rows a*, b*, c* go the other way.
         turned = torch.tensor(operation.rot, dtype=torch.float64) / gemmi.Op.DEN
         vectors = _with_cell(torch.linalg.solve(turned, model.vectors), cell)
-        indexed = fit_positions(model.with_vectors(vectors), layout, centres)
-        found.append(Setting(operation.triplet(), model.with_vectors(indexed.vectors), indexed))
+        given = model.with_vectors(vectors)
+        indexed = fit_positions(given, layout, centres)
+        found.append(Setting(operation.triplet(), given, model.with_vectors(indexed.vectors), indexed))
     return found
 
 
