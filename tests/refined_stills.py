@@ -11,7 +11,7 @@ from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Simu
 CELL = (60e-10, 62e-10, 65e-10, math.pi / 2, math.pi / 2, math.pi / 2)
 BACKGROUND = 3.0
 #: Pixels of a side of the detector, and their side in metres.
-SIZE, PIXEL = 160, 0.2e-3
+SIZE, PIXEL = 96, 0.2e-3
 
 
 @cache
@@ -29,8 +29,8 @@ def truth(panels: int = 1) -> Simulation:
         Experiment(
             crystal=Crystal(cell=CELL, misset=(0.3, 0.7, -0.4), cells=(8.0, 9.5, 6.5)),
             beam=Beam(wavelength=1.3e-10, fluence=6e27, polarization=1.0),
-            detector=Detector(pixels=(SIZE, SIZE), pixel_size=PIXEL, distance=90e-3, layout=layout),
-            sampling=Sampling(oversample=2),
+            detector=Detector(pixels=(SIZE, SIZE), pixel_size=PIXEL, distance=54e-3, layout=layout),
+            sampling=Sampling(oversample=1),
         ),
         structure_factors=plugin("structure_factors", "hkl", reflections=(indices, amplitudes), default_F=0.0),
         lattice_shape="gauss_index",

@@ -142,7 +142,7 @@ if TYPE_CHECKING:
     from openbragg.orchestrator.outputs.previews import scale_end, scale_ends, write_png
     from openbragg.orchestrator.reading.amplitudes import read_amplitudes
     from openbragg.orchestrator.reading.described import described_convention, described_experiment
-    from openbragg.orchestrator.reading.geometry_files import read_geometry
+    from openbragg.orchestrator.reading.geometry_files import read_geometries, read_geometry
     from openbragg.orchestrator.reading.hkl_table import checked_reflections, write_hkl_table
     from openbragg.orchestrator.reading.images import read_image, read_images
     from openbragg.orchestrator.reading.numpy_arrays import NPY_START, NpyHeader, parse_npy, read_npy_header
@@ -200,6 +200,7 @@ _LATER = {
     "write_png": "openbragg.orchestrator.outputs.previews",
     "described_convention": "openbragg.orchestrator.reading.described",
     "described_experiment": "openbragg.orchestrator.reading.described",
+    "read_geometries": "openbragg.orchestrator.reading.geometry_files",
     "read_geometry": "openbragg.orchestrator.reading.geometry_files",
     "parse_json": "openbragg.orchestrator.reading.strict_json",
     "Recorded": "openbragg.orchestrator.records.recorded",
@@ -363,6 +364,7 @@ __all__ = [
     "read_amplitudes",
     "read_at_most",
     "read_content",
+    "read_geometries",
     "read_geometry",
     "read_image",
     "read_images",

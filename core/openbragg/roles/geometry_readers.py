@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class GeometryReader(Plugin, Protocol):
     """Where panels, beam, spindle and crystal are, from a file: what ``-geometry FILE`` reads.
 
-    Option fields of the class are flags that say how a file is to be read.
+    Option fields of the class are flags that say how a file is to be read. A class whose files have several experiments
+    may have a method ``read_all(path)``, which gives the `Geometry` of each in a list.
     """
 
     @classmethod

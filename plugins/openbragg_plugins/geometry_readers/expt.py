@@ -61,33 +61,50 @@ class Expt:
 
     def read(self, path: Path) -> Geometry:
         """See `openbragg.GeometryReader.read`."""
-        content = read_content(path, _LARGEST_FILE, _WHAT)
-        file = Node(path, _MARK, parse_json(content, path, _WHAT))
-        if file.word("__id__") != _MARK:
-            raise InputError(f"{path}: not {_WHAT}")
-        found = file.elements("experiment")
-        if self.experiment >= len(found):
-            raise InputError(f"{path}: there is no experiment {self.experiment}: the list has {len(found)}, from 0 on")
-        experiment = file.node("experiment", self.experiment)
-        if not experiment.has("detector") or not experiment.has("beam"):
-            raise InputError(f"{path}: experiment {self.experiment} has no detector or no beam")
-        said: dict[str, Any] = {"notices": ()}
-        if len(found) > 1:
-            said["notices"] = (f"{path} has {len(found)} experiments; number {self.experiment} is taken",)
-        detector = _model(file, experiment, "detector")
-        setting, fixed = IDENTITY, IDENTITY
-        if experiment.has("goniometer"):
-            said["spindle"], setting, fixed = _goniometer(_model(file, experiment, "goniometer"))
-        if experiment.has("scan"):
-            said |= _scan(_model(file, experiment, "scan"))
-        if experiment.has("crystal"):
-            said |= _crystal(_model(file, experiment, "crystal"), product(setting, fixed))
-        return Geometry(
-            source=str(path),
-            **said,
-            **panels_of(detector),
-            **_beam(_model(file, experiment, "beam")),
-        )
+        file, count = _list(path)
+        if self.experiment >= count:
+            raise InputError(f"{path}: there is no experiment {self.experiment}: the list has {count}, from 0 on")
+        found = _experiment(file, self.experiment)
+        if count > 1:
+            line = f"{path} has {count} experiments; number {self.experiment} is taken"
+            found = attrs.evolve(found, notices=(line, *found.notices))
+        return found
+
+    def read_all(self, path: Path) -> list[Geometry]:
+        """See `openbragg.GeometryReader`: every experiment of the list."""
+        file, count = _list(path)
+        return [_experiment(file, number) for number in range(count)]
+
+
+def _list(path: Path) -> tuple[Node, int]:
+    """The file's content, and how many experiments it has."""
+    content = read_content(path, _LARGEST_FILE, _WHAT)
+    file = Node(path, _MARK, parse_json(content, path, _WHAT))
+    if file.word("__id__") != _MARK:
+        raise InputError(f"{path}: not {_WHAT}")
+    return file, len(file.elements("experiment"))
+
+
+def _experiment(file: Node, number: int) -> Geometry:
+    """What the list says of an experiment."""
+    experiment = file.node("experiment", number)
+    if not experiment.has("detector") or not experiment.has("beam"):
+        raise InputError(f"{file.path}: experiment {number} has no detector or no beam")
+    said: dict[str, Any] = {}
+    detector = _model(file, experiment, "detector")
+    setting, fixed = IDENTITY, IDENTITY
+    if experiment.has("goniometer"):
+        said["spindle"], setting, fixed = _goniometer(_model(file, experiment, "goniometer"))
+    if experiment.has("scan"):
+        said |= _scan(_model(file, experiment, "scan"))
+    if experiment.has("crystal"):
+        said |= _crystal(_model(file, experiment, "crystal"), product(setting, fixed))
+    return Geometry(
+        source=str(file.path),
+        **said,
+        **panels_of(detector),
+        **_beam(_model(file, experiment, "beam")),
+    )
 
 
 def _model(file: Node, experiment: Node, kind: str) -> Node:

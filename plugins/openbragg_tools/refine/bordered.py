@@ -15,6 +15,8 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Eigenvalues of a block with ones on its diagonal below this are of directions that nothing determines.
 _NOTHING = 1e-12
+#: Singular values of what is left for the shared parameters that are taken for 0, in parts of the largest.
+_SINGULAR = 1e-13
 
 
 @attrs.frozen(eq=False)
@@ -48,6 +50,27 @@ class Block:
         return solved[:, :-1], solved[:, -1]
 
 
+def boxed(matrix: Array, right: Array, farthest: Array) -> Array:
+    """The solution of normal equations none of whose numbers is farther from 0 than it may be, (parameters,).
+
+    What would go too far stops there, and the others follow: a parameter that the data hardly know does not shorten the
+    steps of those that they know.
+    """
+    made = np.zeros(len(right))
+    free = np.ones(len(right), dtype=bool)
+    size = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    while free.any():
+        rest = (right - matrix[:, ~free] @ made[~free])[free] / size[free]
+        scaled = matrix[np.ix_(free, free)] / np.outer(size[free], size[free])
+        made[free] = np.linalg.lstsq(scaled, rest, rcond=_SINGULAR)[0] / size[free]
+        beyond = free & (np.abs(made) > farthest)
+        if not beyond.any():
+            break
+        made[beyond] = np.sign(made[beyond]) * farthest[beyond]
+        free &= ~beyond
+    return made
+
+
 @attrs.frozen(eq=False)
 class Bordered:
     """Of all stills.
@@ -66,8 +89,11 @@ class Bordered:
     shared: Array
     gradient: Array
 
-    def step(self, damping: float) -> tuple[Array, list[Array]]:
-        """The step of what is shared, and of each still, with the diagonal increased."""
+    def step(self, damping: float, farthest: Array | None = None) -> tuple[Array, list[Array]]:
+        """The step of what is shared, and of each still, with the diagonal increased.
+
+        `farthest` is how far each shared parameter may go, (shared,).
+        """
         matrix, right = self.shared.copy(), self.gradient.copy()
         diagonal = np.diag_indices_from(matrix)
         matrix[diagonal] *= 1.0 + damping
@@ -78,8 +104,7 @@ class Bordered:
         # What nothing depends on stays.
         dead = np.diag(self.shared) <= 0.0
         matrix[dead, dead] = 1.0
-        size = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-        step: Array = np.linalg.lstsq(matrix / np.outer(size, size), right / size, rcond=1e-13)[0] / size
+        step = boxed(matrix, right, np.full(len(right), np.inf) if farthest is None else farthest)
         return step, [own - by_shared @ step for by_shared, own in eliminated]
 
     def complement(self) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
@@ -13,6 +13,7 @@ import click
 from openbragg import COUNT, NOT_NEGATIVE, POSITIVE, UsageError, hookimpl, option, shown
 from openbragg.commands import (
     Output,
+    assignments_of,
     check_outputs,
     load_torch,
     progress_bar,
@@ -22,9 +23,11 @@ from openbragg.commands import (
 )
 
 if TYPE_CHECKING:
-    from openbragg import Command, Registry
+    from openbragg import Command, Registry, Simulation
     from openbragg.commands import CommandLine
+    from openbragg_tools.refine.joint import RefinedStills
     from openbragg_tools.refine.refinement import Refined
+    from openbragg_tools.refine.stills import Still
 
 #: The ends of names of what is written.
 _WRITTEN = (".expt", ".refl", ".json", ".html")
@@ -32,19 +35,20 @@ _WRITTEN = (".expt", ".refl", ".json", ".html")
 
 @attrs.frozen
 class Refine:
-    """Refine crystal, scale and detector against the pixels of a still image.
+    """Refine crystal, scale and detector against the pixels of still images.
 
-    Of the image IMAGE it takes boxes around spots, and changes the start until what is simulated explains their pixels.
-    The start is a DIALS experiment list (-expt), a file that -geometry reads, a recorded run (-from), or flags of
-    simulate; -hkl has the structure factors. It writes PREFIX.expt and PREFIX.refl for DIALS, PREFIX.json with every
-    number, and PREFIX.html to look at.
+    Of an image IMAGE it takes boxes around spots, and changes the start until what is simulated explains their pixels.
+    Of several images each crystal has parameters of its own, and detector and beam are shared. The start is a DIALS
+    experiment list (-expt), a file that -geometry reads, a recorded run (-from), or flags of simulate; of several
+    images a list with as many crystals, in their order, or one crystal for all. -hkl has the structure factors. It
+    writes PREFIX.expt and PREFIX.refl for DIALS, PREFIX.json with every number, and PREFIX.html to look at.
 
     Free are the orientation, the cell as the space group allows, how many cells the crystal has, the mosaic spread
     where the start has one, and the scale, unless -free or -fix say otherwise.
     """
 
     name: ClassVar[str] = "refine"
-    summary: ClassVar[str] = "Refine crystal, scale and detector against the pixels of an image."
+    summary: ClassVar[str] = "Refine crystal, scale and detector against the pixels of images."
     flags: ClassVar[tuple[str, ...]] = ()
     arguments: ClassVar[tuple[click.Argument, ...]] = (
         click.Argument(["images"], nargs=-1, metavar="IMAGE", type=click.Path(path_type=Path)),
@@ -61,8 +65,18 @@ class Refine:
         several=True,
         default=(),
         metavar="NAME,...",
-        help="What is refined: misset, cell, cells, mosaic_spread, scale, or continuous settings such as distance, "
-        "beam_centre, rotation, wavelength.",
+        help="What is refined: misset, cell, cells, mosaic_spread, scale, continuous settings such as distance, "
+        "beam_centre, rotation, wavelength; detector, which moves as a whole, panels, which each do, or groups of "
+        "them.",
+    )
+    groups: tuple[str, ...] = option(
+        "-groups",
+        type=str,
+        several=True,
+        default=(),
+        metavar="PANELS,...",
+        help="Panels that move together where groups are free, by their numbers from 0: 0-3,4-7 are two groups, and so "
+        "are 0+2,1+3.",
     )
     also: tuple[str, ...] = option(
         "-also", type=str, several=True, default=(), metavar="NAME,...", help="What is refined beside the default."
@@ -118,59 +132,91 @@ class Refine:
         return simulation_command(cls, registry)
 
     @staticmethod
-    def python() -> Callable[..., Refined]:
+    def python() -> Callable[..., Refined | RefinedStills]:
         """See `openbragg.Command`: what Python calls it by."""
-        from openbragg_tools.refine.refinement import refine
+        from openbragg_tools.refine.stills import refine
 
         return refine
 
     def run(self, line: CommandLine) -> None:
         """Refine, and write what came of it."""
-        if len(self.images) != 1:
-            raise UsageError(f"expected one image to refine against, got {len(self.images) or 'none'}")
+        if not self.images:
+            raise UsageError("expected an image to refine against, or several, got none")
         names = {end: Path(self.output + end) for end in _WRITTEN}
         outputs = {end: Output(path, None, "refinement", "-o") for end, path in names.items()}
         check_outputs(outputs.values())
         load_torch()
-        from openbragg_tools.refine.outputs import experiment_list, numbers, reflection_table, table
-        from openbragg_tools.refine.reading import read_spots
-        from openbragg_tools.refine.refinement import refine
-        from openbragg_tools.refine.report import page
-
-        (image,) = self.images
         simulation = line.simulation()
-        spots = read_spots(Path(self.spots), simulation.layout().panels) if self.spots else None
-        said = line.notices
+        starts, said = self._starts(line, simulation)
         for notice in said:
             warn(f"notice: {notice}")
+        from openbragg_tools.refine.stills import refine, stills_of
+
+        shape = simulation.layout().experiment.detector.frame_shape()
+        stills = stills_of(self.images, shape, single=len(self.images) == len(starts) > 1)
+        starts = starts if len(stills) > 1 else [simulation]
         with progress_bar(line.progress, "refining") as bar:
             refined = refine(
-                simulation,
-                image,
+                starts,
+                self.images,
                 self._free(simulation),
                 space_group=self.space_group,
-                spots=spots,
+                spots=self._spots(simulation, len(stills)),
                 readout=self.readout,
                 gain=self.gain,
                 pedestal=self.pedestal,
                 saturation=self.saturation,
                 student=self.student,
                 priors=self._priors(),
+                groups=self._groups(),
                 steps=self.steps,
-                watch=None if bar is None else lambda history: bar(min(len(history), self.steps), self.steps),
+                watch=None if bar is None else self._watch(bar, len(stills)),
             )
         for notice in dict.fromkeys(refined.notices):
             warn(f"notice: {notice}")
-        contents = {
-            ".expt": experiment_list(refined, image, names[".expt"]),
-            ".refl": reflection_table(refined, names[".refl"]),
-            ".json": numbers(refined, image),
-            ".html": page(refined, image),
-        }
-        click.echo(table(refined))
+        shown_table, contents = _told(refined, stills, names)
+        click.echo(shown_table)
         for end, content in contents.items():
             write_output(outputs[end], partial(_put, content=content))
             click.echo(f"wrote {shown(str(names[end]))}")
+
+    def _starts(self, line: CommandLine, simulation: Simulation) -> tuple[list[Simulation], list[str]]:
+        """A start for each experiment of the file that the detector is from, or one; and what is to be said."""
+        words = {flag.spellings[0]: values for flag, values in assignments_of(line.words)}
+        if "-geometry" not in words or "-expt_number" in words:
+            return [simulation], line.notices
+        from openbragg import read_geometries, read_geometry
+        from openbragg_tools.refine.stills import starts_of
+
+        asked = (words["-geometry"][0], *words.get("-geometry_reader", ()))
+        every, taken = read_geometries(*asked), read_geometry(*asked)
+        held = simulation.experiment.crystal.reciprocal_vectors
+        if len(every) == 1 or len(self.images) == 1 or held != taken.reciprocal_vectors:
+            return [simulation], line.notices
+        # That one experiment is taken is not so.
+        said = [notice for notice in line.notices if notice not in taken.notices or notice in every[0].notices]
+        return starts_of(simulation, every), said
+
+    def _spots(self, simulation: Simulation, stills: int) -> Any:
+        """Where the spots are, of each of several stills; None where that is not said."""
+        if not self.spots:
+            return None
+        from openbragg_tools.refine.reading import read_spots, read_spots_of_stills
+
+        path, panels = Path(self.spots), simulation.layout().panels
+        return read_spots(path, panels) if stills == 1 else read_spots_of_stills(path, panels, stills)
+
+    def _groups(self) -> tuple[tuple[int, ...], ...]:
+        """Groups of panels."""
+        from openbragg_tools.refine.panels import named_groups
+
+        return named_groups(self.groups)
+
+    def _watch(self, bar: Callable[[int, int], None], stills: int) -> Callable[..., None]:
+        """What tells a bar how far the refinement is."""
+        if stills > 1:
+            return bar
+        return lambda history: bar(min(len(history), self.steps), self.steps)
 
     def _free(self, simulation: Any) -> tuple[str, ...] | None:
         """What is refined; None for the default."""
@@ -199,6 +245,30 @@ class Refine:
                 raise UsageError(f"-prior: expected NAME,MEAN,SIGMA, got {word!r}") from None
             found[name] = (mean, sigma)
         return found
+
+
+def _told(
+    refined: Refined | RefinedStills, stills: Sequence[Still], names: dict[str, Path]
+) -> tuple[str, dict[str, bytes]]:
+    """The table for the terminal, and what is written."""
+    from openbragg_tools.refine import outputs, outputs_of_stills
+    from openbragg_tools.refine.refinement import Refined
+    from openbragg_tools.refine.report import page
+    from openbragg_tools.refine.report_of_stills import page_of_stills
+
+    if isinstance(refined, Refined):
+        return outputs.table(refined), {
+            ".expt": outputs.experiment_list(refined, stills[0], names[".expt"]),
+            ".refl": outputs.reflection_table(refined, names[".refl"]),
+            ".json": outputs.numbers(refined, stills[0]),
+            ".html": page(refined, stills[0].source),
+        }
+    return outputs_of_stills.table_of_stills(refined, stills), {
+        ".expt": outputs_of_stills.experiment_list_of_stills(refined, stills, names[".expt"]),
+        ".refl": outputs_of_stills.reflection_table_of_stills(refined, names[".refl"]),
+        ".json": outputs_of_stills.numbers_of_stills(refined, stills),
+        ".html": page_of_stills(refined, stills),
+    }
 
 
 def _put(stream: BinaryIO, content: bytes) -> None:

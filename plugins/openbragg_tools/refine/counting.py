@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 
-from openbragg import InputError, ReadImage, Simulation, UsageError, read_image
+from openbragg import InputError, ReadImage, Simulation, UsageError
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -36,13 +35,14 @@ class Measured:
 
 
 def measured(
-    image: Path | str | ReadImage | Any,
+    image: ReadImage,
     simulation: Simulation,
+    source: str = "the image",
     gain: float | None = None,
     pedestal: float | None = None,
     saturation: float | None = None,
 ) -> Measured:
-    """Prepare an image: a file, what `openbragg.read_image` gave, or an array of counts (slow, fast).
+    """Prepare an image, which messages call `source`.
 
     Gain, pedestal and saturation are the file's own unless they are given, and 1, 0 and none where it has none. Pixels
     that a floating-point image has as NaN were not measured.
@@ -52,11 +52,6 @@ def measured(
     InputError
         When it has another size than the detector, no pixel that can be used, or nothing in it.
     """
-    source = "the image"
-    if isinstance(image, str | Path):
-        source, image = str(image), read_image(image, shape=simulation.layout().experiment.detector.frame_shape())
-    if not isinstance(image, ReadImage):
-        image = ReadImage(pixels=np.asarray(image))
     counts = np.asarray(image.pixels, dtype=float)
     shape = simulation.layout().experiment.detector.frame_shape()
     if counts.shape != tuple(shape):

@@ -197,8 +197,7 @@ class _Joint:
     def _trial(self, damping: float) -> tuple[list[_Still], float]:
         """The stills after a step, and what it should save."""
         assert self.bordered is not None
-        step, owns = self.bordered.step(damping)
-        step = limited(step, np.array([each.stride for each in self.parameters]))
+        step, owns = self.bordered.step(damping, np.array([each.stride for each in self.parameters]))
         moved = []
         for still, own in zip(self.stills, owns, strict=True):
             problem, count = still.prepared.problem, self.own

@@ -13,20 +13,29 @@ import numpy as np
 
 from openbragg import plugin
 from openbragg.commands import json_layout
+from openbragg_tools.refine.joint import RefinedStills
 from openbragg_tools.refine.refinement import Refined
+from openbragg_tools.refine.stills import Still
 
 #: Correlations that are worth a line.
 _STRONG = 0.9
 
 
-def experiment_list(refined: Refined, image: Path, path: Path) -> bytes:
+def experiment_list(refined: Refined, still: Still, path: Path) -> bytes:
     """DIALS's experiment list of the refined crystal and geometry, which refers to the image."""
-    made = json.loads(_truth(refined, "dials-experiments", path))
-    lookup: dict[str, Any] = {**dict.fromkeys(("mask", "gain", "pedestal", "dx", "dy")), "params": {}}
-    name = os.path.relpath(image, path.parent)
-    made["imageset"] = [{"__id__": "ImageSet", "images": [name], **lookup}]
-    made["experiment"][0]["imageset"] = 0
-    return json.dumps(made, indent=2).encode("ascii") + b"\n"
+    return json.dumps(listed(refined, still, path), indent=2).encode("ascii") + b"\n"
+
+
+def listed(refined: Refined, still: Still, path: Path) -> dict[str, Any]:
+    """What is in that list."""
+    made: dict[str, Any] = json.loads(_truth(refined, "dials-experiments", path))
+    if still.path is not None:
+        lookup: dict[str, Any] = {**dict.fromkeys(("mask", "gain", "pedestal", "dx", "dy")), "params": {}}
+        place = {} if still.place is None else {"single_file_indices": [still.place]}
+        images = [os.path.relpath(still.path, path.parent)]
+        made["imageset"] = [{"__id__": "ImageSet", "images": images, **place, **lookup}]
+        made["experiment"][0]["imageset"] = 0
+    return made
 
 
 def reflection_table(refined: Refined, path: Path) -> bytes:
@@ -40,8 +49,8 @@ def _truth(refined: Refined, name: str, path: Path) -> bytes:
     return stream.getvalue()
 
 
-def rows(refined: Refined) -> list[dict[str, Any]]:
-    """Each parameter in the unit in which people see it."""
+def rows(refined: Refined | RefinedStills) -> list[dict[str, Any]]:
+    """Each parameter in the unit in which people see it; of many stills those that they share."""
     found = []
     for place, each in enumerate(refined.parameters):
         start, end = float(refined.start[place]), float(refined.values[place])
@@ -59,14 +68,19 @@ def rows(refined: Refined) -> list[dict[str, Any]]:
     return found
 
 
-def numbers(refined: Refined, image: Path) -> bytes:
+def numbers(refined: Refined, still: Still) -> bytes:
     """Everything as JSON: start, end, errors, correlations, history."""
+    return json_layout(content(refined, still)).encode("ascii")
+
+
+def content(refined: Refined, still: Still) -> dict[str, Any]:
+    """What is in it."""
     deviations = refined.deviations()
     boxes = refined.boxes
     lengths = np.diff(boxes.starts)
     real = refined.simulation.layout().experiment.crystal.oriented_vectors()
-    content = {
-        "image": str(image),
+    return {
+        "image": still.source,
         "parameters": rows(refined),
         "real_space_rows_angstrom": (real * 1e10).tolist(),
         "correlations": refined.determined.correlations.round(6).tolist(),
@@ -107,24 +121,32 @@ def numbers(refined: Refined, image: Path) -> bytes:
         "notices": list(refined.notices),
         "interrupted": refined.interrupted,
     }
-    return json_layout(content).encode("ascii")
 
 
 def table(refined: Refined) -> str:
     """The result for the terminal."""
-    lines = [f"{'parameter':<14}{'start':>14}{'end':>14}{'sigma':>12}  unit"]
-    for row in rows(refined):
-        sigma = "open" if row["sigma"] is None or not row["determined"] else f"{row['sigma']:.2g}"
-        lines.append(f"{row['name']:<14}{row['start']:>14.7g}{row['end']:>14.7g}{sigma:>12}  {row['unit']}".rstrip())
-    correlations = refined.determined.correlations
-    for one in range(len(correlations)):
-        for other in range(one):
-            if abs(correlations[one, other]) > _STRONG:
-                names = refined.parameters[other].name, refined.parameters[one].name
-                lines.append(f"correlated    {names[0]} and {names[1]}: {correlations[one, other]:+.3f}")
+    lines = parameter_lines(refined)
     lines.append(
         f"reduced chi2  {refined.reduced_chi_squared():.4f} over {len(refined.boxes.counts)} pixels of "
         f"{refined.boxes.number} shoeboxes"
     )
     lines.append(f"evaluations   {refined.renderings} renderings, {refined.jacobians} Jacobians")
     return "\n".join(lines)
+
+
+def parameter_lines(refined: Refined | RefinedStills) -> list[str]:
+    """Of a table: parameters with their errors, and strong correlations."""
+    wide = max([14, *(len(each.name) + 2 for each in refined.parameters)])
+    lines = [f"{'parameter':<{wide}}{'start':>14}{'end':>14}{'sigma':>12}  unit"]
+    for row in rows(refined):
+        sigma = "open" if row["sigma"] is None or not row["determined"] else f"{row['sigma']:.2g}"
+        lines.append(
+            f"{row['name']:<{wide}}{row['start']:>14.7g}{row['end']:>14.7g}{sigma:>12}  {row['unit']}".rstrip()
+        )
+    correlations = refined.determined.correlations
+    for one in range(len(correlations)):
+        for other in range(one):
+            if abs(correlations[one, other]) > _STRONG:
+                names = refined.parameters[other].name, refined.parameters[one].name
+                lines.append(f"{'correlated':<{wide}}{names[0]} and {names[1]}: {correlations[one, other]:+.3f}")
+    return lines

@@ -20,7 +20,7 @@ PANEL_GROUPS = (WHOLE, EACH, NAMED)
 #: How a group moves: along the detector's fast and slow axes and its normal, and about them.
 MOTIONS = ("shift_fast", "shift_slow", "shift_normal", "tilt_fast", "tilt_slow", "tilt_normal")
 #: The farthest that a step may shift a group, in pixels, and turn it, in radians.
-_SHIFT, _TILT = 1.0, math.radians(0.1)
+_SHIFT, _TILT = 1.0, math.radians(0.2)
 
 
 @attrs.frozen(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from openbragg import InputError, Panel, read_content, shown
 _PLACES, _BYTES = ("xyzobs.px.value", "xyzcal.px"), 8
 #: The column that has the panels that they are on, numbers of as many bytes.
 _PANEL = "panel"
+#: The column that has the numbers of their experiments, of half as many.
+_EXPERIMENT = "id"
 #: More bytes than any table of spots has.
 _LARGEST = 1 << 30
 #: What DIALS's tables begin with: a MessagePack array of three, whose first is their name.
@@ -35,18 +37,51 @@ def read_spots(path: Path, panels: Sequence[Panel] = ()) -> np.ndarray[Any, Any]
     InputError
         When the file has none.
     """
-    content = read_content(path, _LARGEST, "spots")
-    name = shown(str(path))
-    spots: np.ndarray[Any, Any] = (
-        _of_table(content, name, panels) if _TABLE in content[:64] else _of_text(content, name)
-    )
-    spots = spots[np.isfinite(spots).all(axis=1)]
-    if not len(spots):
-        raise InputError(f"{name}: there are no spots in it")
+    (spots,) = _read(path, panels, lambda content, name, panels: [_of_table(content, name, panels)[0]])
     return spots
 
 
-def _of_table(content: bytes, name: str, panels: Sequence[Panel]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def read_spots_of_stills(path: Path, panels: Sequence[Panel], stills: int) -> list[np.ndarray[Any, Any]]:
+    """The same of each of many stills, which a reflection table tells by the numbers of their experiments.
+
+    Raises
+    ------
+    InputError
+        When the file has none of a still.
+    """
+
+    def of_each(content: bytes, name: str, panels: Sequence[Panel]) -> list[np.ndarray[Any, Any]]:
+        places, experiments = _of_table(content, name, panels)
+        if experiments is None:
+            raise InputError(f"{name}: does not say of which experiment its spots are")
+        return [places[experiments == number] for number in range(stills)]
+
+    return _read(path, panels, of_each, stills)
+
+
+def _read(
+    path: Path, panels: Sequence[Panel], of_table: Callable[..., list[np.ndarray[Any, Any]]], stills: int = 1
+) -> list[np.ndarray[Any, Any]]:
+    """Places of the spots of each still."""
+    content = read_content(path, _LARGEST, "spots")
+    name = shown(str(path))
+    if _TABLE in content[:64]:
+        found = of_table(content, name, panels)
+    elif stills == 1:
+        found = [_of_text(content, name)]
+    else:
+        raise InputError(f"{name}: spots of {stills} images are expected as a reflection table")
+    found = [spots[np.isfinite(spots).all(axis=1)] for spots in found]
+    for number, spots in enumerate(found):
+        if not len(spots):
+            raise InputError(f"{name}: there are no spots in it" + (f" of experiment {number}" if stills > 1 else ""))
+    return found
+
+
+def _of_table(
+    content: bytes, name: str, panels: Sequence[Panel]
+) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.int32]] | None]:
+    """Places of all spots, and the experiments that they are of, where the table says that."""
     import msgpack
 
     try:
@@ -63,10 +98,14 @@ def _of_table(content: bytes, name: str, panels: Sequence[Panel]) -> np.ndarray[
                     f"{name}: has spots on panels that the detector does not have: there are {len(panels)}"
                 )
             places += np.array([(panel.columns().start, panel.rows().start) for panel in panels])[held.astype(int)]
+        experiments = None
+        if _EXPERIMENT in table["data"]:
+            experiments = np.frombuffer(table["data"][_EXPERIMENT][1][1], dtype="<i4")
+            if len(experiments) != rows:
+                raise ValueError
     except (ValueError, KeyError, TypeError, StopIteration, msgpack.UnpackException):
         raise InputError(f"{name}: expected a reflection table with {' or '.join(_PLACES)}") from None
-    made: np.ndarray[Any, np.dtype[np.float64]] = places
-    return made
+    return places, experiments
 
 
 def _of_text(content: bytes, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:

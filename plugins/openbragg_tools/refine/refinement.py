@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -117,80 +116,21 @@ class Refined:
         return names.index(name)
 
 
-def refine(
+def refine_still(
     simulation: Simulation,
-    image: Path | str | ReadImage | Any,
-    free: Sequence[str] | None = None,
-    *,
-    space_group: str = "",
-    spots: Any = None,
-    readout: float | None = None,
-    gain: float | None = None,
-    pedestal: float | None = None,
-    saturation: float | None = None,
-    student: float | None = None,
-    priors: Mapping[str, tuple[float, float]] | None = None,
-    groups: Sequence[Sequence[int]] = (),
+    image: ReadImage,
+    free: Sequence[str] | None,
+    asked: Asked,
     steps: int = 30,
     watch: Callable[[Sequence[Step]], None] | None = None,
 ) -> Refined:
-    """Refine a simulation until it explains the pixels around an image's spots.
-
-    Parameters
-    ----------
-    simulation
-        The start.
-    image
-        A file, what `openbragg.read_image` gave, or counts (slow, fast).
-    free
-        What is refined: ``misset``, ``cell``, ``cells`` (how many cells the crystal has along a, b and c),
-        ``mosaic_spread``, ``scale``, and continuous fields of the experiment like ``distance``; ``detector``, which
-        moves as a whole, ``panels``, which each do, or ``groups`` of them. By default the first three, the mosaic
-        spread where there is one, and the scale.
-    space_group
-        Constrains the cell; by default that of the structure factors.
-    spots
-        Places (fast, slow) of spots in pixels, whose edges are whole numbers, (spots, 2); by default they are found.
-    readout
-        Standard deviation of the read-out in counts; by default what the pixels beside the spots say.
-    gain, pedestal, saturation
-        Counts per photon, counts without photons, and where counts end; by default the file's.
-    student
-        Degrees of freedom of Student's t in place of a Gaussian.
-    priors
-        By names of parameters mean and standard deviation, in the units in which `Refined.value` has them.
-    groups
-        Numbers of the panels of each group that moves as a rigid body, where ``groups`` are free.
-    steps
-        At most so many in each stage.
-    watch
-        Called with the history after each step.
-
-    Returns
-    -------
-    Refined
-        With uncertainties. A keyboard interrupt ends it with the best so far.
+    """Refine a simulation against one image; see `openbragg_tools.refine.stills.refine`.
 
     Raises
     ------
     OpenBraggError
-        When the image cannot be used, or the start explains none of its spots; the message is one line.
+        When the image cannot be used, or the start explains none of its spots.
     """
-    if isinstance(image, list | tuple):
-        if len(image) != 1:
-            raise UsageError(f"expected one image to refine against, got {len(image)}")
-        (image,) = image
-    asked = Asked(
-        space_group=space_group,
-        spots=spots,
-        readout=readout,
-        gain=gain,
-        pedestal=pedestal,
-        saturation=saturation,
-        student=student,
-        priors=priors,
-        groups=groups,
-    )
     prepared = prepare(simulation, image, free, asked, watch)
     problem, model = prepared.problem, prepared.problem.model
     every = list(range(len(model.parameters)))
@@ -202,8 +142,12 @@ def refine(
 
 @attrs.frozen(kw_only=True, eq=False)
 class Asked:
-    """What is said of a refinement beside what is free: arguments of `refine`."""
+    """What is said of a still beside what is free: arguments of `openbragg_tools.refine.stills.refine`.
 
+    `source` is what messages call the image.
+    """
+
+    source: str = "the image"
     space_group: str = ""
     spots: Any = None
     readout: float | None = None
@@ -242,12 +186,12 @@ class Prepared:
 
 def prepare(
     simulation: Simulation,
-    image: Any,
+    image: ReadImage,
     free: Sequence[str] | None,
     asked: Asked,
     watch: Callable[[Sequence[Step]], None] | None = None,
 ) -> Prepared:
-    """Prepare a still: its spots, boxes around them, and a start that is brought near; arguments as of `refine`.
+    """Prepare a still: its spots, boxes around them, and a start that is brought near; arguments as of `refine_still`.
 
     Raises
     ------
@@ -265,7 +209,7 @@ def prepare(
     model = make_model(simulation, free, asked.space_group, asked.priors, asked.groups)
     if "cell" in free and not (asked.space_group or simulation.layout().parts.space_group):
         notices.append("nothing says the space group: all six numbers of the cell are free")
-    seen = measured(image, simulation, asked.gain, asked.pedestal, asked.saturation)
+    seen = measured(image, simulation, asked.source, asked.gain, asked.pedestal, asked.saturation)
     found = find_spots(seen.photons, seen.usable)
     if asked.spots is not None:
         found = sized(np.asarray(asked.spots, dtype=float).reshape(-1, 2)[:, ::-1], found)

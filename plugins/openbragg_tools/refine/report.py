@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from openbragg import write_png
+from openbragg_tools.refine.joint import RefinedStills
 from openbragg_tools.refine.outputs import rows
 from openbragg_tools.refine.plots import bars, curve, matrix, points
 from openbragg_tools.refine.refinement import Refined
@@ -35,24 +36,42 @@ img { image-rendering: pixelated; margin-right: 4px; } .boxes td { text-align: l
 """
 
 
-def page(refined: Refined, image: Path) -> bytes:
-    """The page as UTF-8."""
-    name = html.escape(image.name)
-    notes = "".join(f'<p class="note">{html.escape(line)}</p>' for line in dict.fromkeys(refined.notices))
+def page(refined: Refined, image: str) -> bytes:
+    """The page as UTF-8; `image` is what it was refined against."""
+    name = html.escape(Path(image).name)
+    parts = [f"<h1>Refinement against {name}</h1>", notes(refined.notices), *still_parts(refined)]
+    return document(f"Refinement of {name}", parts)
+
+
+def document(title: str, parts: Sequence[str]) -> bytes:
+    """A page as UTF-8."""
+    text = (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+    return text.encode()
+
+
+def notes(lines: Sequence[str]) -> str:
+    """What the user should know."""
+    return "".join(f'<p class="note">{html.escape(line)}</p>' for line in dict.fromkeys(lines))
+
+
+def still_parts(refined: Refined, most: int = _SHOWN) -> list[str]:
+    """All of a still; of the worst and the best shoeboxes so many."""
     losses = [step.loss / len(refined.boxes.counts) for step in refined.history]
     spacing, mean = _by_resolution(refined)
-    worst, best = _ordered(refined)
+    worst, best = (chosen[:most] for chosen in _ordered(refined))
     names = [each.name for each in refined.parameters]
-    parts = [
-        f"<h1>Refinement against {name}</h1>{notes}",
+    return [
         f"<p>Reduced χ² {refined.reduced_chi_squared():.4f} over {len(refined.boxes.counts)} pixels of "
         f"{refined.boxes.number} shoeboxes; standard deviation of Z {refined.deviations().std():.4f}. "
         f"{refined.renderings} renderings and {refined.jacobians} Jacobians.</p>",
-        _table(refined),
+        parameter_table(refined),
         "<h2>Convergence</h2><p>Deviance of a pixel after each step.</p>",
         curve(list(range(len(losses))), losses, "step", "χ² of a pixel", logarithmic=True),
         "<h2>From start to end</h2><p>Each parameter's way in its standard deviations; the end is 0.</p>",
-        bars(names, _moved(refined)),
+        bars(names, moved(refined)),
         "<h2>Z against resolution</h2><p>Mean of Z² of the pixels; 1 is what noise gives.</p>",
         points(spacing, mean, "d (Å)", "mean Z²"),
         "<h2>Correlations</h2>",
@@ -62,14 +81,10 @@ def page(refined: Refined, image: Path) -> bytes:
         "<h2>Best shoeboxes</h2>",
         _boxes(refined, best),
     ]
-    text = (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Refinement of {name}</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
-    return text.encode()
 
 
-def _table(refined: Refined) -> str:
+def parameter_table(refined: Refined | RefinedStills) -> str:
+    """Parameters with their errors."""
     lines = ["<table><tr><th>parameter</th><th>start</th><th>end</th><th>&sigma;</th><th>unit</th></tr>"]
     for row in rows(refined):
         sigma = "not determined" if row["sigma"] is None or not row["determined"] else f"{row['sigma']:.2g}"
@@ -80,11 +95,11 @@ def _table(refined: Refined) -> str:
     return "".join([*lines, "</table>"])
 
 
-def _moved(refined: Refined) -> list[float]:
+def moved(refined: Refined | RefinedStills) -> list[float]:
     """How far each parameter started from its end, in standard deviations."""
     sigmas = refined.determined.sigmas
-    moved = (refined.start - refined.values) / np.where(sigmas > 0.0, sigmas, np.inf)
-    found: list[float] = moved.tolist()
+    strides = (refined.start - refined.values) / np.where(sigmas > 0.0, sigmas, np.inf)
+    found: list[float] = strides.tolist()
     return found
 
 

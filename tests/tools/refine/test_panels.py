@@ -11,7 +11,7 @@ import torch
 from openbragg import Simulation, UsageError
 from openbragg_tools.refine.model import make_model
 from openbragg_tools.refine.panels import MOTIONS, detector_axes, named_groups, panel_groups
-from refined_stills import SIZE, truth
+from refined_stills import PIXEL, SIZE, truth
 
 
 @cache
@@ -26,7 +26,7 @@ def test_derivatives_by_motions_are_those_of_the_model(kind):
     # Tilted already, so that the turns are not at their middle.
     values[model.of([kind])] = 0.2 * np.array([model.parameters[place].stride for place in model.of([kind])])
     free = list(range(3, len(values)))
-    pixels = (np.arange(20, 60, 2), np.arange(50, 90, 2))
+    pixels = (np.arange(10, 40), np.arange(30, 60))
     found = model.derivatives(values, free, pixels)
     assert (np.abs(found).max(axis=0) > 0.0).all()
     precise = attrs.evolve(model, simulation=model.simulation.evolve(precision="double"))
@@ -55,7 +55,7 @@ def test_the_detectors_axes_are_those_of_its_panels():
     frame = two_panels().layout().laboratory.panels[1]
     assert axes[0] == pytest.approx(frame.fast.numpy())
     assert axes[1] == pytest.approx(frame.slow.numpy())
-    assert corner + SIZE / 2 * 0.2e-3 * axes[0] == pytest.approx(frame.origin.numpy())
+    assert corner + SIZE / 2 * PIXEL * axes[0] == pytest.approx(frame.origin.numpy())
 
 
 def test_groups_are_words():

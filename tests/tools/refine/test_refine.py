@@ -23,6 +23,7 @@ from openbragg_tools.refine.reading import read_spots
 from openbragg_tools.refine.report import page
 from openbragg_tools.refine.rotations import turn, turn_of
 from openbragg_tools.refine.shoeboxes import cut
+from openbragg_tools.refine.stills import Still
 
 CELL = (60e-10, 62e-10, 65e-10, math.pi / 2, math.pi / 2, math.pi / 2)
 MISSET = (0.3, 0.7, -0.4)
@@ -118,7 +119,7 @@ def test_a_prior_holds_what_it_says():
 
 def test_outputs_say_what_was_found(tmp_path):
     found = refined()
-    image = tmp_path / "image.img"
+    image = Still("image.img", tmp_path / "image.img", None, lambda: None)
     said = json.loads(numbers(found, image))
     assert [row["name"] for row in said["parameters"]] == [each.name for each in found.parameters]
     assert said["jacobians"] == found.jacobians
@@ -127,7 +128,7 @@ def test_outputs_say_what_was_found(tmp_path):
     assert lengths == pytest.approx([found.value(axis) for axis in "abc"], rel=1e-9)
     assert listed["imageset"][0]["images"] == ["image.img"]
     assert "N_a" in table(found)
-    text = page(found, image).decode()
+    text = page(found, image.source).decode()
     assert "http" not in text.replace("http://www.w3.org", "")
     assert text.count("data:image/png") == 36
 
@@ -152,10 +153,10 @@ def test_the_command_line_refines_from_an_experiment_list(tmp_path):
     assert len(found) > 50
 
 
-def test_one_image_is_asked_for(tmp_path):
+def test_an_image_is_asked_for(tmp_path):
     done = run("refine", "-cell", 50, "-default_F", 1)
     assert (done.status, len(done.complaints())) == (2, 1)
-    assert "expected one image" in done.err
+    assert "expected an image" in done.err
 
 
 def test_spots_are_lines_of_fast_and_slow(tmp_path):

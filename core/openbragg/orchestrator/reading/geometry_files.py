@@ -38,6 +38,18 @@ def read_geometry(path: Path | str, reader: str | None = None, **options: Any) -
     return geometry
 
 
+def read_geometries(path: Path | str, reader: str | None = None) -> list[Geometry]:
+    """What a file of several experiments says of each, in their order; of other files the one that there is.
+
+    Parameters are those of `read_geometry`, and so are the errors.
+    """
+    found = reader_of(default_registry(), Path(path), reader)
+    plugin = found.cls()
+    every: Any = getattr(plugin, "read_all", None)
+    made: list[Geometry] = [plugin.read(Path(path))] if every is None else every(Path(path))
+    return made
+
+
 def reader_of(registry: Registry, path: Path, name: str | None = None) -> Found:
     """The plugin that reads a file: the one of this name, or else the one that recognises it.
 
