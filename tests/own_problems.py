@@ -3,10 +3,10 @@
 
     python tests/own_problems.py --folder DIR [--seed 1] [--only SUBSTRING]
 
-Each is a still image of a crystal with Poisson noise and read-out noise, a wrong start, and the truth. The table says what
-makes each of them another problem: the crystal system, mosaicity and its law, a spectrum, several panels, a distance that
-is off, few spots, weak images, starts far off, and starts whose lattice is the right one in a wrong setting. The rest is
-drawn: orientations, cells, numbers of cells, wavelengths, amplitudes, noise.
+Each is a still image of a crystal with Poisson noise and read-out noise, a wrong start, and the truth. The table says
+what makes each of them another problem: the crystal system, mosaicity and its law, a spectrum, several panels, a
+distance that is off, few spots, weak images, starts far off, and starts whose lattice is the right one in a wrong
+setting. The rest is drawn: orientations, cells, numbers of cells, wavelengths, amplitudes, noise.
 """
 
 import argparse

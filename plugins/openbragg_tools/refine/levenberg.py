@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from openbragg import OpenBraggError
 from openbragg_tools.refine.elimination import Fit, fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.model import Model
@@ -56,7 +57,7 @@ class Problem:
     def fit(self, values: Array, start: Fit | None = None) -> Fit:
         """Render the boxes, and find what is linear."""
         began = time.perf_counter()
-        photons = self.model.at(values).pixels(*self.boxes.pixels).double().numpy()
+        photons = self.model.photons(values, self.boxes.pixels)
         rendered = time.perf_counter()
         self.renderings += 1
         self.seconds["renderings"] += rendered - began
@@ -135,7 +136,12 @@ def refine_stage(
         while damping < _HOPELESS:
             step = limited(_damped(matrix, gradient, damping), strides)
             moved = within(problem, values, free, step)
-            trial = problem.fit(moved, fit)
+            try:
+                trial = problem.fit(moved, fit)
+            except OpenBraggError:
+                # There is no such crystal: N that is not positive definite, say.
+                damping *= _MORE
+                continue
             saved = loss - problem.loss(moved, trial)
             if saved > 0.0 and np.isfinite(saved):
                 values, fit = moved, trial

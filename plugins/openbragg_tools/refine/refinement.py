@@ -16,8 +16,9 @@ from openbragg_tools.refine.determined import Determined, determined
 from openbragg_tools.refine.elimination import Fit, fit_linear
 from openbragg_tools.refine.levenberg import Problem, Step, refine_stage
 from openbragg_tools.refine.likelihood import Likelihood
-from openbragg_tools.refine.model import Model, Parameter, make_model
+from openbragg_tools.refine.model import Model, make_model
 from openbragg_tools.refine.panels import plain_panels
+from openbragg_tools.refine.parameters import Parameter
 from openbragg_tools.refine.positions import Indexed, fit_positions
 from openbragg_tools.refine.rotations import turn_of
 from openbragg_tools.refine.settings import best_setting, other_settings
@@ -27,6 +28,8 @@ from openbragg_tools.refine.spots import Spots, apart, find_spots, sized
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Widths of the crystal along each axis at the start where nothing is said of it, in metres.
 _WIDTH = 1.2e-7
+#: What says how far blocks are turned: one spread, or three.
+_SPREADS = ("mosaic_spread", "spreads")
 #: Fewer spots than this decide nothing.
 _FEWEST = 5
 #: Spots without indices of a wrong crystal, and the part of what the image has beside the background that it explains.
@@ -253,7 +256,9 @@ def _since(given: Model, model: Model, values: Array) -> Array:
 def usual(simulation: Simulation) -> tuple[str, ...]:
     """What is refined where nothing else is said."""
     spread = simulation.layout().experiment.crystal.mosaic_spread
-    return ("misset", "cell", "cells", *(("mosaic_spread",) if spread else ()), "scale")
+    several = getattr(simulation.mosaic, "spreads", None) is not None
+    spreads = [name for name, there in zip(_SPREADS, (spread, several), strict=True) if there]
+    return ("misset", "cell", "cells", *spreads, "scale")
 
 
 def refine_alone(prepared: Prepared, free: Sequence[int], steps: int, enough: float = 1e-2) -> tuple[Array, Fit, bool]:
@@ -265,7 +270,7 @@ def refine_alone(prepared: Prepared, free: Sequence[int], steps: int, enough: fl
     values = model.start()
     try:
         # How far blocks are turned and how small they are widen spots alike: the one is released after the other.
-        late = [place for place in model.of(["mosaic_spread"]) if place in free]
+        late = [place for place in model.of(_SPREADS) if place in free]
         if late:
             values, _ = refine_stage(problem, values, [each for each in free if each not in late], "size", steps, 1.0)
         return *refine_stage(problem, values, free, "all", steps, enough), False
@@ -311,7 +316,7 @@ def concluded(
     """
     problem, given, model = prepared.problem, prepared.given, prepared.problem.model
     notices = prepared.notices
-    refined = model.at(values)
+    refined = model.settled(values)
     parameters = [given.parameters[place] for place in told]
     start, ends = (whole[list(told)] for whole in (given.start(), _since(given, model, values)))
     if problem.scale is None:

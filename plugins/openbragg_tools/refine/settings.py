@@ -1,8 +1,8 @@
 """Settings of a lattice that spots cannot tell apart: only their intensities say which one is the crystal's.
 
-A lattice of P 3, P 4, R 3 or I 2 3 has rotations that the crystal has not, and so, within some tenths of a degree, may one
-of P 21 or C 2. An indexing program that knows places alone finds any of them. The rotations are those of merohedral and
-pseudo-merohedral twins.
+A lattice of P 3, P 4, R 3 or I 2 3 has rotations that the crystal has not, and so, within some tenths of a degree, may
+one of P 21 or C 2. An indexing program that knows places alone finds any of them. The rotations are those of merohedral
+and pseudo-merohedral twins.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from openbragg_tools.refine.positions import Indexed, fit_positions
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Degrees by which a lattice may miss a rotation, Le Page's obliquity.
 _OBLIQUE = 1.0
-#: The strongest boxes are enough to tell settings apart, so many; another setting has to explain so much more than the start's.
+#: So many of the strongest boxes tell settings apart; another setting has to explain so much more than the start's.
 _BOXES, _BETTER = 80, 1.1
 
 
@@ -91,12 +91,10 @@ def best_setting(problem: Problem, others: list[Setting]) -> Setting | None:
 
 def _medians(problem: Problem) -> Array:
     """About the background of each box, (boxes,)."""
-    starts = problem.boxes.starts
-    pairs = zip(starts[:-1], starts[1:], strict=True)
-    return np.array([np.median(problem.boxes.counts[first:last]) for first, last in pairs])
+    return np.array([np.median(problem.boxes.counts[part]) for part in problem.boxes.parts()])
 
 
 def _with_cell(vectors: torch.Tensor, cell: list[float]) -> torch.Tensor:
-    """Rows a*, b*, c* of a cell that are turned as these are: a lattice that nearly has a rotation is a little another."""
+    """Rows a*, b*, c* of a cell turned as these are: a lattice that nearly has a rotation is a little another."""
     _, orientation = cell_and_orientation(vectors)
     return standard_vectors(torch.tensor(cell, dtype=torch.float64)) @ orientation.T
