@@ -42,6 +42,8 @@ class Problem:
         The scale, where it is not refined; else None.
     watch
         Called with the history after each step.
+    own
+        Standard deviation of the boxes' own scales, which are 1 beforehand; None where they have none.
     """
 
     model: Model
@@ -49,6 +51,7 @@ class Problem:
     likelihood: Likelihood
     scale: float | None = None
     watch: Callable[[Sequence[Step]], None] = attrs.field(default=lambda history: None)
+    own: float | None = None
     history: list[Step] = attrs.field(factory=list)
     renderings: int = 0
     jacobians: int = 0
@@ -61,7 +64,7 @@ class Problem:
         rendered = time.perf_counter()
         self.renderings += 1
         self.seconds["renderings"] += rendered - began
-        made = fit_linear(self.boxes, photons, self.likelihood, self.scale, start)
+        made = fit_linear(self.boxes, photons, self.likelihood, self.scale, start, self.own)
         self.seconds["algebra"] += time.perf_counter() - rendered
         return made
 
@@ -70,12 +73,12 @@ class Problem:
         began = time.perf_counter()
         made = np.zeros((len(fit.spots), 0))
         if free:
-            made = self.model.derivatives(values, free, self.boxes.pixels) * fit.scale
+            made = self.model.derivatives(values, free, self.boxes.pixels) * fit.brightness(self.boxes)[:, None]
         self.jacobians += 1
         self.seconds["jacobians"] += time.perf_counter() - began
         if self.scale is not None:
             return made
-        return np.column_stack([made, fit.scale * fit.spots])
+        return np.column_stack([made, fit.brightness(self.boxes) * fit.spots])
 
     def loss(self, values: Array, fit: Fit) -> float:
         """The deviance, and what the priors add."""
@@ -89,7 +92,7 @@ class Problem:
         """The normal matrix and the gradient of free parameters, and the scale's logarithm last."""
         columns = self.columns(values, fit, free)
         began = time.perf_counter()
-        matrix, gradient = normal_equations(self.boxes, fit, columns)
+        matrix, gradient = normal_equations(self.boxes, fit, columns, self.own)
         for place, parameter in enumerate(free):
             added, slope = self.model.parameters[parameter].weight(values[parameter])
             matrix[place, place] += added

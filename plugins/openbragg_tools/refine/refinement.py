@@ -36,6 +36,8 @@ _FEWEST = 5
 _INDEXED, _EXPLAINED = 0.5, 0.5
 #: Errors as large as this leave a parameter open: parts of logarithms; strides of others.
 _OPEN_FACTOR, _OPEN_STRIDES = 0.5, 5.0
+#: The mean of Z squared of which the user is told.
+_MORE_THAN_NOISE = 2.0
 #: Boxes of reflections that are predicted beside the spots, at most as many; and how much of them is near the sphere.
 _PREDICTED_PART = 0.3
 
@@ -139,8 +141,11 @@ def refine_still(
     every = list(range(len(model.parameters)))
     values, fit, interrupted = refine_alone(prepared, every, steps)
     refuse_unexplained(prepared, fit)
-    matrix, _ = problem.equations(values, fit, every)
-    return concluded(prepared, values, fit, matrix, every, interrupted)
+    told = every
+    if not interrupted:
+        values, fit, told = _without_spread(prepared, values, fit, steps)
+    matrix, _ = problem.equations(values, fit, told)
+    return concluded(prepared, values, fit, matrix, told, interrupted)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -160,6 +165,7 @@ class Asked:
     student: float | None = None
     priors: Mapping[str, tuple[float, float]] | None = None
     groups: Sequence[Sequence[int]] = ()
+    reflection_scales: float | None = None
 
 
 @attrs.frozen(eq=False)
@@ -229,7 +235,8 @@ def prepare(
             )
         model = model.with_vectors(indexed.vectors)
     scale = None if "scale" in free else 1.0
-    problem = Problem(model, _boxes(model, seen, found), likelihood, scale, watch or (lambda history: None))
+    boxes, own = _boxes(model, seen, found), _own_scales(asked)
+    problem = Problem(model, boxes, likelihood, scale, watch or (lambda history: None), own)
     if model.of(["misset"]):
         others = other_settings(given, model.simulation.layout(), found.centres)
         setting = best_setting(problem, others) if others else None
@@ -282,6 +289,36 @@ def refine_alone(prepared: Prepared, free: Sequence[int], steps: int, enough: fl
         return values, problem.fit(values), True
 
 
+def _without_spread(prepared: Prepared, values: Array, fit: Fit, steps: int) -> tuple[Array, Fit, list[int]]:
+    """The refinement with a mosaic spread held at its start, where the data cannot tell it from the size of blocks.
+
+    Returns
+    -------
+    All values, what goes with them, and places of what is refined.
+    """
+    problem, model = prepared.problem, prepared.problem.model
+    every = list(range(len(model.parameters)))
+    matrix, _ = problem.equations(values, fit, every)
+    limits = [*map(still_open, model.parameters), *([_OPEN_FACTOR] if problem.scale is None else [])]
+    loose = [place for place in determined(matrix, limits).open if place in model.of(_SPREADS)]
+    if not loose:
+        return values, fit, every
+    moved = values.copy()
+    moved[loose] = model.start()[loose]
+    rest = [place for place in every if place not in loose]
+    try:
+        moved, fit = refine_stage(problem, moved, rest, "held", steps)
+    except KeyboardInterrupt:
+        return values, fit, every
+    for place in loose:
+        each = model.parameters[place]
+        prepared.notices.append(
+            f"the data cannot tell {each.name} from the number of cells: it is held at {each.shown(each.start):.4g} "
+            f"{each.unit}"
+        )
+    return moved, fit, rest
+
+
 def refuse_unexplained(prepared: Prepared, fit: Fit) -> None:
     """Refuse a crystal that does not explain its spots.
 
@@ -327,8 +364,15 @@ def concluded(
     if errors.open:
         names = ", ".join(parameters[place].name for place in errors.open)
         notices.append(f"the data do not determine {names}: hold it, or give a prior")
+    chi_squared = float(np.square(problem.likelihood.deviations(problem.boxes.counts, fit.expected)).mean())
+    if chi_squared > _MORE_THAN_NOISE:
+        notices.append(
+            f"the model leaves out what is more than noise, Z squared is {chi_squared:.1f} on average: errors are "
+            "those of noise alone"
+        )
     beam = refined.experiment.beam
     refined = refined.evolve(
+        **{name: _plain(getattr(refined, name)) for name in ("mosaic", "spectrum", "lattice_shape")},
         crystal=_plain(refined.experiment.crystal),
         detector=plain_panels(_plain(refined.experiment.detector)),
         beam=_plain(attrs.evolve(beam, flux=None, fluence=float(beam.photons_per_area) * fit.scale)),
@@ -400,6 +444,14 @@ def _readout(seen: Measured, found: Spots, readout: float | None) -> float:
     return math.sqrt(max(0.0, spread - float(seen.photons[pixels].mean())))
 
 
+def _own_scales(asked: Asked) -> float | None:
+    """The standard deviation of scales that reflections have for themselves, beforehand."""
+    own = asked.reflection_scales
+    if own is not None and not 0.0 < own < math.inf:
+        raise UsageError(f"reflection_scales: expected a standard deviation above 0, got {own:g}")
+    return own
+
+
 def _boxes(model: Model, seen: Measured, found: Spots) -> Shoeboxes:
     """Boxes around the spots, and around reflections that should be seen and are not among them."""
     centres, halves = found.centres, found.half_widths
@@ -421,7 +473,9 @@ def _boxes(model: Model, seen: Measured, found: Spots) -> Shoeboxes:
 
 
 def _plain(part: Any) -> Any:
-    """A part of an experiment with numbers in the place of tensors."""
+    """A part of an experiment, or a plugin, with numbers in the place of tensors."""
+    if not attrs.has(type(part)):
+        return part
     changes: dict[str, Any] = {}
     for attribute in attrs.fields(type(part)):
         value = getattr(part, attribute.name)

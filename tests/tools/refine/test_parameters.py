@@ -1,15 +1,13 @@
 """What can be refined beside orientation, cell and size: derivatives are those of the images."""
 
-
 import attrs
 import numpy as np
 import pytest
+from test_refine import counts, start, truth
 
 import openbragg
 from openbragg import Beam, UsageError, plugin
 from openbragg_tools.refine.model import make_model
-from test_refine import counts, start, truth
-
 
 
 def spread(**changes):
