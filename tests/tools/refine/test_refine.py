@@ -343,18 +343,18 @@ def test_a_mosaic_spread_that_the_data_do_not_tell_from_the_size_is_held():
 def test_reflections_with_scales_of_their_own_bear_wrong_structure_factors():
     indices, amplitudes = truth().structure_factors.reflections
     draws = np.random.default_rng(8)
-    wrong = amplitudes * np.exp(draws.normal(0.0, 0.15, len(amplitudes)))
+    wrong = amplitudes * np.exp(draws.normal(0.0, 0.25, len(amplitudes)))
     begun = start(0.1, 1.0).evolve(
         structure_factors=plugin("structure_factors", "hkl", reflections=(indices, wrong), default_F=0.0)
     )
     free = ("misset", "cells", "scale")
     without = openbragg.refine(begun, counts(), free, readout=READOUT)
-    found = openbragg.refine(begun, counts(), free, readout=READOUT, reflection_scales=0.3)
+    found = openbragg.refine(begun, counts(), free, readout=READOUT, reflection_scales=0.5)
     assert any("more than noise" in line for line in without.notices)
     # Some boxes have two reflections, and one scale.
     assert found.reduced_chi_squared() - 1.0 < 0.1 * (without.reduced_chi_squared() - 1.0)
     # Intensities are off by twice as much as amplitudes.
-    assert 0.15 < found.fit.parts.std() < 0.45
+    assert 0.25 < found.fit.parts.std() < 1.0
     assert abs(found.value("scale") - 3.0) < 4.0 * found.sigma("scale")
     with pytest.raises(UsageError, match="reflection_scales"):
         openbragg.refine(begun, counts(), free, reflection_scales=-1.0)
