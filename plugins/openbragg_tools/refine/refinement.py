@@ -298,6 +298,8 @@ def _without_spread(prepared: Prepared, values: Array, fit: Fit, steps: int) -> 
     """
     problem, model = prepared.problem, prepared.problem.model
     every = list(range(len(model.parameters)))
+    if not model.of(_SPREADS):
+        return values, fit, every
     matrix, _ = problem.equations(values, fit, every)
     limits = [*map(still_open, model.parameters), *([_OPEN_FACTOR] if problem.scale is None else [])]
     loose = [place for place in determined(matrix, limits).open if place in model.of(_SPREADS)]
