@@ -2,8 +2,8 @@
 
     python offsets.py truth.expt FIRST.expt LAST.expt
 
-Reflections are those within a thousandth of 1/A of the sphere in truth, and the crystal is orthorhombic: the setting of a
-list is the one of four that is nearest. Exit status 0 when the offset of the last list is a tenth of that of the first.
+Reflections are those within a thousandth of 1/A of the sphere in truth, and the crystal is orthorhombic: the setting of
+a list is the one of four that is nearest. Exit status 0 when the last list is off by less than a tenth of the first.
 """
 
 import json

@@ -175,8 +175,9 @@ def _compiled(simulation: Renders, ways: Sequence[Way], pixels: tuple[Any, Any] 
         with forward_ad.dual_level(), torch.no_grad():
             moved = way(simulation).layout()
             for of_crystal, each in zip(motions, moved.lattices(), strict=True):
-                for of_panel, panel in zip(of_crystal, each.plan.panels, strict=True):
-                    of_panel.append(motion_of(each.plan, panel))
+                for of_panel, panel, part in zip(of_crystal, each.plan.panels, parts, strict=True):
+                    if part.region is not None:
+                        of_panel.append(motion_of(each.plan, panel))
             background = _background(moved, parts)
             behind.append(0.0 if background is None else assembled(background, layout.panels)[where])
     # Derivatives of the pixels of all panels, one after the other, behind those of what is not rendered; and where each

@@ -44,6 +44,8 @@ class Problem:
         Called with the history after each step.
     own
         Standard deviation of the boxes' own scales, which are 1 beforehand; None where they have none.
+    last
+        The normal equations that were made last, and of what.
     """
 
     model: Model
@@ -55,6 +57,7 @@ class Problem:
     history: list[Step] = attrs.field(factory=list)
     renderings: int = 0
     jacobians: int = 0
+    last: tuple[tuple[Fit, tuple[int, ...]], tuple[Array, Array]] | None = None
     seconds: dict[str, float] = attrs.field(factory=lambda: {"renderings": 0.0, "jacobians": 0.0, "algebra": 0.0})
 
     def fit(self, values: Array, start: Fit | None = None) -> Fit:
@@ -89,7 +92,13 @@ class Problem:
         )
 
     def equations(self, values: Array, fit: Fit, free: Sequence[int]) -> tuple[Array, Array]:
-        """The normal matrix and the gradient of free parameters, and the scale's logarithm last."""
+        """The normal matrix and the gradient of free parameters, and the scale's logarithm last.
+
+        Those that were asked for last are at hand.
+        """
+        asked = (fit, tuple(free))
+        if self.last is not None and self.last[0][0] is fit and self.last[0][1] == asked[1]:
+            return self.last[1]
         columns = self.columns(values, fit, free)
         began = time.perf_counter()
         matrix, gradient = normal_equations(self.boxes, fit, columns, self.own)
@@ -98,7 +107,8 @@ class Problem:
             matrix[place, place] += added
             gradient[place] += slope
         self.seconds["algebra"] += time.perf_counter() - began
-        return matrix, gradient
+        self.last = asked, (matrix, gradient)
+        return self.last[1]
 
     def remember(self, values: Array, fit: Fit, stage: str) -> None:
         """Add a point to the history."""
@@ -156,6 +166,8 @@ def refine_stage(
                 return values, fit
             damping *= _MORE
         if not saved > enough:
+            # A step that saves next to nothing hardly changes the normal matrix, from which errors come.
+            problem.last = (fit, tuple(free)), (matrix, gradient)
             break
     return values, fit
 

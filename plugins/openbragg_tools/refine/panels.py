@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from openbragg import Detector, Panel, Simulation, UsageError
-from openbragg_tools.refine.rotations import turn
+from openbragg_tools.refine.rotations import turns
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: What frees the detector as a whole, each panel, and groups that the user names.
@@ -57,16 +57,15 @@ class PanelGroups:
     def moved(self, detector: Detector, values: torch.Tensor) -> Detector:
         """The detector with its groups moved; values (6 x groups,) keep their gradients."""
         panels = list(detector.panels())
-        motions = values.reshape(-1, 2, 3).unbind(0)
-        for members, middle, motion in zip(self.members, self.middles.unbind(0), motions, strict=True):
-            shift, rotation = motion[0], turn(motion[1])
-            for number in members:
-                offset, axes = _numbers(panels[number].offset), _numbers(panels[number].axes)
-                panels[number] = attrs.evolve(
-                    panels[number],
-                    offset=middle + rotation @ (offset - middle) + shift,
-                    axes=axes @ rotation.T,  # type: ignore[arg-type]
-                )
+        shifts, vectors = values.reshape(-1, 2, 3).unbind(1)
+        owners = [group for group, members in enumerate(self.members) for _ in members]
+        numbers = [number for members in self.members for number in members]
+        rotations, middles = turns(vectors)[owners], self.middles[owners]
+        offsets, axes = (_numbers([getattr(panels[number], name) for number in numbers]) for name in ("offset", "axes"))
+        offsets = middles + torch.einsum("gij,gj->gi", rotations, offsets - middles) + shifts[owners]
+        axes = torch.einsum("gij,gkj->gki", rotations, axes)
+        for number, offset, own in zip(numbers, offsets.unbind(0), axes.unbind(0), strict=True):
+            panels[number] = attrs.evolve(panels[number], offset=offset, axes=own)  # type: ignore[arg-type]
         return attrs.evolve(detector, layout=tuple(panels))
 
     def owners(self, panels: Sequence[Panel], slow: Any, fast: Any) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from openbragg import rotation_about
+
+#: Terms of series in the square of an angle.
+_TERMS = 9
 
 
 def turn(vector: torch.Tensor) -> torch.Tensor:
@@ -19,6 +24,21 @@ def turn(vector: torch.Tensor) -> torch.Tensor:
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
     # Three terms of the exponential series; the next is below rounding.
     made: torch.Tensor = torch.eye(3, dtype=vector.dtype) + cross + cross @ cross / 2.0 + cross @ cross @ cross / 6.0
+    return made
+
+
+def turns(vectors: torch.Tensor) -> torch.Tensor:
+    """The rotations about some vectors by their lengths, of up to a radian: (n, 3) to (n, 3, 3), smooth at 0."""
+    x, y, z = vectors.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).reshape(-1, 3, 3)
+    squared = (vectors * vectors).sum(dim=-1)[:, None, None]
+    # sin(t) / t and (1 - cos(t)) / t^2, whose next terms are below rounding.
+    sine = cosine = torch.zeros_like(squared)
+    for power in reversed(range(_TERMS)):
+        sine = sine * -squared + 1.0 / math.factorial(2 * power + 1)
+        cosine = cosine * -squared + 1.0 / math.factorial(2 * power + 2)
+    made: torch.Tensor = torch.eye(3, dtype=vectors.dtype) + sine * cross + cosine * (cross @ cross)
     return made
 
 

@@ -11,6 +11,7 @@ import torch
 from openbragg import Simulation, UsageError
 from openbragg_tools.refine.model import make_model
 from openbragg_tools.refine.panels import MOTIONS, detector_axes, named_groups, panel_groups
+from openbragg_tools.refine.rotations import turn, turns
 from refined_stills import PIXEL, SIZE, truth
 
 
@@ -48,6 +49,12 @@ def test_a_group_turns_about_its_own_middle():
     again = panel_groups(moved, "groups", [(1,)])
     assert torch.allclose(again.middles, group.middles, atol=1e-15)
     assert moved.layout[1].axes[0, 1].item() == pytest.approx(math.sin(0.01))
+
+
+def test_several_rotations_are_those_of_one():
+    vectors = torch.tensor([[0.0, 0.0, 0.0], [0.1, -0.2, 0.3], [0.6, 0.7, -0.4]], dtype=torch.float64)
+    for made, vector in zip(turns(vectors), vectors, strict=True):
+        assert torch.allclose(made, turn(vector), atol=1e-14)
 
 
 def test_the_detectors_axes_are_those_of_its_panels():

@@ -120,6 +120,8 @@ class _Moved:
         """By one parameter, (pixel,)."""
         intensity, by_scattering, along, within = sums
         tangents = self.motions[number].tangents
+        if not tangents:
+            return torch.zeros_like(slow)
         change = torch.zeros_like(intensity)
         if number in self.places:
             change = change + along[self.places[number]]
@@ -129,7 +131,8 @@ class _Moved:
                 change = change + tangents[name].reshape(-1).to(torch.float64) @ within[first : first + count]
             first += count
         with forward_ad.dual_level():
-            whole: Plan = with_tensors(self.plan, [self._dual(name, tensor, tangents) for name, tensor in self.named])
+            whole: Plan = with_tensors(self.plan, [_dual(tensor, tangents.get(name)) for name, tensor in self.named])
+            slow, fast = _dual(slow), _dual(fast)
             evaluations = evaluations_of(whole, whole.panels[0], slow, fast)
             shape = evaluations.scattering[0].shape
             turned = [forward_ad.unpack_dual(component).tangent for component in evaluations.scattering]  # type: ignore[no-untyped-call]
@@ -139,14 +142,21 @@ class _Moved:
             summed = forward_ad.make_dual(intensity.reshape(shape), change.reshape(shape))  # type: ignore[no-untyped-call]
             photons = block_photons(whole, whole.panels[0], slow, fast, summed, evaluations.weight)
             found = forward_ad.unpack_dual(photons).tangent  # type: ignore[no-untyped-call]
-            return torch.zeros_like(slow) if found is None else found.clone()
+            return torch.zeros(len(slow), dtype=torch.float64) if found is None else found.clone()
 
     def _counts(self) -> list[tuple[str, int]]:
         numbers = {name: tensor.numel() for name, tensor in self.named}
         return [(name, numbers[name]) for name in self.within]
 
-    def _dual(self, name: str, tensor: torch.Tensor, tangents: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        if name not in tangents:
-            return tensor.detach()
-        dual: torch.Tensor = forward_ad.make_dual(tensor.detach(), tangents[name])  # type: ignore[no-untyped-call]
-        return dual
+
+def _dual(tensor: torch.Tensor, tangent: torch.Tensor | None = None) -> torch.Tensor:
+    """A tensor with a tangent, of zeros where it does not move.
+
+    Where one of two numbers has a tangent and the other none, torch asks Python what comes out, which takes longer than
+    a few thousand pixels do.
+    """
+    tensor = tensor.detach()
+    if not tensor.is_floating_point():
+        return tensor
+    dual: torch.Tensor = forward_ad.make_dual(tensor, torch.zeros_like(tensor) if tangent is None else tangent)  # type: ignore[no-untyped-call]
+    return dual
