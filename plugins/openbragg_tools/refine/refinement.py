@@ -20,6 +20,7 @@ from openbragg_tools.refine.model import Model, make_model
 from openbragg_tools.refine.panels import plain_panels
 from openbragg_tools.refine.parameters import Parameter
 from openbragg_tools.refine.positions import Indexed, fit_positions
+from openbragg_tools.refine.readout import readout_of
 from openbragg_tools.refine.rotations import turn_of
 from openbragg_tools.refine.settings import best_setting, other_settings
 from openbragg_tools.refine.shoeboxes import Shoeboxes, cut
@@ -224,7 +225,7 @@ def prepare(
         found = sized(np.asarray(asked.spots, dtype=float).reshape(-1, 2)[:, ::-1], found)
     if len(found.centres) < _FEWEST:
         raise InputError(f"{seen.source}: {len(found.centres)} spots are too few to refine against")
-    likelihood = Likelihood(_readout(seen, found, asked.readout), asked.student)
+    likelihood = Likelihood(readout_of(seen, found, asked.readout), asked.student)
     given, indexed = model, None
     if model.of(["misset", "cell"]):
         indexed = fit_positions(model, model.simulation.layout(), found.centres)
@@ -425,25 +426,6 @@ def _smooth(simulation: Simulation, notices: list[str]) -> Simulation:
         return simulation
     notices.append(f"the lattice shape {shape.name} counts whole cells: gauss_index is refined in its place")
     return simulation.evolve(lattice_shape=plugin("lattice_shapes", "gauss_index"))
-
-
-def _readout(seen: Measured, found: Spots, readout: float | None) -> float:
-    """The read-out's standard deviation in photons: given, or what the background varies more than photons do."""
-    if readout is not None:
-        if not (math.isfinite(readout) and readout >= 0.0):
-            raise UsageError(f"readout: expected a number of counts, 0 or more, got {readout:g}")
-        return readout / seen.gain
-    pixels = seen.usable.copy()
-    for (slow, fast), half in zip(found.centres, found.half_widths, strict=True):
-        rows, columns = (slice(max(0, int(at - half)), int(at + half) + 1) for at in (slow, fast))
-        pixels[rows, columns] = False
-    pairs = pixels[:, 1:] & pixels[:, :-1]
-    if pairs.sum() < 100:
-        return 0.0
-    # Differences of neighbours have twice a pixel's variance, and nothing of the background's slope.
-    differences = (seen.photons[:, 1:] - seen.photons[:, :-1])[pairs]
-    spread = float(np.square(np.clip(differences, *np.percentile(differences, [0.1, 99.9]))).mean()) / 2.0
-    return math.sqrt(max(0.0, spread - float(seen.photons[pixels].mean())))
 
 
 def _own_scales(asked: Asked) -> float | None:

@@ -14,15 +14,18 @@ import openbragg
 from command_line import run
 from openbragg import Beam, Crystal, Detector, Experiment, InputError, Sampling, Simulation, UsageError, plugin
 from openbragg_tools.refine.cells import cell_form
+from openbragg_tools.refine.counting import measured
 from openbragg_tools.refine.determined import determined
 from openbragg_tools.refine.elimination import fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.model import cell_and_orientation, make_model, standard_vectors
 from openbragg_tools.refine.outputs import experiment_list, numbers, table
 from openbragg_tools.refine.reading import read_spots
+from openbragg_tools.refine.readout import readout_of
 from openbragg_tools.refine.report import page
 from openbragg_tools.refine.rotations import turn, turn_of
 from openbragg_tools.refine.shoeboxes import cut
+from openbragg_tools.refine.spots import find_spots
 from openbragg_tools.refine.stills import Still
 
 CELL = (60e-10, 62e-10, 65e-10, math.pi / 2, math.pi / 2, math.pi / 2)
@@ -384,3 +387,10 @@ def test_own_scales_are_those_of_least_squares_with_a_prior():
     full = whole.T @ (weights * whole) + np.diag([0.0, *prior[1:]])
     expected = full[0, 0] - full[0, 1:] @ np.linalg.solve(full[1:, 1:], full[1:, 0])
     assert normal_equations(boxes, fit, column, own)[0][0, 0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_read_out_is_what_the_background_varies_more_than_photons_do():
+    seen = measured(openbragg.ReadImage(pixels=counts()), truth())
+    found = readout_of(seen, find_spots(seen.photons, seen.usable), None)
+    # Of some 10,000 pairs the variance is known to a part of 0.02 of 20; rounding adds a twelfth, faint spots a little.
+    assert found**2 == pytest.approx(READOUT**2, abs=0.6)
