@@ -20,7 +20,7 @@ from openbragg.cli.compose import (
     section,
 )
 from openbragg.cli.loading import load_torch
-from openbragg.cli.progress import progress_bar
+from openbragg.cli.progress import ProgressBar, progress_bar
 from openbragg.cli.reading_out import DrawnImages, PlacedDetector, images_to_write, place_detector
 from openbragg.cli.reference_flags import BEGINNINGS
 from openbragg.cli.registry import load_registry, option_named, plugin_section, simulation_sections
@@ -42,6 +42,7 @@ __all__ = [
     "ModelCommand",
     "Output",
     "PlacedDetector",
+    "ProgressBar",
     "Section",
     "assignments_of",
     "check_outputs",

@@ -13,6 +13,7 @@ import click
 from openbragg import COUNT, NOT_NEGATIVE, POSITIVE, UsageError, hookimpl, option, shown
 from openbragg.commands import (
     Output,
+    ProgressBar,
     assignments_of,
     check_outputs,
     load_torch,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from openbragg import Command, Registry, Simulation
     from openbragg.commands import CommandLine
     from openbragg_tools.refine.joint import RefinedStills
+    from openbragg_tools.refine.levenberg import Step
     from openbragg_tools.refine.refinement import Refined
     from openbragg_tools.refine.stills import Still
 
@@ -65,9 +67,9 @@ class Refine:
         several=True,
         default=(),
         metavar="NAME,...",
-        help="What is refined: misset, cell, cells, mosaic_spread, scale, continuous settings such as distance, "
-        "beam_centre, rotation, wavelength; detector, which moves as a whole, panels, which each do, or groups of "
-        "them.",
+        help="What is refined: misset, cell, cells, mosaic_spread, scale, b_factor, continuous settings such as "
+        "distance, beam_centre, wavelength, cells_offdiagonal, spectrum.width; detector, which moves as a whole, "
+        "panels, which each do, or groups of them.",
     )
     groups: tuple[str, ...] = option(
         "-groups",
@@ -124,6 +126,12 @@ class Refine:
         metavar="NAME,MEAN,SIGMA",
         help="What is known of a parameter beforehand, in the unit of the table.",
     )
+    reflection_scales: float | None = option(
+        "-reflection_scales",
+        rule=POSITIVE,
+        help="Each spot's reflection is brighter or fainter than its structure factor says, by parts of this standard "
+        "deviation.",
+    )
     steps: int = option("-refinement_steps", type=int, rule=COUNT, default=30, help="Steps at most in each stage.")
 
     @classmethod
@@ -167,6 +175,7 @@ class Refine:
                 pedestal=self.pedestal,
                 saturation=self.saturation,
                 student=self.student,
+                reflection_scales=self.reflection_scales,
                 priors=self._priors(),
                 groups=self._groups(),
                 steps=self.steps,
@@ -212,11 +221,15 @@ class Refine:
 
         return named_groups(self.groups)
 
-    def _watch(self, bar: Callable[[int, int], None], stills: int) -> Callable[..., None]:
+    def _watch(self, bar: ProgressBar, stills: int) -> Callable[..., None]:
         """What tells a bar how far the refinement is."""
         if stills > 1:
             return bar
-        return lambda history: bar(min(len(history), self.steps), self.steps)
+
+        def told(history: Sequence[Step]) -> None:
+            bar(min(len(history), self.steps), self.steps, f"refining, chi2 {history[-1].loss:.6g}")
+
+        return told
 
     def _free(self, simulation: Any) -> tuple[str, ...] | None:
         """What is refined; None for the default."""

@@ -56,7 +56,10 @@ def measured(
     shape = simulation.layout().experiment.detector.frame_shape()
     if counts.shape != tuple(shape):
         found = " x ".join(map(str, counts.shape[::-1]))
-        raise InputError(f"{source}: {found} pixels (fast x slow), the detector has {shape[1]} x {shape[0]}")
+        raise InputError(
+            f"{source}: {found} pixels (fast x slow), the detector has {shape[1]} x {shape[0]}: "
+            "give the geometry of this image"
+        )
     gain = gain if gain is not None else image.gain or 1.0
     pedestal = pedestal if pedestal is not None else image.pedestal or 0.0
     saturation = saturation if saturation is not None else image.overload

@@ -4,6 +4,9 @@ What is expected of a pixel is scale times the model plus its box's plane: linea
 parameters they are the solution of bordered normal equations, blocks of three by three beside one column; in steps of
 the others the planes are taken out of the normal matrix block by block. Source: Golub and Pereyra, SIAM J. Numer. Anal.
 10, 413 (1973), in Kaufman's approximation, BIT 15, 49 (1975).
+
+Where reflections have scales of their own, a box has one too: a fourth number beside its plane, known beforehand to be
+0 within a standard deviation, by which part its spots are brighter.
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ class Fit:
     weights
         Of the residuals, (pixels,).
     loss
-        The deviance of all pixels.
+        The deviance of all pixels, and what the boxes' own scales add.
+    parts
+        By which part each box's spots are brighter than the model's, (boxes,); 0 where boxes have no scales.
     """
 
     spots: Array
@@ -49,41 +54,61 @@ class Fit:
     expected: Array
     weights: Array
     loss: float
+    parts: Array
+
+    def brightness(self, boxes: Shoeboxes) -> Array:
+        """What the model's photons are multiplied by, (pixels,)."""
+        made: Array = self.scale * (1.0 + self.parts[boxes.boxes()])
+        return made
 
 
 def fit_linear(
-    boxes: Shoeboxes, spots: Array, likelihood: Likelihood, scale: float | None = None, start: Fit | None = None
+    boxes: Shoeboxes,
+    spots: Array,
+    likelihood: Likelihood,
+    scale: float | None = None,
+    start: Fit | None = None,
+    own: float | None = None,
 ) -> Fit:
     """Find scale and planes for a model's photons; a given scale is kept.
 
-    `start` is a fit from whose expected photons the first weights are taken.
+    `start` is a fit from whose expected photons the first weights are taken. `own` is the standard deviation of the
+    boxes' own scales, None where they have none.
     """
     counts = boxes.counts
     box = boxes.boxes()
     expected = start.expected if start is not None else np.maximum(counts, 0.0) + 1.0
     best: Fit | None = None
+    before = scale if scale is not None else None if start is None else start.scale
     for _ in range(_TURNS):
         weights = likelihood.weights(counts, expected)
         if best is None and start is None:
             weights = 1.0 / np.maximum(expected + likelihood.readout**2, 1.0)
-        blocks = _blocks(boxes, weights)
-        by_counts = _solve(blocks, boxes.sums(boxes.planes * (weights * counts)[:, None]))
-        by_spots = _solve(blocks, boxes.sums(boxes.planes * (weights * spots)[:, None]))
-        pure = spots - np.einsum("pk,pk->p", boxes.planes, by_spots[box])
+        # The first turn finds a scale of which the boxes' own are parts.
+        deviation = own if before else None
+        basis = _basis(boxes, spots, before or 1.0, deviation)
+        blocks = _blocks(boxes, basis, weights, deviation)
+        by_counts, across = (boxes.sums(basis * (weights * values)[:, None]) for values in (counts, spots))
+        by_spots = _solve(blocks, across)
         found = scale
         if found is None:
-            norm = float(pure @ (weights * pure))
-            found = max(0.0, float(pure @ (weights * counts)) / norm) if norm > 0.0 else 0.0
-        planes = by_counts - found * by_spots
-        expected = found * spots + np.einsum("pk,pk->p", boxes.planes, planes[box])
-        made = Fit(
-            spots,
-            found,
-            planes,
-            expected,
-            likelihood.weights(counts, expected),
-            float(likelihood.losses(counts, expected).sum()),
-        )
+            norm = float(spots @ (weights * spots) - (across * by_spots).sum())
+            right = float(spots @ (weights * counts) - (by_spots * by_counts).sum())
+            found = max(0.0, right / norm) if norm > 0.0 else 0.0
+        numbers = _solve(blocks, by_counts) - found * by_spots
+        expected = found * spots + np.einsum("pk,pk->p", basis, numbers[box])
+        parts = numbers[:, 3] if deviation else np.zeros(boxes.number)
+        if deviation and before and found > 0.0:
+            parts = parts * before / found
+        loss = float(likelihood.losses(counts, expected).sum())
+        loss += float(np.square(parts).sum()) / deviation**2 if deviation else 0.0
+        weighted = likelihood.weights(counts, expected)
+        made = Fit(spots, found, numbers[:, :3], expected, weighted, loss, parts)
+        if own and not deviation:
+            before = found
+            if found:
+                continue
+        before = found
         if best is not None and not best.loss - made.loss > _SETTLED * abs(best.loss) / len(counts) + _SETTLED:
             return made if made.loss < best.loss else best
         best = made
@@ -91,8 +116,8 @@ def fit_linear(
     return best
 
 
-def normal_equations(boxes: Shoeboxes, fit: Fit, columns: Array) -> tuple[Array, Array]:
-    """The normal matrix and the gradient of parameters from which the planes have been taken out.
+def normal_equations(boxes: Shoeboxes, fit: Fit, columns: Array, own: float | None = None) -> tuple[Array, Array]:
+    """The normal matrix and the gradient of parameters from which planes and boxes' own scales have been taken out.
 
     Parameters
     ----------
@@ -100,21 +125,31 @@ def normal_equations(boxes: Shoeboxes, fit: Fit, columns: Array) -> tuple[Array,
         Derivatives of the expected photons, (pixels, parameters).
     """
     weighted = columns * fit.weights[:, None]
-    blocks = _blocks(boxes, fit.weights)
-    across = boxes.sums(boxes.planes[:, :, None] * weighted[:, None, :])
+    basis = _basis(boxes, fit.spots, fit.scale, own)
+    blocks = _blocks(boxes, basis, fit.weights, own)
+    across = boxes.sums(basis[:, :, None] * weighted[:, None, :])
     residual = (boxes.counts - fit.expected) * fit.weights
-    by_plane = boxes.sums(boxes.planes * residual[:, None])
+    by_plane = boxes.sums(basis * residual[:, None])
+    if own:
+        by_plane[:, 3] -= fit.parts / own**2
     taken = _solve(blocks, across)
     matrix = columns.T @ weighted - np.einsum("bki,bkj->ij", across, taken)
     gradient = columns.T @ residual - np.einsum("bki,bk->i", taken, by_plane)
     return matrix, gradient
 
 
-def _blocks(boxes: Shoeboxes, weights: Array) -> Array:
-    """The normal matrix of each plane, (boxes, 3, 3)."""
-    blocks = boxes.sums((boxes.planes * weights[:, None])[:, :, None] * boxes.planes[:, None, :])
-    trace = np.trace(blocks, axis1=1, axis2=2)
-    made: Array = blocks + (_RIDGE * trace)[:, None, None] * np.eye(3)
+def _basis(boxes: Shoeboxes, spots: Array, scale: float, own: float | None) -> Array:
+    """What a box's numbers are multiplied by: those of its plane, and its own scale's part, (pixels, 3 or 4)."""
+    return boxes.planes if not own else np.column_stack([boxes.planes, scale * spots])
+
+
+def _blocks(boxes: Shoeboxes, basis: Array, weights: Array, own: float | None) -> Array:
+    """The normal matrix of each box's numbers, (boxes, 3 or 4, likewise)."""
+    blocks = boxes.sums((basis * weights[:, None])[:, :, None] * basis[:, None, :])
+    trace = np.trace(blocks[:, :3, :3], axis1=1, axis2=2)
+    made: Array = blocks + (_RIDGE * trace)[:, None, None] * np.eye(basis.shape[1])
+    if own:
+        made[:, 3, 3] += 1.0 / own**2
     return made
 
 

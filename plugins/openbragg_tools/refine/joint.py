@@ -14,8 +14,8 @@ from openbragg_tools.refine.determined import Determined, determined
 from openbragg_tools.refine.elimination import Fit
 from openbragg_tools.refine.gauge import held, held_motions
 from openbragg_tools.refine.levenberg import limited, within
-from openbragg_tools.refine.model import Parameter
 from openbragg_tools.refine.panels import PANEL_GROUPS
+from openbragg_tools.refine.parameters import Parameter
 from openbragg_tools.refine.refinement import (
     Asked,
     Prepared,

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from openbragg import OpenBraggError
 from openbragg_tools.refine.elimination import Fit, fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.model import Model
@@ -41,6 +42,8 @@ class Problem:
         The scale, where it is not refined; else None.
     watch
         Called with the history after each step.
+    own
+        Standard deviation of the boxes' own scales, which are 1 beforehand; None where they have none.
     last
         The normal equations that were made last, and of what.
     """
@@ -50,6 +53,7 @@ class Problem:
     likelihood: Likelihood
     scale: float | None = None
     watch: Callable[[Sequence[Step]], None] = attrs.field(default=lambda history: None)
+    own: float | None = None
     history: list[Step] = attrs.field(factory=list)
     renderings: int = 0
     jacobians: int = 0
@@ -59,11 +63,11 @@ class Problem:
     def fit(self, values: Array, start: Fit | None = None) -> Fit:
         """Render the boxes, and find what is linear."""
         began = time.perf_counter()
-        photons = self.model.at(values).pixels(*self.boxes.pixels).double().numpy()
+        photons = self.model.photons(values, self.boxes.pixels)
         rendered = time.perf_counter()
         self.renderings += 1
         self.seconds["renderings"] += rendered - began
-        made = fit_linear(self.boxes, photons, self.likelihood, self.scale, start)
+        made = fit_linear(self.boxes, photons, self.likelihood, self.scale, start, self.own)
         self.seconds["algebra"] += time.perf_counter() - rendered
         return made
 
@@ -72,12 +76,12 @@ class Problem:
         began = time.perf_counter()
         made = np.zeros((len(fit.spots), 0))
         if free:
-            made = self.model.derivatives(values, free, self.boxes.pixels) * fit.scale
+            made = self.model.derivatives(values, free, self.boxes.pixels) * fit.brightness(self.boxes)[:, None]
         self.jacobians += 1
         self.seconds["jacobians"] += time.perf_counter() - began
         if self.scale is not None:
             return made
-        return np.column_stack([made, fit.scale * fit.spots])
+        return np.column_stack([made, fit.brightness(self.boxes) * fit.spots])
 
     def loss(self, values: Array, fit: Fit) -> float:
         """The deviance, and what the priors add."""
@@ -97,7 +101,7 @@ class Problem:
             return self.last[1]
         columns = self.columns(values, fit, free)
         began = time.perf_counter()
-        matrix, gradient = normal_equations(self.boxes, fit, columns)
+        matrix, gradient = normal_equations(self.boxes, fit, columns, self.own)
         for place, parameter in enumerate(free):
             added, slope = self.model.parameters[parameter].weight(values[parameter])
             matrix[place, place] += added
@@ -145,7 +149,12 @@ def refine_stage(
         while damping < _HOPELESS:
             step = limited(_damped(matrix, gradient, damping), strides)
             moved = within(problem, values, free, step)
-            trial = problem.fit(moved, fit)
+            try:
+                trial = problem.fit(moved, fit)
+            except OpenBraggError:
+                # There is no such crystal: N that is not positive definite, say.
+                damping *= _MORE
+                continue
             saved = loss - problem.loss(moved, trial)
             if saved > 0.0 and np.isfinite(saved):
                 values, fit = moved, trial

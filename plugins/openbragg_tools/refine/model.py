@@ -10,67 +10,13 @@ import attrs
 import numpy as np
 import torch
 
-from openbragg import Experiment, OptionSpec, Simulation, UsageError, options_of, unit
+from openbragg import Simulation, UsageError, unit
 from openbragg_tools.refine.cells import CellForm, cell_form
+from openbragg_tools.refine.damping import damped, log_slopes
+from openbragg_tools.refine.fields import evolved, field_parameters
 from openbragg_tools.refine.panels import EACH, MOTIONS, NAMED, PANEL_GROUPS, WHOLE, PanelGroups, panel_groups
+from openbragg_tools.refine.parameters import B_FACTOR, CELL_PART, GROUPS, TURN, Parameter
 from openbragg_tools.refine.rotations import turn
-
-#: Names of groups of parameters that a user frees; any continuous field of an experiment is one more.
-GROUPS = ("misset", "cell", "cells", "mosaic_spread", "scale", *PANEL_GROUPS)
-#: How far a step may go at once: in radians, parts of a length, or natural logarithms.
-_TURN, _PART, _FACTOR = math.radians(0.2), 3e-3, 0.7
-
-
-@attrs.frozen
-class Parameter:
-    """A number that is refined.
-
-    Attributes
-    ----------
-    name, group
-        What people call it, and what it is freed by.
-    start
-        Where it starts, inside: SI units and radians, or the logarithm where it is `logarithmic`.
-    stride
-        The farthest that one step may move it, inside.
-    unit
-        In which people see it; empty for none.
-    logarithmic
-        Whether it is refined by its logarithm, so that it stays above 0.
-    prior
-        Mean and standard deviation in its own SI unit, or None.
-    lowest, highest
-        Bounds, inside.
-    """
-
-    name: str
-    group: str
-    start: float
-    stride: float
-    unit: str = ""
-    logarithmic: bool = False
-    prior: tuple[float, float] | None = None
-    lowest: float = -math.inf
-    highest: float = math.inf
-
-    def shown(self, inside: float) -> float:
-        """Its value for people."""
-        value = math.exp(inside) if self.logarithmic else inside
-        return unit(self.unit).from_si(value) if self.unit else value
-
-    def shown_error(self, inside: float, error: float) -> float:
-        """A standard deviation for people."""
-        value = error * math.exp(inside) if self.logarithmic else error
-        return unit(self.unit).from_si(value) if self.unit else value
-
-    def weight(self, inside: float) -> tuple[float, float]:
-        """What its prior adds to the normal matrix and to the gradient."""
-        if self.prior is None:
-            return 0.0, 0.0
-        mean, sigma = self.prior
-        if self.logarithmic:
-            mean, sigma = math.log(mean), sigma / mean
-        return 1.0 / sigma**2, (mean - inside) / sigma**2
 
 
 @attrs.frozen(eq=False)
@@ -91,6 +37,8 @@ class Model:
         Where orientation and cell are held: rows a*, b*, c* of the start in 1/m, (3, 3).
     groups
         Of panels that move, those within the detector before the detector as a whole.
+    space_group
+        What is known of the crystal's symmetry; empty for nothing.
     """
 
     simulation: Simulation
@@ -99,6 +47,7 @@ class Model:
     orientation: torch.Tensor
     vectors: torch.Tensor
     groups: tuple[PanelGroups, ...] = ()
+    space_group: str = ""
 
     def start(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Where the parameters start."""
@@ -119,24 +68,36 @@ class Model:
             experiment.crystal, cell=None, misset=None, reciprocal_vectors=self.reciprocal_vectors(values)
         )
         parts: dict[str, Any] = {"crystal": crystal, "beam": experiment.beam, "detector": experiment.detector}
-        for field in dict.fromkeys(each.group for each in self.parameters):
-            if field in ("misset", "cell", *PANEL_GROUPS):
-                continue
-            numbers = [
-                values[place].exp() if self.parameters[place].logarithmic else values[place]
-                for place in self.of([field])
-            ]
-            part, name, _ = _field(experiment, field)
-            held = getattr(parts[part], name)
-            parts[part] = attrs.evolve(
-                parts[part], **{name: tuple(numbers) if isinstance(held, tuple | list) else numbers[0]}
-            )
+        fields: dict[str, list[torch.Tensor]] = {}
+        for each, value in zip(self.parameters, values.unbind(0), strict=True):
+            if each.group not in GROUPS or each.group in ("cells", "mosaic_spread"):
+                fields.setdefault(each.group, []).append(value.exp() if each.logarithmic else value)
+        parts = evolved(simulation, parts, fields)
         if self.groups:
             # From where they started, for the simulation may be one whose panels have been moved.
             parts["detector"] = attrs.evolve(parts["detector"], layout=self.simulation.experiment.detector.layout)
         for group in self.groups:
             parts["detector"] = group.moved(parts["detector"], values[self.of([group.kind])])
         return simulation.evolve(**parts)
+
+    def settled(self, values: np.ndarray[Any, np.dtype[np.float64]]) -> Simulation:
+        """The simulation that goes with values of the parameters, its structure factors with their B factor."""
+        own = self.of([B_FACTOR])
+        return damped(self.at(values), float(values[own[0]])) if own else self.at(values)
+
+    def photons(self, values: np.ndarray[Any, np.dtype[np.float64]], pixels: Any) -> Any:
+        """The photons of pixels (slow, fast) at values of all parameters, without scale: float64, (pixels,)."""
+        simulation = self.at(values)
+        made = simulation.pixels(*pixels).double().numpy()
+        return made * self._damping(values, simulation, pixels)[0]
+
+    def _damping(self, values: Any, simulation: Simulation, pixels: Any) -> tuple[Any, Any]:
+        """What the B factor makes of the photons of pixels, and its logarithm's derivative: (pixels,), or 1 and 0."""
+        own = self.of([B_FACTOR])
+        if not own:
+            return 1.0, 0.0
+        slope = log_slopes(simulation, pixels)
+        return np.exp(float(values[own[0]]) * slope), slope
 
     def derivatives(self, values: np.ndarray[Any, np.dtype[np.float64]], free: Sequence[int], pixels: Any) -> Any:
         """Derivatives of the photons of pixels by free parameters at values of all, without scale: (pixels, free).
@@ -157,6 +118,12 @@ class Model:
             return self.changed(simulation, held.index_add(0, places, numbers[number]))
 
         made = self.simulation.derivatives(change, np.zeros(len(passes)), pixels).double().numpy()[:, number]
+        factor, slope = self._damping(values, self.at(values), pixels)
+        # Of what moves pixels' d the factor's own change is left out: it is nothing beside that of the spots.
+        made = made * np.reshape(factor, (-1, 1))
+        for column, place in enumerate(free):
+            if self.parameters[place].group == B_FACTOR:
+                made[:, column] = slope * self.photons(values, pixels)
         for group in self.groups:
             of_pixels = group.owners(self.simulation.layout().panels, *pixels)
             for column, place in enumerate(free):
@@ -229,7 +196,8 @@ def make_model(
         sampling=attrs.evolve(simulation.experiment.sampling, oversample=layout.experiment.sampling.oversample),
     )
     cell, orientation = cell_and_orientation(vectors)
-    form = cell_form(space_group or layout.parts.space_group, cell)
+    space_group = space_group or layout.parts.space_group
+    form = cell_form(space_group, cell)
     parameters: list[Parameter] = []
     if EACH in free and NAMED in free:
         raise UsageError("free: panels and groups are both asked for: a panel is in one group")
@@ -237,18 +205,20 @@ def make_model(
     moving = [panel_groups(layout.experiment.detector, kind, groups) for kind in (EACH, NAMED, WHOLE) if kind in free]
     for group in dict.fromkeys(free):
         if group == "misset":
-            parameters += [Parameter(f"misset_{axis}", group, 0.0, _TURN, "deg") for axis in "xyz"]
+            parameters += [Parameter(f"misset_{axis}", group, 0.0, TURN, "deg") for axis in "xyz"]
         elif group == "cell":
             for name, value in zip(form.names, form.free(cell), strict=True):
                 edge = len(name) == 1
                 parameters.append(
-                    Parameter(name, group, value, _PART * value if edge else _PART, "A" if edge else "deg")
+                    Parameter(name, group, value, CELL_PART * value if edge else CELL_PART, "A" if edge else "deg")
                 )
         elif group in PANEL_GROUPS:
             (bodies,) = (each for each in moving if each.kind == group)
             parameters += [Parameter(name, group, 0.0, stride, shown) for name, stride, shown in bodies.numbers()]
+        elif group == B_FACTOR:
+            parameters.append(Parameter("B", group, 0.0, 5e-20, "A^2"))
         elif group != "scale":
-            parameters += _fields(layout.experiment, group)
+            parameters += field_parameters(simulation, layout.experiment, group)
     known = {each.name for each in parameters}
     for name in priors or {}:
         if name not in known:
@@ -257,7 +227,7 @@ def make_model(
         attrs.evolve(each, prior=_inside(each, priors[each.name])) if priors and each.name in priors else each
         for each in parameters
     ]
-    return Model(simulation, tuple(parameters), form, orientation, vectors, tuple(moving))
+    return Model(simulation, tuple(parameters), form, orientation, vectors, tuple(moving), space_group)
 
 
 def _inside(parameter: Parameter, prior: tuple[float, float]) -> tuple[float, float]:
@@ -300,34 +270,3 @@ def cell_and_orientation(vectors: torch.Tensor) -> tuple[list[float], torch.Tens
     # Rounding and a cell that is symmetrised leave no exact rotation.
     left, _, right = torch.linalg.svd(turned)
     return cell.tolist(), left @ right
-
-
-def _field(experiment: Experiment, name: str) -> tuple[str, str, OptionSpec]:
-    """The part of the experiment and the field that a name means, and how the field is told."""
-    asked, _, field = name.rpartition(".")
-    for part in ("crystal", "beam", "detector"):
-        spec = dict(options_of(type(getattr(experiment, part)))).get(field)
-        if asked in ("", part) and spec is not None and spec.type is float:
-            return part, field, spec
-    raise UsageError(f"free: expected some of {', '.join(GROUPS)}, or continuous settings such as distance; got {name}")
-
-
-def _fields(experiment: Experiment, name: str) -> list[Parameter]:
-    """The numbers of a field of the experiment."""
-    part, field, spec = _field(experiment, name)
-    held = getattr(getattr(experiment, part), field)
-    values = list(held) if isinstance(held, tuple | list) else [held]
-    if any(value is None or not np.isscalar(value) for value in values):
-        raise UsageError(f"free: {name} has no value to start from: give it one")
-    labels = [field] if len(values) == 1 else [f"{field}_{place}" for place in range(1, len(values) + 1)]
-    if field == "cells":
-        labels = ["N_a", "N_b", "N_c"]
-    logarithmic = field in ("cells", "mosaic_spread")
-    made = []
-    for label, value in zip(labels, map(float, values), strict=True):
-        if logarithmic and value <= 0.0:
-            raise UsageError(f"free: {name} cannot start from 0: give it a value")
-        inside = math.log(value) if logarithmic else value
-        stride = _FACTOR if logarithmic else _TURN if spec.unit == "deg" else _PART * abs(value) or 1e-3
-        made.append(Parameter(label, name, inside, stride, spec.unit, logarithmic))
-    return made

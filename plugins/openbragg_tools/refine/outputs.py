@@ -90,9 +90,15 @@ def content(refined: Refined, still: Still) -> dict[str, Any]:
         "deviation_of_z": float(deviations.std()),
         "pixels": len(boxes.counts),
         "shoeboxes": [
-            {"fast": float(fast), "slow": float(slow), "pixels": int(count), "mean_z_squared": float(mean)}
-            for (slow, fast), count, mean in zip(
-                boxes.centres, lengths, boxes.sums(deviations**2) / lengths, strict=True
+            {
+                "fast": float(fast),
+                "slow": float(slow),
+                "pixels": int(count),
+                "mean_z_squared": float(mean),
+                "scale": 1.0 + float(part),
+            }
+            for (slow, fast), count, mean, part in zip(
+                boxes.centres, lengths, boxes.sums(deviations**2) / lengths, refined.fit.parts, strict=True
             )
         ],
         "scale": refined.scale,

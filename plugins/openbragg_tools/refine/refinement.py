@@ -16,22 +16,29 @@ from openbragg_tools.refine.determined import Determined, determined
 from openbragg_tools.refine.elimination import Fit, fit_linear
 from openbragg_tools.refine.levenberg import Problem, Step, refine_stage
 from openbragg_tools.refine.likelihood import Likelihood
-from openbragg_tools.refine.model import Model, Parameter, make_model
+from openbragg_tools.refine.model import Model, make_model
 from openbragg_tools.refine.panels import plain_panels
+from openbragg_tools.refine.parameters import Parameter
 from openbragg_tools.refine.positions import Indexed, fit_positions
+from openbragg_tools.refine.readout import readout_of
 from openbragg_tools.refine.rotations import turn_of
+from openbragg_tools.refine.settings import best_setting, other_settings
 from openbragg_tools.refine.shoeboxes import Shoeboxes, cut
 from openbragg_tools.refine.spots import Spots, apart, find_spots, sized
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Widths of the crystal along each axis at the start where nothing is said of it, in metres.
 _WIDTH = 1.2e-7
+#: What says how far blocks are turned: one spread, or three.
+_SPREADS = ("mosaic_spread", "spreads")
 #: Fewer spots than this decide nothing.
 _FEWEST = 5
 #: Spots without indices of a wrong crystal, and the part of what the image has beside the background that it explains.
 _INDEXED, _EXPLAINED = 0.5, 0.5
 #: Errors as large as this leave a parameter open: parts of logarithms; strides of others.
 _OPEN_FACTOR, _OPEN_STRIDES = 0.5, 5.0
+#: The mean of Z squared of which the user is told.
+_MORE_THAN_NOISE = 2.0
 #: Boxes of reflections that are predicted beside the spots, at most as many; and how much of them is near the sphere.
 _PREDICTED_PART = 0.3
 
@@ -135,8 +142,11 @@ def refine_still(
     every = list(range(len(model.parameters)))
     values, fit, interrupted = refine_alone(prepared, every, steps)
     refuse_unexplained(prepared, fit)
-    matrix, _ = problem.equations(values, fit, every)
-    return concluded(prepared, values, fit, matrix, every, interrupted)
+    told = every
+    if not interrupted:
+        values, fit, told = _without_spread(prepared, values, fit, steps)
+    matrix, _ = problem.equations(values, fit, told)
+    return concluded(prepared, values, fit, matrix, told, interrupted)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -156,6 +166,7 @@ class Asked:
     student: float | None = None
     priors: Mapping[str, tuple[float, float]] | None = None
     groups: Sequence[Sequence[int]] = ()
+    reflection_scales: float | None = None
 
 
 @attrs.frozen(eq=False)
@@ -214,7 +225,7 @@ def prepare(
         found = sized(np.asarray(asked.spots, dtype=float).reshape(-1, 2)[:, ::-1], found)
     if len(found.centres) < _FEWEST:
         raise InputError(f"{seen.source}: {len(found.centres)} spots are too few to refine against")
-    likelihood = Likelihood(_readout(seen, found, asked.readout), asked.student)
+    likelihood = Likelihood(readout_of(seen, found, asked.readout), asked.student)
     given, indexed = model, None
     if model.of(["misset", "cell"]):
         indexed = fit_positions(model, model.simulation.layout(), found.centres)
@@ -224,8 +235,19 @@ def prepare(
                 "crystal's are: the orientation or the cell of the start is too far off, or another crystal's"
             )
         model = model.with_vectors(indexed.vectors)
-    boxes = _boxes(model, seen, found)
-    problem = Problem(model, boxes, likelihood, None if "scale" in free else 1.0, watch or (lambda history: None))
+    scale = None if "scale" in free else 1.0
+    boxes, own = _boxes(model, seen, found), _own_scales(asked)
+    problem = Problem(model, boxes, likelihood, scale, watch or (lambda history: None), own)
+    if model.of(["misset"]):
+        others = other_settings(given, model.simulation.layout(), found.centres)
+        setting = best_setting(problem, others) if others else None
+        if setting is not None:
+            notices.append(
+                f"the crystal's intensities are those of the start's lattice in another setting: its axes are turned "
+                f"by {setting.operation}"
+            )
+            given, indexed, problem.model = setting.given, setting.indexed, setting.model
+            problem.boxes = _boxes(setting.model, seen, found)
     return Prepared(problem, given, seen.source, indexed, notices)
 
 
@@ -242,7 +264,9 @@ def _since(given: Model, model: Model, values: Array) -> Array:
 def usual(simulation: Simulation) -> tuple[str, ...]:
     """What is refined where nothing else is said."""
     spread = simulation.layout().experiment.crystal.mosaic_spread
-    return ("misset", "cell", "cells", *(("mosaic_spread",) if spread else ()), "scale")
+    several = getattr(simulation.mosaic, "spreads", None) is not None
+    spreads = [name for name, there in zip(_SPREADS, (spread, several), strict=True) if there]
+    return ("misset", "cell", "cells", *spreads, "scale")
 
 
 def refine_alone(prepared: Prepared, free: Sequence[int], steps: int, enough: float = 1e-2) -> tuple[Array, Fit, bool]:
@@ -254,7 +278,7 @@ def refine_alone(prepared: Prepared, free: Sequence[int], steps: int, enough: fl
     values = model.start()
     try:
         # How far blocks are turned and how small they are widen spots alike: the one is released after the other.
-        late = [place for place in model.of(["mosaic_spread"]) if place in free]
+        late = [place for place in model.of(_SPREADS) if place in free]
         if late:
             values, _ = refine_stage(problem, values, [each for each in free if each not in late], "size", steps, 1.0)
         return *refine_stage(problem, values, free, "all", steps, enough), False
@@ -264,6 +288,38 @@ def refine_alone(prepared: Prepared, free: Sequence[int], steps: int, enough: fl
         values = min(problem.history, key=lambda step: step.loss).values
         prepared.notices.append("interrupted: what was best until then is kept")
         return values, problem.fit(values), True
+
+
+def _without_spread(prepared: Prepared, values: Array, fit: Fit, steps: int) -> tuple[Array, Fit, list[int]]:
+    """The refinement with a mosaic spread held at its start, where the data cannot tell it from the size of blocks.
+
+    Returns
+    -------
+    All values, what goes with them, and places of what is refined.
+    """
+    problem, model = prepared.problem, prepared.problem.model
+    every = list(range(len(model.parameters)))
+    if not model.of(_SPREADS):
+        return values, fit, every
+    matrix, _ = problem.equations(values, fit, every)
+    limits = [*map(still_open, model.parameters), *([_OPEN_FACTOR] if problem.scale is None else [])]
+    loose = [place for place in determined(matrix, limits).open if place in model.of(_SPREADS)]
+    if not loose:
+        return values, fit, every
+    moved = values.copy()
+    moved[loose] = model.start()[loose]
+    rest = [place for place in every if place not in loose]
+    try:
+        moved, fit = refine_stage(problem, moved, rest, "held", steps)
+    except KeyboardInterrupt:
+        return values, fit, every
+    for place in loose:
+        each = model.parameters[place]
+        prepared.notices.append(
+            f"the data cannot tell {each.name} from the number of cells: it is held at {each.shown(each.start):.4g} "
+            f"{each.unit}"
+        )
+    return moved, fit, rest
 
 
 def refuse_unexplained(prepared: Prepared, fit: Fit) -> None:
@@ -300,7 +356,7 @@ def concluded(
     """
     problem, given, model = prepared.problem, prepared.given, prepared.problem.model
     notices = prepared.notices
-    refined = model.at(values)
+    refined = model.settled(values)
     parameters = [given.parameters[place] for place in told]
     start, ends = (whole[list(told)] for whole in (given.start(), _since(given, model, values)))
     if problem.scale is None:
@@ -311,8 +367,15 @@ def concluded(
     if errors.open:
         names = ", ".join(parameters[place].name for place in errors.open)
         notices.append(f"the data do not determine {names}: hold it, or give a prior")
+    chi_squared = float(np.square(problem.likelihood.deviations(problem.boxes.counts, fit.expected)).mean())
+    if chi_squared > _MORE_THAN_NOISE:
+        notices.append(
+            f"the model leaves out what is more than noise, Z squared is {chi_squared:.1f} on average: errors are "
+            "those of noise alone"
+        )
     beam = refined.experiment.beam
     refined = refined.evolve(
+        **{name: _plain(getattr(refined, name)) for name in ("mosaic", "spectrum", "lattice_shape")},
         crystal=_plain(refined.experiment.crystal),
         detector=plain_panels(_plain(refined.experiment.detector)),
         beam=_plain(attrs.evolve(beam, flux=None, fluence=float(beam.photons_per_area) * fit.scale)),
@@ -365,23 +428,12 @@ def _smooth(simulation: Simulation, notices: list[str]) -> Simulation:
     return simulation.evolve(lattice_shape=plugin("lattice_shapes", "gauss_index"))
 
 
-def _readout(seen: Measured, found: Spots, readout: float | None) -> float:
-    """The read-out's standard deviation in photons: given, or what the background varies more than photons do."""
-    if readout is not None:
-        if not (math.isfinite(readout) and readout >= 0.0):
-            raise UsageError(f"readout: expected a number of counts, 0 or more, got {readout:g}")
-        return readout / seen.gain
-    pixels = seen.usable.copy()
-    for (slow, fast), half in zip(found.centres, found.half_widths, strict=True):
-        rows, columns = (slice(max(0, int(at - half)), int(at + half) + 1) for at in (slow, fast))
-        pixels[rows, columns] = False
-    pairs = pixels[:, 1:] & pixels[:, :-1]
-    if pairs.sum() < 100:
-        return 0.0
-    # Differences of neighbours have twice a pixel's variance, and nothing of the background's slope.
-    differences = (seen.photons[:, 1:] - seen.photons[:, :-1])[pairs]
-    spread = float(np.square(np.clip(differences, *np.percentile(differences, [0.1, 99.9]))).mean()) / 2.0
-    return math.sqrt(max(0.0, spread - float(seen.photons[pixels].mean())))
+def _own_scales(asked: Asked) -> float | None:
+    """The standard deviation of scales that reflections have for themselves, beforehand."""
+    own = asked.reflection_scales
+    if own is not None and not 0.0 < own < math.inf:
+        raise UsageError(f"reflection_scales: expected a standard deviation above 0, got {own:g}")
+    return own
 
 
 def _boxes(model: Model, seen: Measured, found: Spots) -> Shoeboxes:
@@ -405,7 +457,9 @@ def _boxes(model: Model, seen: Measured, found: Spots) -> Shoeboxes:
 
 
 def _plain(part: Any) -> Any:
-    """A part of an experiment with numbers in the place of tensors."""
+    """A part of an experiment, or a plugin, with numbers in the place of tensors."""
+    if not attrs.has(type(part)):
+        return part
     changes: dict[str, Any] = {}
     for attribute in attrs.fields(type(part)):
         value = getattr(part, attribute.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import attrs
@@ -57,6 +58,10 @@ class Shoeboxes:
     def boxes(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The box of each pixel, (pixels,)."""
         return np.repeat(np.arange(self.number), np.diff(self.starts))
+
+    def parts(self) -> list[slice]:
+        """The pixels of each box."""
+        return [slice(first, last) for first, last in itertools.pairwise(self.starts.tolist())]
 
     def of(self, chosen: np.ndarray[Any, Any]) -> Shoeboxes:
         """Some of the boxes."""

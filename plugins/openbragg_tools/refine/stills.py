@@ -118,6 +118,7 @@ def refine(
     student: float | None = None,
     priors: Mapping[str, tuple[float, float]] | None = None,
     groups: Sequence[Sequence[int]] = (),
+    reflection_scales: float | None = None,
     steps: int = 30,
     watch: Callable[..., None] | None = None,
 ) -> Refined | RefinedStills:
@@ -132,10 +133,10 @@ def refine(
         is so many.
     free
         What is refined: ``misset``, ``cell``, ``cells`` (how many cells the crystal has along a, b and c),
-        ``mosaic_spread``, ``scale``, and continuous fields of the experiment like ``distance``; ``detector``, which
-        moves as a whole, ``panels``, which each do, or ``groups`` of them. By default the first three, the mosaic
-        spread where there is one, and the scale. Of several stills, those of detector and beam are shared, and each
-        crystal has the others for itself.
+        ``mosaic_spread``, ``scale``, ``b_factor``, and continuous fields of the experiment like ``distance``, or of a
+        plugin like ``spectrum.width``; ``detector``, which moves as a whole, ``panels``, which each do, or ``groups``
+        of them. By default the first three, the mosaic spread where there is one, and the scale. Of several stills,
+        those of detector and beam are shared, and each crystal has the others for itself.
     space_group
         Constrains the cell; by default that of the structure factors.
     spots
@@ -151,6 +152,9 @@ def refine(
         By names of parameters mean and standard deviation, in the units in which `Refined.value` has them.
     groups
         Numbers of the panels of each group that moves as a rigid body, where ``groups`` are free.
+    reflection_scales
+        By which part the intensity of each spot's reflection may deviate from that of the structure factors, as a
+        standard deviation: each box then has a scale of its own. None: they are what they are.
     steps
         At most so many in each stage.
     watch
@@ -191,6 +195,7 @@ def refine(
             student=student,
             priors=priors,
             groups=groups,
+            reflection_scales=reflection_scales,
         )
         for still, own in zip(stills, of_each, strict=True)
     ]

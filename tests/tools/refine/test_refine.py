@@ -14,15 +14,18 @@ import openbragg
 from command_line import run
 from openbragg import Beam, Crystal, Detector, Experiment, InputError, Sampling, Simulation, UsageError, plugin
 from openbragg_tools.refine.cells import cell_form
+from openbragg_tools.refine.counting import measured
 from openbragg_tools.refine.determined import determined
 from openbragg_tools.refine.elimination import fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.model import cell_and_orientation, make_model, standard_vectors
 from openbragg_tools.refine.outputs import experiment_list, numbers, table
 from openbragg_tools.refine.reading import read_spots
+from openbragg_tools.refine.readout import readout_of
 from openbragg_tools.refine.report import page
 from openbragg_tools.refine.rotations import turn, turn_of
 from openbragg_tools.refine.shoeboxes import cut
+from openbragg_tools.refine.spots import find_spots
 from openbragg_tools.refine.stills import Still
 
 CELL = (60e-10, 62e-10, 65e-10, math.pi / 2, math.pi / 2, math.pi / 2)
@@ -314,3 +317,80 @@ def test_the_public_problems_are_where_the_program_looks_for_them():
     if not folder.is_dir():
         pytest.skip("the problems of simtbx are not here")
     assert len(list(folder.glob("*/start.json"))) >= 4
+
+
+def test_the_best_so_far_is_kept_when_the_user_ends_it():
+    def ended(history):
+        if len(history) == 3:
+            raise KeyboardInterrupt
+
+    found = openbragg.refine(start(), counts(), space_group="P 2 2 2", readout=READOUT, watch=ended)
+    assert found.interrupted
+    assert any("interrupted" in line for line in found.notices)
+    losses = [step.loss for step in found.history]
+    assert losses == sorted(losses, reverse=True)
+    assert found.fit.loss == pytest.approx(losses[-1], rel=1e-6)
+    assert np.isfinite(found.determined.sigmas).all()
+
+
+def test_a_mosaic_spread_that_the_data_do_not_tell_from_the_size_is_held():
+    crystal = attrs.evolve(start(0.0, 1.0).experiment.crystal, mosaic_spread=2e-5, mosaic_domains=4)
+    begun = start(0.0, 1.0).evolve(crystal=crystal, mosaic="spiral")
+    found = openbragg.refine(begun, counts(), ("cells", "mosaic_spread", "scale"), readout=READOUT)
+    names = [each.name for each in found.parameters]
+    assert "mosaic_spread" not in names
+    assert any("cannot tell mosaic_spread from the number of cells" in line for line in found.notices)
+    assert abs(found.value("N_a") - 8.0) < LIMIT * found.sigma("N_a")
+
+
+def test_reflections_with_scales_of_their_own_bear_wrong_structure_factors():
+    indices, amplitudes = truth().structure_factors.reflections
+    draws = np.random.default_rng(8)
+    wrong = amplitudes * np.exp(draws.normal(0.0, 0.25, len(amplitudes)))
+    begun = start(0.1, 1.0).evolve(
+        structure_factors=plugin("structure_factors", "hkl", reflections=(indices, wrong), default_F=0.0)
+    )
+    free = ("misset", "cells", "scale")
+    without = openbragg.refine(begun, counts(), free, readout=READOUT)
+    found = openbragg.refine(begun, counts(), free, readout=READOUT, reflection_scales=0.5)
+    assert any("more than noise" in line for line in without.notices)
+    # Some boxes have two reflections, and one scale.
+    assert found.reduced_chi_squared() - 1.0 < 0.1 * (without.reduced_chi_squared() - 1.0)
+    # Intensities are off by twice as much as amplitudes.
+    assert 0.25 < found.fit.parts.std() < 1.0
+    assert abs(found.value("scale") - 3.0) < 4.0 * found.sigma("scale")
+    with pytest.raises(UsageError, match="reflection_scales"):
+        openbragg.refine(begun, counts(), free, reflection_scales=-1.0)
+
+
+def test_own_scales_are_those_of_least_squares_with_a_prior():
+    draws = np.random.default_rng(3)
+    image = draws.poisson(20.0, (40, 40)).astype(float)
+    boxes = cut(image, np.ones_like(image, dtype=bool), np.array([[10.0, 10.0], [28.0, 25.0]]), np.array([6.0, 7.0]))
+    spots = draws.exponential(1.0, len(boxes.counts))
+    boxes = attrs.evolve(boxes, counts=boxes.counts + draws.poisson(5.0 * spots * (1.0 + 0.3 * boxes.boxes())))
+    own = 0.2
+    fit = fit_linear(boxes, spots, Likelihood(1.0), own=own)
+    blocks = np.zeros((len(spots), 9))
+    blocks[:, 0] = spots
+    for pixel, box in enumerate(boxes.boxes()):
+        blocks[pixel, 1 + 4 * box : 4 + 4 * box] = boxes.planes[pixel]
+        blocks[pixel, 4 + 4 * box] = fit.scale * spots[pixel]
+    prior = np.zeros(9)
+    prior[[4, 8]] = own**-2
+    weights = fit.weights[:, None]
+    solved = np.linalg.solve(blocks.T @ (weights * blocks) + np.diag(prior), blocks.T @ (fit.weights * boxes.counts))
+    assert fit.scale == pytest.approx(solved[0], rel=1e-3)
+    assert fit.parts == pytest.approx(solved[[4, 8]], abs=1e-3)
+    column = draws.normal(size=(len(spots), 1))
+    whole = np.column_stack([column, blocks[:, 1:]])
+    full = whole.T @ (weights * whole) + np.diag([0.0, *prior[1:]])
+    expected = full[0, 0] - full[0, 1:] @ np.linalg.solve(full[1:, 1:], full[1:, 0])
+    assert normal_equations(boxes, fit, column, own)[0][0, 0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_read_out_is_what_the_background_varies_more_than_photons_do():
+    seen = measured(openbragg.ReadImage(pixels=counts()), truth())
+    found = readout_of(seen, find_spots(seen.photons, seen.usable), None)
+    # Of some 10,000 pairs the variance is known to a part of 0.02 of 20; rounding adds a twelfth, faint spots a little.
+    assert found**2 == pytest.approx(READOUT**2, abs=0.6)
