@@ -30,6 +30,8 @@ _BOXES = 80
 #: A setting that leaves less than this part of what another leaves is the better one at once; else the two are refined
 #: for some steps, for a start may be far off in size.
 _CLEAR, _STEPS = 0.4, 4
+#: Another setting has to save so much of the loss, and this part of it: of equivalent ones the start's is kept.
+_SAVED, _SAVED_PART = 50.0, 0.02
 
 
 @attrs.frozen(eq=False)
@@ -89,7 +91,7 @@ def best_setting(problem: Problem, others: list[Setting]) -> Setting | None:
         own, there = (_left(problem, boxes.of(chosen), model, _STEPS) for model in _models(problem, [others[best]]))
     else:
         there = left[best]
-    return others[best] if there < own else None
+    return others[best] if own - there > max(_SAVED, _SAVED_PART * own) else None
 
 
 def _models(problem: Problem, others: list[Setting]) -> list[Model]:
