@@ -7,6 +7,7 @@ and pseudo-merohedral twins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -15,16 +16,22 @@ import numpy as np
 import torch
 
 from openbragg import Layout
-from openbragg_tools.refine.elimination import fit_linear
-from openbragg_tools.refine.levenberg import Problem
+from openbragg_tools.refine.levenberg import Problem, Step, refine_stage
 from openbragg_tools.refine.model import Model, cell_and_orientation, standard_vectors
+from openbragg_tools.refine.panels import PANEL_GROUPS
 from openbragg_tools.refine.positions import Indexed, fit_positions
+from openbragg_tools.refine.shoeboxes import Shoeboxes
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Degrees by which a lattice may miss a rotation, Le Page's obliquity.
 _OBLIQUE = 1.0
-#: So many of the strongest boxes tell settings apart; another setting has to explain so much more than the start's.
-_BOXES, _BETTER = 80, 1.1
+#: So many of the strongest boxes tell settings apart.
+_BOXES = 80
+#: A setting that leaves less than this part of what another leaves is the better one at once; else the two are refined
+#: for some steps, for a start may be far off in size.
+_CLEAR, _STEPS = 0.4, 4
+#: Another setting has to save so much of the loss, and this part of it: of equivalent ones the start's is kept.
+_SAVED, _SAVED_PART = 50.0, 0.02
 
 
 @attrs.frozen(eq=False)
@@ -78,15 +85,35 @@ def best_setting(problem: Problem, others: list[Setting]) -> Setting | None:
     boxes = problem.boxes
     strength = boxes.sums(np.maximum(boxes.counts - np.repeat(_medians(problem), np.diff(boxes.starts)), 0.0))
     chosen = np.sort(np.argsort(-strength)[:_BOXES])
-    trial = attrs.evolve(problem, boxes=boxes.of(chosen), history=[], seconds=problem.seconds)
-    nothing = fit_linear(trial.boxes, np.zeros(len(trial.boxes.counts)), problem.likelihood, 0.0).loss
-    gains = []
-    for model in (problem.model, *(each.model for each in others)):
-        one = attrs.evolve(trial, model=model, renderings=0)
-        gains.append(nothing - one.fit(model.start()).loss)
-        problem.renderings += one.renderings
-    best = int(np.argmax(gains[1:]))
-    return others[best] if gains[best + 1] > _BETTER * max(gains[0], 0.0) else None
+    own, *left = (_left(problem, boxes.of(chosen), model, 0) for model in _models(problem, others))
+    best = int(np.argmin(left))
+    if min(own, left[best]) > _CLEAR * max(own, left[best]):
+        own, there = (_left(problem, boxes.of(chosen), model, _STEPS) for model in _models(problem, [others[best]]))
+    else:
+        there = left[best]
+    return others[best] if own - there > max(_SAVED, _SAVED_PART * own) else None
+
+
+def _models(problem: Problem, others: list[Setting]) -> list[Model]:
+    return [problem.model, *(each.model for each in others)]
+
+
+def _left(problem: Problem, boxes: Shoeboxes, model: Model, steps: int) -> float:
+    """What a model leaves unexplained of some boxes, beside the noise, after so many steps from its start."""
+    trial = attrs.evolve(problem, boxes=boxes, model=model, history=[], watch=_unwatched, last=None)
+    before = trial.renderings, trial.jacobians
+    if steps:
+        free = [place for place in range(len(model.parameters)) if place not in model.of(PANEL_GROUPS)]
+        _, fit = refine_stage(trial, model.start(), free, "setting", steps, 1.0)
+    else:
+        fit = trial.fit(model.start())
+    problem.renderings += trial.renderings - before[0]
+    problem.jacobians += trial.jacobians - before[1]
+    return fit.loss
+
+
+def _unwatched(history: Sequence[Step]) -> None:
+    """Trials are not told of."""
 
 
 def _medians(problem: Problem) -> Array:

@@ -145,8 +145,9 @@ def test_the_command_line_refines_from_an_experiment_list(tmp_path):
     refinement = ("-free", "misset,scale", "-refinement_steps", 2, "-readout_sigma", READOUT, "-o", tmp_path / "out")
     crystal = ("-hkl", tmp_path / "F.hkl", "-Na", 8, "-Nb", 9.5, "-Nc", 6.5, "-gauss_index")
     start = ("-expt", tmp_path / "start.expt", "-oversample", 2, "-engine", "eager")
-    done = run("refine", tmp_path / "counts.npy", *start, *crystal, *refinement)
+    done = run("refine", tmp_path / "counts.npy", *start, *crystal, *refinement, "--progress")
     assert done.status == 0, done.err
+    assert "refining, chi2 " in done.err
     assert "misset_x" in done.out
     said = json.loads((tmp_path / "out.json").read_text())
     for row in said["parameters"][:3]:

@@ -79,3 +79,12 @@ def test_settings_are_those_of_the_lattice_that_are_not_the_crystals(space_group
     group = gemmi.find_spacegroup_by_name(space_group)
     own = {operation.triplet() for operation in group.operations().derive_symmorphic().sym_ops}
     assert not {each.operation for each in found} & own
+
+
+def test_of_settings_that_are_equivalent_the_starts_is_kept():
+    true = tetragonal()
+    image = np.random.default_rng(4).poisson(true.photons().double().numpy() + 8.0)
+    # Nothing is known of the symmetry that the amplitudes have.
+    found = openbragg.refine(true, image, ("misset", "scale"), space_group="P 1", readout=0.0)
+    assert not any("setting" in line for line in found.notices)
+    assert abs(found.value("misset_x")) < 0.1
