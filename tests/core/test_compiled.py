@@ -5,6 +5,7 @@ All tests here share one folder of compiled code and therefore one worker; whoev
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,23 @@ def test_a_second_call_opens_no_file_and_hashes_nothing(calls: list[int], monkey
         watching = False
     assert seen == []
     assert len(calls) >= 3
+
+
+def test_what_compiled_code_gives_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing holds an output but who asked for it: a long run needs no more memory than a short one."""
+    given: list[weakref.ref[torch.Tensor]] = []
+    run_code = Kernel.__call__
+
+    def noted(kernel: Kernel, arguments: Any) -> list[torch.Tensor]:
+        found = run_code(kernel, arguments)
+        given.extend(map(weakref.ref, found))
+        return found
+
+    monkeypatch.setattr(Kernel, "__call__", noted)
+    Simulation(experiment(), engine="compiled", threads=2, structure_factors=FLAT).photons()
+    gc.collect()
+    assert given
+    assert not any(output() is not None for output in given)
 
 
 @pytest.mark.usefixtures("eager")

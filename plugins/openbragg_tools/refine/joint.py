@@ -183,7 +183,10 @@ class _Joint:
                 moved, promised = self._trial(damping)
                 saved = loss - self.loss(moved)
                 if saved > 0.0 and np.isfinite(saved):
-                    self.stills, self.bordered, loss = moved, None, loss - saved
+                    self.stills, loss = moved, loss - saved
+                    if saved > _ENOUGH:
+                        # A step that saves next to nothing hardly changes the equations, from which errors come.
+                        self.bordered = None
                     damping = max(damping * _LESS, 1e-9)
                     self.history.append(JointStep(self.shared.copy(), loss))
                     break

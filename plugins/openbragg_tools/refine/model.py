@@ -201,6 +201,8 @@ def make_model(
     parameters: list[Parameter] = []
     if EACH in free and NAMED in free:
         raise UsageError("free: panels and groups are both asked for: a panel is in one group")
+    if groups and NAMED not in free:
+        raise UsageError("-groups: groups are not free: say -also groups")
     # Panels move within the detector before it moves as a whole.
     moving = [panel_groups(layout.experiment.detector, kind, groups) for kind in (EACH, NAMED, WHOLE) if kind in free]
     for group in dict.fromkeys(free):

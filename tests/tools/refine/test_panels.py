@@ -79,6 +79,7 @@ def test_groups_are_words():
         (("groups",), ((0, 2),), "there is no panel 2"),
         (("groups",), ((0,), (0, 1)), "panel 0 is in two groups"),
         (("groups", "panels"), ((0,),), "both asked for"),
+        (("misset",), ((0,),), "groups are not free"),
     ],
 )
 def test_groups_that_are_none_are_refused(free, groups, message):

@@ -65,6 +65,7 @@ class Kernel:
             self._run = self._library.AOTInductorModelContainerRun
             make = self._library.AOTInductorModelContainerCreateWithDevice
             delete = self._library.AOTInductorModelContainerDelete
+            self._let_go = self._library.aoti_torch_delete_tensor_object
         except (OSError, AttributeError) as error:
             raise KernelError(f"{library.name}: {error}") from None
         self._container = ctypes.c_void_p()
@@ -107,7 +108,15 @@ class Kernel:
         )
         if failed:
             raise KernelError("compiled code failed")
-        return [torch._C._aoti.alloc_tensor_by_stealing_from_void_ptr(_capsule(handle)) for handle in outputs]
+        return [self._taken(handle) for handle in outputs]
+
+    def _taken(self, handle: int | None) -> torch.Tensor:
+        """The tensor of an output."""
+        tensor: torch.Tensor = torch._C._aoti.alloc_tensor_by_stealing_from_void_ptr(_capsule(handle))
+        if tensor._use_count() > 1:  # type: ignore[attr-defined]
+            # Torch copies the handle, and leaves it to hold the tensor for ever.
+            self._let_go(ctypes.c_void_p(handle))
+        return tensor
 
 
 def fits(shapes: Sequence[Sequence[int | str]], dtypes: Sequence[str], arguments: Sequence[torch.Tensor]) -> bool:
