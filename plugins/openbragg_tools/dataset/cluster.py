@@ -78,7 +78,7 @@ def on_cluster(task: Task, cluster: Cluster, say: Callable[[str], None]) -> Crew
     _dask()
 
     def make(numbers: Sequence[int]) -> Iterator[int]:
-        with _client(cluster) as client:
+        with _quiet(), _client(cluster) as client:
             say(f"dask: {client.dashboard_link}")
             yield from _made(client, task, numbers, cluster.jobs)
 
@@ -188,6 +188,21 @@ def _client(cluster: Cluster) -> Iterator[Any]:
         with started as batch, distributed.Client(batch) as client:
             batch.scale(jobs=cluster.jobs)
             yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let Dask's own logs say nothing on the terminal of workers that are lost, which are survived."""
+    _dask()
+    handlers = list(logging.getLogger("distributed").handlers)
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)
 
 
 def _started(start: Callable[[], Any]) -> Any:
