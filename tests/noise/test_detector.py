@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openbragg import InputError, OpenBraggError, Readout, ReadoutNoiseModel
 from openbragg.testing import check_noise_model
 from openbragg_noise.detector import DetectorNoise
+from openbragg_noise.photon_statistics import binomial
 from openbragg_noise.presets import PRESETS
 
 # Seeds are fixed; a mean may stray five standard errors, which chance does once in two million trials. So may a
@@ -140,6 +141,25 @@ def test_a_dead_time_agrees_with_photons_one_after_the_other() -> None:
         error = SIGMAS * float(walked.std()) / math.sqrt(runs) + 1.0
         assert float(drawn.mean()) == pytest.approx(float(walked.mean()), abs=error)
         assert float(drawn.var()) == pytest.approx(float(walked.var()), rel=SIGMAS * math.sqrt(2 / runs))
+
+
+@pytest.mark.parametrize(("trials", "chance"), [(4, 0.45), (12, 0.3), (1000, 0.009), (40, 0.4)])
+def test_binomial_deviates_follow_their_law(trials: int, chance: float) -> None:
+    # Small means are drawn from balls in cells, of which many share one when there are few cells; the last is torch's.
+    number = 200_000
+    drawn = binomial(
+        torch.full((number,), float(trials), dtype=torch.float64),
+        torch.full((number,), chance, dtype=torch.float64),
+        torch.Generator().manual_seed(7),
+    )
+    seen = torch.bincount(drawn.long(), minlength=trials + 1).double()
+    law = [math.comb(trials, count) * chance**count * (1.0 - chance) ** (trials - count) for count in range(trials + 1)]
+    expected = number * torch.tensor(law, dtype=torch.float64)
+    common = expected > 20.0
+    deviation = float(((seen - expected) ** 2 / expected)[common].sum())
+    # Chi squared of as many numbers, within five standard deviations.
+    assert deviation < float(common.sum()) + SIGMAS * math.sqrt(2.0 * float(common.sum()))
+    assert drawn.max() <= trials
 
 
 def test_a_dead_time_needs_an_exposure_of_many() -> None:

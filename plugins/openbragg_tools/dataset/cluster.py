@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ def on_cluster(task: Task, cluster: Cluster, say: Callable[[str], None]) -> Crew
     _dask()
 
     def make(numbers: Sequence[int]) -> Iterator[int]:
-        with _client(cluster) as client:
+        with _quiet(), _client(cluster) as client:
             say(f"dask: {client.dashboard_link}")
             yield from _made(client, task, numbers, cluster.jobs)
 
@@ -178,15 +179,37 @@ def _client(cluster: Cluster) -> Iterator[Any]:
         with client:
             yield client
     elif cluster.kind == LOCAL:
-        with (
-            distributed.LocalCluster(n_workers=cluster.jobs, threads_per_worker=1, silence_logs=logging.ERROR) as here,
-            distributed.Client(here) as client,
-        ):
+        # What goes wrong is said once, by this process.
+        options = {"n_workers": cluster.jobs, "threads_per_worker": 1, "silence_logs": logging.CRITICAL}
+        with _started(lambda: distributed.LocalCluster(**options)) as here, distributed.Client(here) as client:
             yield client
     else:
-        with _with_options(_batch_system(cluster), cluster) as batch, distributed.Client(batch) as client:
+        started = _started(lambda: _with_options(_batch_system(cluster), cluster))
+        with started as batch, distributed.Client(batch) as client:
             batch.scale(jobs=cluster.jobs)
             yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let Dask's own logs say nothing on the terminal of workers that are lost, which are survived."""
+    _dask()
+    handlers = list(logging.getLogger("distributed").handlers)
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)
+
+
+def _started(start: Callable[[], Any]) -> Any:
+    with warnings.catch_warnings():
+        # Where the dashboard is, is said; whether that is the usual port does not matter.
+        warnings.filterwarnings("ignore", message="Port .* is already in use")
+        return start()
 
 
 def _with_options(kind: Any, cluster: Cluster, **more: Any) -> Any:

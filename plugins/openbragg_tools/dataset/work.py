@@ -74,6 +74,9 @@ class Worker:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         keep_freed_memory()
         load_torch()
+        import torch
+
+        torch.set_num_threads(1)
         recipe = attrs.evolve(read_recipe(task.recipe), seed=task.seed)
         if recipe.identity() != task.identity:
             raise InputError(f"{task.recipe}: changed while its shots are made")

@@ -111,10 +111,15 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_files(folder, tmp_path):
     assert files(tmp_path / "set") == files(folder / "set")
 
 
-def test_a_cluster_is_started_here(folder, tmp_path):
+def test_a_shot_that_a_cluster_cannot_make_is_one_line(tmp_path, capfd):
     pytest.importorskip("distributed")
-    finished = run("dataset", folder / "recipe.toml", "-o", tmp_path / "set", "--shots", 1, "--cluster", "local")
-    assert finished.status == 0 and finished.out.startswith("dask: http") and "1 of them made now" in finished.out
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("[lattices]", '[draw]\n"-distance" = -5\n[lattices]'))
+    finished = run("dataset", tmp_path / "recipe.toml", "-o", tmp_path / "set", "--cluster", "local")
+    assert finished.status == 2 and finished.out.startswith("dask: http")
+    (line,) = finished.complaints()
+    assert "shot 0: -distance: expected a number above 0 (mm), got '-5'" in line
+    # Nor do the workers say it.
+    assert capfd.readouterr().err == ""
 
 
 def test_a_batch_system_is_told_what_the_options_say(folder):
