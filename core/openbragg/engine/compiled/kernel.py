@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,16 @@ class Kernel:
         )
         if failed:
             raise KernelError("compiled code failed")
-        return [torch._C._aoti.alloc_tensor_by_stealing_from_void_ptr(_capsule(handle)) for handle in outputs]
+        return tensors_of(outputs)
+
+
+def tensors_of(handles: Iterable[int | None]) -> list[torch.Tensor]:
+    """The tensors of handles that compiled code has made, and that end with this."""
+    # Torch's function for a single one leaves the handle behind, and with it the memory for good.
+    tensors: list[torch.Tensor] = torch._C._aoti.alloc_tensors_by_stealing_from_void_ptrs(
+        [_capsule(handle) for handle in handles]
+    )
+    return tensors
 
 
 def fits(shapes: Sequence[Sequence[int | str]], dtypes: Sequence[str], arguments: Sequence[torch.Tensor]) -> bool:
