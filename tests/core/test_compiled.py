@@ -32,7 +32,7 @@ from openbragg.cli.registry import load_registry
 from openbragg.engine.compiled.cache import Cache
 from openbragg.engine.compiled.conversions import HEADER
 from openbragg.engine.compiled.engine import Engine
-from openbragg.engine.compiled.kernel import Kernel
+from openbragg.engine.compiled.kernel import Kernel, _address, tensors_of
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import turned
 from openbragg.engine.rendering import render_panel
@@ -476,3 +476,12 @@ def test_threads_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPa
     assert default_threads() == 3
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5}, raising=False)
     assert default_threads() == 1
+
+
+def test_handles_of_compiled_code_do_not_outlive_their_tensors() -> None:
+    made = [torch.zeros(3), torch.ones(2)]
+    handles = [_address(each) for each in torch._C._aoti.unsafe_alloc_void_ptrs_from_tensors(made)]
+    assert [each._use_count() for each in made] == [2, 2]
+    taken = tensors_of(handles)
+    assert all(map(torch.equal, taken, made))
+    assert [each._use_count() for each in made] == [1, 1]

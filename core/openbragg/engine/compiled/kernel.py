@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,6 @@ class Kernel:
             self._run = self._library.AOTInductorModelContainerRun
             make = self._library.AOTInductorModelContainerCreateWithDevice
             delete = self._library.AOTInductorModelContainerDelete
-            self._let_go = self._library.aoti_torch_delete_tensor_object
         except (OSError, AttributeError) as error:
             raise KernelError(f"{library.name}: {error}") from None
         self._container = ctypes.c_void_p()
@@ -108,15 +107,16 @@ class Kernel:
         )
         if failed:
             raise KernelError("compiled code failed")
-        return [self._taken(handle) for handle in outputs]
+        return tensors_of(outputs)
 
-    def _taken(self, handle: int | None) -> torch.Tensor:
-        """The tensor of an output."""
-        tensor: torch.Tensor = torch._C._aoti.alloc_tensor_by_stealing_from_void_ptr(_capsule(handle))
-        if tensor._use_count() > 1:  # type: ignore[attr-defined]
-            # Torch copies the handle, and leaves it to hold the tensor for ever.
-            self._let_go(ctypes.c_void_p(handle))
-        return tensor
+
+def tensors_of(handles: Iterable[int | None]) -> list[torch.Tensor]:
+    """The tensors of handles that compiled code has made, and that end with this."""
+    # Torch's function for a single one leaves the handle behind, and with it the memory for good.
+    tensors: list[torch.Tensor] = torch._C._aoti.alloc_tensors_by_stealing_from_void_ptrs(
+        [_capsule(handle) for handle in handles]
+    )
+    return tensors
 
 
 def fits(shapes: Sequence[Sequence[int | str]], dtypes: Sequence[str], arguments: Sequence[torch.Tensor]) -> bool:

@@ -69,6 +69,18 @@ _PROBING = 8.0
 _ROUNDING = 1.0 + 1e-9
 
 
+def _taken(stream: Iterator[Visits], count: int) -> tuple[list[Visits], bool]:
+    """About so many visits of a search that goes on, and whether it is over."""
+    taken, number = [], 0
+    for visits in stream:
+        if len(visits.orientation):
+            taken.append(visits)
+            number += len(visits.orientation)
+        if number >= count:
+            return taken, False
+    return taken, True
+
+
 def spots_refusal(plan: Plan) -> str | None:
     """Why a plan that `openbragg.engine.sparse.cull.cull_refusal` lets pass has no sum from reflections; else None."""
     if plan.device.type != "cpu":
@@ -205,9 +217,9 @@ class _Sum:
             return None
         for lot in self._lots(level):
             count = lot.visits.pixels()
-            if evaluated == 0 and not self._pays(count / lot.done, surely):
-                return None
             evaluated += count
+            if not self._pays(evaluated / lot.done, surely):
+                return None
             parts = lot.visits.by_source()
             self._add(lot.visits, parts)
             if self.keep:
@@ -316,19 +328,30 @@ class _Sum:
         done = 0.0
         for direction in range(len(self.directions)):
             search = self._search(direction, level).shared(self.engine.cores())
+            count = len(search.groups)
+            streams = [search.visits(number) for number in range(count)]
+            while streams:
+                # While a lot is summed no thread searches further: what it found would have to be kept.
+                now = streams[: self.engine.cores()]
 
-            def found(piece: tuple[int, int], search: Search = search) -> list[Visits]:
-                with torch.no_grad():
-                    return list(search.visits(piece[0]))
+                def found(piece: tuple[int, int], now: list[Iterator[Visits]] = now) -> tuple[list[Visits], bool]:
+                    with torch.no_grad():
+                        return _taken(now[piece[0]], _MOST_VISITS // len(now))
 
-            pieces = list(ranges(0, len(search.groups), 1))
-            # While a lot is summed no thread searches further: what it found would have to be kept.
-            for low, high in ranges(0, len(pieces), self.engine.cores()):
-                for visits in in_threads(found, pieces[low:high], self.pixels.device, self.engine.team()):
-                    kept.extend(each for each in visits if len(each.orientation))
-                done += (high - low) / (len(pieces) * len(self.directions))
+                ended = []
+                pieces = list(ranges(0, len(now), 1))
+                for stream, (visits, is_over) in zip(
+                    now, in_threads(found, pieces, self.pixels.device, self.engine.team()), strict=True
+                ):
+                    kept.extend(visits)
+                    if is_over:
+                        ended.append(stream)
+                streams = [stream for stream in streams if stream not in ended]
+                done += len(ended) / (count * len(self.directions))
                 if sum(len(each.orientation) for each in kept) > _MOST_VISITS:
-                    yield _Lot(joined(kept), done)
+                    # Of what has begun and is not over half is done, as far as is known.
+                    begun = 0.5 * (len(now) - len(ended)) / (count * len(self.directions))
+                    yield _Lot(joined(kept), done + begun)
                     kept = []
         if kept:
             yield _Lot(joined(kept), 1.0)

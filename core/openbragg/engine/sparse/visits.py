@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -21,9 +20,8 @@ from openbragg.roles import LocalLatticeShape, Miller
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
-#: Pairs of a point and an orientation from which on cores share a group's search, and how many are searched together
-#: at most: a tenth of them may be visits.
-_SHARED_PAIRS, _MOST_PAIRS = 1 << 17, 1 << 24
+#: Pairs of a point and an orientation from which on cores share a group's search.
+_SHARED_PAIRS = 1 << 17
 #: Panels whose faces are remembered: those of a detector that stands while a crystal turns.
 _PANELS = 256
 #: Of a list of pixels, whether any is in a square of so many is looked up, not each.
@@ -129,12 +127,13 @@ class Search:
             yield self._on_panel(spots)
 
     def shared(self, cores: int) -> Search:
-        """The same with large groups cut into as many parts as there are cores, and into as many as memory needs."""
-        groups = []
-        for group in self.groups:
-            parts = max(cores if group.pairs() > _SHARED_PAIRS else 1, math.ceil(group.pairs() / _MOST_PAIRS))
-            cut = np.array_split(group.orientations, min(parts, len(group.orientations)))
-            groups += [attrs.evolve(group, orientations=part) for part in cut]
+        """The same with large groups cut into as many parts as there are cores."""
+        groups = [
+            attrs.evolve(group, orientations=part)
+            for group in self.groups
+            for part in np.array_split(group.orientations, cores if group.pairs() > _SHARED_PAIRS else 1)
+            if len(part)
+        ]
         return attrs.evolve(self, groups=groups)
 
     def _reach(self, indices: Array, lengths: Array) -> Array:
