@@ -237,7 +237,7 @@ def test_structure_factors_may_be_a_file_or_a_name(tmp_path: Path) -> None:
     ("wrong", "words"),
     [
         ({"engine": "fast"}, "engine: expected one of auto, eager, compiled, got 'fast'"),
-        ({"precision": "half"}, "precision: expected one of mixed, double, got 'half'"),
+        ({"precision": "half"}, "precision: expected one of auto, mixed, double, got 'half'"),
         ({"threads": 0}, "threads: expected 1 or more, got 0"),
         ({"cull": 2.0}, "cull: expected a number above 0 and below 1, got 2.0"),
         ({"device": "nosuch"}, "device 'nosuch' cannot be used"),

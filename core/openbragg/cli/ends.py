@@ -28,14 +28,16 @@ def by_ends(registry: Registry, words: Given, compat: frozenset[str], notices: l
     formats = [found.cls for found in registry.of_role("image_formats")]
     last = {(flag.owner, flag.field): number for number, flag in _flags(words)}
     made: Given = []
-    for number, (option, values) in enumerate(words):
+    for number, pair in enumerate(words):
+        option, values = pair
         flag = option.flag if isinstance(option, FlagOption) else None
         if flag is not None and _yields(flag) and last[flag.owner, flag.field] != number:
             # A later one names the file.
             continue
         other = _other(formats, flag, values) if flag is not None else None
         if flag is None or other is None:
-            made.append((option, values))
+            # The pair itself, by which those of a recorded run are known.
+            made.append(pair)
             continue
         if (other.owner, other.field) in last:
             names = f"{flag.spellings[0]} {shown(values[0])} and {other.spellings[0]}"
@@ -65,7 +67,7 @@ def _other(formats: list[type], flag: Flag, values: list[str]) -> Flag | None:
     end = Path(values[0]).suffix.lower()
     if end in getattr(flag.owner, "suffixes", ()):
         return None
-    found = [cls for cls in formats if end in getattr(cls, "suffixes", ())]
+    found = [cls for cls in formats if getattr(cls, "takes_names", False) and end in getattr(cls, "suffixes", ())]
     if len(found) != 1:
         return None
     return next((each for each in flags_of(found[0]) if each.spec.output == flag.spec.output), None)

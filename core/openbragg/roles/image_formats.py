@@ -72,7 +72,7 @@ class ImageFormat(Plugin, Protocol):
     pixels, which other files get where a method ``wants_labels()`` of the format says so. `default_file` names a file
     for runs in which no output was asked for. A class attribute ``suffixes`` tells the ends of names by which Python
     chooses it, with the point and in lower case. With a class attribute ``yields_to_names`` a file of its flags is
-    written by another format whose ends its name has.
+    written by another format whose ends its name has, if that has an attribute ``takes_names``.
 
     A format whose files have a quirk of the reference program may have a method ``reference_difference(image)``, which
     gives the quirk's name and what would have been different in this file, or None where nothing would. One whose

@@ -58,6 +58,7 @@ class MiniCbf:
     summary: ClassVar[str] = "miniCBF (PILATUS), 32-bit counts, byte-offset compressed"
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".cbf",)
+    takes_names: ClassVar[bool] = True
 
     file: Path | None = option(
         "-cbf", "-cbfile", type=Path, output="counts", metavar="FILE", help="Write counts with noise as miniCBF."

@@ -64,6 +64,7 @@ class NXmx:
     summary: ClassVar[str] = "NXmx (NeXus HDF5), a whole series in one"
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".nxs", ".h5")
+    takes_names: ClassVar[bool] = True
     says_angles: ClassVar[bool] = True
 
     file: Path | None = option(

@@ -40,6 +40,7 @@ class Tiff:
     summary: ClassVar[str] = "TIFF: photons as float32, counts as uint32 or uint16"
     flags: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = (".tif", ".tiff")
+    takes_names: ClassVar[bool] = True
 
     photons_file: Path | None = option(
         "-tiffphotons", type=Path, output="photons", metavar="FILE", help="Write expected photons as float32 TIFF."
