@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from math import pi, radians, sqrt
-from pathlib import Path
 from typing import Any
 
 #: Of the cases that are made of calls, by their names.
@@ -43,14 +41,9 @@ def measure_calls(
     InputError
         When it fails.
     """
-    from benchmarks.processes import STDOUT, run
+    from benchmarks.processes import printed
 
-    with tempfile.TemporaryDirectory(prefix="openbragg_") as folder:
-        # -P keeps this folder, whose modules are named like others, off the path.
-        command = (*python, "-P", str(Path(__file__).resolve()), name, str(threads), str(repeats))
-        run(command, Path(folder), {**environment, "OMP_NUM_THREADS": str(threads)}, timeout=timeout)
-        content: dict[str, Any] = json.loads((Path(folder) / STDOUT).read_text(encoding="utf-8"))
-        return content
+    return printed(__file__, (name, threads, repeats), python, environment, threads, timeout)
 
 
 def _measure(name: str, threads: int, repeats: int) -> dict[str, Any]:

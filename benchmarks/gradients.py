@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from math import radians
-from pathlib import Path
 from typing import Any
 
 SUMMARY = "256 x 256 pixels, 20 mosaic domains, 5 phi steps, gradients of 20 parameters"
@@ -73,14 +71,9 @@ def measure_gradients(
     InputError
         When it fails.
     """
-    from benchmarks.processes import STDOUT, run
+    from benchmarks.processes import printed
 
-    with tempfile.TemporaryDirectory(prefix="openbragg_") as name:
-        # -P keeps this folder, whose modules are named like others, off the path.
-        command = (*python, "-P", str(Path(__file__).resolve()), str(threads), str(repeats), device)
-        run(command, Path(name), {**environment, "OMP_NUM_THREADS": str(threads)}, timeout=timeout)
-        content: dict[str, Any] = json.loads((Path(name) / STDOUT).read_text(encoding="utf-8"))
-        return content
+    return printed(__file__, (threads, repeats, device), python, environment, threads, timeout)
 
 
 def _measure(threads: int, repeats: int, device: str) -> dict[str, Any]:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from math import radians
-from pathlib import Path
 from typing import Any
 
 SUMMARY = "100 shoeboxes of 20 x 20 pixels, 24 domains, 12 cells a side, 14 parameters"
@@ -33,14 +31,9 @@ def measure_jacobian(
     InputError
         When it fails.
     """
-    from benchmarks.processes import STDOUT, run
+    from benchmarks.processes import printed
 
-    with tempfile.TemporaryDirectory(prefix="openbragg_") as name:
-        # -P keeps this folder, whose modules are named like others, off the path.
-        command = (*python, "-P", str(Path(__file__).resolve()), str(threads), str(repeats))
-        run(command, Path(name), {**environment, "OMP_NUM_THREADS": str(threads)}, timeout=timeout)
-        content: dict[str, Any] = json.loads((Path(name) / STDOUT).read_text(encoding="utf-8"))
-        return content
+    return printed(__file__, (threads, repeats), python, environment, threads, timeout)
 
 
 def _measure(threads: int, repeats: int) -> dict[str, list[float]]:

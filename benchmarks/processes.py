@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -86,6 +89,29 @@ def run(
         how = f"exit status {child.returncode}" if child.returncode > 0 else f"ended by signal {-child.returncode}"
         raise InputError(": ".join([named, how, *(_last_line(folder / STDERR) or _last_line(folder / STDOUT))]))
     return Finished(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+
+
+def printed(
+    program: str,
+    words: Sequence[object],
+    python: Sequence[str],
+    environment: Mapping[str, str],
+    threads: int,
+    timeout: float | None,
+) -> dict[str, Any]:
+    """Run a file of this folder as a program of its own, with so many threads; the JSON that it prints.
+
+    Raises
+    ------
+    InputError
+        When it fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="openbragg_") as folder:
+        # -P keeps this folder, whose modules are named like others, off the path.
+        command = (*python, "-P", str(Path(program).resolve()), *map(str, words))
+        run(command, Path(folder), {**environment, "OMP_NUM_THREADS": str(threads)}, timeout=timeout)
+        content: dict[str, Any] = json.loads((Path(folder) / STDOUT).read_text(encoding="utf-8"))
+        return content
 
 
 def _end(pid: int, late: threading.Event | None = None) -> None:

@@ -490,6 +490,16 @@ def test_a_table_of_reflections_refers_to_the_experiments(tmp_path: Path) -> Non
     assert content["identifiers"] == {0: experiment["identifier"]}
 
 
+def test_a_detector_whose_normal_lies_in_its_plane_has_no_predicted_places(tmp_path: Path) -> None:
+    words = ("simulate", *CAMERA, "-fdet_vector", "0", "0", "1", "-sdet_vector", "1", "0", "0", "-oversample", "1")
+    assert run(*words, "-floatfile", tmp_path / "a.bin").status == 0
+    (tmp_path / "a.bin").unlink()
+    finished = run(*words, "-floatfile", tmp_path / "a.bin", "-refl", tmp_path / "a.refl")
+    assert (finished.status, list(tmp_path.iterdir())) == (1, [])
+    (line,) = finished.complaints()
+    assert line == "openbragg: error: the detector's normal lies in its plane, so that no ray's place on it can be told"
+
+
 def test_stills_of_other_spectra_have_a_beam_each_and_reflections_of_it(tmp_path: Path) -> None:
     flags = (
         "-lambda",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from openbragg.commands import CommandLine
     from openbragg_tools.refine.joint import RefinedStills
     from openbragg_tools.refine.levenberg import Step
-    from openbragg_tools.refine.refinement import Refined
+    from openbragg_tools.refine.results import Refined
     from openbragg_tools.refine.stills import Still
 
 #: The ends of names of what is written.
@@ -239,7 +239,7 @@ class Refine:
         )
         if not (free or also or fix):
             return None
-        from openbragg_tools.refine.refinement import usual
+        from openbragg_tools.refine.preparation import usual
 
         asked = (*(free or usual(simulation)), *also)
         for name in fix:
@@ -265,9 +265,9 @@ def _told(
 ) -> tuple[str, dict[str, bytes]]:
     """The table for the terminal, and what is written."""
     from openbragg_tools.refine import outputs, outputs_of_stills
-    from openbragg_tools.refine.refinement import Refined
     from openbragg_tools.refine.report import page
     from openbragg_tools.refine.report_of_stills import page_of_stills
+    from openbragg_tools.refine.results import Refined
 
     if isinstance(refined, Refined):
         return outputs.table(refined), {

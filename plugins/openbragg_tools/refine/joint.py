@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from openbragg import InputError, Simulation, UsageError, options_of
+from openbragg import InputError, Simulation, options_of
 from openbragg_tools.refine.bordered import Block, Bordered
 from openbragg_tools.refine.determined import Determined, determined
 from openbragg_tools.refine.elimination import Fit
@@ -16,17 +16,9 @@ from openbragg_tools.refine.gauge import held, held_motions
 from openbragg_tools.refine.levenberg import limited, within
 from openbragg_tools.refine.panels import PANEL_GROUPS
 from openbragg_tools.refine.parameters import Parameter
-from openbragg_tools.refine.refinement import (
-    Asked,
-    Prepared,
-    Refined,
-    concluded,
-    prepare,
-    refine_alone,
-    refuse_unexplained,
-    still_open,
-    usual,
-)
+from openbragg_tools.refine.preparation import Asked, Prepared, prepare, usual
+from openbragg_tools.refine.refinement import concluded, refine_alone, refuse_unexplained, still_open
+from openbragg_tools.refine.results import Named, Refined
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Damping at the start, and what it is multiplied by after a step that went down and one that did not.
@@ -46,7 +38,7 @@ class JointStep:
 
 
 @attrs.frozen(eq=False)
-class RefinedStills:
+class RefinedStills(Named):
     """What came of a refinement of many stills.
 
     Attributes
@@ -86,22 +78,6 @@ class RefinedStills:
         """The mean of Z squared of all stills, for what was fitted."""
         freedom = sum(still.freedom() for still in self.stills) - len(self.parameters)
         return sum(float(np.square(still.deviations()).sum()) for still in self.stills) / max(1, freedom)
-
-    def value(self, name: str) -> float:
-        """A shared parameter's value in the unit in which people see it."""
-        place = self._place(name)
-        return self.parameters[place].shown(float(self.values[place]))
-
-    def sigma(self, name: str) -> float:
-        """Its standard deviation, likewise."""
-        place = self._place(name)
-        return self.parameters[place].shown_error(float(self.values[place]), float(self.determined.sigmas[place]))
-
-    def _place(self, name: str) -> int:
-        names = [each.name for each in self.parameters]
-        if name not in names:
-            raise UsageError(f"expected one of {', '.join(names) or 'nothing, for nothing is shared'}, got {name}")
-        return names.index(name)
 
 
 @attrs.define(eq=False)

@@ -14,7 +14,7 @@ import numpy as np
 from openbragg import plugin
 from openbragg.commands import json_layout
 from openbragg_tools.refine.joint import RefinedStills
-from openbragg_tools.refine.refinement import Refined
+from openbragg_tools.refine.results import Refined
 from openbragg_tools.refine.stills import Still
 
 #: Correlations that are worth a line.

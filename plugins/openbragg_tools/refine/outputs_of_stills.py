@@ -13,7 +13,7 @@ import numpy as np
 from openbragg.commands import json_layout
 from openbragg_tools.refine.joint import RefinedStills
 from openbragg_tools.refine.outputs import content, listed, parameter_lines, reflection_table, rows
-from openbragg_tools.refine.refinement import Refined
+from openbragg_tools.refine.results import Refined
 from openbragg_tools.refine.stills import Still
 
 #: Models of an experiment list that stills may share.

@@ -13,6 +13,8 @@ from openbragg_tools.refine.panels import PANEL_GROUPS
 B_FACTOR = "b_factor"
 #: Names of groups of parameters that a user frees; any continuous setting of an experiment or a plugin is one more.
 GROUPS = ("misset", "cell", "cells", "mosaic_spread", "scale", B_FACTOR, *PANEL_GROUPS)
+#: What says how far blocks are turned: one spread, or three.
+SPREADS = ("mosaic_spread", "spreads")
 #: How far a step may go at once: in radians, parts of a length, or natural logarithms.
 TURN, CELL_PART, FACTOR = math.radians(0.2), 3e-3, 0.7
 

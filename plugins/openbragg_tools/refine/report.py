@@ -16,7 +16,7 @@ from openbragg import write_png
 from openbragg_tools.refine.joint import RefinedStills
 from openbragg_tools.refine.outputs import rows
 from openbragg_tools.refine.plots import bars, curve, matrix, points
-from openbragg_tools.refine.refinement import Refined
+from openbragg_tools.refine.results import Refined
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Shoeboxes of each kind that are shown, and screen pixels of theirs.

@@ -11,7 +11,9 @@ import numpy as np
 
 from openbragg import Geometry, InputError, ReadImage, Simulation, UsageError, read_images, shown
 from openbragg_tools.refine.joint import RefinedStills, refine_stills
-from openbragg_tools.refine.refinement import Asked, Refined, refine_still
+from openbragg_tools.refine.preparation import Asked
+from openbragg_tools.refine.refinement import refine_still
+from openbragg_tools.refine.results import Refined
 
 
 @attrs.frozen(eq=False)

@@ -77,7 +77,7 @@ def test_a_width_cannot_start_from_nothing():
 
 
 def test_three_spreads_are_refined_by_default_where_there_are_three():
-    from openbragg_tools.refine.refinement import usual
+    from openbragg_tools.refine.preparation import usual
 
     assert "spreads" in usual(SIMULATIONS["spreads"]())
     assert "mosaic_spread" not in usual(SIMULATIONS["spreads"]())

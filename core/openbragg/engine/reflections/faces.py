@@ -14,6 +14,8 @@ from openbragg.model.scalars import plain
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
 
+#: Of a normal no longer than this above the plane there is no telling on which side of it anything is.
+IN_PLANE = 1e-9
 #: A face is looked at in so many points along each side.
 _POINTS = 33
 
@@ -53,6 +55,10 @@ class Face:
             -1, 3
         )
         return points
+
+    def has_depth(self) -> bool:
+        """Whether its normal points out of its plane, as that of any detector but a mistyped one does."""
+        return abs(float(self.normal @ np.cross(self.fast, self.slow))) > IN_PLANE
 
     def dual(self) -> Array:
         """Rows whose products with a vector are its parts along fast, slow and normal, (3, 3)."""

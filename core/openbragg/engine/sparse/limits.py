@@ -6,6 +6,7 @@ import torch
 
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
+from openbragg.engine.reflections.faces import IN_PLANE
 from openbragg.roles import Miller
 
 #: Points along each side of a panel at which its distance is looked at.
@@ -26,12 +27,13 @@ def largest_term(plan: Plan, largest: float) -> float:
 def largest_weight(plan: Plan, panel: PanelPlan, pixels: Pixels) -> float | None:
     """Photons that a pixel gets from one squared electron in each of its terms, at most.
 
-    None where a pixel faces away from the crystal, or is where it stands.
+    None where a pixel faces away from the crystal, or is where it stands, or a panel's normal lies in its plane.
     """
     depths = panel.layer_depths.detach()
     close = float(panel.close_distance)
     nearest = _nearest(panel, pixels)
-    if not (close > 0.0 and nearest > 0.0):
+    upright = float((torch.linalg.cross(panel.fast, panel.slow) @ panel.normal).detach().abs())
+    if not (close > 0.0 and nearest > 0.0 and upright > IN_PLANE):
         return None
     omega = 1.0 / nearest**2 if plan.point_pixel else float(panel.pixel_area) * close / nearest**3
     layers = float(depths.numel())

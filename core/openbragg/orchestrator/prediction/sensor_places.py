@@ -14,6 +14,7 @@ import torch
 from openbragg.engine.numerics import polarization_factor
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.reflections.faces import Face, face_of
+from openbragg.errors import InputError
 from openbragg.orchestrator.layout import Layout
 
 #: In place of a length that is 0.
@@ -98,9 +99,17 @@ class Sensor:
 
 
 def sensor_of(layout: Layout) -> Sensor:
-    """The detector of a layout; it must be flat."""
+    """The detector of a layout; it must be flat.
+
+    Raises
+    ------
+    InputError
+        When a panel's normal lies in its plane.
+    """
     frames = zip(layout.laboratory.panels, layout.plan.panels, strict=True)
     faces = tuple(face_of(frame, float(panel.layer_depths.max()) if panel.absorbs else 0.0) for frame, panel in frames)
+    if not all(face.has_depth() for face in faces):
+        raise InputError("the detector's normal lies in its plane, so that no ray's place on it can be told")
     return Sensor(layout=layout, faces=faces, hidden=layout.experiment.detector.hidden())
 
 
