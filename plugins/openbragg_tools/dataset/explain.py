@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from openbragg.commands import load_torch
+from openbragg_tools.dataset.distributions import Distribution, RandomOrientation
 from openbragg_tools.dataset.draws import DrawnShot, draw_shot
 from openbragg_tools.dataset.recipe import KINDS, Recipe
 from openbragg_tools.dataset.shots import render_shot
@@ -47,15 +48,15 @@ def explained(studio: Studio, workers: int = 1) -> Iterator[str]:
     for group in recipe.groups:
         yield _line("together", f"{', '.join(group.names())}: one of {len(group.alternatives)} sets")
     for name, distribution in recipe.draws.items():
-        yield _line(name, distribution.words())
+        yield _line(name, _drawn(studio, name, distribution))
     yield _line("lattices", recipe.lattices.words())
     for name, distribution in recipe.lattice_draws.items():
-        yield _line(f"  {name}", distribution.words())
+        yield _line(f"  {name}", _drawn(studio, name, distribution))
     yield _line("  weight", recipe.lattice_weight.words())
     arrays = ["counts", *recipe.labels.arrays]
     size = slow * fast * sum(_BYTES[name] for name in arrays) * recipe.shots
     yield _line("images", f"{fast} x {slow} pixels (fast x slow): {', '.join(arrays)}")
-    yield _line("disk", f"{size / 1e9:.3g} GB before compression")
+    yield _line("disk", f"{_bytes(size)} before compression")
     each = _seconds_a_shot(studio, drawn)
     whole = timedelta(seconds=round(each * recipe.shots / workers))
     yield _line("time", f"{each:.2g} s for a shot on one core, {whole} for all with --workers {workers}")
@@ -73,6 +74,21 @@ def _seconds_a_shot(studio: Studio, drawn: list[DrawnShot]) -> float:
     for shot in drawn[:_TIMED]:
         render_shot(studio, shot.number, identity)
     return (time.perf_counter() - began) / _TIMED
+
+
+def _drawn(studio: Studio, name: str, distribution: Distribution) -> str:
+    """How a value is drawn, with the unit of its flag where it has one."""
+    unit = "" if isinstance(distribution, RandomOrientation) else studio.unit(name)
+    return ", ".join(filter(None, (distribution.words(), unit)))
+
+
+def _bytes(size: float) -> str:
+    """So many bytes for people."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000.0:
+            return f"{size:.3g} {unit}"
+        size /= 1000.0
+    return f"{size:.3g} GB"
 
 
 def _parts(recipe: Recipe) -> list[float]:

@@ -17,6 +17,7 @@ from openbragg.commands import (
     ModelCommand,
     assignments_of,
     flags_of,
+    option_named,
     simulation_sections,
     understand,
 )
@@ -85,6 +86,13 @@ class Studio:
         words = [*self.recipe.flags, *words_of(shot.values), *own]
         engine = () if "-engine" in words else _ENGINE
         return [*engine, *words]
+
+    def unit(self, name: str) -> str:
+        """The unit of a flag's numbers; empty where it has none, or there is no such flag."""
+        try:
+            return option_named(self._registry, name).flag.unit
+        except KeyError:
+            return ""
 
     def simulation(self, shot: DrawnShot, lattice: int | None = None) -> Simulation:
         """The simulation of a shot with one of its crystals; with what all have drawn alone if there is none.

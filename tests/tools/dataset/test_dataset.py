@@ -239,8 +239,8 @@ def test_explain_says_what_is_drawn(folder):
     lines = finished.out.splitlines()
     assert (finished.status, finished.err) == (0, "")
     assert "kinds           hit 60 %, miss 20 %, blank 20 %" in lines
-    assert "-distance       50 to 60, uniform" in lines
-    assert "-dispersion     = 0.001 * distance" in lines
+    assert "-distance       50 to 60, uniform, mm" in lines
+    assert "-dispersion     = 0.001 * distance, %" in lines
     assert "  -misset       any orientation, all alike probable" in lines
     (line,) = (line for line in lines if line.startswith("time "))
     assert re.fullmatch(r"time +[\d.e-]+ s for a shot on one core, 0:0\d:\d\d for all with --workers 1", line)
