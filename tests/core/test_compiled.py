@@ -29,10 +29,11 @@ from command_line import Finished, run
 from mosaic_model import A, experiment, table
 from openbragg import Experiment, Panel, Simulation
 from openbragg.cli.registry import load_registry
-from openbragg.engine.compiled.cache import Cache
+from openbragg.engine.compiled.cache import COMPILER_VARIABLE, Cache
 from openbragg.engine.compiled.conversions import HEADER
 from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.compiled.kernel import Kernel, _address, tensors_of
+from openbragg.engine.compiled.loading import compiler_folder
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import turned
 from openbragg.engine.rendering import render_panel
@@ -76,10 +77,10 @@ def lattice_shapes():
 LOOKING = LORENTZ.replace("return ((", "float(square.sum().item())\n        return ((")
 
 
-@pytest.fixture(scope="module")
-def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of compiled code that these tests share."""
-    return tmp_path_factory.mktemp("compiled")
+@pytest.fixture
+def code_folder(common_code: Path) -> Path:
+    """The folder of compiled code that these tests share with others."""
+    return common_code
 
 
 @pytest.fixture
@@ -169,13 +170,25 @@ def test_one_code_serves_all_lengths_of_the_axes(cache: Cache, calls: list[int],
 def test_kept_code_converts_in_registers(cache: Cache, calls: list[int]) -> None:
     agree(experiment(), calls)
     header = HEADER.read_text()
-    sources = [file.read_text() for file in cache.compiler_folder().rglob("*.kernel.cpp")]
+    sources = [file.read_text() for file in Path(os.environ[COMPILER_VARIABLE]).rglob("*.kernel.cpp")]
     assert sources
     assert all(header in source for source in sources)
     if OBJDUMP is not None and platform.machine() == "x86_64":
         hot = [loop for entry in cache.entries() for loop in loops(entry.library, "cpp_fused") if loop.narrows()]
         assert hot
         assert not [loop.waits() for loop in hot if loop.waits()]
+
+
+def test_the_compiler_keeps_its_headers_with_our_code_but_where_the_user_says(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(COMPILER_VARIABLE, "elsewhere")
+    with compiler_folder(cache):
+        assert os.environ[COMPILER_VARIABLE] == "elsewhere"
+    monkeypatch.delenv(COMPILER_VARIABLE)
+    with compiler_folder(cache):
+        assert os.environ[COMPILER_VARIABLE] == str(cache.compiler_folder())
+    assert COMPILER_VARIABLE not in os.environ
 
 
 def test_an_engine_that_may_choose_sums_all_terms_where_code_is_there(calls: list[int]) -> None:
@@ -443,6 +456,7 @@ def test_without_a_compiler_there_is_one_notice_and_the_image(tmp_path: Path) ->
     image = (tmp_path / "out.bin").read_bytes()
     (line,) = about_code(finished.stderr)
     assert line.startswith("openbragg: notice: no compiled code")
+    assert line.endswith("c++, which CXX names, is no C++ compiler")
     assert all(line.startswith("openbragg: notice: ") for line in finished.stderr.splitlines())
     outside(tmp_path, command("--engine", "eager"))
     assert (tmp_path / "out.bin").read_bytes() == image

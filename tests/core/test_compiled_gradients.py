@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import openbragg
+from mosaic_model import SENSOR
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
 from openbragg.engine.compiled.block import block_plan, block_sums, tensors_in, with_tensors
 from openbragg.engine.compiled.gradient import block_gradients
@@ -146,10 +147,17 @@ def test_the_written_out_chain_goes_through_an_interpolated_table(precision: str
     torch.testing.assert_close(found, expected, rtol=0.0, atol=tolerance * largest)
 
 
-@pytest.fixture(scope="module")
-def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of compiled code that these tests share."""
-    return tmp_path_factory.mktemp("compiled")
+@pytest.fixture
+def code_folder(common_code: Path) -> Path:
+    """The folder of compiled code that these tests share with others."""
+    return common_code
+
+
+def of_common_structure() -> tuple[Experiment, dict[str, torch.Tensor]]:
+    """The same with two wavelengths and a sensor of layers: of one structure with what others compile."""
+    made, parameters = experiment()
+    beam = attrs.evolve(made.beam, dispersion=0.01, dispersion_steps=2)
+    return attrs.evolve(made, beam=beam, detector=attrs.evolve(made.detector, **SENSOR)), parameters
 
 
 @pytest.mark.xdist_group("compiled")
@@ -157,7 +165,7 @@ def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestCompiled:
     def test_gradients_of_crystal_beam_and_detector_are_those_of_the_eager_engine(self) -> None:
         factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
-        made, parameters = experiment()
+        made, parameters = of_common_structure()
         weights = torch.rand(12, 11, generator=torch.Generator().manual_seed(1))
         gradients = {}
         for engine, precision in (("compiled", "mixed"), ("eager", "double")):
@@ -172,7 +180,7 @@ class TestCompiled:
 
     def test_a_second_derivative_is_refused_and_not_wrong(self) -> None:
         factors = openbragg.plugin("structure_factors", "hkl", default_F=50.0)
-        made, parameters = experiment()
+        made, parameters = of_common_structure()
         image = openbragg.simulate(made, structure_factors=factors, engine="compiled")
         with pytest.raises(UsageError, match="first derivatives"):
             torch.autograd.grad(image.sum(), parameters["distance"], create_graph=True)

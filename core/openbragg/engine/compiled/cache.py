@@ -20,6 +20,8 @@ import attrs
 
 #: The variable that names the folder.
 FOLDER_VARIABLE = "OPENBRAGG_CACHE"
+#: What tells torch where its compiler keeps things.
+COMPILER_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 #: Of the entries; one of another format is not looked at.
 FORMAT = 1
 _KERNELS, _COMPILER = "kernels", "torchinductor"

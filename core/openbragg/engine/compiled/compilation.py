@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import tempfile
 import warnings
 import zipfile
@@ -106,6 +107,7 @@ def compile_function(
     """
     try:
         with _quietly(), torch.no_grad():
+            _require_compiler()
             program = _exported(function, named, further, axes, differentiates=differentiates)
             try:
                 return _packaged(program, folder, _settings(differentiates))
@@ -114,6 +116,8 @@ def compile_function(
                     raise
                 # A torch whose vectors are others: its own conversions, slow or not, are right.
                 return _packaged(program, folder, _settings(differentiates, conversions=False))
+    except CompilationError:
+        raise
     except Exception as error:
         raise CompilationError(_reason(error)) from error
 
@@ -159,6 +163,19 @@ def compile_for_device(
         return outputs
 
     return run
+
+
+def _require_compiler() -> None:
+    """Fail at once where there is no C++ compiler, not after the operations were found."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+
+    try:
+        get_cpp_compiler()
+    except (RuntimeError, OSError) as error:
+        named = os.environ.get("CXX")
+        raise CompilationError(
+            f"{named}, which CXX names, is no C++ compiler" if named else "there is no C++ compiler; CXX may name one"
+        ) from error
 
 
 def _exported(

@@ -14,7 +14,7 @@ import attrs
 import torch
 
 from openbragg.engine.compiled.block import tensors_in
-from openbragg.engine.compiled.cache import Cache, Entry
+from openbragg.engine.compiled.cache import COMPILER_VARIABLE, Cache, Entry
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, Kernel, KernelError, fits
 from openbragg.engine.compiled.kinds import Kind, arguments_of
 from openbragg.engine.compiled.resident import RESIDENTS, Codes, Occasion, Structure, structure_of
@@ -195,8 +195,11 @@ class Wanted:
 
 @contextmanager
 def compiler_folder(cache: Cache) -> Iterator[None]:
-    """Let torch's compiler keep its headers, which are its own and the user's, where our code is kept."""
-    name = "TORCHINDUCTOR_CACHE_DIR"
+    """Let torch's compiler keep its headers, which are its own and the user's, where our code is kept.
+
+    A user who has told torch where is heeded.
+    """
+    name = COMPILER_VARIABLE
     before = os.environ.get(name)
     if before is None and cache.usable() is None:
         try:

@@ -20,6 +20,8 @@ from openbragg.options import options_of
 from openbragg.roles import BLOCK_VARIABLE, ROLES, Found, Registry, Role
 
 _OWN_DISTRIBUTION = "openbragg"
+#: What `pluggy.HookimplMarker` leaves on a function.
+_MARK = f"{hookspecs.GROUP}_impl"
 
 
 def load(
@@ -85,15 +87,17 @@ def python_of_command(name: str) -> Any:
 
 
 class _Manager(pluggy.PluginManager):
-    """Tells the functions of a module from its other names before pluggy looks at each with more care.
+    """Tells the marked functions of a module from its other names before pluggy looks at each with more care.
 
     Modules have many names, and looking would take a good part of the time in which a command starts.
     """
 
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
         """See `pluggy.PluginManager.parse_hookimpl_opts`."""
-        if isinstance(plugin, ModuleType) and not isinstance(vars(plugin).get(name), FunctionType):
-            return None
+        if isinstance(plugin, ModuleType):
+            value = plugin.__dict__.get(name)
+            if not isinstance(value, FunctionType) or _MARK not in value.__dict__:
+                return None
         return super().parse_hookimpl_opts(plugin, name)
 
 
