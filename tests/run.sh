@@ -10,8 +10,13 @@ PATH=$("$root/tests/environment.sh" "$root" test,docs)/bin:$PATH
 export PATH
 ruff check .
 ruff format --check .
-mypy
 lint-imports
 NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+# Types are checked beside the tests: it takes most of a minute of one core.
+mypy &
+types=$!
+status=0
 # One thread a worker: two test processes that each use all cores would only wait for each other.
-OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup "$@"
+OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup "$@" || status=$?
+wait "$types" || { echo "mypy: the types do not hold, see above" >&2 && exit 1; }
+exit "$status"
