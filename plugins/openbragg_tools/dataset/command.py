@@ -193,6 +193,7 @@ def _run(registry: Registry, asked: _Asked) -> None:
 def _make(registry: Registry, asked: _Asked, recipe: Recipe, folder: Path) -> None:
     from openbragg.commands import progress_bar
     from openbragg_tools.dataset.hdf5 import libraries
+    from openbragg_tools.dataset.masters import SUFFIX, linking_format
     from openbragg_tools.dataset.store import Store
     from openbragg_tools.dataset.tables import arrow
     from openbragg_tools.dataset.work import make_shots
@@ -204,13 +205,22 @@ def _make(registry: Registry, asked: _Asked, recipe: Recipe, folder: Path) -> No
     crew = _crew(registry, asked, recipe, store)
     store.begin(recipe)
     mine = [shard for shard in store.shards() if shard % parts == part - 1]
+    linking = linking_format(registry) if recipe.nxmx else None
     with progress_bar(asked.progress, "shots") as progress:
-        made = make_shots(store, mine, crew, progress)
+        made = make_shots(store, mine, crew, progress, linking)
     complete = store.close()
     shots = sum(len(store.numbers(shard)) for shard in mine)
     of_all = f" of {store.shots}" if parts > 1 else ""
     click.echo(f"{'shots':<16}{shots}{of_all}, {made} of them made now")
     click.echo(f"{'wrote':<16}{folder} ({'complete' if complete else 'other parts are not finished'})")
+    masters = sum(name.endswith(SUFFIX) for shard in mine for name in store.note(shard))
+    if masters > len(mine):
+        click.echo(
+            f"{'nxmx':<16}{masters} files of {shots} shots in {folder / 'shards'}: one has shots with one detector at "
+            "one place, or one wedge; nxmx = false in the recipe makes none"
+        )
+    elif masters:
+        click.echo(f"{'nxmx':<16}{masters} files, one of each shard, in {folder / 'shards'}")
 
 
 def _crew(registry: Registry, asked: _Asked, recipe: Recipe, store: Store) -> Crew:
@@ -253,7 +263,7 @@ def _only(studio: object, number: int, folder: Path) -> None:
     from openbragg_tools.dataset.work import make_one
 
     assert isinstance(studio, Studio)
-    written = write_single(folder, make_one(studio, number))
+    written = write_single(folder, make_one(studio, number), studio.linking)
     click.echo(f"{'wrote':<16}{', '.join(map(str, written))} (shot {number})")
 
 

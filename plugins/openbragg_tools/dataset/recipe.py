@@ -80,6 +80,8 @@ class Recipe:
         How many shots are made by default, and the seed of everything that is drawn.
     shard
         Shots in one file.
+    nxmx
+        Whether files are made beside the shards that show them as NXmx.
     flags
         Flags of ``openbragg simulate`` that all shots have.
     kinds
@@ -99,6 +101,7 @@ class Recipe:
     shots: int
     seed: int
     shard: int
+    nxmx: bool
     flags: tuple[str, ...]
     kinds: tuple[float, ...]
     draws: Mapping[str, Distribution]
@@ -142,8 +145,8 @@ def read_recipe(file: Path) -> Recipe:
 
 
 #: Keys that say how many shots there are and how they are stored, and not what they are.
-_NOT_DECIDING = ("shots", "seed", "shard")
-_KEYS = ("shots", "seed", "shard", "flags", "kinds", "draw", "groups", "lattices", "labels")
+_NOT_DECIDING = ("shots", "seed", "shard", "nxmx")
+_KEYS = ("shots", "seed", "shard", "nxmx", "flags", "kinds", "draw", "groups", "lattices", "labels")
 
 
 def _understood(file: Path, text: str, told: dict[str, Any]) -> Recipe:
@@ -159,6 +162,7 @@ def _understood(file: Path, text: str, told: dict[str, Any]) -> Recipe:
         shots=_whole(told, "shots", 1000, 1),
         seed=_whole(told, "seed", 1, 0),
         shard=_whole(told, "shard", 100, 1),
+        nxmx=_yes(told, "nxmx", True),
         flags=_flags(told.get("flags", "")),
         kinds=_kinds(_table(told, "kinds")),
         draws=_ordered("draw", _distributions("draw", _table(told, "draw"), folder), grouped),
@@ -192,6 +196,13 @@ def _whole(told: Mapping[str, Any], key: str, default: int, least: int) -> int:
     value = told.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise InputError(f"{key}: expected a whole number from {least}, got {quoted(value)}")
+    return value
+
+
+def _yes(told: Mapping[str, Any], key: str, default: bool) -> bool:
+    value = told.get(key, default)
+    if not isinstance(value, bool):
+        raise InputError(f"{key}: expected true or false, got {quoted(value)}")
     return value
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from openbragg import InputError, unit
+from openbragg import ImageSetup, InputError, unit
 from openbragg_tools.dataset.draws import DrawnShot, draw_shot
+from openbragg_tools.dataset.masters import setup_of
 from openbragg_tools.dataset.recipe import Recipe
 from openbragg_tools.dataset.spots import Array, find_spots
 from openbragg_tools.dataset.studio import Studio, command_of
@@ -37,6 +38,8 @@ class Shot:
         Its row in the table of shots.
     lattices, reflections
         Its rows in the tables of lattices and of reflections: columns by name.
+    setup
+        How it was recorded, for files of other programs; None where none are made.
     """
 
     number: int
@@ -44,6 +47,7 @@ class Shot:
     row: dict[str, Any]
     lattices: dict[str, Array]
     reflections: dict[str, Array]
+    setup: ImageSetup | None = None
 
 
 def render_shot(studio: Studio, number: int, identity: str) -> Shot:
@@ -114,7 +118,8 @@ def render_shot(studio: Studio, number: int, identity: str) -> Shot:
         "flags": np.array([command_of(studio.flags(shot, place)) for place in range(len(shot.lattices))], dtype=object),
         **_axes(crystals),
     }
-    return Shot(number, arrays, row, lattices, reflections)
+    setup = None if studio.linking is None else setup_of(studio.linking, [whole], counts.dtype.name)
+    return Shot(number, arrays, row, lattices, reflections, setup)
 
 
 @attrs.frozen(eq=False)

@@ -4,6 +4,7 @@ dataset.json                  which recipe, seed and number of shots; how many s
 recipe.toml                   the recipe
 shards/00000.h5               arrays of the first shots, a chunk for each image
 shards/00000.shots.parquet    a row for each shot; likewise .lattices and .reflections
+shards/00000.nxs              its images as NXmx; several files where the detector moves or the crystal turns
 shards/00000.json             the shard is finished: its files with their SHA-256
 unfinished/00000/00000017.npz a shot that is made, of a shard that is not finished
 master.h5, manifest.json      when all are finished: the arrays of all shards as one; all files with their hashes
@@ -24,9 +25,10 @@ from typing import Any, BinaryIO
 import attrs
 import numpy as np
 
-from openbragg import InputError, parse_json, read_content, write_file
+from openbragg import ImageSetup, InputError, LinkingFormat, parse_json, read_content, write_file
 from openbragg.commands import json_layout, write_text
 from openbragg_tools.dataset.hdf5 import Packed, Part, packed, write_master, write_shard
+from openbragg_tools.dataset.masters import IMAGES, SUFFIX, Recorded, write_masters
 from openbragg_tools.dataset.recipe import Recipe
 from openbragg_tools.dataset.shots import Shot
 from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, write_parquet
@@ -74,6 +76,7 @@ class Store:
             "shots": self.shots,
             "shard": self.shard,
             "arrays": ["counts", *recipe.labels.arrays],
+            "nxmx": recipe.nxmx,
         }
         file = self.folder / _DESCRIPTION
         if file.exists():
@@ -142,8 +145,15 @@ class Store:
         """
         write_file(self._made(shot.number), partial(_pack, shot))
 
-    def finish(self, shard: int) -> None:
-        """Write a shard, all of whose shots are made, and forget them one by one.
+    def finish(self, shard: int, linking: LinkingFormat | None = None) -> None:
+        """Write a shard, all of whose shots are made, and files that show it to other programs.
+
+        Parameters
+        ----------
+        shard
+            Its number.
+        linking
+            The format of those files; none are written without one, or for shots of which nothing is told for them.
 
         Raises
         ------
@@ -154,12 +164,16 @@ class Store:
         _make(self._place(shard, "h5").parent)
         tables: list[dict[str, Any]] = []
         rows: list[dict[str, Any]] = []
+        recorded: list[Recorded] = []
 
         def arrays() -> Iterator[dict[str, Packed]]:
             for number in numbers:
                 kept = _unpack(self._made(number))
                 rows.append(kept.row)
                 tables.append(kept.tables)
+                if kept.setup is not None:
+                    counts = kept.arrays[IMAGES]
+                    recorded.append(Recorded(number, kept.setup, counts.shape, counts.dtype))
                 yield kept.arrays
 
         # Made where the shots are: what a run that is stopped leaves of them goes with that folder.
@@ -170,6 +184,9 @@ class Store:
         write_parquet(made["shots.parquet"], table_of_rows(rows))
         for name in TABLES:
             write_parquet(made[f"{name}.parquet"], table_of_columns([table[name] for table in tables]))
+        if linking is not None and len(recorded) == len(numbers):
+            masters = write_masters(linking, beside, self._place(shard, "h5").name, recorded)
+            files.update({self._place(shard, "h5").parent / file.name: file for file in masters})
         note = {
             "shots": [numbers.start, numbers.stop],
             "files": {file.name: hashed(file) for file in files.values()},
@@ -205,7 +222,8 @@ class Store:
         file = self._note(shard)
         told = parse_json(read_content(file, _LARGEST, "a shard"), file, "a shard")
         files = told.get("files") if isinstance(told, dict) else None
-        if not isinstance(files, dict) or sorted(files) != sorted(one.name for one in self._files(shard)):
+        expected = {one.name for one in self._files(shard)}
+        if not isinstance(files, dict) or {name for name in files if not name.endswith(SUFFIX)} != expected:
             raise InputError(f"{file}: expected the files of a shard with their hashes")
         return files
 
@@ -300,7 +318,9 @@ def _alone(file: Path) -> Iterator[bool]:
 
 #: Words of a table, which have no place in an array of numbers.
 _WORDS = {"lattices": ("flags",)}
-_ARRAYS = "arrays"
+_ARRAYS, _SETUPS = "arrays", "setup"
+#: The parts of a setup that are bytes.
+_SETUP = ("shared", "own")
 
 
 def _pack(shot: Shot, stream: BinaryIO) -> None:
@@ -317,24 +337,30 @@ def _pack(shot: Shot, stream: BinaryIO) -> None:
                 words[f"{table}/{name}"] = list(column)
             else:
                 parts[f"{table}/{name}"] = column
-    text = json.dumps({"row": shot.row, "words": words, "arrays": arrays})
+    still = None
+    if shot.setup is not None:
+        still = shot.setup.still
+        for name in _SETUP:
+            parts[f"{_SETUPS}/{name}"] = np.frombuffer(getattr(shot.setup, name), dtype=np.uint8)
+    text = json.dumps({"row": shot.row, "words": words, "arrays": arrays, "still": still})
     np.savez(stream, allow_pickle=False, text=np.frombuffer(text.encode(), dtype=np.uint8), **parts)
 
 
 @attrs.frozen(eq=False)
 class _Kept:
-    """A shot as it is kept: its arrays compressed, its row, and its parts of the tables of columns."""
+    """A shot as it is kept: its arrays compressed, its row, its parts of the tables of columns, how it was recorded."""
 
     arrays: dict[str, Packed]
     row: dict[str, Any]
     tables: dict[str, dict[str, Any]]
+    setup: ImageSetup | None
 
 
 def _unpack(file: Path) -> _Kept:
     try:
         with np.load(file, allow_pickle=False) as parts:
             told = json.loads(parts["text"].tobytes().decode())
-            tables: dict[str, dict[str, Any]] = {name: {} for name in (_ARRAYS, *TABLES)}
+            tables: dict[str, dict[str, Any]] = {name: {} for name in (_ARRAYS, _SETUPS, *TABLES)}
             for key in parts.files:
                 table, _, name = key.partition("/")
                 if table in tables:
@@ -343,9 +369,12 @@ def _unpack(file: Path) -> _Kept:
                 name: Packed(tuple(shape), dtype, tables[_ARRAYS][name].tobytes(), mask)
                 for name, (shape, dtype, mask) in told["arrays"].items()
             }
+            setup = None
+            if told["still"] is not None:
+                setup = ImageSetup(*(tables[_SETUPS][name].tobytes() for name in _SETUP), still=told["still"])
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: {error}; delete it, and it is made again") from None
     for key, values in told["words"].items():
         table, _, name = key.partition("/")
         tables[table][name] = np.array(values, dtype=object)
-    return _Kept(arrays, told["row"], {name: tables[name] for name in TABLES})
+    return _Kept(arrays, told["row"], {name: tables[name] for name in TABLES}, setup)

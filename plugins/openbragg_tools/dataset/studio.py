@@ -22,6 +22,7 @@ from openbragg.commands import (
     understand,
 )
 from openbragg_tools.dataset.draws import DrawnShot, words_of
+from openbragg_tools.dataset.masters import linking_format
 from openbragg_tools.dataset.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Studio:
     def __init__(self, registry: Registry, recipe: Recipe) -> None:
         self.recipe = recipe
         self._registry = registry
+        #: The format that shows shots to other programs, where files of it are made.
+        self.linking = linking_format(registry) if recipe.nxmx else None
         self._command = ModelCommand("dataset", simulation_sections(registry), beginnings=BEGINNINGS)
         self._options = {
             name: option for option in self._command.params if isinstance(option, click.Option) for name in option.opts
