@@ -1,7 +1,7 @@
 """Files with which other programs open a shard: its images as NXmx has them, without holding them twice.
 
-A file has one detector, and images that the crystal does not turn on, or those of one sequence. So shots of a shard that
-were recorded alike share a file, and others have files of their own.
+A file has one detector, and images that the crystal does not turn on, or those of one sequence. So shots of a shard
+that were recorded alike share a file, and others have files of their own.
 """
 
 from __future__ import annotations

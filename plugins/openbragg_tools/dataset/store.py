@@ -371,7 +371,8 @@ def _unpack(file: Path) -> _Kept:
             }
             setup = None
             if told["still"] is not None:
-                setup = ImageSetup(*(tables[_SETUPS][name].tobytes() for name in _SETUP), still=told["still"])
+                shared, own = (tables[_SETUPS][name].tobytes() for name in _SETUP)
+                setup = ImageSetup(shared, own, told["still"])
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: {error}; delete it, and it is made again") from None
     for key, values in told["words"].items():
