@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 NUMBERS = "shot"
 
 
+@cache
 def libraries() -> tuple[Any, Any]:
     """HDF5, and its compressions.
 
@@ -31,6 +33,8 @@ def libraries() -> tuple[Any, Any]:
         import hdf5plugin
     except ImportError:
         raise UsageError("a data set needs h5py and hdf5plugin: pip install 'openbragg[datasets]'") from None
+    # Where HDF5_PLUGIN_PATH leads to the same filter, HDF5 has loaded it by itself, and without what it needs of h5py.
+    hdf5plugin.register("bshuf", force=True)
     return h5py, hdf5plugin
 
 

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from openbragg import InputError, UsageError
+from openbragg_tools.dataset.hdf5 import libraries
 
 __all__ = ["Images", "Sample", "Stream", "open"]
 
@@ -205,13 +206,7 @@ class _Shard:
 
     def _opened(self) -> Mapping[str, Any]:
         if self._file is None or self._process != os.getpid():
-            try:
-                import h5py
-                import hdf5plugin  # noqa: F401
-            except ImportError:
-                raise UsageError(
-                    "reading a data set needs h5py and hdf5plugin: pip install 'openbragg[datasets]'"
-                ) from None
+            h5py, _ = libraries()
             file = self.stem.with_suffix(".h5")
             try:
                 opened = h5py.File(file, "r")

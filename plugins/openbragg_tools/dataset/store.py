@@ -16,6 +16,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -321,6 +322,8 @@ _WORDS = {"lattices": ("flags",)}
 _ARRAYS, _SETUPS = "arrays", "setup"
 #: The parts of a setup that are bytes.
 _SETUP = ("shared", "own")
+#: Of zlib: setups are mostly zeros.
+_QUICK = 1
 
 
 def _pack(shot: Shot, stream: BinaryIO) -> None:
@@ -341,7 +344,7 @@ def _pack(shot: Shot, stream: BinaryIO) -> None:
     if shot.setup is not None:
         still = shot.setup.still
         for name in _SETUP:
-            parts[f"{_SETUPS}/{name}"] = np.frombuffer(getattr(shot.setup, name), dtype=np.uint8)
+            parts[f"{_SETUPS}/{name}"] = np.frombuffer(zlib.compress(getattr(shot.setup, name), _QUICK), dtype=np.uint8)
     text = json.dumps({"row": shot.row, "words": words, "arrays": arrays, "still": still})
     np.savez(stream, allow_pickle=False, text=np.frombuffer(text.encode(), dtype=np.uint8), **parts)
 
@@ -371,9 +374,9 @@ def _unpack(file: Path) -> _Kept:
             }
             setup = None
             if told["still"] is not None:
-                shared, own = (tables[_SETUPS][name].tobytes() for name in _SETUP)
+                shared, own = (zlib.decompress(tables[_SETUPS][name].tobytes()) for name in _SETUP)
                 setup = ImageSetup(shared, own, told["still"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: {error}; delete it, and it is made again") from None
     for key, values in told["words"].items():
         table, _, name = key.partition("/")
