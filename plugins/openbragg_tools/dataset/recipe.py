@@ -80,6 +80,8 @@ class Recipe:
         How many shots are made by default, and the seed of everything that is drawn.
     shard
         Shots in one file.
+    images
+        How many a shot has, each turned on by ``-osc`` from the one before; None for one that is no series.
     nxmx
         Whether files are made beside the shards that show them as NXmx.
     flags
@@ -101,6 +103,7 @@ class Recipe:
     shots: int
     seed: int
     shard: int
+    images: int | None
     nxmx: bool
     flags: tuple[str, ...]
     kinds: tuple[float, ...]
@@ -146,7 +149,7 @@ def read_recipe(file: Path) -> Recipe:
 
 #: Keys that say how many shots there are and how they are stored, and not what they are.
 _NOT_DECIDING = ("shots", "seed", "shard", "nxmx")
-_KEYS = ("shots", "seed", "shard", "nxmx", "flags", "kinds", "draw", "groups", "lattices", "labels")
+_KEYS = ("shots", "seed", "shard", "images", "nxmx", "flags", "kinds", "draw", "groups", "lattices", "labels")
 
 
 def _understood(file: Path, text: str, told: dict[str, Any]) -> Recipe:
@@ -162,6 +165,7 @@ def _understood(file: Path, text: str, told: dict[str, Any]) -> Recipe:
         shots=_whole(told, "shots", 1000, 1),
         seed=_whole(told, "seed", 1, 0),
         shard=_whole(told, "shard", 100, 1),
+        images=_whole(told, "images", 1, 1) if "images" in told else None,
         nxmx=_yes(told, "nxmx", True),
         flags=_flags(told.get("flags", "")),
         kinds=_kinds(_table(told, "kinds")),

@@ -26,7 +26,9 @@ def write_single(folder: Path, shot: Shot, linking: LinkingFormat | None = None)
         raise InputError(f"cannot write {folder}: {error.strerror}") from None
     stem = f"shot-{shot.number:08d}"
     files = [folder / f"{stem}.{end}" for end in ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))]
-    write_shard(files[0], [shot.number], [{name: packed(array) for name, array in shot.arrays.items()}])
+    write_shard(
+        files[0], [shot.number], [{name: packed(array, stacked=shot.stacked) for name, array in shot.arrays.items()}]
+    )
     write_parquet(files[1], table_of_rows([shot.row]))
     for name, file in zip(TABLES, files[2:], strict=True):
         write_parquet(file, table_of_columns([getattr(shot, name)]))

@@ -17,7 +17,7 @@ import json
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -77,6 +77,7 @@ class Store:
             "shots": self.shots,
             "shard": self.shard,
             "arrays": ["counts", *recipe.labels.arrays],
+            "images": recipe.images,
             "nxmx": recipe.nxmx,
         }
         file = self.folder / _DESCRIPTION
@@ -330,9 +331,9 @@ def _pack(shot: Shot, stream: BinaryIO) -> None:
     parts: dict[str, np.ndarray[Any, Any]] = {}
     arrays: dict[str, Any] = {}
     for name, array in shot.arrays.items():
-        one = packed(array)
-        parts[f"{_ARRAYS}/{name}"] = np.frombuffer(one.content, dtype=np.uint8)
-        arrays[name] = (one.shape, one.dtype, one.mask)
+        one = packed(array, stacked=shot.stacked)
+        parts[f"{_ARRAYS}/{name}"] = np.frombuffer(b"".join(one.chunks), dtype=np.uint8)
+        arrays[name] = (one.shape, one.dtype, one.mask, [len(chunk) for chunk in one.chunks])
     words: dict[str, list[str]] = {}
     for table in TABLES:
         for name, column in getattr(shot, table).items():
@@ -359,6 +360,12 @@ class _Kept:
     setup: ImageSetup | None
 
 
+def _cut(content: bytes, lengths: Sequence[int]) -> tuple[bytes, ...]:
+    """Bytes in parts of so many each."""
+    ends = [sum(lengths[: place + 1]) for place in range(len(lengths))]
+    return tuple(content[end - length : end] for end, length in zip(ends, lengths, strict=True))
+
+
 def _unpack(file: Path) -> _Kept:
     try:
         with np.load(file, allow_pickle=False) as parts:
@@ -369,8 +376,8 @@ def _unpack(file: Path) -> _Kept:
                 if table in tables:
                     tables[table][name] = parts[key]
             arrays = {
-                name: Packed(tuple(shape), dtype, tables[_ARRAYS][name].tobytes(), mask)
-                for name, (shape, dtype, mask) in told["arrays"].items()
+                name: Packed(tuple(shape), dtype, _cut(tables[_ARRAYS][name].tobytes(), lengths), mask)
+                for name, (shape, dtype, mask, lengths) in told["arrays"].items()
             }
             setup = None
             if told["still"] is not None:

@@ -33,7 +33,7 @@ _MOST_KEPT = 16
 #: Flags that a recipe cannot have, each with what to do.
 _REFUSED = {
     "-seed": "the noise of every shot has a seed of its own, from that of the recipe",
-    "-images": "each shot is an image of its own",
+    "-images": "images = N in the recipe gives every shot so many",
     "-restart": "the same command goes on where it stopped",
     "-from": "name the flags themselves",
     "-record": "the recipe is the record",
@@ -108,6 +108,23 @@ class Studio:
         try:
             words = [(option, self._found(option, said)) for option, said in self._scan(self.flags(shot, lattice))]
             return self._evolved(words)
+        except OpenBraggError as error:
+            raise type(error)(f"shot {shot.number}: {error}") from None
+
+    def images(self, simulation: Simulation, shot: DrawnShot) -> list[Simulation]:
+        """The images of a shot from the simulation of the first, each with a seed of its own for its noise.
+
+        Raises
+        ------
+        OpenBraggError
+            When nothing says how far each turns the crystal; the message has the number of the shot.
+        """
+        asked = simulation.experiment.sampling
+        seeded = simulation.evolve(sampling=attrs.evolve(asked, seed=shot.seed))
+        if self.recipe.images is None:
+            return [seeded]
+        try:
+            return list(seeded.series(self.recipe.images))
         except OpenBraggError as error:
             raise type(error)(f"shot {shot.number}: {error}") from None
 
