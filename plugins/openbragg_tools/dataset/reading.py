@@ -49,8 +49,8 @@ class Images(Dataset[Any]):
 
     A sample is a dictionary: ``image``, the counts, (slow, fast) of int32, or (images, slow, fast) where a shot has
     several, `images` of them; each per-pixel label under its name, likewise; ``shot``, the row of the table of shots;
-    ``lattices`` and ``reflections``, columns of those tables with this shot's rows. Arrays of pixels are tensors, columns
-    are NumPy arrays. Files are opened by the process that reads them.
+    ``lattices`` and ``reflections``, columns of those tables with this shot's rows. Arrays of pixels are tensors,
+    columns are NumPy arrays. Files are opened by the process that reads them.
     """
 
     def __init__(self, folder: Path, transform: Callable[[Sample], Any] | None = None) -> None:
