@@ -13,6 +13,7 @@ import pytest
 
 import openbragg
 from command_line import run
+from dataset_labels import check_shot
 from openbragg.orchestrator.finding.registry import default_registry
 from openbragg_tools.dataset.draws import draw_shot
 from openbragg_tools.dataset.recipe import read_recipe
@@ -232,6 +233,13 @@ def test_labels_agree_with_each_other_and_with_the_image(images):
         lengths = sample["wavelength"].numpy()[crystals > 1e-3]
         assert (abs(lengths - 1.0) <= 0.0301 * 1.0).all() and len(lengths) == (crystals > 1e-3).sum()
     assert seen > 50
+
+
+def test_labels_are_those_of_refl_and_matrices_make_the_image_again(images, tmp_path):
+    found = [check_shot(images, place, 20.0, tmp_path) for place in range(len(images))]
+    deviations = np.concatenate([each for each, _ in found])
+    # Of so many Poisson numbers the spread is known within a tenth.
+    assert len(deviations) > 200 and np.square(deviations).mean() == pytest.approx(1.0, abs=0.2)
 
 
 def test_a_reflection_alone_has_its_photons_in_its_box(images):
