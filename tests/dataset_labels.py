@@ -65,7 +65,7 @@ def check_boxes(rows, image, told):
     sound = sums(odd, boxes) < 0.5
     # Half of the dead time's losses is the spread that is allowed for them.
     losses = sums(image["photons"].astype(float) ** 2, boxes) * told["dead"]
-    spread = np.sqrt(expected + 1.0 + (CALIBRATION**2) * sums(image["photons"].astype(float) ** 2, boxes))
+    spread = np.sqrt(expected + 1.0 + told["calibration"] ** 2 * sums(image["photons"].astype(float) ** 2, boxes))
     return ((counted - expected + losses) / (spread + 0.5 * losses))[sound]
 
 
@@ -134,7 +134,7 @@ def check_shot(images, place, least, folder):
     sample = images[place]
     several = images.images or 1
     rows, lattices = sample["reflections"], sample["lattices"]
-    told = {"shot": int(sample["shot"]["shot"]), "dead": 0.0}
+    told = {"shot": int(sample["shot"]["shot"]), "dead": 0.0, "calibration": 0.0}
     arrays = {name: sample["image" if name == "counts" else name].numpy() for name in images.arrays}
     arrays = {name: array if images.images else array[None] for name, array in arrays.items()}
     deviations, first = [], 0
@@ -144,6 +144,7 @@ def check_shot(images, place, least, folder):
         image = {name: array[number] for name, array in arrays.items()}
         if sample["shot"]["kind"] != "blank":
             words = shlex.split(sample["shot"]["flags"])
+            told["calibration"] = CALIBRATION if "detector" in words else 0.0
             told["dead"] = DEAD_TIME / float(words[words.index("-exposure") + 1]) if "-exposure" in words else 0.0
             deviations.append(check_boxes(here, image, told))
         check_masks(here, image, first, told)
@@ -179,8 +180,8 @@ def check_recipe(name, shots, folder):
     outside = np.count_nonzero(np.abs(deviations) > MOST_SIGMA) / max(len(deviations), 1)
     spread = np.sqrt(np.square(deviations).mean())
     print(
-        f"{name}: {len(images)} shots, {sum(rows for _, rows in found)} rows; counts in {len(deviations)} boxes are off "
-        f"by {spread:.2f} sigma, {outside:.2%} by more than {MOST_SIGMA:g}: {'PASS' if outside <= PART else 'FAIL'}",
+        f"{name}: {len(images)} shots, {sum(rows for _, rows in found)} rows; counts in {len(deviations)} boxes are "
+        f"off by {spread:.2f} sigma, {outside:.2%} by more than {MOST_SIGMA:g}: {'PASS' if outside <= PART else 'FAIL'}",
         flush=True,
     )
     return outside <= PART
