@@ -181,7 +181,8 @@ def check_recipe(name, shots, folder):
     spread = np.sqrt(np.square(deviations).mean())
     print(
         f"{name}: {len(images)} shots, {sum(rows for _, rows in found)} rows; counts in {len(deviations)} boxes are "
-        f"off by {spread:.2f} sigma, {outside:.2%} by more than {MOST_SIGMA:g}: {'PASS' if outside <= PART else 'FAIL'}",
+        f"off by {spread:.2f} sigma, {outside:.2%} by more than {MOST_SIGMA:g}: "
+        f"{'PASS' if outside <= PART else 'FAIL'}",
         flush=True,
     )
     return outside <= PART
