@@ -14,6 +14,8 @@ _LARGEST = 1e12
 _LIT = 0.5
 #: Below this mean torch's binomial deviates take a logarithm for each that is counted.
 _FEW = 10.0
+#: Chances below which deviates are not drawn for all; how many more are drawn at once than are expected.
+_RARE, _SPARE = 0.05, 16
 #: Pixels that are drawn together: as many as stay in a core's own memory from step to step.
 _TOGETHER = 1 << 15
 
@@ -117,10 +119,10 @@ def _cells_hit(balls: torch.Tensor, cells: torch.Tensor, generator: torch.Genera
     """How many cells some balls hit, each all cells alike, balls one after the other where two may share a cell."""
     import torch
 
-    drawn = torch.rand(balls.shape, generator=generator, dtype=torch.float64)
     # At most so probable is it that two share one, of all pairs.
-    shared = torch.nonzero(drawn * cells < 0.5 * balls * (balls - 1.0), as_tuple=True)
-    thrown, cells, drawn = balls[shared], cells[shared], drawn[shared]
+    chance = balls * (balls - 1.0) / (2.0 * cells.clamp(min=1.0))
+    shared, drawn = _happening(chance, generator)
+    thrown, cells = balls[shared], cells[shared]
     hit, alone = torch.zeros_like(thrown), torch.ones_like(thrown)
     for ball in range(int(thrown.max()) if len(thrown) else 0):
         flies = thrown > ball
@@ -133,6 +135,31 @@ def _cells_hit(balls: torch.Tensor, cells: torch.Tensor, generator: torch.Genera
     found = balls.clone()
     found[shared] = hit
     return found
+
+
+def _happening(chance: torch.Tensor, generator: torch.Generator) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+    """Where deviates from [0, 1) lie below chances, of any shape, as indices, and those deviates.
+
+    Where all chances are small no deviate is drawn for most: those that may be small enough follow each other at
+    geometrically distributed distances.
+    """
+    import torch
+
+    most = float(chance.max()) if chance.numel() else 0.0
+    if not 0.0 < most < _RARE:
+        drawn = torch.rand(chance.shape, generator=generator, dtype=torch.float64)
+        places = torch.nonzero(drawn < chance, as_tuple=True)
+        return places, drawn[places]
+    flat, found, last = chance.reshape(-1), [], -1
+    while last < len(flat):
+        steps = torch.empty(int(len(flat) * most) + _SPARE, dtype=torch.float64).geometric_(most, generator=generator)
+        found.append(last + steps.cumsum(0))
+        last = int(found[-1][-1])
+    candidates = torch.cat(found).long()
+    candidates = candidates[candidates < len(flat)]
+    drawn = most * torch.rand(candidates.shape, generator=generator, dtype=torch.float64)
+    below = drawn < flat[candidates]
+    return torch.unravel_index(candidates[below], chance.shape), drawn[below]
 
 
 def varied(photons: torch.Tensor, spread: float, generator: torch.Generator) -> torch.Tensor:

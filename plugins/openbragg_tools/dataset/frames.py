@@ -78,9 +78,9 @@ def render_frame(
     OpenBraggError
         When it cannot be rendered.
     """
-    background = before[0].background if before and not isinstance(whole.spectrum, ShotSpectrum) else whole.background()
+    background = _background(whole, kind, before)
     apart = [crystal.simulation.photons().detach() * crystal.weight for crystal in crystals]
-    total = background.clone() if kind != "blank" else background * 0.0
+    total = background.clone()
     for photons in apart:
         total += photons
     # Without further crystals it is the first one's, and no copy.
@@ -122,6 +122,16 @@ def render_frame(
         crystal_photons=float(bragg.sum(dtype=np.float64)),
         background=background,
     )
+
+
+def _background(whole: Simulation, kind: str, before: Sequence[Frame]) -> torch.Tensor:
+    if kind == "blank":
+        import torch
+
+        layout = whole.layout()
+        return torch.zeros(layout.experiment.detector.frame_shape(), dtype=layout.dtype, device=layout.plan.device)
+    # It does not turn with the crystal.
+    return before[0].background if before and not isinstance(whole.spectrum, ShotSpectrum) else whole.background()
 
 
 _SIDES = ("left", "right", "top", "bottom")
