@@ -32,7 +32,7 @@ def normal(
 
 
 def uniform(shape: tuple[int, ...], seed: int, name: str, device: torch.device) -> torch.Tensor:
-    """Deviates from [0, 1) from a named stream, float64."""
+    """Deviates from [0, 1) from a named stream, float32: whole multiples of 6e-8."""
     import torch
 
-    return torch.rand(shape, generator=stream(seed, name, device), dtype=torch.float64, device=device)
+    return torch.rand(shape, generator=stream(seed, name, device), dtype=torch.float32, device=device)
