@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from openbragg import InputError, ShotSpectrum, unit
-from openbragg_tools.dataset.recipe import Labels
+from openbragg_tools.dataset.labels import Labels
 from openbragg_tools.dataset.spots import Array, find_spots
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from openbragg import InputError, LinkingFormat
 from openbragg_tools.dataset.hdf5 import packed, write_shard
+from openbragg_tools.dataset.kept import TABLES
 from openbragg_tools.dataset.masters import IMAGES, Recorded, write_masters
 from openbragg_tools.dataset.shots import Shot
-from openbragg_tools.dataset.store import TABLES
 from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, write_parquet
 
 

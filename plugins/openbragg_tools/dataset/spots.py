@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from openbragg_tools.dataset.recipe import Labels
+from openbragg_tools.dataset.labels import Labels
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

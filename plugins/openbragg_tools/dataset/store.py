@@ -12,30 +12,24 @@ master.h5, manifest.json      when all are finished: the arrays of all shards as
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import attrs
-import numpy as np
 
-from openbragg import ImageSetup, InputError, LinkingFormat, parse_json, read_content, write_file
+from openbragg import InputError, LinkingFormat, parse_json, read_content, write_file
 from openbragg.commands import json_layout, write_text
-from openbragg_tools.dataset.hdf5 import Packed, Part, packed, write_master, write_shard
+from openbragg_tools.dataset.files import alone, hashed, make_folder, move
+from openbragg_tools.dataset.hdf5 import Packed, Part, write_master, write_shard
+from openbragg_tools.dataset.kept import TABLES, pack, unpack
 from openbragg_tools.dataset.masters import IMAGES, SUFFIX, Recorded, write_masters
 from openbragg_tools.dataset.recipe import Recipe
 from openbragg_tools.dataset.shots import Shot
 from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, write_parquet
 
-#: Tables of columns, which shots have parts of.
-TABLES = ("lattices", "reflections")
 #: How the names of a shard's files end.
 _ENDS = ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))
 #: What is being written has such a name; a run that is stopped leaves it.
@@ -135,7 +129,7 @@ class Store:
         InputError
             When it cannot be made.
         """
-        _make(self._made(self.numbers(shard).start).parent)
+        make_folder(self._made(self.numbers(shard).start).parent)
 
     def put(self, shot: Shot) -> None:
         """Keep a shot until its shard is finished.
@@ -145,7 +139,7 @@ class Store:
         InputError
             When it cannot be written, or its shard was not opened or is finished.
         """
-        write_file(self._made(shot.number), partial(_pack, shot))
+        write_file(self._made(shot.number), partial(pack, shot))
 
     def finish(self, shard: int, linking: LinkingFormat | None = None) -> None:
         """Write a shard, all of whose shots are made, and files that show it to other programs.
@@ -163,14 +157,14 @@ class Store:
             When a file cannot be read or written; the same shots then serve the next try.
         """
         numbers = self.numbers(shard)
-        _make(self._place(shard, "h5").parent)
+        make_folder(self._place(shard, "h5").parent)
         tables: list[dict[str, Any]] = []
         rows: list[dict[str, Any]] = []
         recorded: list[Recorded] = []
 
         def arrays() -> Iterator[dict[str, Packed]]:
             for number in numbers:
-                kept = _unpack(self._made(number))
+                kept = unpack(self._made(number))
                 rows.append(kept.row)
                 tables.append(kept.tables)
                 if kept.setup is not None:
@@ -196,7 +190,7 @@ class Store:
         files[self._note(shard)] = beside / self._note(shard).name
         write_text(files[self._note(shard)], json_layout(note) + "\n")
         for file, temporary in files.items():
-            _move(temporary, file)
+            move(temporary, file)
         shutil.rmtree(beside, ignore_errors=True)
 
     def close(self) -> bool:
@@ -205,10 +199,10 @@ class Store:
             return False
         parts = [Part(f"shards/{shard:05d}.h5", len(self.numbers(shard))) for shard in self.shards()]
         files = {f"shards/{name}": value for shard in self.shards() for name, value in self.note(shard).items()}
-        with _alone(self.folder / _DESCRIPTION) as alone:
+        with alone(self.folder / _DESCRIPTION) as certain:
             write_master(self.folder / _MASTER, parts)
             write_text(self.folder / _MANIFEST, json_layout({"shots": self.shots, "files": files}) + "\n")
-            for left in self.folder.glob(_TEMPORARY) if alone else ():
+            for left in self.folder.glob(_TEMPORARY) if certain else ():
                 left.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "unfinished", ignore_errors=True)
         return True
@@ -273,119 +267,3 @@ def opened(folder: Path) -> Store:
     if not all(isinstance(number, int) and number > 0 for number in numbers):
         raise InputError(f"{file}: expected shots and shard, whole numbers above 0")
     return Store(folder, *numbers)
-
-
-def hashed(file: Path) -> str:
-    """The SHA-256 of a file.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read.
-    """
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from None
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from None
-
-
-def _move(file: Path, place: Path) -> None:
-    try:
-        file.replace(place)
-    except OSError as error:
-        raise InputError(f"cannot write {place}: {error.strerror}") from None
-
-
-@contextmanager
-def _alone(file: Path) -> Iterator[bool]:
-    """Let nobody else do the same meanwhile; whether the system can tell."""
-    with file.open("rb") as lock:
-        try:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except (ImportError, OSError):
-            yield False
-        else:
-            yield True
-
-
-#: Words of a table, which have no place in an array of numbers.
-_WORDS = {"lattices": ("flags",)}
-_ARRAYS, _SETUPS = "arrays", "setup"
-#: The parts of a setup that are bytes.
-_SETUP = ("shared", "own")
-#: Of zlib: setups are mostly zeros.
-_QUICK = 1
-
-
-def _pack(shot: Shot, stream: BinaryIO) -> None:
-    parts: dict[str, np.ndarray[Any, Any]] = {}
-    arrays: dict[str, Any] = {}
-    for name, array in shot.arrays.items():
-        one = packed(array, stacked=shot.stacked)
-        parts[f"{_ARRAYS}/{name}"] = np.frombuffer(b"".join(one.chunks), dtype=np.uint8)
-        arrays[name] = (one.shape, one.dtype, one.mask, [len(chunk) for chunk in one.chunks])
-    words: dict[str, list[str]] = {}
-    for table in TABLES:
-        for name, column in getattr(shot, table).items():
-            if name in _WORDS.get(table, ()):
-                words[f"{table}/{name}"] = list(column)
-            else:
-                parts[f"{table}/{name}"] = column
-    still = None
-    if shot.setup is not None:
-        still = shot.setup.still
-        for name in _SETUP:
-            parts[f"{_SETUPS}/{name}"] = np.frombuffer(zlib.compress(getattr(shot.setup, name), _QUICK), dtype=np.uint8)
-    text = json.dumps({"row": shot.row, "words": words, "arrays": arrays, "still": still})
-    np.savez(stream, allow_pickle=False, text=np.frombuffer(text.encode(), dtype=np.uint8), **parts)
-
-
-@attrs.frozen(eq=False)
-class _Kept:
-    """A shot as it is kept: its arrays compressed, its row, its parts of the tables of columns, how it was recorded."""
-
-    arrays: dict[str, Packed]
-    row: dict[str, Any]
-    tables: dict[str, dict[str, Any]]
-    setup: ImageSetup | None
-
-
-def _cut(content: bytes, lengths: Sequence[int]) -> tuple[bytes, ...]:
-    """Bytes in parts of so many each."""
-    ends = [sum(lengths[: place + 1]) for place in range(len(lengths))]
-    return tuple(content[end - length : end] for end, length in zip(ends, lengths, strict=True))
-
-
-def _unpack(file: Path) -> _Kept:
-    try:
-        with np.load(file, allow_pickle=False) as parts:
-            told = json.loads(parts["text"].tobytes().decode())
-            tables: dict[str, dict[str, Any]] = {name: {} for name in (_ARRAYS, _SETUPS, *TABLES)}
-            for key in parts.files:
-                table, _, name = key.partition("/")
-                if table in tables:
-                    tables[table][name] = parts[key]
-            arrays = {
-                name: Packed(tuple(shape), dtype, _cut(tables[_ARRAYS][name].tobytes(), lengths), mask)
-                for name, (shape, dtype, mask, lengths) in told["arrays"].items()
-            }
-            setup = None
-            if told["still"] is not None:
-                shared, own = (zlib.decompress(tables[_SETUPS][name].tobytes()) for name in _SETUP)
-                setup = ImageSetup(shared, own, told["still"])
-    except (OSError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(f"{file}: {error}; delete it, and it is made again") from None
-    for key, values in told["words"].items():
-        table, _, name = key.partition("/")
-        tables[table][name] = np.array(values, dtype=object)
-    return _Kept(arrays, told["row"], {name: tables[name] for name in TABLES}, setup)
