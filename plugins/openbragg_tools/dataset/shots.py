@@ -62,7 +62,11 @@ def render_shot(studio: Studio, number: int, identity: str) -> Shot:
     shot = draw_shot(recipe, number, identity)
     every = [studio.simulation(shot, place) for place in range(len(shot.lattices))]
     whole = studio.images(every[0] if every else studio.simulation(shot), shot)
-    crystals = [studio.images(one.evolve(backgrounds=()), shot) for one in every]
+    for image in whole:
+        # The first crystal alone then is this but for the backgrounds, and not laid out anew.
+        image.layout()
+    crystals = [[image.evolve(backgrounds=()) for image in whole]] if every else []
+    crystals += [studio.images(one.evolve(backgrounds=()), shot) for one in every[1:]]
     frames: list[Frame] = []
     for place, image in enumerate(whole):
         alone = [Crystal(images[place], drawn.weight) for images, drawn in zip(crystals, shot.lattices, strict=True)]
