@@ -19,6 +19,7 @@ from benchmarks.calls import measure_calls
 from benchmarks.cases import (
     CALLS,
     DATASET,
+    DATASET_SHOTS,
     GRADIENTS,
     JACOBIAN,
     LONG_NAMES,
@@ -65,6 +66,7 @@ class Settings:
     timeout: float
     cases: tuple[str, ...]
     curves: bool
+    dataset_shots: int = DATASET_SHOTS
 
     def chosen(self) -> list[str]:
         """The cases to run, in their order; all but long ones unless some are named, or curves alone."""
@@ -86,6 +88,13 @@ class Settings:
     metavar="NAME",
     help=f"A case to run, may be given several times: {', '.join([*NAMES, *PROGRAMS, _ALL])}; and, which "
     f"are large or take long, {', '.join([*LONG_NAMES, DATASET])}, which are not among all. Default: all.",
+)
+@click.option(
+    "--dataset-shots",
+    type=click.IntRange(min=1),
+    default=DATASET_SHOTS,
+    show_default=True,
+    help=f"Shots of the case {DATASET}.",
 )
 @click.option("--curves", is_flag=True, help="Measure how time and memory grow; without --case, that alone.")
 @click.option(
@@ -211,7 +220,13 @@ def _case(name: str, settings: Settings, programs: list[Program], folder: Path) 
         progress(name)
         examples = ROOT / "examples" / "datasets"
         made = measure_dataset(
-            (sys.executable,), ours.environment, examples, settings.threads, settings.repeats, settings.timeout
+            (sys.executable,),
+            ours.environment,
+            examples,
+            settings.threads,
+            settings.dataset_shots,
+            settings.repeats,
+            settings.timeout,
         )
         return dataset_result(made, judged=judged)
     if name == GRADIENTS:

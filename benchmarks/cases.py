@@ -38,8 +38,9 @@ class Bar:
     ----------
     quantity
         ``kernel`` or ``whole``, seconds; ``unwritten``, the whole but for writing files; ``memory``, bytes;
-        ``gradients``, forward and backward over forward; ``beyond``, seconds of a call beyond its kernel; ``images``, a
-        second; ``jacobian``, the Jacobian over forward.
+        ``gradients``, forward and backward over forward; ``beyond``, seconds of a call beyond its kernel; ``images``
+        and ``rate``, images a second; ``scaling``, the rate of twice the workers; ``jacobian``, the Jacobian over
+        forward.
     limit
         The least ratio to be reached, the other program's number over ours, where `at_least`; else the most, ours over
         the other's, or ours alone where there is no other.
@@ -150,6 +151,10 @@ PROGRAMS = (GRADIENTS, JACOBIAN, CALLS, STILL)
 #: The case that makes data sets, minutes long and run when it is asked for; `benchmarks.dataset` runs it.
 DATASET = "dataset"
 DATASET_BAR = Bar("rate", 6.0, against=None)
+#: Twice the workers on as many cores, over half of them.
+SCALING_BAR = Bar("scaling", 1.8, against=None)
+#: Shots of that case.
+DATASET_SHOTS = 1000
 
 
 class SkippedError(Exception):

@@ -11,11 +11,11 @@ from typing import Any
 
 from openbragg.errors import InputError
 
-SUMMARY = "1,000 stills of 1024 x 1024 pixels, up to 3 crystals, background, noise, spot masks, reflections, all cores"
+SUMMARY = "{} stills of 1024 x 1024 pixels, up to 3 crystals, background, noise, spot masks, reflections, all cores"
 
 _RECIPE, _TABLE = "spot-finding.toml", "lysozyme.mtz"
-#: Shots of a run, and of the one before them, which may compile.
-_SHOTS, _FIRST = 1000, 2
+#: Shots of the run before the others, which may compile.
+_FIRST = 2
 #: What of the recipe becomes larger: as many millimetres in twice as many pixels a side.
 _LARGER = ((r"-detpixels 512 -pixel 0\.2", "-detpixels 1024 -pixel 0.1"),)
 
@@ -25,33 +25,48 @@ def measure_dataset(
     environment: Mapping[str, str],
     examples: Path,
     workers: int,
+    shots: int,
     repeats: int,
     timeout: float | None,
 ) -> dict[str, Any]:
-    """Make data sets from the recipe for spot finding; images a second of each run, and the main process's memory.
+    """Make data sets from the recipe for spot finding, with all workers, and with half of them, of as many shots each.
+
+    Images a second of each run, seconds of processor an image, and the memory of the largest process.
 
     Raises
     ------
     InputError
         When it fails.
     """
-    from benchmarks.processes import run
+    from benchmarks.processes import Finished, run
 
     with tempfile.TemporaryDirectory(prefix="openbragg_") as name:
         folder = Path(name)
         recipe = folder / _RECIPE
         recipe.write_text(_larger((examples / _RECIPE).read_text(encoding="utf-8")), encoding="utf-8")
         shutil.copy(examples / _TABLE, folder)
-        command = (*python, "-m", "openbragg", "dataset", str(recipe), "--workers", str(workers))
-        rates, memory = [], 0
-        for number, shots in enumerate([_FIRST, *[_SHOTS] * repeats]):
-            out = folder / f"{number}"
-            finished = run((*command, "--shots", str(shots), "-o", str(out)), folder, environment, timeout=timeout)
-            shutil.rmtree(out)
-            if number:
-                rates.append(shots / finished.seconds)
-                memory = max(memory, finished.peak_memory)
-    return {"images_per_second": rates, "peak_memory_bytes": memory}
+        command = (*python, "-m", "openbragg", "dataset", str(recipe))
+
+        def made(number: int, crew: int) -> Finished:
+            words = ("--workers", str(crew), "--shots", str(number), "-o", str(folder / "set"))
+            finished = run((*command, *words), folder, environment, timeout=timeout)
+            shutil.rmtree(folder / "set")
+            return finished
+
+        made(_FIRST, workers)
+        half = workers // 2
+        runs, halves = [], []
+        for _ in range(repeats):
+            runs.append(made(shots, workers))
+            if half:
+                halves.append(made(max(1, shots * half // workers), half))
+    return {
+        "shots": shots,
+        "images_per_second": [shots / finished.seconds for finished in runs],
+        "half_per_second": [max(1, shots * half // workers) / finished.seconds for finished in halves],
+        "processor_seconds_an_image": [finished.processor / shots for finished in runs],
+        "peak_memory_bytes": max(finished.peak_memory for finished in runs),
+    }
 
 
 def _larger(recipe: str) -> str:

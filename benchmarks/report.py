@@ -18,6 +18,7 @@ from benchmarks.cases import (
     GRADIENTS_BAR,
     JACOBIAN,
     JACOBIAN_BAR,
+    SCALING_BAR,
     STILL,
     STILL_BAR,
     Bar,
@@ -122,13 +123,20 @@ def jacobian_result(measured: dict[str, list[float]], *, judged: bool = True) ->
 def dataset_result(measured: dict[str, Any], *, judged: bool = True) -> dict[str, Any]:
     """The case of data sets in plain values."""
     rate = summarise(measured["images_per_second"])
-    return {
+    bars = [_judged(DATASET_BAR, rate)]
+    result = {
         "name": DATASET,
-        "summary": DATASET_SUMMARY,
+        "summary": DATASET_SUMMARY.format(f"{measured['shots']:,}"),
         "images_per_second": attrs.asdict(rate),
+        "processor_seconds": attrs.asdict(summarise(measured["processor_seconds_an_image"])),
         "peak_memory_bytes": measured["peak_memory_bytes"],
-        "bars": [_judged(DATASET_BAR, rate)] if judged else [],
     }
+    if measured["half_per_second"]:
+        half = summarise(measured["half_per_second"])
+        scaling = ratio(measured["images_per_second"], measured["half_per_second"])
+        result |= {"half_per_second": attrs.asdict(half), "scaling": attrs.asdict(scaling)}
+        bars.append(_judged(SCALING_BAR, scaling))
+    return {**result, "bars": bars if judged else []}
 
 
 def case_lines(result: dict[str, Any]) -> Iterator[str]:
@@ -171,6 +179,9 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
     if "images_per_second" in result and "peak_memory_bytes" in result:
         memory = _memory(result["peak_memory_bytes"])
         yield f"  {Summary(**result['images_per_second'])} images a second, the largest process {memory}"
+        yield f"  an image takes {Summary(**result['processor_seconds'])} s of a core"
+    if "half_per_second" in result:
+        yield f"  with half of the workers {Summary(**result['half_per_second'])} images a second"
     for bar in result["bars"]:
         yield f"  bar {_bar_text(bar)}: {bar['verdict']}"
 
@@ -247,6 +258,8 @@ def _bar_text(bar: dict[str, Any]) -> str:
         what = "a call beyond its kernel, seconds"
     elif bar["quantity"] in ("images", "rate"):
         what = "images a second"
+    elif bar["quantity"] == "scaling":
+        what = "rate of twice the workers"
     elif bar["quantity"] == JACOBIAN:
         what = "Jacobian over forward"
     elif bar["at_least"]:

@@ -115,7 +115,9 @@ def calibration_map(settings: Any, detector_seed: int, readout: Readout, device:
         return None
     found: torch.Tensor
     if settings.calibration:
-        found = normal(readout.shape, detector_seed, "calibration", device).mul_(settings.calibration).add_(1.0)
+        # In single precision, which is drawn five times as fast and knows an error of 1 % to 1e-9.
+        drawn = normal(readout.shape, detector_seed, "calibration", device, torch.float32)
+        found = drawn.double().mul_(settings.calibration).add_(1.0)
     else:
         found = torch.ones(readout.shape, dtype=torch.float64, device=device)
     if settings.module_calibration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ _LARGEST = 1e12
 _LIT = 0.5
 #: Below this mean torch's binomial deviates take a logarithm for each that is counted.
 _FEW = 10.0
+#: Chances below which deviates are not drawn for all; how many more are drawn at once than are expected.
+_RARE, _SPARE = 0.05, 16
 #: Pixels that are drawn together: as many as stay in a core's own memory from step to step.
 _TOGETHER = 1 << 15
 
@@ -66,26 +69,27 @@ def counted(
     """
     import torch
 
-    if expected.device.type == "cpu":
-        together = torch.split(expected.reshape(-1), _TOGETHER)
-        parts = [_counted(part, dead_times, paralyzable, generator) for part in together]
-        return torch.cat(parts).reshape(expected.shape)
-    return _counted(expected, dead_times, paralyzable, generator)
+    if expected.device.type != "cpu":
+        return torch.binomial(*_trials(expected, dead_times, paralyzable), generator=generator)
+    together = torch.split(expected.reshape(-1), _TOGETHER)
+    laws = (_trials(part, dead_times, paralyzable) for part in together)
+    return _binomial(laws, generator).reshape(expected.shape)
 
 
-def _counted(expected: torch.Tensor, dead_times: float, paralyzable: bool, generator: torch.Generator) -> torch.Tensor:
+def _trials(expected: torch.Tensor, dead_times: float, paralyzable: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Trials and chance of the binomial deviates that a counter counts."""
     import torch
 
     pile = expected / dead_times
     if paralyzable:
-        kept = (-pile).exp()
-        mean, chance = expected * kept, 2.0 * pile * kept
+        # Mean and 1 - variance / mean are n exp(-x) and 2 x exp(-x), of all x in one ratio.
+        mean = expected * (-pile).exp_()
+        trials = torch.full_like(mean[:1], 0.5 * dead_times).ceil_().expand_as(mean)
     else:
-        mean, chance = expected / (1.0 + pile), pile * (2.0 + pile) / (1.0 + pile) ** 2
-    trials = torch.where(chance > 0.0, mean / chance.clamp(min=1e-300), torch.zeros_like(mean)).ceil()
+        mean = expected / (1.0 + pile)
+        trials = (dead_times * (1.0 + pile) / (2.0 + pile)).ceil_()
     # Whole trials; the chance that keeps the mean.
-    chance = torch.where(trials > 0.0, mean / trials.clamp(min=1.0), torch.zeros_like(mean))
-    return binomial(trials, chance.clamp(max=1.0), generator)
+    return trials, (mean / trials).clamp_(max=1.0)
 
 
 def binomial(trials: torch.Tensor, chance: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -105,22 +109,36 @@ def binomial(trials: torch.Tensor, chance: torch.Tensor, generator: torch.Genera
 
     if trials.device.type != "cpu":
         return torch.binomial(trials, chance, generator=generator)
-    few = (trials * chance < _FEW) & (chance < 0.5)
-    balls = torch.poisson(torch.where(few, -trials * torch.log1p(-chance), 0.0), generator=generator)
-    drawn = _cells_hit(balls, trials, generator)
-    rest = torch.nonzero(~few, as_tuple=True)
-    drawn[rest] = torch.binomial(trials[rest], chance[rest], generator=generator)
-    return drawn
+    return _binomial([(trials.reshape(-1), chance.reshape(-1))], generator).reshape(trials.shape)
 
 
-def _cells_hit(balls: torch.Tensor, cells: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """How many cells some balls hit, each all cells alike, balls one after the other where two may share a cell."""
+def _binomial(laws: Iterable[tuple[torch.Tensor, torch.Tensor]], generator: torch.Generator) -> torch.Tensor:
+    """Deviates of trials and chances that come in parts, one after the other."""
     import torch
 
-    drawn = torch.rand(balls.shape, generator=generator, dtype=torch.float64)
-    # At most so probable is it that two share one, of all pairs.
-    shared = torch.nonzero(drawn * cells < 0.5 * balls * (balls - 1.0), as_tuple=True)
-    thrown, cells, drawn = balls[shared], cells[shared], drawn[shared]
+    found, crowds, start = [], [], 0
+    for trials, chance in laws:
+        few = (trials * chance < _FEW) & (chance < 0.5)
+        drawn = torch.poisson(torch.where(few, -trials * torch.log1p(-chance), 0.0), generator=generator)
+        # At most so probable is it that two balls share a cell, of all pairs.
+        shared, lots = _happening(drawn * (drawn - 1.0) / (2.0 * trials.clamp(min=1.0)), generator)
+        crowds.append((shared + start, trials[shared], lots))
+        (rest,) = torch.nonzero(~few, as_tuple=True)
+        drawn[rest] = torch.binomial(trials[rest], chance[rest], generator=generator)
+        found.append(drawn)
+        start += len(drawn)
+    together = torch.cat(found)
+    places, cells, lots = map(torch.cat, zip(*crowds, strict=True))
+    together[places] = _cells_hit(together[places], cells, lots, generator)
+    return together
+
+
+def _cells_hit(
+    thrown: torch.Tensor, cells: torch.Tensor, drawn: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """How many cells some balls hit, each all cells alike, where the first deviate lets two share a cell."""
+    import torch
+
     hit, alone = torch.zeros_like(thrown), torch.ones_like(thrown)
     for ball in range(int(thrown.max()) if len(thrown) else 0):
         flies = thrown > ball
@@ -130,9 +148,32 @@ def _cells_hit(balls: torch.Tensor, cells: torch.Tensor, generator: torch.Genera
         hit = hit + (flies & ~again)
         alone = torch.where(again, 1.0, alone)
         drawn = torch.where(again, torch.rand(drawn.shape, generator=generator, dtype=torch.float64), drawn)
-    found = balls.clone()
-    found[shared] = hit
-    return found
+    return hit
+
+
+def _happening(chance: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where deviates from [0, 1) lie below chances (any,), and those deviates.
+
+    Where all chances are small no deviate is drawn for most: those that may be small enough follow each other at
+    geometrically distributed distances.
+    """
+    import torch
+
+    most = float(chance.max()) if len(chance) else 0.0
+    if not 0.0 < most < _RARE:
+        drawn = torch.rand(chance.shape, generator=generator, dtype=torch.float64)
+        (places,) = torch.nonzero(drawn < chance, as_tuple=True)
+        return places, drawn[places]
+    found, last = [], -1
+    while last < len(chance):
+        steps = torch.empty(int(len(chance) * most) + _SPARE, dtype=torch.float64).geometric_(most, generator=generator)
+        found.append(last + steps.cumsum(0))
+        last = int(found[-1][-1])
+    candidates = torch.cat(found).long()
+    candidates = candidates[candidates < len(chance)]
+    drawn = most * torch.rand(candidates.shape, generator=generator, dtype=torch.float64)
+    below = drawn < chance[candidates]
+    return candidates[below], drawn[below]
 
 
 def varied(photons: torch.Tensor, spread: float, generator: torch.Generator) -> torch.Tensor:

@@ -22,15 +22,17 @@ def stream(seed: int, name: str, device: torch.device) -> torch.Generator:
     return torch.Generator(device=device).manual_seed(stream_seed(seed, name))
 
 
-def normal(shape: tuple[int, ...], seed: int, name: str, device: torch.device) -> torch.Tensor:
-    """Normal deviates of mean 0 and variance 1 from a named stream, float64."""
+def normal(
+    shape: tuple[int, ...], seed: int, name: str, device: torch.device, dtype: torch.dtype | None = None
+) -> torch.Tensor:
+    """Normal deviates of mean 0 and variance 1 from a named stream, float64 by default."""
     import torch
 
-    return torch.randn(shape, generator=stream(seed, name, device), dtype=torch.float64, device=device)
+    return torch.randn(shape, generator=stream(seed, name, device), dtype=dtype or torch.float64, device=device)
 
 
 def uniform(shape: tuple[int, ...], seed: int, name: str, device: torch.device) -> torch.Tensor:
-    """Deviates from [0, 1) from a named stream, float64."""
+    """Deviates from [0, 1) from a named stream, float32: whole multiples of 6e-8."""
     import torch
 
-    return torch.rand(shape, generator=stream(seed, name, device), dtype=torch.float64, device=device)
+    return torch.rand(shape, generator=stream(seed, name, device), dtype=torch.float32, device=device)

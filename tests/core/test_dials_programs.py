@@ -172,3 +172,12 @@ def test_five_crystals_come_out_of_dials_as_they_went_in(tmp_path: Path) -> None
     assert len({row[0] for row in lines}) == 5
     assert {row[1] for row in lines} == {"smv", "minicbf", "nxmx"}
     assert {row[2] for row in lines} == {"+x", "-x", "vertical"}
+
+
+@pytest.mark.skipif("OPENBRAGG_DIALS" not in os.environ, reason="takes minutes; OPENBRAGG_DIALS=MODEL.pdb runs it")
+def test_dials_finds_the_spots_that_labels_of_a_data_set_have(tmp_path: Path) -> None:
+    """99 % of those above ten sigma, on images that are where the data set says."""
+    dials_python()
+    command = ["sh", str(ROOT / "examples/dials/dataset_recall.sh"), str(tmp_path / "out")]
+    finished = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=7200, check=False)
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-4000:]

@@ -64,6 +64,7 @@ CHANGES: dict[str, Any] = {
     "shape": lambda made: {"lattice_shape": "gauss"},
     "convention": lambda made: {"convention": "xds"},
     "background": lambda made: {"backgrounds": [openbragg.plugin("backgrounds", "uniform", per_pixel=3.0)]},
+    "no background": lambda made: {"backgrounds": ()},
     "precision": lambda made: {"precision": "mixed"},
     "quirks": lambda made: {"compat": "nanobragg", "scan": Scan(start=0.0, range=0.02, steps=2)},
 }
@@ -96,6 +97,16 @@ def test_tables_are_prepared_once_however_crystal_beam_and_detector_change() -> 
     assert factors.calls == ["prepare"]
     first.evolve(precision="double").photons()
     assert factors.calls == ["prepare"] * 2
+
+
+def test_without_backgrounds_nothing_is_laid_out_anew() -> None:
+    first = simulation().evolve(**CHANGES["background"](None))
+    whole = first.photons()
+    alone = first.evolve(backgrounds=())
+    torch.testing.assert_close(alone.photons() + first.background(), whole, rtol=1e-6, atol=0.0)
+    assert alone.layout().plan.panels is first.layout().plan.panels
+    again = alone.evolve(**CHANGES["background"](None))
+    assert torch.equal(again.photons(), whole)
 
 
 def test_another_orientation_lays_out_the_orientations_alone() -> None:

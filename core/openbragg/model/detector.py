@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -193,7 +194,11 @@ class Detector:
 
     def panels(self) -> tuple[Panel, ...]:
         """The panels, each with its slab: `layout`, or the one that the settings make."""
-        return stacked(self.layout or (Panel(pixels=self.pixel_counts(), pixel_size=self.pixel_size),))
+        if self.layout:
+            return stacked(self.layout)
+        if isinstance(self.pixel_size, float):
+            return _single(self.pixel_counts(), self.pixel_size)
+        return stacked((Panel(pixels=self.pixel_counts(), pixel_size=self.pixel_size),))
 
     def frame_shape(self) -> tuple[int, int]:
         """Pixels (slow, fast) of the stored frame: the array that an image of all panels is kept in.
@@ -239,3 +244,9 @@ class Detector:
             for pixel, other in zip(self.near_pixel, fallback, strict=True)
         )
         return first, second
+
+
+@lru_cache(maxsize=64)
+def _single(pixels: tuple[int, int], pixel_size: float) -> tuple[Panel, ...]:
+    """The panel of a detector of one, which is asked for again and again."""
+    return stacked((Panel(pixels=pixels, pixel_size=pixel_size),))

@@ -414,7 +414,11 @@ def _turned(base: Layout, asked: Composition) -> Layout | None:
     )
     notice_carryover(experiment, asked.compat, choices)
     plan = turned(base.plan, experiment, base.laboratory, base.parts, asked.compat)
-    return attrs.evolve(base, experiment=experiment, choices=choices, plan=plan)
+    backgrounds = base.backgrounds
+    if len(asked.backgrounds) != len(backgrounds.plugins):
+        _refuse_nothing(base.parts.structure_factors, asked, experiment, choices)
+        backgrounds = Backgrounds(asked.backgrounds, experiment, plan)
+    return attrs.evolve(base, experiment=experiment, choices=choices, plan=plan, backgrounds=backgrounds)
 
 
 def _settled(factors: StructureFactors, experiment: Experiment, finest: float | None) -> StructureFactors:
@@ -425,11 +429,15 @@ def _settled(factors: StructureFactors, experiment: Experiment, finest: float | 
 
 
 def _differs_in_orientation(one: Composition, other: Composition) -> bool:
-    """Whether nothing but the crystal's orientation, its rotation and the seed of the noise differ, if anything."""
+    """Whether nothing but the crystal's orientation, its rotation and the seed of the noise differ, if anything.
+
+    The other one may also be without backgrounds.
+    """
     here, there = one.experiment, other.experiment
     return (
         _same_place(one, other)
-        and _alike(one, other, *_COMPUTATION, *_PLUGINS, "backgrounds", "cull")
+        and _alike(one, other, *_COMPUTATION, *_PLUGINS, "cull")
+        and (not other.backgrounds or _alike(one, other, "backgrounds"))
         and not (isinstance(one.spectrum, ShotSpectrum) and here.scan.image != there.scan.image)
         and _alike(here, there, "beam")
         and _alike(here.crystal, there.crystal, *_others(Crystal, _TURNING))

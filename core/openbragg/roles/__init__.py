@@ -23,7 +23,17 @@ from openbragg.roles.diagnoses import (
 from openbragg.roles.diffuse_models import DiffuseModel
 from openbragg.roles.geometry_conventions import GeometryConvention
 from openbragg.roles.geometry_readers import GeometryReader
-from openbragg.roles.image_formats import Image, ImageFormat, ImageReader, ReadImage, Series, SeriesFormat
+from openbragg.roles.image_formats import (
+    Image,
+    ImageFormat,
+    ImageReader,
+    ImageSetup,
+    LinkedImages,
+    LinkingFormat,
+    ReadImage,
+    Series,
+    SeriesFormat,
+)
 from openbragg.roles.image_source import ImageSource
 from openbragg.roles.installed import BLOCK_VARIABLE, Found, Registry
 from openbragg.roles.lattice_shapes import (
@@ -95,6 +105,7 @@ __all__ = [
     "Image",
     "ImageFormat",
     "ImageReader",
+    "ImageSetup",
     "ImageSource",
     "InterpolatingStructureFactors",
     "KnownCrystal",
@@ -102,6 +113,8 @@ __all__ = [
     "LatticeShape",
     "Levels",
     "LimitedStructureFactors",
+    "LinkedImages",
+    "LinkingFormat",
     "ListedStructureFactors",
     "LocalLatticeShape",
     "Miller",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
 import attrs
@@ -155,6 +156,84 @@ class SeriesFormat(ImageFormat, Protocol):
             What the images have in common.
         parts
             The files that hold what `write_part` wrote, in the order of the images.
+        """
+
+
+@attrs.frozen
+class ImageSetup:
+    """How images of a shot were recorded, as a `LinkingFormat` says it.
+
+    Attributes
+    ----------
+    shared
+        What all images of a file have in common; setups with equal bytes may stand in one file.
+    own
+        What only these images have.
+    still
+        Whether the crystal does not turn; what turns is a sequence, to which no other images belong.
+    """
+
+    shared: bytes
+    own: bytes
+    still: bool
+
+
+@attrs.frozen
+class LinkedImages:
+    """Images that lie in a file of HDF5, one after the other.
+
+    Attributes
+    ----------
+    file
+        Its name, relative to the folder of the file that leads there.
+    data
+        The data set.
+    pixel_type
+        Of its pixels, as NumPy calls it.
+    size
+        How many there are along each axis of the data set, the last two of which are slow and fast.
+    start
+        Where the first one is; at the beginning where it is empty.
+    whole
+        The size of the data set; that of the images where it is empty.
+    """
+
+    file: str
+    data: str
+    pixel_type: str
+    size: tuple[int, ...]
+    start: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
+
+    def images(self) -> int:
+        """How many images that are."""
+        return prod(self.size[:-2])
+
+
+@runtime_checkable
+class LinkingFormat(ImageFormat, Protocol):
+    """An image format whose files can show images that lie in other files, of HDF5.
+
+    So what keeps images in a way of its own can be read by all programs that know the format.
+    """
+
+    def setup(self, series: Series, pixel_type: str) -> ImageSetup:
+        """What a file says of some images but for their pixels, which are of a type as NumPy calls it.
+
+        Equal series give equal bytes.
+        """
+
+    def write_links(self, stream: BinaryIO, setups: Sequence[ImageSetup], links: Sequence[LinkedImages]) -> None:
+        """Write a file to a binary stream that shows the images of all links, one after the other.
+
+        Parameters
+        ----------
+        stream
+            Where it goes.
+        setups
+            What was said of the images, in their order; their shared parts are equal.
+        links
+            Where the images are, in the same order.
         """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +22,21 @@ _SPOT = "spot"
 def write_coco(file: Path, images: Images) -> int:
     """Write the boxes of all spots as one JSON file, and return how many there are.
 
-    An image's id is the number of its shot; a box is x, y, width and height in pixels.
+    An image's id is the number of its shot, of a set with several images a shot that number times how many there are,
+    and its own in the shot, from 0. A box is x, y, width and height in pixels.
 
     Raises
     ------
     InputError
         When it cannot be written.
     """
-    slow, fast = images.array("counts", 0).shape
-    numbers = images.table("shots")["shot"].tolist()
+    slow, fast = images.array("counts", 0).shape[-2:]
     rows, boxes = _boxes(images)
+    several = images.images or 1
     annotations = [
         {
             "id": place + 1,
-            "image_id": int(rows["shot"][place]),
+            "image_id": several * int(rows["shot"][place]) + int(rows["image"][place]),
             "category_id": 1,
             "bbox": box.tolist(),
             "area": int(rows["spot_pixels"][place]),
@@ -43,7 +45,10 @@ def write_coco(file: Path, images: Images) -> int:
         for place, box in enumerate(boxes)
     ]
     described = {
-        "images": [{"id": one, "width": fast, "height": slow, "file_name": f"shot-{one:08d}"} for one in numbers],
+        "images": [
+            {"id": several * shot + image, "width": fast, "height": slow, "file_name": name}
+            for shot, image, name in _names(images)
+        ],
         "categories": [{"id": 1, "name": _SPOT}],
         "annotations": annotations,
     }
@@ -52,7 +57,7 @@ def write_coco(file: Path, images: Images) -> int:
 
 
 def write_yolo(folder: Path, images: Images) -> int:
-    """Write a text file for each shot with a line for each spot, and return how many lines there are.
+    """Write a text file for each image with a line for each spot, and return how many lines there are.
 
     A line is the category 0, and the middle's x and y, width and height, as parts of the image's.
 
@@ -61,7 +66,7 @@ def write_yolo(folder: Path, images: Images) -> int:
     InputError
         When a file cannot be written.
     """
-    slow, fast = images.array("counts", 0).shape
+    slow, fast = images.array("counts", 0).shape[-2:]
     rows, boxes = _boxes(images)
     middles = (boxes[:, :2] + boxes[:, 2:] / 2.0) / (fast, slow)
     parts = np.concatenate([middles, boxes[:, 2:] / (fast, slow)], axis=1)
@@ -69,10 +74,18 @@ def write_yolo(folder: Path, images: Images) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}") from None
-    for number in images.table("shots")["shot"].tolist():
-        lines = ["0 " + " ".join(f"{value:.6f}" for value in row) + "\n" for row in parts[rows["shot"] == number]]
-        write_text(folder / f"shot-{number:08d}.txt", "".join(lines))
+    for shot, image, name in _names(images):
+        here = (rows["shot"] == shot) & (rows["image"] == image)
+        lines = ["0 " + " ".join(f"{value:.6f}" for value in row) + "\n" for row in parts[here]]
+        write_text(folder / f"{name}.txt", "".join(lines))
     return len(boxes)
+
+
+def _names(images: Images) -> Iterator[tuple[int, int, str]]:
+    """Shot, image in it, and name of every image."""
+    for shot in images.table("shots")["shot"].tolist():
+        for image in range(images.images or 1):
+            yield shot, image, f"shot-{shot:08d}" + ("" if images.images is None else f"-{image:05d}")
 
 
 def _boxes(images: Images) -> tuple[dict[str, Any], np.ndarray[Any, np.dtype[Any]]]:

@@ -12,6 +12,7 @@ import attrs
 import click
 
 from openbragg import InputError, UsageError, hookimpl
+from openbragg_tools.dataset.words import HELP, PARAMETERS, Asked
 
 if TYPE_CHECKING:
     from openbragg import Command, Registry
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 #: What SLURM tells the tasks of a job array.
 _ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
-_EXISTING = click.Path(exists=True, path_type=Path)
 
 
 @attrs.frozen
@@ -46,114 +46,18 @@ class Dataset:
         """See `openbragg.Command.command`; its recipe has flags of all plugins."""
 
         def run(**words: Any) -> None:
-            _run(registry, _Asked(**words))
+            _run(registry, Asked(**words))
 
         return click.Command(
             "dataset",
             callback=run,
-            params=_PARAMETERS,
-            help=_HELP,
+            params=PARAMETERS,
+            help=HELP,
             context_settings={"help_option_names": ["--help", "-h"]},
         )
 
 
-@attrs.frozen
-class _Asked:
-    """What the words on the command line ask for."""
-
-    source: Path
-    output: Path | None
-    shots: int | None
-    seed: int | None
-    only: int | None
-    workers: int
-    scheduler: str | None
-    cluster: str | None
-    jobs: int
-    cluster_option: tuple[str, ...]
-    shard: str | None
-    explain: bool
-    verify: bool
-    coco: Path | None
-    yolo: Path | None
-    webdataset: Path | None
-    zarr: Path | None
-    sheet: Path | None
-    progress: bool | None
-
-
-_HELP = """Make labelled images by the thousand.
-
-SOURCE is a recipe in TOML: flags of openbragg simulate, and distributions from which each shot draws others. The same
-command goes on where an earlier one was stopped, however it was. With --verify, --coco, --yolo,
---webdataset, --zarr and --sheet SOURCE is the folder of a data set."""
-_NAMED = click.Path(path_type=Path)
-_COUNT = click.IntRange(min=1)
-_PARAMETERS: list[click.Parameter] = [
-    click.Argument(["source"], type=_EXISTING),
-    click.Option(["-o", "--output"], type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data set."),
-    click.Option(["--shots"], type=_COUNT, help="Make so many shots. Default: what the recipe says."),
-    click.Option(["--seed"], type=click.IntRange(min=0), help="Seed of all that is drawn. Default: the recipe's."),
-    click.Option(
-        ["--only"],
-        type=click.IntRange(min=0),
-        metavar="NUMBER",
-        help="Make this shot alone, as it is in the data set: DIR gets a data set of one.",
-    ),
-    click.Option(
-        ["--workers"], type=_COUNT, default=1, show_default=True, help="Processes that make shots, each on one core."
-    ),
-    click.Option(
-        ["--scheduler"],
-        metavar="ADDRESS",
-        help="Have the workers of a cluster of Dask make them: the address of its scheduler, such as tcp://node:8786.",
-    ),
-    click.Option(
-        ["--cluster"],
-        type=click.Choice(["local", "htcondor", "lsf", "moab", "oar", "pbs", "sge", "slurm"]),
-        help="Start a cluster of Dask: in --workers processes of this machine, or in --jobs of a batch system.",
-    ),
-    click.Option(["--jobs"], type=_COUNT, default=1, show_default=True, help="Jobs of the batch system."),
-    click.Option(
-        ["--cluster-option"],
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="An option of dask-jobqueue, such as queue=long; may be given several times. With --explain the script of "
-        "a job is shown.",
-    ),
-    click.Option(
-        ["--shard"],
-        metavar="I/N",
-        help="Make part I of N alone, from 1. Default: that of a task of a SLURM job array, or all.",
-    ),
-    click.Option(
-        ["--explain"],
-        is_flag=True,
-        help="Say what will be drawn, and how much disk and time it takes; a few shots are made, and none kept.",
-    ),
-    click.Option(["--verify"], is_flag=True, help="Compare all files of a data set with what was written."),
-    click.Option(["--coco"], type=_NAMED, metavar="FILE", help="Write the boxes of a data set as COCO's JSON."),
-    click.Option(["--yolo"], type=_NAMED, metavar="FOLDER", help="Write them as YOLO's text, a file for each shot."),
-    click.Option(
-        ["--webdataset"],
-        type=_NAMED,
-        metavar="FOLDER",
-        help="Write its shards as tar archives that WebDataset streams.",
-    ),
-    click.Option(["--zarr"], type=_NAMED, metavar="FOLDER", help="Write its arrays and tables as a Zarr store."),
-    click.Option(
-        ["--sheet"],
-        type=_NAMED,
-        metavar="FILE",
-        help="Draw some of its shots with their boxes, as .png, or as .html with histograms of what was drawn.",
-    ),
-    click.Option(
-        ["--progress/--noprogress"], default=None, help="Show how far it is. Default: when stderr is a terminal."
-    ),
-]
-
-
-def _run(registry: Registry, asked: _Asked) -> None:
+def _run(registry: Registry, asked: Asked) -> None:
     if asked.verify:
         _verify(asked)
     if _wants_files(asked):
@@ -190,9 +94,10 @@ def _run(registry: Registry, asked: _Asked) -> None:
     _make(registry, asked, recipe, asked.output)
 
 
-def _make(registry: Registry, asked: _Asked, recipe: Recipe, folder: Path) -> None:
+def _make(registry: Registry, asked: Asked, recipe: Recipe, folder: Path) -> None:
     from openbragg.commands import progress_bar
     from openbragg_tools.dataset.hdf5 import libraries
+    from openbragg_tools.dataset.masters import SUFFIX, linking_format
     from openbragg_tools.dataset.store import Store
     from openbragg_tools.dataset.tables import arrow
     from openbragg_tools.dataset.work import make_shots
@@ -204,16 +109,25 @@ def _make(registry: Registry, asked: _Asked, recipe: Recipe, folder: Path) -> No
     crew = _crew(registry, asked, recipe, store)
     store.begin(recipe)
     mine = [shard for shard in store.shards() if shard % parts == part - 1]
+    linking = linking_format(registry) if recipe.nxmx else None
     with progress_bar(asked.progress, "shots") as progress:
-        made = make_shots(store, mine, crew, progress)
+        made = make_shots(store, mine, crew, progress, linking)
     complete = store.close()
     shots = sum(len(store.numbers(shard)) for shard in mine)
     of_all = f" of {store.shots}" if parts > 1 else ""
     click.echo(f"{'shots':<16}{shots}{of_all}, {made} of them made now")
     click.echo(f"{'wrote':<16}{folder} ({'complete' if complete else 'other parts are not finished'})")
+    masters = sum(name.endswith(SUFFIX) for shard in mine for name in store.note(shard))
+    if masters > len(mine):
+        click.echo(
+            f"{'nxmx':<16}{masters} files of {shots} shots in {folder / 'shards'}: one has shots with one detector at "
+            "one place, or one wedge; nxmx = false in the recipe makes none"
+        )
+    elif masters:
+        click.echo(f"{'nxmx':<16}{masters} files, one of each shard, in {folder / 'shards'}")
 
 
-def _crew(registry: Registry, asked: _Asked, recipe: Recipe, store: Store) -> Crew:
+def _crew(registry: Registry, asked: Asked, recipe: Recipe, store: Store) -> Crew:
     from openbragg_tools.dataset.studio import Studio
     from openbragg_tools.dataset.work import Task, here
 
@@ -230,7 +144,7 @@ def _crew(registry: Registry, asked: _Asked, recipe: Recipe, store: Store) -> Cr
     return here(Studio(registry, recipe), store)
 
 
-def _cluster(asked: _Asked) -> Cluster | None:
+def _cluster(asked: Asked) -> Cluster | None:
     """The cluster that is asked for, if one is."""
     from openbragg_tools.dataset.cluster import LOCAL, Cluster, read_options
 
@@ -253,11 +167,11 @@ def _only(studio: object, number: int, folder: Path) -> None:
     from openbragg_tools.dataset.work import make_one
 
     assert isinstance(studio, Studio)
-    written = write_single(folder, make_one(studio, number))
+    written = write_single(folder, make_one(studio, number), studio.linking)
     click.echo(f"{'wrote':<16}{', '.join(map(str, written))} (shot {number})")
 
 
-def _verify(asked: _Asked) -> None:
+def _verify(asked: Asked) -> None:
     from openbragg_tools.dataset.store import opened
 
     store = opened(asked.source)
@@ -269,11 +183,11 @@ def _verify(asked: _Asked) -> None:
     click.echo(f"{'verified':<16}{store.shots} shots in {len(store.shards())} shards")
 
 
-def _wants_files(asked: _Asked) -> bool:
+def _wants_files(asked: Asked) -> bool:
     return any(file is not None for file in (asked.coco, asked.yolo, asked.webdataset, asked.zarr, asked.sheet))
 
 
-def _write_files(asked: _Asked) -> None:
+def _write_files(asked: Asked) -> None:
     """What is made of a data set that is there."""
     from openbragg_tools.dataset import reading
     from openbragg_tools.dataset.boxes import write_coco, write_yolo

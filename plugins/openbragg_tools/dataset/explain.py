@@ -54,7 +54,10 @@ def explained(studio: Studio, workers: int = 1) -> Iterator[str]:
         yield _line(f"  {name}", _drawn(studio, name, distribution))
     yield _line("  weight", recipe.lattice_weight.words())
     arrays = ["counts", *recipe.labels.arrays]
-    size = slow * fast * sum(_BYTES[name] for name in arrays) * recipe.shots
+    several = recipe.images or 1
+    size = several * slow * fast * sum(_BYTES[name] for name in arrays) * recipe.shots
+    if recipe.images is not None:
+        yield _line("a shot", f"{recipe.images} images, each turned on by -osc from the one before")
     yield _line("images", f"{fast} x {slow} pixels (fast x slow): {', '.join(arrays)}")
     yield _line("disk", f"{_bytes(size)} before compression")
     each = _seconds_a_shot(studio, drawn)
@@ -69,11 +72,18 @@ def _seconds_a_shot(studio: Studio, drawn: list[DrawnShot]) -> float:
     # The first one of a crystal may compile, and loads what it needs.
     first = next((shot.number for shot in drawn if shot.lattices), 0)
     load_torch()
-    render_shot(studio, first, identity)
-    began = time.perf_counter()
-    for shot in drawn[:_TIMED]:
-        render_shot(studio, shot.number, identity)
-    return (time.perf_counter() - began) / _TIMED
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        render_shot(studio, first, identity)
+        began = time.perf_counter()
+        for shot in drawn[:_TIMED]:
+            render_shot(studio, shot.number, identity)
+        return (time.perf_counter() - began) / _TIMED
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _drawn(studio: Studio, name: str, distribution: Distribution) -> str:

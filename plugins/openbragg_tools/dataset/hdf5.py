@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 NUMBERS = "shot"
 
 
+@cache
 def libraries() -> tuple[Any, Any]:
     """HDF5, and its compressions.
 
@@ -31,34 +33,45 @@ def libraries() -> tuple[Any, Any]:
         import hdf5plugin
     except ImportError:
         raise UsageError("a data set needs h5py and hdf5plugin: pip install 'openbragg[datasets]'") from None
+    # Where HDF5_PLUGIN_PATH leads to the same filter, HDF5 has loaded it by itself, and without what it needs of h5py.
+    hdf5plugin.register("bshuf", force=True)
     return h5py, hdf5plugin
 
 
 @attrs.frozen(eq=False)
 class Packed:
-    """An array as it stands in a shard: compressed, by whoever made it.
+    """An array of a shot as it stands in a shard: compressed, by whoever made it.
 
     Attributes
     ----------
     shape, dtype
         Of the array.
-    content, mask
-        The chunk, and which filters were left out in making it.
+    chunks, mask
+        The chunks, of the whole array or one for each step along its first axis, and which filters were left out in
+        making them.
     """
 
     shape: tuple[int, ...]
     dtype: str
-    content: bytes
+    chunks: tuple[bytes, ...]
     mask: int
 
+    def chunk_shape(self) -> tuple[int, ...]:
+        """The shape of a chunk in a shard, whose first axis is that of the shots."""
+        return (1, *self.shape) if len(self.chunks) == 1 else (1, 1, *self.shape[1:])
 
-def packed(array: Array) -> Packed:
-    """An array compressed by bitshuffle and LZ4."""
+
+def packed(array: Array, *, stacked: bool = False) -> Packed:
+    """An array compressed by bitshuffle and LZ4; if it is a stack of images, each for itself."""
     h5py, plugins = libraries()
+    shape = (1, *array.shape[1:]) if stacked else array.shape
+    chunks = []
     with h5py.File("packed", "w", driver="core", backing_store=False) as file:
-        made = file.create_dataset("array", data=array, chunks=array.shape, **plugins.Bitshuffle(cname="lz4"))
-        mask, content = made.id.read_direct_chunk((0,) * array.ndim)
-    return Packed(array.shape, array.dtype.str, content, mask)
+        made = file.create_dataset("array", data=array, chunks=shape, **plugins.Bitshuffle(cname="lz4"))
+        for number in range(len(array) if stacked else 1):
+            mask, content = made.id.read_direct_chunk((number, *(0 for _ in shape[1:])))
+            chunks.append(content)
+    return Packed(array.shape, array.dtype.str, tuple(chunks), mask)
 
 
 def write_shard(file: Path, numbers: Sequence[int], shots: Iterable[Mapping[str, Packed]]) -> None:
@@ -81,19 +94,26 @@ def write_shard(file: Path, numbers: Sequence[int], shots: Iterable[Mapping[str,
                             name,
                             shape=(len(numbers), *array.shape),
                             dtype=array.dtype,
-                            chunks=(1, *array.shape),
+                            chunks=array.chunk_shape(),
                             track_times=False,
                             **plugins.Bitshuffle(cname="lz4"),
                         )
                     elif out[name].shape[1:] != array.shape:
+                        here, first = array.shape, out[name].shape[1:]
                         raise InputError(
-                            f"shot {numbers[place]} has an image of {array.shape[1]} x {array.shape[0]} pixels, unlike "
-                            f"shot {numbers[0]} with {out[name].shape[2]} x {out[name].shape[1]}"
+                            f"shot {numbers[place]} has an image of {_pixels(here)} pixels, unlike "
+                            f"shot {numbers[0]} with {_pixels(first)}"
                         )
-                    start = (place, *(0 for _ in array.shape))
-                    out[name].id.write_direct_chunk(start, array.content, array.mask)
+                    for number, content in enumerate(array.chunks):
+                        start = (place, number, *(0 for _ in array.shape[1:]))
+                        out[name].id.write_direct_chunk(start, content, array.mask)
 
     write_file(file, write)
+
+
+def _pixels(shape: tuple[int, ...]) -> str:
+    """The size of images for people, fast first."""
+    return " x ".join(map(str, reversed(shape)))
 
 
 @attrs.frozen

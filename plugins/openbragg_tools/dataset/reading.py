@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from openbragg import InputError, UsageError
+from openbragg_tools.dataset.hdf5 import libraries
 
 __all__ = ["Images", "Sample", "Stream", "open"]
 
@@ -46,15 +47,17 @@ def open(folder: Path | str, transform: Callable[[Sample], Any] | None = None) -
 class Images(Dataset[Any]):
     """The shots of a data set by their places: a map-style data set of torch.
 
-    A sample is a dictionary: ``image``, the counts, (slow, fast) of int32; each per-pixel label under its name;
-    ``shot``, the row of the table of shots; ``lattices`` and ``reflections``, columns of those tables with this shot's
-    rows. Arrays of pixels are tensors, columns are NumPy arrays. Files are opened by the process that reads them.
+    A sample is a dictionary: ``image``, the counts, (slow, fast) of int32, or (images, slow, fast) where a shot has
+    several, `images` of them; each per-pixel label under its name, likewise; ``shot``, the row of the table of shots;
+    ``lattices`` and ``reflections``, columns of those tables with this shot's rows. Arrays of pixels are tensors,
+    columns are NumPy arrays. Files are opened by the process that reads them.
     """
 
     def __init__(self, folder: Path, transform: Callable[[Sample], Any] | None = None) -> None:
         self.folder, self.transform = folder, transform
         described = _json(folder / "dataset.json", "no data set")
         self.shots, self.arrays = int(described["shots"]), tuple(described["arrays"])
+        self.images: int | None = described.get("images")
         self._shards: list[_Shard] = []
         shard = int(described["shard"])
         for number in range(-(-self.shots // shard)):
@@ -81,7 +84,7 @@ class Images(Dataset[Any]):
         return sample if self.transform is None else self.transform(sample)
 
     def array(self, name: str, place: int) -> Array:
-        """The counts, or one per-pixel label, of a shot: (slow, fast)."""
+        """The counts, or one per-pixel label, of a shot: (slow, fast), or (images, slow, fast) where it has several."""
         shard, inside = self._find(place % len(self))
         return shard.array(name, inside)
 
@@ -205,13 +208,7 @@ class _Shard:
 
     def _opened(self) -> Mapping[str, Any]:
         if self._file is None or self._process != os.getpid():
-            try:
-                import h5py
-                import hdf5plugin  # noqa: F401
-            except ImportError:
-                raise UsageError(
-                    "reading a data set needs h5py and hdf5plugin: pip install 'openbragg[datasets]'"
-                ) from None
+            h5py, _ = libraries()
             file = self.stem.with_suffix(".h5")
             try:
                 opened = h5py.File(file, "r")

@@ -15,44 +15,15 @@ from typing import Any
 import attrs
 
 from openbragg import InputError, quoted, read_content
-from openbragg_tools.dataset.distributions import (
-    Distribution,
-    Fixed,
-    Integers,
-    Value,
-    distribution,
-    read_table,
-    weights_of,
-)
+from openbragg_tools.dataset.distributions import Distribution, Fixed, Integers, Value
+from openbragg_tools.dataset.keys import refuse_other_keys, table, whole, yes
+from openbragg_tools.dataset.labels import Labels, labels_of
+from openbragg_tools.dataset.values import distribution, read_table, weights_of
 
 #: Bytes of a recipe; what is longer is none.
 _LARGEST = 1 << 20
 #: What a shot may be: of a crystal in the beam, of a beam that misses it, or without any beam.
 KINDS = ("hit", "miss", "blank")
-#: Per-pixel arrays that can be had beside the counts.
-ARRAYS = ("photons", "crystals", "spots", "lattice", "hkl", "wavelength")
-
-
-@attrs.frozen
-class Labels:
-    """Which labels are made, and how.
-
-    Attributes
-    ----------
-    arrays
-        Those of `ARRAYS` that are stored.
-    photons
-        Reflections of fewer expected photons have no label.
-    peak
-        A spot is where the expected photons of the crystals are at least this part of its largest pixel's.
-    window
-        How far in pixels a spot can reach from where it is predicted.
-    """
-
-    arrays: tuple[str, ...] = ("spots",)
-    photons: float = 1.0
-    peak: float = 0.1
-    window: int = 10
 
 
 @attrs.frozen
@@ -80,6 +51,10 @@ class Recipe:
         How many shots are made by default, and the seed of everything that is drawn.
     shard
         Shots in one file.
+    images
+        How many a shot has, each turned on by ``-osc`` from the one before; None for one that is no series.
+    nxmx
+        Whether files are made beside the shards that show them as NXmx.
     flags
         Flags of ``openbragg simulate`` that all shots have.
     kinds
@@ -99,6 +74,8 @@ class Recipe:
     shots: int
     seed: int
     shard: int
+    images: int | None
+    nxmx: bool
     flags: tuple[str, ...]
     kinds: tuple[float, ...]
     draws: Mapping[str, Distribution]
@@ -142,57 +119,39 @@ def read_recipe(file: Path) -> Recipe:
 
 
 #: Keys that say how many shots there are and how they are stored, and not what they are.
-_NOT_DECIDING = ("shots", "seed", "shard")
-_KEYS = ("shots", "seed", "shard", "flags", "kinds", "draw", "groups", "lattices", "labels")
+_NOT_DECIDING = ("shots", "seed", "shard", "nxmx")
+_KEYS = ("shots", "seed", "shard", "images", "nxmx", "flags", "kinds", "draw", "groups", "lattices", "labels")
 
 
 def _understood(file: Path, text: str, told: dict[str, Any]) -> Recipe:
-    _refuse_other_keys("", told, _KEYS)
+    refuse_other_keys("", told, _KEYS)
     folder = file.parent
-    lattices = _table(told, "lattices")
-    _refuse_other_keys("lattices.", lattices, ("number", "weight", "draw"))
-    groups = tuple(_group(name, group, folder) for name, group in _table(told, "groups").items())
+    lattices = table(told, "lattices")
+    refuse_other_keys("lattices.", lattices, ("number", "weight", "draw"))
+    groups = tuple(_group(name, group, folder) for name, group in table(told, "groups").items())
     grouped = [name for group in groups for name in group.names()]
     return Recipe(
         file=file,
         text=text,
-        shots=_whole(told, "shots", 1000, 1),
-        seed=_whole(told, "seed", 1, 0),
-        shard=_whole(told, "shard", 100, 1),
+        shots=whole(told, "shots", 1000, 1),
+        seed=whole(told, "seed", 1, 0),
+        shard=whole(told, "shard", 100, 1),
+        images=whole(told, "images", 1, 1) if "images" in told else None,
+        nxmx=yes(told, "nxmx", True),
         flags=_flags(told.get("flags", "")),
-        kinds=_kinds(_table(told, "kinds")),
-        draws=_ordered("draw", _distributions("draw", _table(told, "draw"), folder), grouped),
+        kinds=_kinds(table(told, "kinds")),
+        draws=_ordered("draw", _distributions("draw", table(told, "draw"), folder), grouped),
         groups=groups,
         lattices=_number_of_lattices(lattices.get("number", 1), folder),
         lattice_draws=_ordered(
             "lattices.draw",
-            _distributions("lattices.draw", _table(lattices, "draw", "lattices."), folder),
-            [*grouped, *_table(told, "draw")],
+            _distributions("lattices.draw", table(lattices, "draw", "lattices."), folder),
+            [*grouped, *table(told, "draw")],
         ),
         lattice_weight=_named("lattices.weight", lambda: distribution(lattices.get("weight", 1.0), folder)),
-        labels=_labels(_table(told, "labels")),
+        labels=labels_of(table(told, "labels")),
         told=told,
     )
-
-
-def _refuse_other_keys(where: str, told: Mapping[str, Any], known: Iterable[str]) -> None:
-    for key in told:
-        if key not in known:
-            raise InputError(f"{where}{key}: no such key; there are {', '.join(known)}")
-
-
-def _table(told: Mapping[str, Any], key: str, where: str = "") -> dict[str, Any]:
-    value = told.get(key, {})
-    if not isinstance(value, dict):
-        raise InputError(f"{where}{key}: expected a table, got {quoted(value)}")
-    return value
-
-
-def _whole(told: Mapping[str, Any], key: str, default: int, least: int) -> int:
-    value = told.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InputError(f"{key}: expected a whole number from {least}, got {quoted(value)}")
-    return value
 
 
 def _flags(told: Any) -> tuple[str, ...]:
@@ -207,7 +166,7 @@ def _flags(told: Any) -> tuple[str, ...]:
 
 
 def _kinds(told: Mapping[str, Any]) -> tuple[float, ...]:
-    _refuse_other_keys("kinds.", told, KINDS)
+    refuse_other_keys("kinds.", told, KINDS)
     weights = [told.get(kind, 0.0) for kind in KINDS] if told else [1.0, 0.0, 0.0]
     chances: tuple[float, ...] = _named("kinds", lambda: weights_of(weights, len(KINDS)))
     return chances
@@ -244,7 +203,7 @@ def _group(name: str, told: Any, folder: Path) -> Group:
     where = f"groups.{name}"
     if not isinstance(told, dict):
         raise InputError(f"{where}: expected a table, got {quoted(told)}")
-    _refuse_other_keys(f"{where}.", told, ("alternatives", "table", "weights"))
+    refuse_other_keys(f"{where}.", told, ("alternatives", "table", "weights"))
     if ("alternatives" in told) == ("table" in told):
         raise InputError(f"{where}: expected either alternatives or a table")
     if "table" in told:
@@ -285,20 +244,3 @@ def whole_lattices(value: Value) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
         raise InputError(f"lattices.number: expected a whole number above 0, got {quoted(value)}")
     return int(value)
-
-
-def _labels(told: Mapping[str, Any]) -> Labels:
-    _refuse_other_keys("labels.", told, [attribute.name for attribute in attrs.fields(Labels)])
-    arrays = told.get("arrays", list(Labels().arrays))
-    if not isinstance(arrays, list) or any(word not in ARRAYS for word in arrays):
-        raise InputError(f"labels.arrays: expected some of {', '.join(ARRAYS)}, got {quoted(arrays)}")
-    numbers = {key: told.get(key, getattr(Labels(), key)) for key in ("photons", "peak")}
-    for key, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < float("inf"):
-            raise InputError(f"labels.{key}: expected a number above 0, got {quoted(value)}")
-    if numbers["peak"] > 1.0:
-        raise InputError(f"labels.peak: expected a number up to 1, got {quoted(numbers['peak'])}")
-    window = _whole(told, "window", Labels().window, 1)
-    return Labels(
-        tuple(word for word in ARRAYS if word in arrays), float(numbers["photons"]), float(numbers["peak"]), window
-    )

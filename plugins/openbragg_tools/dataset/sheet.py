@@ -71,7 +71,7 @@ def _put(content: bytes, stream: BinaryIO) -> None:
 def _sheet(images: Images, chosen: list[int]) -> Picture.Image:
     from PIL import Image, ImageDraw
 
-    slow, fast = images.array("counts", 0).shape
+    slow, fast = images.array("counts", 0).shape[-2:]
     scale = max(1, -(-max(slow, fast) // _SIDE)) if max(slow, fast) > _SIDE else 1
     larger = max(1, _SIDE // max(slow, fast))
     width, height = fast // scale * larger, slow // scale * larger
@@ -84,9 +84,11 @@ def _sheet(images: Images, chosen: list[int]) -> Picture.Image:
     for place, number in enumerate(chosen):
         x = _MARGIN + place % across * (width + _MARGIN)
         y = _MARGIN + place // across * (height + _CAPTION + _MARGIN)
-        shade = Image.fromarray(_shade(images.array("counts", number), scale))
+        # Of several images the first.
+        shade = Image.fromarray(_shade(images.array("counts", number).reshape(-1, slow, fast)[0], scale))
         sheet.paste(shade.resize((width, height), Image.Resampling.NEAREST), (x, y + _CAPTION))
-        for row in np.flatnonzero((rows["shot"] == shots["shot"][number]) & (rows["spot_pixels"] > 0)):
+        shown = (rows["shot"] == shots["shot"][number]) & (rows["image"] == 0) & (rows["spot_pixels"] > 0)
+        for row in np.flatnonzero(shown):
             left, right, top, bottom = (int(rows[f"box_{side}"][row]) for side in ("left", "right", "top", "bottom"))
             corners = np.array([left, top, right + 1, bottom + 1]) * larger / scale
             box = corners + np.array([x, y + _CAPTION, x - 1, y + _CAPTION - 1])

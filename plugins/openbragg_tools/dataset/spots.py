@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from openbragg_tools.dataset.recipe import Labels
+from openbragg_tools.dataset.labels import Labels
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -86,6 +86,7 @@ def find_spots(photons: Array, places: Array, strengths: Array, labels: Labels) 
     # What a stronger one has is no part of a spot.
     own = covered[rows[:, None, None] + offsets[:, None], columns[:, None, None] + offsets]
     spot &= own == np.arange(count)[:, None, None]
+    pixels = spot.sum(axis=(1, 2), dtype=np.int32)
     covered = covered[reach : covered.shape[0] - reach, reach : covered.shape[1] - reach]
     box = np.empty((count, 4), dtype=np.int32)
     height, breadth = photons.shape
@@ -97,7 +98,7 @@ def find_spots(photons: Array, places: Array, strengths: Array, labels: Labels) 
     return Spots(
         box=box,
         photons=in_boxes(photons, box),
-        pixels=np.bincount(covered[covered >= 0], minlength=count).astype(np.int32),
+        pixels=pixels,
         covered=np.ascontiguousarray(covered),
     )
 

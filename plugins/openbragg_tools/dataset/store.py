@@ -4,6 +4,7 @@ dataset.json                  which recipe, seed and number of shots; how many s
 recipe.toml                   the recipe
 shards/00000.h5               arrays of the first shots, a chunk for each image
 shards/00000.shots.parquet    a row for each shot; likewise .lattices and .reflections
+shards/00000.nxs              its images as NXmx; several files where the detector moves or the crystal turns
 shards/00000.json             the shard is finished: its files with their SHA-256
 unfinished/00000/00000017.npz a shot that is made, of a shard that is not finished
 master.h5, manifest.json      when all are finished: the arrays of all shards as one; all files with their hashes
@@ -11,28 +12,24 @@ master.h5, manifest.json      when all are finished: the arrays of all shards as
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
-import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import attrs
-import numpy as np
 
-from openbragg import InputError, parse_json, read_content, write_file
+from openbragg import InputError, LinkingFormat, parse_json, read_content, write_file
 from openbragg.commands import json_layout, write_text
-from openbragg_tools.dataset.hdf5 import Packed, Part, packed, write_master, write_shard
+from openbragg_tools.dataset.files import alone, hashed, make_folder, move
+from openbragg_tools.dataset.hdf5 import Packed, Part, write_master, write_shard
+from openbragg_tools.dataset.kept import TABLES, pack, unpack
+from openbragg_tools.dataset.masters import IMAGES, SUFFIX, Recorded, write_masters
 from openbragg_tools.dataset.recipe import Recipe
 from openbragg_tools.dataset.shots import Shot
 from openbragg_tools.dataset.tables import table_of_columns, table_of_rows, write_parquet
 
-#: Tables of columns, which shots have parts of.
-TABLES = ("lattices", "reflections")
 #: How the names of a shard's files end.
 _ENDS = ("h5", "shots.parquet", *(f"{name}.parquet" for name in TABLES))
 #: What is being written has such a name; a run that is stopped leaves it.
@@ -74,6 +71,8 @@ class Store:
             "shots": self.shots,
             "shard": self.shard,
             "arrays": ["counts", *recipe.labels.arrays],
+            "images": recipe.images,
+            "nxmx": recipe.nxmx,
         }
         file = self.folder / _DESCRIPTION
         if file.exists():
@@ -130,7 +129,7 @@ class Store:
         InputError
             When it cannot be made.
         """
-        _make(self._made(self.numbers(shard).start).parent)
+        make_folder(self._made(self.numbers(shard).start).parent)
 
     def put(self, shot: Shot) -> None:
         """Keep a shot until its shard is finished.
@@ -140,10 +139,17 @@ class Store:
         InputError
             When it cannot be written, or its shard was not opened or is finished.
         """
-        write_file(self._made(shot.number), partial(_pack, shot))
+        write_file(self._made(shot.number), partial(pack, shot))
 
-    def finish(self, shard: int) -> None:
-        """Write a shard, all of whose shots are made, and forget them one by one.
+    def finish(self, shard: int, linking: LinkingFormat | None = None) -> None:
+        """Write a shard, all of whose shots are made, and files that show it to other programs.
+
+        Parameters
+        ----------
+        shard
+            Its number.
+        linking
+            The format of those files; none are written without one, or for shots of which nothing is told for them.
 
         Raises
         ------
@@ -151,15 +157,19 @@ class Store:
             When a file cannot be read or written; the same shots then serve the next try.
         """
         numbers = self.numbers(shard)
-        _make(self._place(shard, "h5").parent)
+        make_folder(self._place(shard, "h5").parent)
         tables: list[dict[str, Any]] = []
         rows: list[dict[str, Any]] = []
+        recorded: list[Recorded] = []
 
         def arrays() -> Iterator[dict[str, Packed]]:
             for number in numbers:
-                kept = _unpack(self._made(number))
+                kept = unpack(self._made(number))
                 rows.append(kept.row)
                 tables.append(kept.tables)
+                if kept.setup is not None:
+                    counts = kept.arrays[IMAGES]
+                    recorded.append(Recorded(number, kept.setup, counts.shape, counts.dtype))
                 yield kept.arrays
 
         # Made where the shots are: what a run that is stopped leaves of them goes with that folder.
@@ -170,6 +180,9 @@ class Store:
         write_parquet(made["shots.parquet"], table_of_rows(rows))
         for name in TABLES:
             write_parquet(made[f"{name}.parquet"], table_of_columns([table[name] for table in tables]))
+        if linking is not None and len(recorded) == len(numbers):
+            masters = write_masters(linking, beside, self._place(shard, "h5").name, recorded)
+            files.update({self._place(shard, "h5").parent / file.name: file for file in masters})
         note = {
             "shots": [numbers.start, numbers.stop],
             "files": {file.name: hashed(file) for file in files.values()},
@@ -177,7 +190,7 @@ class Store:
         files[self._note(shard)] = beside / self._note(shard).name
         write_text(files[self._note(shard)], json_layout(note) + "\n")
         for file, temporary in files.items():
-            _move(temporary, file)
+            move(temporary, file)
         shutil.rmtree(beside, ignore_errors=True)
 
     def close(self) -> bool:
@@ -186,10 +199,10 @@ class Store:
             return False
         parts = [Part(f"shards/{shard:05d}.h5", len(self.numbers(shard))) for shard in self.shards()]
         files = {f"shards/{name}": value for shard in self.shards() for name, value in self.note(shard).items()}
-        with _alone(self.folder / _DESCRIPTION) as alone:
+        with alone(self.folder / _DESCRIPTION) as certain:
             write_master(self.folder / _MASTER, parts)
             write_text(self.folder / _MANIFEST, json_layout({"shots": self.shots, "files": files}) + "\n")
-            for left in self.folder.glob(_TEMPORARY) if alone else ():
+            for left in self.folder.glob(_TEMPORARY) if certain else ():
                 left.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "unfinished", ignore_errors=True)
         return True
@@ -205,7 +218,8 @@ class Store:
         file = self._note(shard)
         told = parse_json(read_content(file, _LARGEST, "a shard"), file, "a shard")
         files = told.get("files") if isinstance(told, dict) else None
-        if not isinstance(files, dict) or sorted(files) != sorted(one.name for one in self._files(shard)):
+        expected = {one.name for one in self._files(shard)}
+        if not isinstance(files, dict) or {name for name in files if not name.endswith(SUFFIX)} != expected:
             raise InputError(f"{file}: expected the files of a shard with their hashes")
         return files
 
@@ -253,99 +267,3 @@ def opened(folder: Path) -> Store:
     if not all(isinstance(number, int) and number > 0 for number in numbers):
         raise InputError(f"{file}: expected shots and shard, whole numbers above 0")
     return Store(folder, *numbers)
-
-
-def hashed(file: Path) -> str:
-    """The SHA-256 of a file.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read.
-    """
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from None
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from None
-
-
-def _move(file: Path, place: Path) -> None:
-    try:
-        file.replace(place)
-    except OSError as error:
-        raise InputError(f"cannot write {place}: {error.strerror}") from None
-
-
-@contextmanager
-def _alone(file: Path) -> Iterator[bool]:
-    """Let nobody else do the same meanwhile; whether the system can tell."""
-    with file.open("rb") as lock:
-        try:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except (ImportError, OSError):
-            yield False
-        else:
-            yield True
-
-
-#: Words of a table, which have no place in an array of numbers.
-_WORDS = {"lattices": ("flags",)}
-_ARRAYS = "arrays"
-
-
-def _pack(shot: Shot, stream: BinaryIO) -> None:
-    parts: dict[str, np.ndarray[Any, Any]] = {}
-    arrays: dict[str, Any] = {}
-    for name, array in shot.arrays.items():
-        one = packed(array)
-        parts[f"{_ARRAYS}/{name}"] = np.frombuffer(one.content, dtype=np.uint8)
-        arrays[name] = (one.shape, one.dtype, one.mask)
-    words: dict[str, list[str]] = {}
-    for table in TABLES:
-        for name, column in getattr(shot, table).items():
-            if name in _WORDS.get(table, ()):
-                words[f"{table}/{name}"] = list(column)
-            else:
-                parts[f"{table}/{name}"] = column
-    text = json.dumps({"row": shot.row, "words": words, "arrays": arrays})
-    np.savez(stream, allow_pickle=False, text=np.frombuffer(text.encode(), dtype=np.uint8), **parts)
-
-
-@attrs.frozen(eq=False)
-class _Kept:
-    """A shot as it is kept: its arrays compressed, its row, and its parts of the tables of columns."""
-
-    arrays: dict[str, Packed]
-    row: dict[str, Any]
-    tables: dict[str, dict[str, Any]]
-
-
-def _unpack(file: Path) -> _Kept:
-    try:
-        with np.load(file, allow_pickle=False) as parts:
-            told = json.loads(parts["text"].tobytes().decode())
-            tables: dict[str, dict[str, Any]] = {name: {} for name in (_ARRAYS, *TABLES)}
-            for key in parts.files:
-                table, _, name = key.partition("/")
-                if table in tables:
-                    tables[table][name] = parts[key]
-            arrays = {
-                name: Packed(tuple(shape), dtype, tables[_ARRAYS][name].tobytes(), mask)
-                for name, (shape, dtype, mask) in told["arrays"].items()
-            }
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file}: {error}; delete it, and it is made again") from None
-    for key, values in told["words"].items():
-        table, _, name = key.partition("/")
-        tables[table][name] = np.array(values, dtype=object)
-    return _Kept(arrays, told["row"], {name: tables[name] for name in TABLES})

@@ -22,6 +22,7 @@ from openbragg.commands import (
     understand,
 )
 from openbragg_tools.dataset.draws import DrawnShot, words_of
+from openbragg_tools.dataset.masters import linking_format
 from openbragg_tools.dataset.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _MOST_KEPT = 16
 #: Flags that a recipe cannot have, each with what to do.
 _REFUSED = {
     "-seed": "the noise of every shot has a seed of its own, from that of the recipe",
-    "-images": "each shot is an image of its own",
+    "-images": "images = N in the recipe gives every shot so many",
     "-restart": "the same command goes on where it stopped",
     "-from": "name the flags themselves",
     "-record": "the recipe is the record",
@@ -62,6 +63,8 @@ class Studio:
     def __init__(self, registry: Registry, recipe: Recipe) -> None:
         self.recipe = recipe
         self._registry = registry
+        #: The format that shows shots to other programs, where files of it are made.
+        self.linking = linking_format(registry) if recipe.nxmx else None
         self._command = ModelCommand("dataset", simulation_sections(registry), beginnings=BEGINNINGS)
         self._options = {
             name: option for option in self._command.params if isinstance(option, click.Option) for name in option.opts
@@ -105,6 +108,23 @@ class Studio:
         try:
             words = [(option, self._found(option, said)) for option, said in self._scan(self.flags(shot, lattice))]
             return self._evolved(words)
+        except OpenBraggError as error:
+            raise type(error)(f"shot {shot.number}: {error}") from None
+
+    def images(self, simulation: Simulation, shot: DrawnShot) -> list[Simulation]:
+        """The images of a shot from the simulation of the first, each with a seed of its own for its noise.
+
+        Raises
+        ------
+        OpenBraggError
+            When nothing says how far each turns the crystal; the message has the number of the shot.
+        """
+        asked = simulation.experiment.sampling
+        seeded = simulation.evolve(sampling=attrs.evolve(asked, seed=shot.seed))
+        if self.recipe.images is None:
+            return [seeded]
+        try:
+            return list(seeded.series(self.recipe.images))
         except OpenBraggError as error:
             raise type(error)(f"shot {shot.number}: {error}") from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from openbragg import InputError, Registry
+from openbragg import InputError, LinkingFormat, Registry
 from openbragg.commands import load_torch
 from openbragg_tools.dataset.recipe import Recipe, read_recipe
 from openbragg_tools.dataset.shots import Shot, render_shot
@@ -130,7 +130,11 @@ def here(studio: Studio, store: Store) -> Crew:
 
 
 def make_shots(
-    store: Store, shards: Sequence[int], crew: Crew, progress: Callable[[int, int], None] | None = None
+    store: Store,
+    shards: Sequence[int],
+    crew: Crew,
+    progress: Callable[[int, int], None] | None = None,
+    linking: LinkingFormat | None = None,
 ) -> int:
     """Make what is missing of some shards, and finish them.
 
@@ -144,6 +148,8 @@ def make_shots(
         Who makes them.
     progress
         Called with the number of shots that are made and of all.
+    linking
+        Of files that show shards to other programs.
 
     Returns
     -------
@@ -162,7 +168,7 @@ def make_shots(
     for shard in open_shards:
         store.open_shard(shard)
         if not missing[shard]:
-            store.finish(shard)
+            store.finish(shard, linking)
     if progress is not None:
         progress(done, total)
     for number in crew(wanted) if wanted else ():
@@ -170,7 +176,7 @@ def make_shots(
         shard = number // store.shard
         missing[shard].discard(number)
         if not missing[shard]:
-            store.finish(shard)
+            store.finish(shard, linking)
         if progress is not None:
             progress(done, total)
     return len(wanted)

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from command_line import SMALL, run
-from openbragg import Detector, Levels, Scan, Series
+from openbragg import Detector, Levels, LinkedImages, Scan, Series, read_images
 from openbragg.testing import check_image_format, make_image
 from openbragg_plugins.image_formats.nxmx.format import NXmx
 from openbragg_plugins.image_formats.nxmx.mcstas import mcstas_axes
@@ -177,3 +177,42 @@ def test_photons_beyond_the_type_become_its_largest_number(kind: str) -> None:
     largest, lowest = NXmx(pixel_type=kind).largest("photons"), 3 - 2**31 if kind == "int32" else 0
     made = written(make_image(pixels), pixel_type=kind)["/entry/data/data"][0]
     assert made.tolist() == [[largest, 1], [lowest, largest]]
+
+
+def test_links_show_images_of_another_file_with_the_beam_of_each(tmp_path: Path) -> None:
+    """Two stills from the middle of a data set, and one before, of three wavelengths, on one detector."""
+    pixels = np.arange(4 * 12, dtype=np.int32).reshape(4, 3, 4)
+    with h5py.File(tmp_path / "shots.h5", "w") as file:
+        file["counts"] = pixels
+    image = make_image(pixels[0].astype(float), "counts")
+    setups = []
+    for wavelength in (1.0, 1.1, 1.2):
+        beam = attrs.evolve(image.experiment.beam, wavelength=1e-10 * wavelength, flux=1e12 * wavelength)
+        series = Series(
+            content="counts",
+            region=image.region,
+            experiment=attrs.evolve(image.experiment, beam=beam),
+            laboratory=image.laboratory,
+            shape=(3, 4),
+            scans=(Scan(start=wavelength, range=0.0),),
+        )
+        setups.append(NXmx().setup(series, "int32"))
+    assert len({setup.shared for setup in setups}) == 1 and all(setup.still for setup in setups)
+    turning = attrs.evolve(series, scans=(Scan(start=0.0, range=0.1),))
+    assert not NXmx().setup(turning, "int32").still
+    links = [
+        LinkedImages("shots.h5", "counts", "int32", (count, 3, 4), (first, 0, 0), (4, 3, 4))
+        for first, count in ((2, 2), (0, 1))
+    ]
+    with (tmp_path / "shots.nxs").open("wb") as stream:
+        NXmx().write_links(stream, setups, links)
+    with h5py.File(tmp_path / "shots.nxs") as file:
+        assert np.array_equal(file["entry/data/data"], pixels[[2, 3, 0]])
+        beam = file["entry/instrument/beam"]
+        assert beam["incident_wavelength"][()] == pytest.approx([1.0, 1.1, 1.2], rel=1e-12)
+        assert beam["total_flux"][()] == pytest.approx([1.0e12, 1.1e12, 1.2e12], rel=1e-12)
+        assert file["entry/sample/depends_on"][()] == b"."
+        assert file["entry/instrument/detector/saturation_value"][()] == 2**31 - 3
+    for number, read in enumerate(read_images(tmp_path / "shots.nxs")):
+        assert read.geometry is not None
+        assert read.geometry.wavelength == pytest.approx(1e-10 * (1.0 + 0.1 * number), rel=1e-12)

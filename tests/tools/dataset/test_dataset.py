@@ -13,6 +13,7 @@ import pytest
 
 import openbragg
 from command_line import run
+from dataset_labels import check_shot
 from openbragg.orchestrator.finding.registry import default_registry
 from openbragg_tools.dataset.draws import draw_shot
 from openbragg_tools.dataset.recipe import read_recipe
@@ -80,6 +81,52 @@ def test_a_shot_is_the_same_alone(folder, images, tmp_path):
         assert set(alone) == set(master)
         for name in alone:
             assert alone[name][0].tobytes() == master[name][3].tobytes(), name
+
+
+def test_a_shot_is_nxmx_too(folder, images, tmp_path):
+    """Distances differ from shot to shot, so that each has a file, in which our own reader finds image and geometry."""
+    shards = folder / "set" / "shards"
+    distances = images.table("shots")["drawn_distance"]
+    for number in range(5):
+        (read,) = openbragg.read_images(shards / f"{number // 2:05d}{'' if number == 4 else f'-{number:08d}'}.nxs")
+        assert np.array_equal(read.pixels, images.array("counts", number))
+        along = np.dot(read.geometry.panels[0].origin, read.geometry.beam)
+        assert along == pytest.approx(1e-3 * distances[number], rel=1e-12)
+        assert read.geometry.wavelength == pytest.approx(1e-10, rel=1e-12)
+    assert run("dataset", folder / "recipe.toml", "-o", tmp_path, "--only", 1).status == 0
+    (alone,) = openbragg.read_images(tmp_path / "shot-00000001.nxs")
+    assert np.array_equal(alone.pixels, images.array("counts", 1))
+
+
+SMALL = """
+shots = 6
+shard = 6
+flags = "-cell 40 40 38 90 90 90 -default_F 300 -detpixels 16 -pixel 1.2 -oversample 1 -N 4 -gauss_xtal -engine eager"
+[draw]
+"-distance" = {choice = [50, 60]}
+"-lambda" = {uniform = [0.9, 1.1]}
+"-flux" = {uniform = [1e11, 2e11]}
+"""
+
+
+def test_shots_with_one_detector_share_a_file_of_nxmx_unless_none_is_wanted(tmp_path):
+    from openbragg import datasets
+
+    (tmp_path / "recipe.toml").write_text(SMALL)
+    (tmp_path / "without.toml").write_text("nxmx = false\n" + SMALL)
+    finished = run("dataset", tmp_path / "recipe.toml", "-o", tmp_path / "set")
+    assert (finished.status, finished.err) == (0, "") and "nxmx            2 files of 6 shots" in finished.out
+    images = datasets.open(tmp_path / "set")
+    shots = images.table("shots")
+    for distance in set(shots["drawn_distance"]):
+        numbers = np.flatnonzero(shots["drawn_distance"] == distance)
+        found = openbragg.read_images(tmp_path / "set" / "shards" / f"00000-{numbers[0]:08d}.nxs")
+        assert len(found) == len(numbers)
+        for number, read in zip(numbers, found, strict=True):
+            assert np.array_equal(read.pixels, images.array("counts", number))
+            assert read.geometry.wavelength == pytest.approx(1e-10 * shots["drawn_lambda"][number], rel=1e-12)
+    assert run("dataset", tmp_path / "without.toml", "-o", tmp_path / "other").status == 0
+    assert not list((tmp_path / "other").rglob("*.nxs"))
 
 
 def test_parts_make_the_same_files_and_say_what_is_missing(folder, tmp_path):
@@ -186,6 +233,13 @@ def test_labels_agree_with_each_other_and_with_the_image(images):
         lengths = sample["wavelength"].numpy()[crystals > 1e-3]
         assert (abs(lengths - 1.0) <= 0.0301 * 1.0).all() and len(lengths) == (crystals > 1e-3).sum()
     assert seen > 50
+
+
+def test_labels_are_those_of_refl_and_matrices_make_the_image_again(images, tmp_path):
+    found = [check_shot(images, place, 20.0, tmp_path) for place in range(len(images))]
+    deviations = np.concatenate([each for each, _ in found])
+    # Of so many Poisson numbers the spread is known within a tenth; some boxes share pixels.
+    assert len(deviations) > 200 and np.square(deviations).mean() == pytest.approx(1.0, abs=0.3)
 
 
 def test_a_reflection_alone_has_its_photons_in_its_box(images):

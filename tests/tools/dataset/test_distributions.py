@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openbragg import InputError
-from openbragg_tools.dataset.distributions import distribution
 from openbragg_tools.dataset.expressions import parse
+from openbragg_tools.dataset.values import distribution
 
 BAD = [
     ({"uniform": [2, 1]}, "uniform: expected two numbers, the lower one first, got 2 and 1"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openbragg_tools.dataset.recipe import Labels
+from openbragg_tools.dataset.labels import Labels
 from openbragg_tools.dataset.spots import find_spots, in_boxes
 
 PLACES = np.array([[10.5, 8.5], [25.3, 20.6]])

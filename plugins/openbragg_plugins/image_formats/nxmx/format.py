@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import attrs
 
-from openbragg import COUNT, Rule, UsageError, hookimpl, one_of, option
+from openbragg import COUNT, ImageSetup, LinkedImages, Rule, UsageError, hookimpl, one_of, option
 from openbragg_plugins.image_formats.labels import planes_of
 from openbragg_plugins.image_formats.nxmx.chunks import (
     COMPRESSIONS,
@@ -22,7 +22,9 @@ from openbragg_plugins.image_formats.nxmx.chunks import (
     put,
     require_libraries,
 )
-from openbragg_plugins.image_formats.nxmx.description import Description, describe, group
+from openbragg_plugins.image_formats.nxmx.description import Description, describe, describe_setup, exposures_of
+from openbragg_plugins.image_formats.nxmx.exposures import Exposures, describe_exposures
+from openbragg_plugins.image_formats.nxmx.fields import group
 from openbragg_plugins.image_formats.nxmx.labels import first_of, joined, labels_of, put_labels
 from openbragg_plugins.image_formats.upright import misread
 
@@ -204,6 +206,24 @@ class NXmx:
                 self._links(entry, series.content, shape, [each.name for each in files[:-1]], len(parts))
             describe(entry, self._description(series, shape, series.scans, series.spectra))
 
+    def setup(self, series: Series, pixel_type: str) -> ImageSetup:
+        """See `openbragg.LinkingFormat.setup`."""
+        typed = attrs.evolve(self, pixel_type=pixel_type)
+        about = typed._description(series, series.shape, series.scans, series.spectra)
+        memory = io.BytesIO()
+        with _new(memory, "none") as file:
+            describe_setup(_entry(file), about)
+        still = not any(float(scan.range or 0.0) for scan in series.scans)
+        return ImageSetup(memory.getvalue(), exposures_of(about).packed(), still)
+
+    def write_links(self, stream: BinaryIO, setups: Sequence[ImageSetup], links: Sequence[LinkedImages]) -> None:
+        """See `openbragg.LinkingFormat.write_links`."""
+        memory = io.BytesIO(setups[0].shared)
+        with h5py_module().File(memory, "r+", libver=_VERSION) as file:
+            _link(_data(file["entry"]), links)
+            describe_exposures(file["entry"], Exposures.unpacked([setup.own for setup in setups]))
+        stream.write(memory.getvalue())
+
     def _images(
         self, entry: Any, content: str, shape: tuple[int, ...], chunks: Iterable[bytes], images: int = 1
     ) -> Any:
@@ -215,24 +235,15 @@ class NXmx:
 
     def _links(self, entry: Any, content: str, shape: tuple[int, ...], names: list[str], images: int) -> None:
         """The images of the blocks as one data set, and each block under the name that detectors give it."""
-        import numpy as np
-
-        h5py = h5py_module()
-        assert self.block is not None
-        data = _data(entry)
-        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        # h5py's own way to make such a data set writes the time of day into it.
-        made.set_obj_track_times(False)
-        whole = h5py.h5s.create_simple((images, *shape))
-        for number, name in enumerate(names):
-            first = number * self.block
-            count = (min(self.block, images - first), *shape)
-            whole.select_hyperslab((first, 0, 0), count)
-            made.set_virtual(whole, name.encode(), _DATA.encode(), h5py.h5s.create_simple(count))
-            data[f"data_{number + 1:06d}"] = h5py.ExternalLink(name, _DATA)
-        whole.select_all()
-        kind = h5py.h5t.py_create(np.dtype(self._type(content)))
-        h5py.h5d.create(data.id, b"data", kind, whole, made)
+        block = self.block
+        assert block is not None
+        data, kind = _data(entry), self._type(content)
+        counts = [min(block, images - number * block) for number in range(len(names))]
+        for number, name in enumerate(names, 1):
+            data[f"data_{number:06d}"] = h5py_module().ExternalLink(name, _DATA)
+        _link(
+            data, [LinkedImages(name, _DATA, kind, (count, *shape)) for name, count in zip(names, counts, strict=True)]
+        )
 
     def _trusted(self, image: Image | Series) -> int | None:
         """The largest value that a reader may trust; None where every number is."""
@@ -304,6 +315,27 @@ def _data(entry: Any) -> Any:
     data = group(entry, "data", "NXdata")
     data.attrs["signal"] = "data"
     return data
+
+
+def _link(data: Any, links: Sequence[LinkedImages]) -> None:
+    """One data set in which images that lie elsewhere follow each other."""
+    import numpy as np
+
+    h5py = h5py_module()
+    made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    # h5py's own way to make such a data set writes the time of day into it.
+    made.set_obj_track_times(False)
+    frame = links[0].size[-2:]
+    whole = h5py.h5s.create_simple((sum(link.images() for link in links), *frame))
+    first = 0
+    for link in links:
+        whole.select_hyperslab((first, 0, 0), (link.images(), *frame))
+        there = h5py.h5s.create_simple(link.whole or link.size)
+        there.select_hyperslab(link.start or (0,) * len(link.size), link.size)
+        made.set_virtual(whole, link.file.encode(), link.data.encode(), there)
+        first += link.images()
+    whole.select_all()
+    h5py.h5d.create(data.id, b"data", h5py.h5t.py_create(np.dtype(links[0].pixel_type)), whole, made)
 
 
 def _contents(parts: Iterable[Path]) -> Iterator[bytes]:

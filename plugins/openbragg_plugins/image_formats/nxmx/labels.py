@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from openbragg_plugins.image_formats.nxmx.chunks import create_images, put
-from openbragg_plugins.image_formats.nxmx.description import group
+from openbragg_plugins.image_formats.nxmx.fields import group
 
 #: The arrays in their order, with the types of their numbers; those of `openbragg_plugins.image_formats.labels`.
 _TYPES = {"wavelength": "float32", "h": "float32", "k": "float32", "l": "float32", "lattice": "int32", "bragg": "uint8"}
