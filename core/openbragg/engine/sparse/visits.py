@@ -51,13 +51,6 @@ class Visits:
         """Those chosen, by booleans or numbers."""
         return Visits(self.indices[chosen], self.orientation[chosen], self.source[chosen], self.boxes[chosen])
 
-    def by_source(self) -> list[tuple[int, Visits]]:
-        """Those of each source that has any, with its number."""
-        numbers = np.unique(self.source).tolist()
-        if len(numbers) == 1:
-            return [(numbers[0], self)]
-        return [(number, self.where(np.flatnonzero(self.source == number))) for number in numbers]
-
     def pixels(self) -> int:
         """How many pixels there are in all boxes together."""
         first_fast, last_fast, first_slow, last_slow = self.boxes.T
@@ -169,9 +162,10 @@ class Search:
 
 def directions(plan: Plan) -> list[Numbers]:
     """The sources of each direction, by their numbers."""
-    _, direction = np.unique(plan.incident.detach().cpu().numpy(), axis=0, return_inverse=True)
-    direction = direction.reshape(-1)
-    return [np.flatnonzero(direction == number) for number in range(int(direction.max()) + 1)]
+    incident = plan.incident.detach().cpu().numpy()
+    order = np.lexsort(incident.T)
+    other = np.flatnonzero((incident[order[1:]] != incident[order[:-1]]).any(axis=1)) + 1
+    return [np.sort(sources) for sources in np.split(order, other)]
 
 
 def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, sources: Numbers, limits: tuple[float, float]) -> Search:
