@@ -21,6 +21,8 @@ Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 #: Pixels along a side of a square, and in one.
 SIDE = 8
 _PIXELS = SIDE * SIDE
+#: Squares that a pixel is of, along a side: a product takes less time than a division, and is as exact.
+_EACH = 1.0 / SIDE
 
 
 @attrs.frozen(eq=False)
@@ -140,6 +142,6 @@ def place_of(slow: torch.Tensor, fast: torch.Tensor, grid: torch.Tensor, numbers
         See `Canvas`.
     """
     down, along = slow - grid[0], fast - grid[1]
-    square_down, square_along = (down / SIDE).floor(), (along / SIDE).floor()
+    square_down, square_along = (down * _EACH).floor(), (along * _EACH).floor()
     inside = (down - SIDE * square_down) * SIDE + (along - SIDE * square_along)
     return numbers[(square_down * grid[2] + square_along).to(torch.int64)] * _PIXELS + inside.to(torch.int64)
