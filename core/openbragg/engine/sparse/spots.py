@@ -32,6 +32,7 @@ from openbragg.engine.sparse.terms import (
     PHOTONS,
     TERMS,
     lanes,
+    lanes_in,
     photons_of_sums,
     rows_of,
     visit_terms,
@@ -51,11 +52,11 @@ _PHOTONS = 1 << 15
 _STRIPS, _OF_STRIP = 6, 1 << 14
 #: The first level as a part of the largest term there may be; how much lower the next is where nothing is above it, and
 #: how often that is tried.
-_FIRST_LEVEL, _LOWER, _ATTEMPTS = 0.03, 1e-3, 5
-#: About what an evaluation costs in seconds of one core, with compiled code and without.
-_COMPILED_SECONDS, _EAGER_SECONDS = 1.2e-8, 1.5e-7
-#: What a term of the full sum costs, likewise with compiled code.
-_FULL_SECONDS = 3e-9
+_FIRST_LEVEL, _LOWER, _ATTEMPTS = 0.1, 1e-3, 5
+#: About what an evaluation costs in seconds of one core, with compiled code and without; and what a visit costs beside.
+_COMPILED_SECONDS, _EAGER_SECONDS, _VISIT_SECONDS = 1.2e-8, 1.2e-7, 5e-7
+#: What a term of the full sum costs, likewise with compiled code; of some shapes it is half of that, of others twice.
+_FULL_SECONDS = 2e-9
 #: Of numpy's numbers those of torch's.
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 #: The part of the full sum's time that a search may take.
@@ -63,7 +64,7 @@ _SEARCHING = 0.1
 #: A full sum is known to take at least so much longer before it is left.
 _SURELY = 1.5
 #: How much less the sum of a high level takes than the one that follows, at least; else neither pays.
-_PROBING = 8.0
+_PROBING = 6.0
 #: Sums of what is left out are larger by less than this part, for rounding.
 _ROUNDING = 1.0 + 1e-9
 
@@ -211,13 +212,14 @@ class _Sum:
         """
         self.canvas = Canvas(self.pixels)
         self.lots = []
-        evaluated = 0
+        evaluated = filled = visits = 0
         if not self._worth_a_search(level):
             return None
         for lot in self._lots(level):
-            count = lot.visits.pixels()
-            evaluated += count
-            if not self._pays(evaluated / lot.done, surely):
+            evaluated += lot.visits.pixels()
+            filled += lanes_in(lot.visits)
+            visits += len(lot.visits.orientation)
+            if not self._pays(filled / lot.done, visits / lot.done, surely):
                 return None
             self._add(lot.visits)
             if self.keep:
@@ -302,17 +304,17 @@ class _Sum:
             return eager
         return count * plan.terms_per_pixel() * _FULL_SECONDS / self.engine.cores()
 
-    def _pays(self, pixels: float, surely: float) -> bool:
-        """Whether all terms take so many times as long as those of so many pixels of visits, and with what code."""
+    def _pays(self, filled: float, visits: float, surely: float) -> bool:
+        """Whether all terms take so many times as long as so many visits with so many lanes, and with what code."""
         plan, cores = self.plan, self.engine.cores()
         per_pixel = self.panel.layer_depths.numel() * plan.oversample**2
-        terms, full = pixels * per_pixel, self._full_seconds()
+        terms, full = filled * per_pixel, self._full_seconds()
         if not self.asked and self.engine.name != "eager":
             seconds = terms * _EAGER_SECONDS / cores
             self.kernels = self.engine.kernels([(self.summing, TERMS), (self.summing, PHOTONS)], seconds)
             self.asked = True
         each = _EAGER_SECONDS if self.kernels is None else _COMPILED_SECONDS
-        return surely * terms * each / cores < full
+        return surely * (terms * each + visits * _VISIT_SECONDS) / cores < full
 
     def _lots(self, level: float) -> Iterator[_Lot]:
         """The visits of all sources, in lots of a bounded size."""

@@ -78,6 +78,12 @@ def rows_of(visits: Visits, first_slow: int, first_fast: int, strip: tuple[int, 
     return Rows(torch.from_numpy(known), torch.from_numpy(beams), torch.from_numpy(rows))
 
 
+def lanes_in(visits: Visits) -> int:
+    """How many lanes the rows of visits have, those that are not filled among them."""
+    left, right, top, bottom = visits.boxes.T
+    return int((-(-(right - left + 1) * (bottom - top + 1) // PIXEL_MULTIPLE)).sum()) * PIXEL_MULTIPLE
+
+
 def lanes() -> torch.Tensor:
     """0, 1, 2 ... along a row, float64."""
     return torch.arange(PIXEL_MULTIPLE, dtype=torch.float64)
