@@ -64,6 +64,8 @@ class Canvas:
     def reach(self, boxes: Numbers) -> None:
         """Make room for the pixels of boxes: first fast, last fast, first slow, last slow from the region's first."""
         new = np.flatnonzero(self._reached(boxes) & (self.numbers.numpy() < 0))
+        if not len(new):
+            return
         self.numbers[torch.from_numpy(new)] = torch.arange(len(self._squares), len(self._squares) + len(new))
         self._squares = np.concatenate([self._squares, new])
         self.sums = torch.cat([self.sums, torch.zeros(len(new) * _PIXELS, dtype=torch.float64)])
