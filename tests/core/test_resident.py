@@ -123,6 +123,14 @@ def test_a_class_that_did_not_change_is_read_once(module: Any, monkeypatch: pyte
     assert len(keys) == 1
 
 
+def test_what_python_notes_in_a_module_is_no_change_and_hides_none(module: Any) -> None:
+    key = key_of(module.Shape())
+    module.__warningregistry__ = {}
+    assert key_of(module.Shape()) == key
+    module.WIDTH = 0.5
+    assert key_of(module.Shape()) != key
+
+
 def test_a_module_that_is_loaded_later_counts_from_then_on(
     tmp_path: Path, module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,15 @@ def test_another_orientation_lays_out_the_orientations_alone() -> None:
     assert again.layout().laboratory is first.layout().laboratory
 
 
+def test_a_crystal_that_is_turned_by_hand_is_no_longer_said_to_be_at_random() -> None:
+    first = simulation(misset="random", misset_seed=3)
+    assert "random with seed 3" in first.choices["misset"]
+    other = first.evolve(crystal=attrs.evolve(first.experiment.crystal, misset_seed=4))
+    assert "random with seed 4" in other.choices["misset"]
+    turned = other.evolve(crystal=attrs.evolve(first.experiment.crystal, misset=(1.0, 0.0, 0.0)))
+    assert "misset" not in turned.choices
+
+
 def test_pixels_are_those_of_the_image_with_their_gradients() -> None:
     spread = torch.tensor(0.02, dtype=torch.float64, requires_grad=True)
     made = simulation(mosaic_spread=spread, mosaic_domains=3).evolve(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from math import pi
 from typing import Any
 
@@ -33,8 +35,9 @@ FUDGES = {"gauss": (1e-5, 1e-4, 1e-3), "tophat": (1e-4, 1e-2), "round": (1.0, 4.
 
 @pytest.fixture
 def search_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images of tests are so small that looking for reflections is not worth it."""
+    """Images of tests are so small that looking for reflections is not worth it, nor the sum from them."""
     monkeypatch.setattr(spots, "_SEARCHING", 1e3)
+    monkeypatch.setattr(spots, "_SURELY", 0.02)
 
 
 @st.composite
@@ -281,6 +284,18 @@ def test_pixels_of_a_mask_are_visited_alone() -> None:
         level = 1e-6 * largest_term(plan, 50.0)
         counts.append(sum(lot.visits.pixels() for lot in renderer._sum._lots(level)))
     assert counts[1] < 0.3 * counts[0]
+
+
+def test_a_panel_is_let_go_once_nothing_else_holds_it() -> None:
+    """It may carry the graph of a whole fit."""
+    plan = rendered().plan
+    panel = attrs.evolve(plan.panels[0])
+    pixels = choose_pixels(panel.pixels, None, None, plan.device)
+    make_search(plan, panel, pixels, np.array([0]), (1e-4 * largest_term(plan, 50.0), 50.0))
+    let_go = weakref.ref(panel)
+    del panel
+    gc.collect()
+    assert let_go() is None
 
 
 def carrying(spread: Any) -> Experiment:

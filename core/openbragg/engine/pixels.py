@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import attrs
 import torch
 
 #: First and last pixel along fast, then along slow, both included.
 Region = tuple[int, int, int, int]
+
+#: Regions whose coordinates of a block are remembered: those of panels that stand while a crystal turns.
+_REGIONS = 16
 
 
 @attrs.frozen(eq=False)
@@ -109,7 +114,12 @@ def choose_pixels(
     """The pixels of a panel (slow, fast) in a region, or all, where a mask of the panel's shape is not 0."""
     region = region or (0, shape[1] - 1, 0, shape[0] - 1)
     if mask is None:
-        return Pixels(shape, region, None, device)
+        return _all_pixels(shape, region, device)
     first_fast, last_fast, first_slow, last_slow = region
     part = mask[first_slow : last_slow + 1, first_fast : last_fast + 1].reshape(-1)
     return Pixels(shape, region, part.to(device).nonzero().reshape(-1), device)
+
+
+@lru_cache(maxsize=_REGIONS)
+def _all_pixels(shape: tuple[int, int], region: Region, device: torch.device) -> Pixels:
+    return Pixels(shape, region, None, device)

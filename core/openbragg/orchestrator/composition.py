@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 
 import attrs
 import torch
@@ -26,6 +27,7 @@ from openbragg.roles import (
     LatticeShape,
     MosaicModel,
     NoiseModel,
+    Role,
     SceneCrystal,
     SceneModel,
     Spectrum,
@@ -33,6 +35,8 @@ from openbragg.roles import (
 )
 
 _STRUCTURE_FACTORS = "structure_factors"
+#: Classes that are known to play a role, by its hook: a protocol takes long to look through.
+_PLAYING: dict[str, WeakSet[type]] = {}
 
 
 def plugin(role: str, name: str, **options: Any) -> Any:
@@ -67,9 +71,17 @@ def plugin_of(hook: str, chosen: Any) -> Any:
     if isinstance(chosen, str):
         return default_registry().get(hook, chosen).cls()
     role = next(role for role in ROLES if role.hook == hook)
-    if isinstance(chosen, type) or not isinstance(chosen, role.protocol):
+    if isinstance(chosen, type) or not _plays(chosen, role):
         raise UsageError(f"expected a {role.title} or the name of one, got {chosen!r}")
     return chosen
+
+
+def _plays(thing: Any, role: Role) -> bool:
+    """Whether a thing has what its role asks for, looked at once a class."""
+    known, cls = _PLAYING.setdefault(role.hook, WeakSet()), type(thing)
+    if cls not in known and isinstance(thing, role.protocol):
+        known.add(cls)
+    return cls in known
 
 
 def _convention(chosen: GeometryConvention | str) -> GeometryConvention:

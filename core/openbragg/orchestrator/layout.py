@@ -58,6 +58,8 @@ from openbragg.roles import (
 
 #: Fields of a crystal that say how it, or its domains, are turned.
 _TURNING = ("misset", "misset_seed", "mosaic_spread", "mosaic_domains", "mosaic_seed")
+#: Those of them that say how its domains are.
+_DOMAINS = ("mosaic_spread", "mosaic_domains", "mosaic_seed")
 #: Fields of a crystal that say how large its cell is.
 _CELL = ("cell", "reciprocal_vectors")
 #: The plugins that the sum is made of.
@@ -182,7 +184,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     scan = main.experiment.scan
     still = scan.range is None or plain(scan.range) == 0.0
     shot = asked.scene.shot(main.experiment.crystal, scan.image if still else 1)
-    shared = Base(_composed(asked, main.experiment.crystal), main)
+    shared = Base(_composed(asked, main.experiment.crystal), main) if shot.others else None
     others: list[Base] = []
     for number, member in enumerate(shot.others, 1):
         parts = {name: getattr(member, name) for name in _OWN if getattr(member, name) is not None}
@@ -200,6 +202,8 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     if others:
         weights = (plain(weight) for weight in (shot.weight, *(member.weight for member in shot.others)))
         main.choices.made[f"{_LATTICE}weights"] = " ".join(f"{weight:.6g}" for weight in weights)
+    if not others and not main.others and not is_tensor(shot.weight) and shot.weight == 1.0:
+        return main
     plan = scaled(main.plan, _weighted(main.experiment.crystal, shot.weight))
     return attrs.evolve(main, plan=plan, others=tuple(others))
 
@@ -236,7 +240,7 @@ def _tell(choices: Choices, own: Choices, number: int) -> None:
 def _lay_out_one(asked: Composition, base: Base | None = None) -> Layout:
     """The layout of the experiment's own crystal; see `lay_out`."""
     if base is not None and _differs_in_orientation(base.asked, asked) and not base.carries(*_TURNED):
-        layout = _turned(base.layout, asked)
+        layout = _turned(base, asked)
         if layout is not None:
             return layout
     quirks = asked.compat
@@ -396,29 +400,32 @@ def _compare_sources(beam: Beam, counts: Counting) -> None:
             counts.interval(whole, step, count, f"sources {word}")
 
 
-def _turned(base: Layout, asked: Composition) -> Layout | None:
+def _turned(former: Base, asked: Composition) -> Layout | None:
     """The layout of a crystal that is turned otherwise; None where it has another number of orientations."""
-    made = {word: value for word, value in base.choices.made.items() if not word.startswith(_LATTICE)}
+    base = former.layout
+    made = {word: value for word, value in base.choices.made.items() if not word.startswith((_LATTICE, "misset"))}
     choices = Choices(made=made, notices=list(base.noted))
     counts, beam = counting(asked.compat), asked.experiment.beam
-    scan = resolve_scan(asked.experiment.scan, counts)
-    crystal = resolve_crystal(asked.experiment.crystal, beam, asked.mosaic, Choices(made=choices.made), counts)
+    scan, crystal, sampling = base.experiment.scan, asked.experiment.crystal, base.experiment.sampling
+    if asked.experiment.scan is not former.asked.experiment.scan:
+        scan = resolve_scan(asked.experiment.scan, counts)
+    if _alike(former.asked.experiment.crystal, crystal, *_DOMAINS) and not isinstance(crystal.misset, str):
+        crystal = attrs.evolve(base.experiment.crystal, misset=crystal.misset, misset_seed=crystal.misset_seed)
+    else:
+        crystal = resolve_crystal(crystal, beam, asked.mosaic, Choices(made=choices.made), counts)
     steps, domains = base.plan.cell_vectors.shape[:2]
     if (scan.steps, crystal.mosaic_domains) != (steps, domains):
         return None
-    experiment = attrs.evolve(
-        base.experiment,
-        scan=scan,
-        crystal=crystal,
-        sampling=attrs.evolve(base.experiment.sampling, seed=asked.experiment.sampling.seed),
-    )
+    if asked.experiment.sampling.seed is not sampling.seed:
+        sampling = attrs.evolve(sampling, seed=asked.experiment.sampling.seed)
+    experiment = attrs.evolve(base.experiment, scan=scan, crystal=crystal, sampling=sampling)
     notice_carryover(experiment, asked.compat, choices)
     plan = turned(base.plan, experiment, base.laboratory, base.parts, asked.compat)
     backgrounds = base.backgrounds
     if len(asked.backgrounds) != len(backgrounds.plugins):
         _refuse_nothing(base.parts.structure_factors, asked, experiment, choices)
         backgrounds = Backgrounds(asked.backgrounds, experiment, plan)
-    return attrs.evolve(base, experiment=experiment, choices=choices, plan=plan, backgrounds=backgrounds)
+    return attrs.evolve(base, experiment=experiment, choices=choices, plan=plan, backgrounds=backgrounds, others=())
 
 
 def _settled(factors: StructureFactors, experiment: Experiment, finest: float | None) -> StructureFactors:

@@ -237,23 +237,18 @@ def summed_plan(plan: Plan, panel: PanelPlan) -> Plan:
     )
 
 
-def tensors_in(thing: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+def tensors_in(thing: Any) -> list[tuple[str, torch.Tensor]]:
     """The tensors in an attrs object, however deep, with their names, in a fixed order."""
-    if isinstance(thing, torch.Tensor):
-        yield name, thing
-        return
-    for place, part in _parts(thing):
-        yield from tensors_in(part, f"{name}.{place}" if name else place)
+    found: list[tuple[str, torch.Tensor]] = []
+    _gather(thing, "", found)
+    return found
 
 
-def leaves_in(thing: Any, name: str = "", stop: Sequence[Any] = ()) -> Iterator[tuple[str, Any]]:
+def leaves_in(thing: Any, stop: Sequence[Any] = ()) -> list[tuple[str, Any]]:
     """What else is in it, where it is neither a tensor nor made of parts, nor one of the things to `stop` at."""
-    if any(thing is each for each in stop) or isinstance(thing, torch.Tensor):
-        return
-    if not isinstance(thing, tuple | list) and _fields(thing.__class__) is None:
-        yield name, thing
-    for place, part in _parts(thing):
-        yield from leaves_in(part, f"{name}.{place}" if name else place, stop)
+    found: list[tuple[str, Any]] = []
+    _gather_leaves(thing, "", frozenset(map(id, stop)), found)
+    return found
 
 
 def with_tensors(thing: Any, tensors: Sequence[torch.Tensor]) -> Any:
@@ -281,12 +276,27 @@ def _copied(thing: Any, changed: dict[str, Any]) -> Any:
     return made
 
 
-def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
+def _gather(thing: Any, name: str, found: list[tuple[str, torch.Tensor]]) -> None:
+    if isinstance(thing, torch.Tensor):
+        found.append((name, thing))
+        return
+    for place, part in _parts(thing):
+        _gather(part, f"{name}.{place}" if name else place, found)
+
+
+def _gather_leaves(thing: Any, name: str, stop: frozenset[int], found: list[tuple[str, Any]]) -> None:
+    if id(thing) in stop or isinstance(thing, torch.Tensor):
+        return
+    if not isinstance(thing, tuple | list) and _fields(thing.__class__) is None:
+        found.append((name, thing))
+    for place, part in _parts(thing):
+        _gather_leaves(part, f"{name}.{place}" if name else place, stop, found)
+
+
+def _parts(thing: Any) -> Sequence[tuple[str, Any]]:
     if isinstance(thing, tuple | list):
-        yield from ((str(number), part) for number, part in enumerate(thing))
-    else:
-        for name in _fields(thing.__class__) or ():
-            yield name, getattr(thing, name)
+        return [(str(number), part) for number, part in enumerate(thing)]
+    return [(name, getattr(thing, name)) for name in _fields(thing.__class__) or ()]
 
 
 @lru_cache(maxsize=256)

@@ -140,7 +140,7 @@ class Engine:
         if not self._may_compile(plan, panel, pixels) or (plan.spectral is not None and not lie_across(plan)):
             return None
         prepared = block_plan(plan, panel)
-        named = list(tensors_in(prepared))
+        named = tensors_in(prepared)
         wanted = [name for name, tensor in named if tensor.requires_grad]
         size = self._block_pixels(plan, panel, pixels, _BLOCK_EVALUATIONS, _BLOCK_TERMS)
         most = _GRADIENT_TERMS if plan.device.type == "cpu" else device_terms(plan.device)

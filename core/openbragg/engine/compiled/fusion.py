@@ -34,16 +34,19 @@ def loops_apart() -> Callable[[list[Any]], list[Any]] | None:
             for outer, inner in (node._sizes for node in operations if node.is_reduction())
             if len(outer) <= _MOST_OUTER and len(inner) == 1
         }
-        joined = [
-            node
-            for node in operations
-            if not node.is_reduction()
-            and len(node._sizes[0]) == 1
-            and any(expand(node._sizes[0][0] - nest) == 0 for nest in nests)
-        ]
-        if len(joined) <= _MOST_OPERATIONS:
+        for nest in nests:
+            terms = [
+                node for node in operations if not node.is_reduction() and expand(prod(node._sizes[0]) - nest) == 0
+            ]
+            joined = [node for node in terms if len(node._sizes[0]) == 1]
+            if len(joined) > _MOST_OPERATIONS:
+                continue
             for node in joined:
                 _separate(node)
+            # Where others are joined in other ways, as layers and subpixels with rows of pixels are, none is.
+            if len({tuple(map(str, node._sizes[0])) for node in terms}) > 1 and len(terms) <= _MOST_OPERATIONS:
+                for node in terms:
+                    _separate(node)
         return nodes
 
     return separated

@@ -130,7 +130,7 @@ def panel_jacobian(
     column of a plan that stays.
     """
     prepared = block_plan(plan, panel)
-    named = list(tensors_in(prepared))
+    named = tensors_in(prepared)
     shapes = {name: tensor.shape for name, tensor in named}
     if any(shapes.get(name) != tangent.shape for motion in motions for name, tangent in motion.tangents.items()):
         return None

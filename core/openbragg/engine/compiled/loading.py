@@ -163,7 +163,7 @@ class Wanted:
             further = [torch.zeros(1, dtype=dtype, device=plan.device) for dtype in dtypes]
             made = compile_function(
                 kind.function(observed),
-                list(tensors_in(plan)),
+                tensors_in(plan),
                 further,
                 Path(scratch),
                 kind.axes,

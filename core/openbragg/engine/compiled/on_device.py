@@ -58,7 +58,7 @@ def device_kernel(
     CompilationError
         When it cannot be compiled.
     """
-    named = list(tensors_in(plan))
+    named = tensors_in(plan)
     try:
         # What is compiled for any length may still be made for a length of 1.
         key = json.dumps([signature_of(plan, kind), str(plan.device), [list(tensor.shape) for _, tensor in named]])

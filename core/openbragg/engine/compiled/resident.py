@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from operator import is_
 from types import FunctionType
 from typing import Any
@@ -33,6 +33,8 @@ from openbragg.engine.plan import Plan
 
 #: Structures of which kernels are kept, and classes that are remembered.
 _MOST_STRUCTURES, _MOST_CLASSES = 64, 256
+#: Types of what never changes.
+_FIXED = (str, int, float, bool, bytes, type(None))
 
 
 @attrs.frozen(eq=False)
@@ -147,26 +149,64 @@ class _Space:
 
     def __init__(self, space: Any, passed: Callable[[str], bool]) -> None:
         self._space, self._passed = space, passed
+        self._all = _members(space)
         self._names, self._values = self._now()
         self._contents = [
-            (value, content_of(value))
+            _Content(value)
             for value in self._values
             if isinstance(value, list | dict | set | torch.Tensor) or type(value).__module__ == "numpy"
         ]
         self._functions = [(function, _made_of(function)) for _, function in functions_in(space)]
 
     def unchanged(self) -> bool:
-        names, values = self._now()
         return (
-            names == self._names
-            and all(map(is_, values, self._values))
+            self._holds_the_same()
             and all(_made_of(function) == parts for function, parts in self._functions)
-            and all(content_of(value) == content for value, content in self._contents)
+            and all(content.unchanged() for content in self._contents)
         )
+
+    def _holds_the_same(self) -> bool:
+        members = _members(self._space)
+        if _are(members, self._all):
+            return True
+        # Something came, or went, that is passed over perhaps.
+        names, values = self._now()
+        same = names == self._names and _are(values, self._values)
+        self._all = members if same else self._all
+        return same
 
     def _now(self) -> tuple[list[str], list[Any]]:
         pairs = [(name, value) for name, value in list(self._space.items()) if not self._passed(name)]
         return [name for name, _ in pairs], [value for _, value in pairs]
+
+
+class _Content:
+    """A list, dict, set, array or tensor with what it held."""
+
+    def __init__(self, value: Any) -> None:
+        self._value, self._text = value, content_of(value)
+        listed = isinstance(value, list | dict | set)
+        # What cannot change by itself only has to be there still, which is soon seen.
+        self._members = _members(value) if listed and all(map(_is_fixed, _members(value))) else None
+
+    def unchanged(self) -> bool:
+        if self._members is not None and _are(_members(self._value), self._members):
+            return True
+        return content_of(self._value) == self._text
+
+
+def _members(value: Any) -> tuple[Any, ...]:
+    """What a list or set holds, or the names and values of a dict or namespace, one object after the other."""
+    return (*tuple(value), *tuple(value.values())) if isinstance(value, Mapping) else tuple(value)
+
+
+def _is_fixed(value: Any) -> bool:
+    return type(value) in _FIXED or (type(value) is tuple and all(map(_is_fixed, value)))
+
+
+def _are(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether the very same objects are in both, in one order."""
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 @attrs.frozen(eq=False)

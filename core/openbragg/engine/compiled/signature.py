@@ -82,7 +82,7 @@ def options_of(plan: Plan, name: str) -> str | None:
     cls: Any = type(plugin)
     fields = {each.name for each in attrs.fields(cls)} if attrs.has(cls) else set()
     # Tensors are arguments of the code where they stand in a field; anywhere else they would be in the code.
-    return None if field not in fields and any(True for _ in tensors_in(value)) else plain_text(value)
+    return None if field not in fields and tensors_in(value) else plain_text(value)
 
 
 def plain_text(value: Any) -> str | None:

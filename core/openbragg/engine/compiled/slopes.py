@@ -135,7 +135,7 @@ def _by_tensors(
     """Derivatives of each evaluation's sum by the numbers of some tensors, float64, (number, evaluation)."""
     if not names:
         return torch.zeros((0, q[0].shape[0]), dtype=torch.float64, device=q[0].device)
-    known = list(tensors_in(plan))
+    known = tensors_in(plan)
     dtype = plan.lattice.dtype
 
     def summed(changed: tuple[torch.Tensor, ...], x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import attrs
@@ -60,6 +61,7 @@ class Face:
         """Whether its normal points out of its plane, as that of any detector but a mistyped one does."""
         return abs(float(self.normal @ np.cross(self.fast, self.slow))) > IN_PLANE
 
+    @cached_property
     def dual(self) -> Array:
         """Rows whose products with a vector are its parts along fast, slow and normal, (3, 3)."""
         crosses = np.array(
@@ -77,7 +79,7 @@ class Face:
         How many times its direction each has gone, (rays,), infinite where it never arrives; and where it is, (fast,
         slow) in metres from the first corner, (rays, 2), NaN there. It need not be on the face.
         """
-        dual = self.dual()
+        dual = self.dual
         fast, slow, away = (rays @ dual.T).T
         corner = dual @ self.origin
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -112,7 +114,7 @@ class Face:
         First fast, last fast, first slow, last slow pixel as whole numbers, (rays, 4); the last is below the first
         where nothing is on the face, and it is all of the face for a cone that does not cross the plane in an ellipse.
         """
-        dual = self.dual()
+        dual = self.dual
         corner = dual @ self.origin
         squared = np.sin(radius) ** 2
         away = (rays @ dual[2]) / corner[2]

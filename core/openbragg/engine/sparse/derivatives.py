@@ -15,7 +15,7 @@ from openbragg.engine.compiled.summers import Summed
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sparse.canvas import Canvas
-from openbragg.engine.sparse.terms import lanes, of_source, photons_of_sums, rows_of, visit_terms
+from openbragg.engine.sparse.terms import lanes, photons_of_sums, rows_of, visit_terms
 from openbragg.engine.sparse.visits import Visits
 from openbragg.engine.strips import ranges
 
@@ -32,13 +32,13 @@ class SpotTerms:
     pixels
         Of the panel.
     lots
-        The visits, each with the number of the source.
+        The visits.
     canvas
         Their sums.
     """
 
     pixels: Pixels
-    lots: list[tuple[int, Visits]]
+    lots: list[Visits]
     canvas: Canvas
 
     def with_gradient(self, plan: Plan, panel: PanelPlan, values: torch.Tensor) -> torch.Tensor:
@@ -86,12 +86,11 @@ class SpotTerms:
         """All terms with the places of their pixels, (term,) each, some at a time."""
         pixels, grid = self.pixels, self.canvas.grid()
         vectors = plan.cell_vectors.reshape(-1, 9)
-        for source, visits in self.lots:
-            one = of_source(plan, source)
+        for visits in self.lots:
             rows = rows_of(visits, pixels.region[2], pixels.region[0], (0, pixels.height))
             for low, high in ranges(0, len(rows.rows), _ROWS):
-                further = (rows.visits, rows.orientation, rows.rows[low:high], vectors, lanes())
-                terms, places = visit_terms(one, one.panels[0], *further, grid, self.canvas.numbers)
+                further = (rows.visits, rows.beams, rows.rows[low:high], vectors, lanes())
+                terms, places = visit_terms(plan, plan.panels[0], *further, grid, self.canvas.numbers)
                 yield terms.reshape(-1), places.reshape(-1)
 
     def _seen(self, plan: Plan) -> Iterator[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]]:

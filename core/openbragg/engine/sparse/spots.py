@@ -9,7 +9,7 @@ it. `docs/explanation/cull.md` has the proof.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -32,7 +32,7 @@ from openbragg.engine.sparse.terms import (
     PHOTONS,
     TERMS,
     lanes,
-    of_source,
+    lanes_in,
     photons_of_sums,
     rows_of,
     visit_terms,
@@ -52,11 +52,11 @@ _PHOTONS = 1 << 15
 _STRIPS, _OF_STRIP = 6, 1 << 14
 #: The first level as a part of the largest term there may be; how much lower the next is where nothing is above it, and
 #: how often that is tried.
-_FIRST_LEVEL, _LOWER, _ATTEMPTS = 0.03, 1e-3, 5
-#: About what an evaluation costs in seconds of one core, with compiled code and without.
-_COMPILED_SECONDS, _EAGER_SECONDS = 1.2e-8, 1.5e-7
-#: What a term of the full sum costs, likewise with compiled code.
-_FULL_SECONDS = 3e-9
+_FIRST_LEVEL, _LOWER, _ATTEMPTS = 0.1, 1e-3, 5
+#: About what an evaluation costs in seconds of one core, with compiled code and without; and what a visit costs beside.
+_COMPILED_SECONDS, _EAGER_SECONDS, _VISIT_SECONDS = 1.2e-8, 1.2e-7, 5e-7
+#: What a term of the full sum costs, likewise with compiled code; of some shapes it is half of that, of others twice.
+_FULL_SECONDS = 2e-9
 #: Of numpy's numbers those of torch's.
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 #: The part of the full sum's time that a search may take.
@@ -64,7 +64,7 @@ _SEARCHING = 0.1
 #: A full sum is known to take at least so much longer before it is left.
 _SURELY = 1.5
 #: How much less the sum of a high level takes than the one that follows, at least; else neither pays.
-_PROBING = 8.0
+_PROBING = 6.0
 #: Sums of what is left out are larger by less than this part, for rounding.
 _ROUNDING = 1.0 + 1e-9
 
@@ -188,9 +188,9 @@ class _Sum:
     """The sum of the terms above a level, of all pixels of a region."""
 
     def __init__(self, plan: Plan, panel: PanelPlan, pixels: Pixels, engine: Engine, *, keep: bool) -> None:
-        # The visits of the last sum, where they are to be kept, each with the number of the source.
+        # The visits of the last sum, where they are to be kept.
         self.keep = keep
-        self.lots: list[tuple[int, Visits]] = []
+        self.lots: list[Visits] = []
         self.plan, self.panel, self.pixels, self.engine = plan, panel, pixels, engine
         assert isinstance(plan.structure_factors, LimitedStructureFactors)
         with torch.no_grad():
@@ -212,18 +212,18 @@ class _Sum:
         """
         self.canvas = Canvas(self.pixels)
         self.lots = []
-        evaluated = 0
+        evaluated = filled = visits = 0
         if not self._worth_a_search(level):
             return None
         for lot in self._lots(level):
-            count = lot.visits.pixels()
-            evaluated += count
-            if not self._pays(evaluated / lot.done, surely):
+            evaluated += lot.visits.pixels()
+            filled += lanes_in(lot.visits)
+            visits += len(lot.visits.orientation)
+            if not self._pays(filled / lot.done, visits / lot.done, surely):
                 return None
-            parts = lot.visits.by_source()
-            self._add(lot.visits, parts)
+            self._add(lot.visits)
             if self.keep:
-                self.lots.extend(parts)
+                self.lots.append(lot.visits)
         self.lit = self._lit()
         return evaluated
 
@@ -243,8 +243,15 @@ class _Sum:
             if self.plan.water is not None:
                 for numbers, slow, fast in self.canvas.unlit([lit for lit, _ in self.lit], _PHOTONS):
                     values[numbers] = self._photons(slow, fast, torch.zeros_like(slow)).to(dtype)
-            for lit, photons in self.lit:
+
+        def fill(piece: tuple[int, int]) -> None:
+            lit, photons = self.lit[piece[0]]
+            with torch.no_grad():
                 values[lit.numbers] = photons.to(dtype)
+
+        # What takes time is that memory is there where it was not.
+        for _ in in_threads(fill, list(ranges(0, len(self.lit), 1)), self.pixels.device, self.engine.team()):
+            pass
         advance(progress, self.pixels.count)
         return values
 
@@ -269,21 +276,8 @@ class _Sum:
 
     @cached_property
     def _arguments(self) -> list[torch.Tensor]:
-        """The plan's tensors, for the photons of pixels."""
+        """The plan's tensors."""
         return arguments_of(self.summing)
-
-    @cached_property
-    def _of_sources(self) -> dict[str, int]:
-        """Where tensors that belong to sources stand among them."""
-        names = [name for name, _ in tensors_in(self.summing)]
-        return {name: names.index(name) for name in ("incident", "wavelengths", "source_weights")}
-
-    def _arguments_of(self, source: int) -> list[torch.Tensor]:
-        """The plan's tensors, of one source alone."""
-        arguments = list(self._arguments)
-        for place in self._of_sources.values():
-            arguments[place] = arguments[place][source : source + 1].contiguous()
-        return arguments
 
     def _worth_a_search(self, level: float) -> bool:
         """Whether looking for visits takes a small part of the full sum's time."""
@@ -310,17 +304,17 @@ class _Sum:
             return eager
         return count * plan.terms_per_pixel() * _FULL_SECONDS / self.engine.cores()
 
-    def _pays(self, pixels: float, surely: float) -> bool:
-        """Whether all terms take so many times as long as those of so many pixels of visits, and with what code."""
+    def _pays(self, filled: float, visits: float, surely: float) -> bool:
+        """Whether all terms take so many times as long as so many visits with so many lanes, and with what code."""
         plan, cores = self.plan, self.engine.cores()
         per_pixel = self.panel.layer_depths.numel() * plan.oversample**2
-        terms, full = pixels * per_pixel, self._full_seconds()
+        terms, full = filled * per_pixel, self._full_seconds()
         if not self.asked and self.engine.name != "eager":
             seconds = terms * _EAGER_SECONDS / cores
-            self.kernels = self.engine.kernels([(of_source(self.summing, 0), TERMS), (self.summing, PHOTONS)], seconds)
+            self.kernels = self.engine.kernels([(self.summing, TERMS), (self.summing, PHOTONS)], seconds)
             self.asked = True
         each = _EAGER_SECONDS if self.kernels is None else _COMPILED_SECONDS
-        return surely * terms * each / cores < full
+        return surely * (terms * each + visits * _VISIT_SECONDS) / cores < full
 
     def _lots(self, level: float) -> Iterator[_Lot]:
         """The visits of all sources, in lots of a bounded size."""
@@ -356,36 +350,30 @@ class _Sum:
         if kept:
             yield _Lot(joined(kept), 1.0)
 
-    def _add(self, whole: Visits, parts: list[tuple[int, Visits]]) -> None:
-        """Add the terms of visits, in parts by their sources, to the sums of pixels; each strip is one thread's."""
+    def _add(self, visits: Visits) -> None:
+        """Add the terms of visits to the sums of pixels; each strip is one thread's."""
         pixels, canvas = self.pixels, self.canvas
-        canvas.reach(whole.boxes)
+        canvas.reach(visits.boxes)
         lane, grid = lanes(), canvas.grid()
         size = _EAGER_ROWS if self.kernels is None else _COMPILED_ROWS
-        terms_of = {source: self._terms_of(source) for source, _ in parts}
 
         def add(strip: tuple[int, int]) -> None:
-            for source, visits in parts:
-                chosen = np.flatnonzero((visits.boxes[:, 2] < strip[1]) & (visits.boxes[:, 3] >= strip[0]))
-                rows = rows_of(visits.where(chosen), pixels.region[2], pixels.region[0], strip)
-                for low, high in ranges(0, len(rows.rows), size):
-                    further = (rows.visits, rows.orientation, rows.rows[low:high], self.vectors, lane)
-                    with torch.no_grad():
-                        terms, places = terms_of[source](*further, grid, canvas.numbers)
-                        canvas.sums.index_add_(0, places.reshape(-1), terms.reshape(-1))
+            chosen = np.flatnonzero((visits.boxes[:, 2] < strip[1]) & (visits.boxes[:, 3] >= strip[0]))
+            rows = rows_of(visits.where(chosen), pixels.region[2], pixels.region[0], strip)
+            for low, high in ranges(0, len(rows.rows), size):
+                further = (rows.visits, rows.beams, rows.rows[low:high], self.vectors, lane, grid, canvas.numbers)
+                with torch.no_grad():
+                    terms, places = self._terms(*further)
+                    canvas.sums.index_add_(0, places.reshape(-1), terms.reshape(-1))
 
-        # Of each strip, every source takes a call of its own.
-        cores, count = self.engine.cores(), -(-whole.pixels() // _OF_STRIP)
-        strips = min(_STRIPS * cores, count, max(2 * cores, count // len(parts)))
+        strips = min(_STRIPS * self.engine.cores(), -(-visits.pixels() // _OF_STRIP))
         # A square of sums is one strip's alone.
         height = -(-pixels.height // (SIDE * max(1, strips))) * SIDE
         for _ in in_threads(add, list(ranges(0, pixels.height, height)), pixels.device, self.engine.team()):
             pass
 
-    def _terms_of(self, source: int) -> Callable[..., Sequence[torch.Tensor]]:
-        """What evaluates rows of one source, by compiled code or without."""
+    def _terms(self, *further: torch.Tensor) -> Sequence[torch.Tensor]:
+        """What evaluates rows, by compiled code or without."""
         if self.kernels is None:
-            plan = of_source(self.summing, source)
-            return partial(visit_terms, plan, plan.panels[0])
-        kernel, arguments = self.kernels[0], self._arguments_of(source)
-        return lambda *further: kernel([*arguments, *further])
+            return visit_terms(self.summing, self.summing.panels[0], *further)
+        return self.kernels[0]([*self._arguments, *further])

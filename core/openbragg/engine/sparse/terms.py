@@ -38,14 +38,14 @@ class Rows:
     ----------
     visits
         What is known of each visit, see `visit_terms`: float64, (visit, 7).
-    orientation
-        Numbers of the orientations, int64, (visit,).
+    beams
+        Numbers of the orientation and of the source, int64, (visit, 2).
     rows
         Of each row its visit, and how many pixels of the box come before, int64, (row, 2).
     """
 
     visits: torch.Tensor
-    orientation: torch.Tensor
+    beams: torch.Tensor
     rows: torch.Tensor
 
 
@@ -74,7 +74,14 @@ def rows_of(visits: Visits, first_slow: int, first_fast: int, strip: tuple[int, 
     rows = np.empty((int(many.sum()), 2), dtype=np.int64)
     rows[:, 0] = np.repeat(np.arange(len(many)), many)
     rows[:, 1] = (np.arange(len(rows)) - np.repeat(begins, many)) * PIXEL_MULTIPLE
-    return Rows(torch.from_numpy(known), torch.from_numpy(visits.orientation), torch.from_numpy(rows))
+    beams = np.stack([visits.orientation, visits.source], axis=1)
+    return Rows(torch.from_numpy(known), torch.from_numpy(beams), torch.from_numpy(rows))
+
+
+def lanes_in(visits: Visits) -> int:
+    """How many lanes the rows of visits have, those that are not filled among them."""
+    left, right, top, bottom = visits.boxes.T
+    return int((-(-(right - left + 1) * (bottom - top + 1) // PIXEL_MULTIPLE)).sum()) * PIXEL_MULTIPLE
 
 
 def lanes() -> torch.Tensor:
@@ -86,7 +93,7 @@ def visit_terms(
     plan: Plan,
     panel: PanelPlan,
     visits: torch.Tensor,
-    orientation: torch.Tensor,
+    beams: torch.Tensor,
     rows: torch.Tensor,
     vectors: torch.Tensor,
     lane: torch.Tensor,
@@ -98,8 +105,8 @@ def visit_terms(
     Parameters
     ----------
     plan, panel
-        The sum, of one source.
-    visits, orientation, rows
+        The sum.
+    visits, beams, rows
         See `Rows`; of each visit h k l, slow and fast index of its box's first pixel, and pixels across the box and in
         all.
     vectors
@@ -115,19 +122,18 @@ def visit_terms(
     float64 and int64, (row, lane).
     """
     visit = rows[:, 0]
-    h, k, l, first_slow, first_fast, across, count = (
-        visits[:, place][visit].unsqueeze(1) for place in range(_OF_VISIT)
-    )
-    inside = rows[:, 1].unsqueeze(1).to(lane.dtype) + lane
+    # Each row has a source of its own, so that rows lie where sources do in a block of pixels.
+    h, k, l, first_slow, first_fast, across, count = (_on_rows(visits[:, place][visit]) for place in range(_OF_VISIT))
+    inside = _on_rows(rows[:, 1]).to(lane.dtype) + lane
     # What is beyond the box counts nothing; its last pixel stands for it.
     there, pixel = inside < count, torch.minimum(inside, count - 1.0)
     # Half a pixel keeps rounding away from whole rows.
     down = ((pixel + 0.5) / across).floor()
     along = pixel - down * across
     slow, fast = first_slow + down, first_fast + along
-    evaluations = evaluations_of(plan, panel, slow, fast)
-    turned = orientation[visit]
-    cell = [[vectors[:, 3 * row + axis][turned].unsqueeze(1) for axis in range(3)] for row in range(3)]
+    turned, source = beams[:, 0][visit], beams[:, 1][visit]
+    evaluations = evaluations_of(_of_sources(plan, source), panel, slow, fast)
+    cell = [[_on_rows(vectors[:, 3 * row + axis][turned]) for axis in range(3)] for row in range(3)]
     found = amplitudes(plan, evaluations.scattering, cell)
     nearest = found.nearest
     mine = there & (nearest.h == h) & (nearest.k == k) & (nearest.l == l)
@@ -136,8 +142,8 @@ def visit_terms(
         terms = terms * evaluations.weight
     if plan.domain_weights is not None:
         # Domains are what changes first from one orientation to the next.
-        terms = terms * plan.domain_weights[turned % plan.domain_weights.shape[0]].unsqueeze(1)
-    return terms.sum(dim=(0, 1, 2, 3, 4)), place_of(slow, fast, grid, numbers)
+        terms = terms * _on_rows(plan.domain_weights[turned % plan.domain_weights.shape[0]])
+    return terms.sum(dim=(0, 1, 2, 4, 5)), place_of(slow, fast, grid, numbers).flatten(0, 2)
 
 
 def photons_of_sums(
@@ -149,14 +155,18 @@ def photons_of_sums(
     return pixel_photons(plan, panel, slow, fast, total, share)
 
 
-def of_source(plan: Plan, source: int) -> Plan:
-    """The plan of the terms of one source alone."""
-    one = slice(source, source + 1)
+def _on_rows(values: torch.Tensor) -> torch.Tensor:
+    """Values (row,) shaped to broadcast against (row, 1, 1, lane), and against seven axes in place of sources."""
+    return values.reshape(-1, 1, 1, 1)
+
+
+def _of_sources(plan: Plan, source: torch.Tensor) -> Plan:
+    """The plan with sources of these numbers, one after the other."""
     return attrs.evolve(
         plan,
-        incident=plan.incident[one],
-        wavelengths=plan.wavelengths[one],
-        source_weights=plan.source_weights[one],
+        incident=plan.incident[source],
+        wavelengths=plan.wavelengths[source],
+        source_weights=plan.source_weights[source],
     )
 
 
@@ -186,7 +196,7 @@ TERMS = Kind(
     seconds=30.0,
     further=7,
     function=_terms_function,
-    axes=(("visit", _OF_VISIT), ("visit",), ("row", 2), ("orientation", 9), (PIXEL_MULTIPLE,), (3,), ("square",)),
+    axes=(("visit", _OF_VISIT), ("visit", 2), ("row", 2), ("orientation", 9), (PIXEL_MULTIPLE,), (3,), ("square",)),
     dtypes=lambda plan: (
         *(torch.float64, torch.int64, torch.int64, torch.float64, torch.float64, torch.float64),
         torch.int64,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import attrs
 import numpy as np
@@ -20,10 +20,12 @@ from openbragg.roles import LocalLatticeShape, Miller
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
+_Faces: TypeAlias = tuple[tuple[Face, ...], tuple[Face, ...]]
+
+#: Faces of panels as long as these are there: those of a detector that stands while a crystal turns.
+_KNOWN: WeakKeyDictionary[PanelPlan, dict[Region, _Faces]] = WeakKeyDictionary()
 #: Pairs of a point and an orientation from which on cores share a group's search.
 _SHARED_PAIRS = 1 << 17
-#: Panels whose faces are remembered: those of a detector that stands while a crystal turns.
-_PANELS = 256
 #: Of a list of pixels, whether any is in a square of so many is looked up, not each.
 _SQUARE = 16
 
@@ -50,13 +52,6 @@ class Visits:
     def where(self, chosen: Any) -> Visits:
         """Those chosen, by booleans or numbers."""
         return Visits(self.indices[chosen], self.orientation[chosen], self.source[chosen], self.boxes[chosen])
-
-    def by_source(self) -> list[tuple[int, Visits]]:
-        """Those of each source that has any, with its number."""
-        numbers = np.unique(self.source).tolist()
-        if len(numbers) == 1:
-            return [(numbers[0], self)]
-        return [(number, self.where(np.flatnonzero(self.source == number))) for number in numbers]
 
     def pixels(self) -> int:
         """How many pixels there are in all boxes together."""
@@ -169,9 +164,10 @@ class Search:
 
 def directions(plan: Plan) -> list[Numbers]:
     """The sources of each direction, by their numbers."""
-    _, direction = np.unique(plan.incident.detach().cpu().numpy(), axis=0, return_inverse=True)
-    direction = direction.reshape(-1)
-    return [np.flatnonzero(direction == number) for number in range(int(direction.max()) + 1)]
+    incident = plan.incident.detach().cpu().numpy()
+    order = np.lexsort(incident.T)
+    other = np.flatnonzero((incident[order[1:]] != incident[order[:-1]]).any(axis=1)) + 1
+    return [np.sort(sources) for sources in np.split(order, other)]
 
 
 def make_search(plan: Plan, panel: PanelPlan, pixels: Pixels, sources: Numbers, limits: tuple[float, float]) -> Search:
@@ -217,9 +213,15 @@ def _half_diagonal(plan: Plan) -> float:
     return 0.5 * float(np.sqrt(np.einsum("di,ij,dj->d", signs, metric, signs).max()))
 
 
-@lru_cache(maxsize=_PANELS)
-def _faces(panel: PanelPlan, region: Region) -> tuple[tuple[Face, ...], tuple[Face, ...]]:
+def _faces(panel: PanelPlan, region: Region) -> _Faces:
     """What is rendered of a panel: the first and, if there are several, the deepest layer; and all of them as one."""
+    known = _KNOWN.setdefault(panel, {})
+    if region not in known:
+        known[region] = _made_faces(panel, region)
+    return known[region]
+
+
+def _made_faces(panel: PanelPlan, region: Region) -> _Faces:
     origin, fast, slow, normal = (
         vector.detach().cpu().numpy() for vector in (panel.origin, panel.fast, panel.slow, panel.normal)
     )

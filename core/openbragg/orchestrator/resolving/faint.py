@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_
 
 import torch
 
@@ -16,6 +17,8 @@ from openbragg.roles import AdvisedLatticeShape
 
 #: Photons of the crystal in the whole image, and its part of the background's, below which there is nothing to see.
 _FEWEST_PHOTONS, _SMALLEST_PART = 1.0, 1e-3
+#: Rows of an image that are looked at first.
+_FIRST_ROWS = 64
 #: Evaluations of the water's share that are worth knowing it, and of those at once.
 _MOST_EVALUATIONS, _TOGETHER = 1 << 24, 1 << 18
 
@@ -32,6 +35,8 @@ def faint_notice(
     images, whole
         Photons of each panel, (slow, fast): of the crystal and the water of the plan, and with all backgrounds.
     """
+    if plan.water is None and all(map(is_, images, whole)) and _has_photons(images):
+        return ""
     # What is left without the water is a small difference.
     rendered, everything = (_total(each, exact=plan.water is not None) for each in (images, whole))
     water = _water(plan, shown)
@@ -49,6 +54,21 @@ def faint_notice(
     if isinstance(shape, AdvisedLatticeShape):
         return f"{said}: {shape.when_faint(plan.lattice)}"
     return f"{said}: see whether -fluence, -N, the structure factors and the orientation are as meant"
+
+
+def _has_photons(images: Sequence[torch.Tensor]) -> bool:
+    """Whether images that have no more than the crystal's photons have enough of them, as far as is soon seen.
+
+    Most have them in their first rows, or the next.
+    """
+    for image in images:
+        low, rows = 0, _FIRST_ROWS
+        while low < len(image):
+            total = float(image[low : low + rows].detach().sum(dtype=torch.float64))
+            if total >= _FEWEST_PHOTONS:
+                return True
+            low, rows = low + rows, 4 * rows
+    return False
 
 
 def _total(images: Sequence[torch.Tensor], *, exact: bool) -> float:
