@@ -193,7 +193,7 @@ class Detector:
 
     def panels(self) -> tuple[Panel, ...]:
         """The panels, each with its slab: `layout`, or the one that the settings make."""
-        return stacked(self.layout or (Panel(pixels=self.pixel_counts(), pixel_size=self.pixel_size),))
+        return stacked(self.layout or (Panel(pixels=self.pixel_counts(), pixel_size=self.pixel_size, slab=(0, 0)),))
 
     def frame_shape(self) -> tuple[int, int]:
         """Pixels (slow, fast) of the stored frame: the array that an image of all panels is kept in.

@@ -33,6 +33,8 @@ from openbragg.roles import (
 )
 
 _STRUCTURE_FACTORS = "structure_factors"
+#: Classes whose objects have been found to play a role: to look takes long, and every evolution of a simulation does.
+_PLAYED: set[tuple[type, str]] = set()
 
 
 def plugin(role: str, name: str, **options: Any) -> Any:
@@ -66,9 +68,12 @@ def plugin_of(hook: str, chosen: Any) -> Any:
     """
     if isinstance(chosen, str):
         return default_registry().get(hook, chosen).cls()
+    if (type(chosen), hook) in _PLAYED:
+        return chosen
     role = next(role for role in ROLES if role.hook == hook)
     if isinstance(chosen, type) or not isinstance(chosen, role.protocol):
         raise UsageError(f"expected a {role.title} or the name of one, got {chosen!r}")
+    _PLAYED.add((type(chosen), hook))
     return chosen
 
 
@@ -99,7 +104,7 @@ def _spectrum(chosen: Spectrum | str) -> Spectrum:
 
 def _scene_model(chosen: SceneModel | Iterable[SceneCrystal] | str) -> SceneModel:
     """A scene: given, by name, or the further crystals alone."""
-    if not isinstance(chosen, str | SceneModel) and isinstance(chosen, Iterable):
+    if isinstance(chosen, Iterable) and not isinstance(chosen, str | SceneModel):
         chosen = default_registry().get("scene_models", "crystals").cls(crystals=tuple(chosen))
     made: SceneModel = plugin_of("scene_models", chosen)
     return made

@@ -182,7 +182,7 @@ def lay_out(asked: Composition, base: Base | None = None) -> Layout:
     scan = main.experiment.scan
     still = scan.range is None or plain(scan.range) == 0.0
     shot = asked.scene.shot(main.experiment.crystal, scan.image if still else 1)
-    shared = Base(_composed(asked, main.experiment.crystal), main)
+    shared = Base(_composed(asked, main.experiment.crystal), main) if shot.others else None
     others: list[Base] = []
     for number, member in enumerate(shot.others, 1):
         parts = {name: getattr(member, name) for name in _OWN if getattr(member, name) is not None}

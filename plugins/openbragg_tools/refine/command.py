@@ -16,6 +16,7 @@ from openbragg.commands import (
     ProgressBar,
     assignments_of,
     check_outputs,
+    keep_freed_memory,
     load_torch,
     progress_bar,
     simulation_command,
@@ -157,6 +158,7 @@ class Refine:
         names = {end: Path(self.output + end) for end in _WRITTEN}
         outputs = {end: Output(path, None, "refinement", "-o") for end, path in names.items()}
         check_outputs(outputs.values())
+        keep_freed_memory()
         load_torch()
         simulation = line.simulation()
         starts, matched = self._matched(line, simulation)
