@@ -39,7 +39,7 @@ class Bar:
     quantity
         ``kernel`` or ``whole``, seconds; ``unwritten``, the whole but for writing files; ``memory``, bytes;
         ``gradients``, forward and backward over forward; ``beyond``, seconds of a call beyond its kernel; ``images``, a
-        second; ``jacobian``, the Jacobian over forward.
+        second; ``stills``, a minute and core; ``jacobian``, the Jacobian over forward.
     limit
         The least ratio to be reached, the other program's number over ours, where `at_least`; else the most, ours over
         the other's, or ours alone where there is no other.
@@ -150,6 +150,9 @@ PROGRAMS = (GRADIENTS, JACOBIAN, CALLS, STILL)
 #: The case that makes data sets, minutes long and run when it is asked for; `benchmarks.dataset` runs it.
 DATASET = "dataset"
 DATASET_BAR = Bar("rate", 6.0, against=None)
+#: The case that refines, likewise; `benchmarks.refine` runs it.
+REFINE = "refine"
+REFINE_BAR = Bar("stills", 100.0, against=None)
 
 
 class SkippedError(Exception):

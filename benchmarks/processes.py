@@ -36,10 +36,13 @@ class Finished:
         On the wall's clock, from its start to its end.
     peak_memory
         In bytes. What this process held when it started the child counts too, so that it had better be little.
+    work
+        Seconds of all cores.
     """
 
     seconds: float
     peak_memory: int
+    work: float
 
 
 def run(
@@ -88,7 +91,8 @@ def run(
     if child.returncode:
         how = f"exit status {child.returncode}" if child.returncode > 0 else f"ended by signal {-child.returncode}"
         raise InputError(": ".join([named, how, *(_last_line(folder / STDERR) or _last_line(folder / STDOUT))]))
-    return Finished(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Finished(seconds, memory, usage.ru_utime + usage.ru_stime)
 
 
 def printed(
