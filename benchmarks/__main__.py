@@ -25,6 +25,7 @@ from benchmarks.cases import (
     LONG_NAMES,
     NAMES,
     PROGRAMS,
+    REFINE,
     STILL,
     SkippedError,
     make_case,
@@ -35,6 +36,7 @@ from benchmarks.gradients import measure_gradients
 from benchmarks.jacobian import measure_jacobian
 from benchmarks.measure import measure, progress
 from benchmarks.programs import CPU, OURS, Program, checkout_program, contestants, reference_program
+from benchmarks.refine import measure_refine
 from benchmarks.report import (
     calls_result,
     case_lines,
@@ -43,6 +45,7 @@ from benchmarks.report import (
     dataset_result,
     gradients_result,
     jacobian_result,
+    refine_result,
     stills_result,
 )
 from benchmarks.revisions import ROOT, checkout, commit_of, here
@@ -72,7 +75,7 @@ class Settings:
         """The cases to run, in their order; all but long ones unless some are named, or curves alone."""
         known = [*NAMES, *PROGRAMS]
         wanted = self.cases or (() if self.curves else (_ALL,))
-        long = [name for name in (*LONG_NAMES, DATASET) if name in wanted]
+        long = [name for name in (*LONG_NAMES, DATASET, REFINE) if name in wanted]
         return [name for name in known if _ALL in wanted or name in wanted] + long
 
 
@@ -84,10 +87,10 @@ class Settings:
     "--case",
     "cases",
     multiple=True,
-    type=click.Choice([*NAMES, *PROGRAMS, *LONG_NAMES, DATASET, _ALL]),
+    type=click.Choice([*NAMES, *PROGRAMS, *LONG_NAMES, DATASET, REFINE, _ALL]),
     metavar="NAME",
     help=f"A case to run, may be given several times: {', '.join([*NAMES, *PROGRAMS, _ALL])}; and, which "
-    f"are large or take long, {', '.join([*LONG_NAMES, DATASET])}, which are not among all. Default: all.",
+    f"are large or take long, {', '.join([*LONG_NAMES, DATASET, REFINE])}, which are not among all. Default: all.",
 )
 @click.option(
     "--dataset-shots",
@@ -229,6 +232,12 @@ def _case(name: str, settings: Settings, programs: list[Program], folder: Path) 
             settings.timeout,
         )
         return dataset_result(made, judged=judged)
+    if name == REFINE:
+        progress(name)
+        refined = measure_refine(
+            (sys.executable,), ours.environment, settings.threads, settings.repeats, settings.timeout
+        )
+        return refine_result(refined, judged=judged)
     if name == GRADIENTS:
         progress(name)
         return gradients_result(

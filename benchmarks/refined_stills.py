@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""Stills before a detector of eight panels that stand otherwise than the start says, refined together.
+"""Stills before a detector of some panels that stand otherwise than the start says, refined together.
 
-    python -m benchmarks.refined_stills [--stills 30] [--fluence 1e28] [--free misset,cells,scale] [--engine compiled]
+    python -m benchmarks.refined_stills [--stills 30] [--panels 8] [--fluence 1e28] [--free misset,cells,scale]
 
 Panels are shifted by up to half a pixel and turned by up to 0.1 degrees, in all directions; the crystals' orientations
-start 0.05 degrees off. It prints how far each panel's motion is from the truth, its error, the largest of all, and the
-seconds. What all panels do together when they turn about the beam is no one's to tell, and is taken out of the truth.
+start 0.05 degrees off. It prints how far each panel's motion is from the truth, its error, the largest of all, the
+seconds, and by how much the process has grown. What all panels do together when they turn about the beam is no one's to
+tell, and is taken out of the truth.
 """
 
 import argparse
 import math
+import resource
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -25,7 +29,7 @@ from openbragg_tools.refine.model import make_model
 from openbragg_tools.refine.panels import MOTIONS, PanelGroups, detector_axes, panel_groups, plain_panels
 from openbragg_tools.refine.stills import refine
 
-PIXEL, ROWS, COLUMNS, HEIGHT, WIDTH = 1e-4, 2, 4, 360, 180
+PIXEL, SIDE = 1e-4, 720
 CELL = (48e-10, 50e-10, 52e-10, math.pi / 2, math.pi / 2, math.pi / 2)
 #: How far panels are shifted, in metres, and tilted, in radians; how far crystals start off, in radians.
 SHIFT, TILT, OFF = 0.5 * PIXEL, math.radians(0.1), math.radians(0.05)
@@ -35,61 +39,71 @@ BACKGROUND = 3.0
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stills", type=int, default=30)
+    parser.add_argument("--panels", type=int, default=8, help="Of 720 x 720 pixels together, in rows and columns.")
     parser.add_argument("--fluence", type=float, default=1e28)
     parser.add_argument("--distance", type=float, default=0.06, help="In metres.")
     parser.add_argument("--free", default="misset,cells,scale", help="What is refined of each crystal.")
     parser.add_argument("--engine", default="compiled")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="openbragg_") as folder:
+        return refined_in(Path(folder), asked)
+
+
+def refined_in(folder: Path, asked: argparse.Namespace) -> int:
+    """Make the images in a folder, refine, and print."""
     draws = np.random.default_rng(asked.seed)
-    start = before_eight_panels(asked.fluence, asked.distance, asked.engine)
+    start = before_panels(asked.panels, asked.fluence, asked.distance, asked.engine)
     group = panel_groups(start.experiment.detector, "panels")
     motions = draws.uniform(-1.0, 1.0, (len(group.members), 6)) * ([SHIFT] * 3 + [TILT] * 3)
     detector = plain_panels(group.moved(start.experiment.detector, torch.from_numpy(motions.ravel())))
     truth = start.evolve(detector=detector)
     images, starts, photons = [], [], []
-    for _ in range(asked.stills):
+    for number in range(asked.stills):
         angles = draws.uniform(-math.pi, math.pi, 3)
         expected = turned(truth, angles).photons().double().numpy()
-        images.append(draws.poisson(expected + BACKGROUND))
+        images.append(folder / f"{number}.npy")
+        np.save(images[-1], draws.poisson(expected + BACKGROUND).astype(np.int32))
         photons.append(expected.sum())
         starts.append(turned(start, angles + draws.uniform(-OFF, OFF, 3)))
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began, worked = time.perf_counter(), time.process_time()
     free = (*asked.free.split(","), "panels")
     refined = refine(starts, images, free, space_group="P 2 2 2", readout=0.0)
     assert isinstance(refined, RefinedStills)
     took, worked = time.perf_counter() - began, time.process_time() - worked
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) / 1024.0
     tell(refined, group, told_apart(start, refined, free, motions.ravel()))
     boxes = np.mean([still.boxes.number for still in refined.stills])
     print(
         f"{len(refined.stills)} stills of {boxes:.0f} shoeboxes and {np.mean(photons):.3g} photons; "
-        f"{len(refined.history) - 1} steps together; {took:.1f} s, {worked:.1f} s of a core"
+        f"{len(refined.history) - 1} steps together; {took:.1f} s, {worked:.1f} s of a core; {grown:.0f} MB more"
     )
     return 0
 
 
-def before_eight_panels(fluence: float, distance: float, engine: str) -> openbragg.Simulation:
+def before_panels(panels: int, fluence: float, distance: float, engine: str) -> openbragg.Simulation:
     """The crystal and the detector as they are thought to be."""
+    rows = max(count for count in range(1, math.isqrt(panels) + 1) if panels % count == 0)
+    height, width = SIDE // rows, SIDE // (panels // rows)
     draws = np.random.default_rng(5)
     indices = np.stack(np.meshgrid(*[np.arange(-35, 36)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     amplitudes = np.sqrt(draws.exponential(4e4, len(indices)))
     layout = tuple(
         openbragg.Panel(
-            pixels=(HEIGHT, WIDTH),
+            pixels=(height, width),
             pixel_size=PIXEL,
-            offset=(column * WIDTH * PIXEL, row * HEIGHT * PIXEL, 0.0),
-            slab=(row * HEIGHT, column * WIDTH),
+            offset=(column * width * PIXEL, row * height * PIXEL, 0.0),
+            slab=(row * height, column * width),
         )
-        for row in range(ROWS)
-        for column in range(COLUMNS)
+        for row in range(rows)
+        for column in range(panels // rows)
     )
     return openbragg.Simulation(
         openbragg.Experiment(
             crystal=openbragg.Crystal(cell=CELL, cells=(12.0, 11.0, 13.0), misset=(0.0, 0.0, 0.0)),
             beam=openbragg.Beam(wavelength=1.3e-10, fluence=fluence, polarization=1.0),
-            detector=openbragg.Detector(
-                pixels=(ROWS * HEIGHT, COLUMNS * WIDTH), pixel_size=PIXEL, distance=distance, layout=layout
-            ),
+            detector=openbragg.Detector(pixels=(SIDE, SIDE), pixel_size=PIXEL, distance=distance, layout=layout),
             sampling=openbragg.Sampling(oversample=2),
         ),
         structure_factors=openbragg.plugin("structure_factors", "hkl", reflections=(indices, amplitudes)),

@@ -18,6 +18,8 @@ from benchmarks.cases import (
     GRADIENTS_BAR,
     JACOBIAN,
     JACOBIAN_BAR,
+    REFINE,
+    REFINE_BAR,
     SCALING_BAR,
     STILL,
     STILL_BAR,
@@ -29,6 +31,7 @@ from benchmarks.jacobian import SUMMARY as JACOBIAN_SUMMARY
 from benchmarks.limit import Throughput
 from benchmarks.measure import Measurement, Observation
 from benchmarks.programs import OURS
+from benchmarks.refine import SUMMARY as REFINE_SUMMARY
 from benchmarks.summaries import Summary, ratio, summarise
 
 _MET, _MISSED, _UNKNOWN = "met", "missed", "not measured"
@@ -139,6 +142,27 @@ def dataset_result(measured: dict[str, Any], *, judged: bool = True) -> dict[str
     return {**result, "bars": bars if judged else []}
 
 
+def refine_result(measured: dict[str, Any], *, judged: bool = True) -> dict[str, Any]:
+    """The case that refines in plain values."""
+    rate = summarise([60.0 * measured["stills"]["count"] / seconds for seconds in measured["stills"]["work"]])
+    return {
+        "name": REFINE,
+        "summary": REFINE_SUMMARY,
+        "problem": measured["kind"],
+        "refinements": {
+            name: {
+                **{key: found[key] for key in ("count", "renderings", "jacobians", "parts")},
+                "whole_seconds": attrs.asdict(summarise(found["seconds"])),
+                "core_seconds": attrs.asdict(summarise(found["work"])),
+            }
+            for name, found in measured.items()
+            if name != "kind"
+        },
+        "stills_per_minute": attrs.asdict(rate),
+        "bars": [_judged(REFINE_BAR, rate)] if judged else [],
+    }
+
+
 def case_lines(result: dict[str, Any]) -> Iterator[str]:
     """A case to read."""
     yield f"{result['name']}: {result['summary']}"
@@ -182,6 +206,11 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"  an image takes {Summary(**result['processor_seconds'])} s of a core"
     if "half_per_second" in result:
         yield f"  with half of the workers {Summary(**result['half_per_second'])} images a second"
+    for name, found in result.get("refinements", {}).items():
+        named = f"problem {result['problem']}" if name == "problem" else f"{found['count']} stills"
+        taken = ", ".join(f"{part} {seconds:.3g}" for part, seconds in found["parts"].items())
+        yield f"  {named}: whole {Summary(**found['whole_seconds'])} s, a core's {Summary(**found['core_seconds'])} s"
+        yield f"    {found['renderings']} renderings, {found['jacobians']} Jacobians; seconds of the last run: {taken}"
     for bar in result["bars"]:
         yield f"  bar {_bar_text(bar)}: {bar['verdict']}"
 
@@ -260,6 +289,8 @@ def _bar_text(bar: dict[str, Any]) -> str:
         what = "images a second"
     elif bar["quantity"] == "scaling":
         what = "rate of twice the workers"
+    elif bar["quantity"] == "stills":
+        what = "stills a minute and core"
     elif bar["quantity"] == JACOBIAN:
         what = "Jacobian over forward"
     elif bar["at_least"]:

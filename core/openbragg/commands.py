@@ -20,6 +20,7 @@ from openbragg.cli.compose import (
     section,
 )
 from openbragg.cli.loading import load_torch
+from openbragg.cli.memory import keep_freed_memory
 from openbragg.cli.progress import ProgressBar, progress_bar
 from openbragg.cli.reading_out import DrawnImages, PlacedDetector, images_to_write, place_detector
 from openbragg.cli.reference_flags import BEGINNINGS
@@ -52,6 +53,7 @@ __all__ = [
     "given",
     "images_to_write",
     "json_layout",
+    "keep_freed_memory",
     "load_registry",
     "load_torch",
     "option_named",

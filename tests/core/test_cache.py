@@ -61,6 +61,13 @@ def test_an_entry_is_found_only_with_the_values_of_the_options_that_were_read(ca
     assert found(cache) is None
 
 
+def test_of_entries_for_one_signature_the_one_that_fits_is_found(cache: Cache) -> None:
+    """Code for a table of one length hides none that was made for another's."""
+    for entry in (keep(cache, content=b"short"), keep(cache, content=b"long")):
+        assert cache.find(signature(), {}.get, lambda other, wanted=entry: other.sha256 == wanted.sha256) == entry
+    assert cache.find(signature(), {}.get, lambda entry: False) is None
+
+
 @pytest.mark.parametrize("content", [b"", b"cod", b"codf", b"code "])
 def test_a_library_that_is_not_what_was_compiled_is_not_used(cache: Cache, content: bytes) -> None:
     keep(cache).library.write_bytes(content)

@@ -136,6 +136,11 @@ class Geometry:
         Its chemical formula; empty for what has none.
     saturation
         The largest count that can be trusted.
+    still
+        Name of the file of the one image that it is of, absolute or from the file's folder on; empty where there are
+        none or several.
+    still_place
+        Which image of that file, from 0; None where the file does not say, as of one that has no others.
     notices
         What the user should know.
     """
@@ -161,6 +166,8 @@ class Geometry:
     sensor_material: str = ""
     attenuation_length: float | None = None
     saturation: float | None = None
+    still: str = ""
+    still_place: int | None = None
     notices: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:

@@ -111,7 +111,7 @@ def _spectrum(chosen: Spectrum | str) -> Spectrum:
 
 def _scene_model(chosen: SceneModel | Iterable[SceneCrystal] | str) -> SceneModel:
     """A scene: given, by name, or the further crystals alone."""
-    if not isinstance(chosen, str | SceneModel) and isinstance(chosen, Iterable):
+    if isinstance(chosen, Iterable) and not isinstance(chosen, str | SceneModel):
         chosen = default_registry().get("scene_models", "crystals").cls(crystals=tuple(chosen))
     made: SceneModel = plugin_of("scene_models", chosen)
     return made

@@ -99,6 +99,10 @@ def _experiment(file: Node, number: int) -> Geometry:
         said |= _scan(_model(file, experiment, "scan"))
     if experiment.has("crystal"):
         said |= _crystal(_model(file, experiment, "crystal"), product(setting, fixed))
+    if experiment.has("imageset"):
+        said |= _still(
+            _model(file, experiment, "imageset"), _model(file, experiment, "scan") if "images" in said else None
+        )
     return Geometry(
         source=str(file.path),
         **said,
@@ -114,6 +118,39 @@ def _model(file: Node, experiment: Node, kind: str) -> Node:
     if not number.is_integer() or number < 0:
         raise experiment.wrong("a whole number of 0 or more", number, kind)
     return file.node(kind, int(number))
+
+
+def _still(images: Node, scan: Node | None) -> dict[str, Any]:
+    """The image of an experiment that has one: its file, and which one of it.
+
+    A list of files has a still's alone. A template, whose marks # stand for the image's number, may have those of
+    others too; then the scan of the experiment says which is its own.
+    """
+    places = images.elements("single_file_indices")
+    if images.has("template"):
+        if scan is None:
+            return {}
+        first, last = scan.whole("image_range", 2)
+        if first != last:
+            return {}
+        template = images.word("template")
+        digits = template.count("#")
+        if digits:
+            return {"still": template.replace("#" * digits, f"{first:0{digits}d}")}
+        return {"still": template, "still_place": _place(images) if len(places) == 1 else max(0, first - 1)}
+    names = images.elements("images")
+    if len(names) != 1:
+        return {}
+    if not isinstance(names[0], str):
+        raise images.wrong("names of files", names, "images")
+    return {"still": names[0], "still_place": _place(images) if len(places) == 1 else None}
+
+
+def _place(images: Node) -> int:
+    (place,) = images.whole("single_file_indices", 1)
+    if place < 0:
+        raise images.wrong("a number of 0 or more", place, "single_file_indices")
+    return place
 
 
 def _beam(beam: Node) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -11,7 +10,7 @@ from pathlib import Path
 import attrs
 
 from openbragg import InputError, LinkingFormat, Registry
-from openbragg.commands import load_torch
+from openbragg.commands import keep_freed_memory, load_torch
 from openbragg_tools.dataset.recipe import Recipe, read_recipe
 from openbragg_tools.dataset.shots import Shot, render_shot
 from openbragg_tools.dataset.store import Store
@@ -24,11 +23,6 @@ Crew = Callable[[Sequence[int]], Iterator[int]]
 WAITING = 2
 #: How often workers may die with no shot made in between.
 MOST_DEATHS = 3
-
-
-#: Options of mallopt, in malloc.h; the largest value that the first one takes, and as much as arrays of an image need.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_LARGEST_ARRAY, _KEPT_FREE = 1 << 25, 1 << 28
 
 
 @attrs.frozen
@@ -96,19 +90,6 @@ class Worker:
         """Make a shot, keep it, and return its number."""
         self.store.put(render_shot(self.studio, number, self.identity))
         return number
-
-
-def keep_freed_memory() -> None:
-    """Have the memory of one image serve the next: given back in between, it would be cleared anew for every array.
-
-    Only the C library of GNU can be told so; elsewhere nothing happens.
-    """
-    try:
-        tell = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):
-        return
-    tell(_MMAP_THRESHOLD, _LARGEST_ARRAY)
-    tell(_TRIM_THRESHOLD, _KEPT_FREE)
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
@@ -16,6 +16,7 @@ from openbragg.commands import (
     ProgressBar,
     assignments_of,
     check_outputs,
+    keep_freed_memory,
     load_torch,
     progress_bar,
     simulation_command,
@@ -24,10 +25,11 @@ from openbragg.commands import (
 )
 
 if TYPE_CHECKING:
-    from openbragg import Command, Registry, Simulation
+    from openbragg import Command, Geometry, Registry, Simulation
     from openbragg.commands import CommandLine
     from openbragg_tools.refine.joint import RefinedStills
     from openbragg_tools.refine.levenberg import Step
+    from openbragg_tools.refine.matching import Matched
     from openbragg_tools.refine.results import Refined
     from openbragg_tools.refine.stills import Still
 
@@ -42,8 +44,11 @@ class Refine:
     Of an image IMAGE it takes boxes around spots, and changes the start until what is simulated explains their pixels.
     Of several images each crystal has parameters of its own, and detector and beam are shared. The start is a DIALS
     experiment list (-expt), a file that -geometry reads, a recorded run (-from), or flags of simulate; of several
-    images a list with as many crystals, in their order, or one crystal for all. -hkl has the structure factors. It
-    writes PREFIX.expt and PREFIX.refl for DIALS, PREFIX.json with every number, and PREFIX.html to look at.
+    images a list with a crystal for each, or one crystal for all. -hkl has the structure factors. It writes PREFIX.expt
+    and PREFIX.refl for DIALS, PREFIX.json with every number, and PREFIX.html to look at.
+
+    Images are matched with the experiments of a list by the names of their files, and by their order where the list has
+    none of these names. Without IMAGE those are taken that the list names, from its folder and below.
 
     Free are the orientation, the cell as the space group allows, how many cells the crystal has, the mosaic spread
     where the start has one, and the scale, unless -free or -fix say otherwise.
@@ -148,28 +153,27 @@ class Refine:
 
     def run(self, line: CommandLine) -> None:
         """Refine, and write what came of it."""
-        if not self.images:
+        if not self.images and "-geometry" not in _named_by(line):
             raise UsageError("expected an image to refine against, or several, got none")
         names = {end: Path(self.output + end) for end in _WRITTEN}
         outputs = {end: Output(path, None, "refinement", "-o") for end, path in names.items()}
         check_outputs(outputs.values())
+        keep_freed_memory()
         load_torch()
         simulation = line.simulation()
-        starts, said = self._starts(line, simulation)
-        for notice in said:
+        starts, matched = self._matched(line, simulation)
+        for notice in (*line.notices, *matched.lines):
             warn(f"notice: {notice}")
-        from openbragg_tools.refine.stills import refine, stills_of
+        from openbragg_tools.refine.stills import refine
 
-        shape = simulation.layout().experiment.detector.frame_shape()
-        stills = stills_of(self.images, shape, single=len(self.images) == len(starts) > 1)
-        starts = starts if len(stills) > 1 else [simulation]
+        stills = matched.stills
         with progress_bar(line.progress, "refining") as bar:
             refined = refine(
                 starts,
-                self.images,
+                stills,
                 self._free(simulation),
                 space_group=self.space_group,
-                spots=self._spots(simulation, len(stills)),
+                spots=self._spots(simulation, matched),
                 readout=self.readout,
                 gain=self.gain,
                 pedestal=self.pedestal,
@@ -189,31 +193,42 @@ class Refine:
             write_output(outputs[end], partial(_put, content=content))
             click.echo(f"wrote {shown(str(names[end]))}")
 
-    def _starts(self, line: CommandLine, simulation: Simulation) -> tuple[list[Simulation], list[str]]:
-        """A start for each experiment of the file that the detector is from, or one; and what is to be said."""
-        words = {flag.spellings[0]: values for flag, values in assignments_of(line.words)}
-        if "-geometry" not in words or "-expt_number" in words:
-            return [simulation], line.notices
-        from openbragg import read_geometries, read_geometry
-        from openbragg_tools.refine.stills import starts_of
+    def _matched(self, line: CommandLine, simulation: Simulation) -> tuple[list[Simulation], Matched]:
+        """A start for each image, or one for all; and the images with their experiments, of one start without them.
 
-        asked = (words["-geometry"][0], *words.get("-geometry_reader", ()))
-        every, taken = read_geometries(*asked), read_geometry(*asked)
-        held = simulation.experiment.crystal.reciprocal_vectors
-        if len(every) == 1 or len(self.images) == 1 or held != taken.reciprocal_vectors:
-            return [simulation], line.notices
-        # That one experiment is taken is not so.
-        said = [notice for notice in line.notices if notice not in taken.notices or notice in every[0].notices]
-        return starts_of(simulation, every), said
+        What the line has to say of one experiment that is taken of a list is dropped where that is not so.
+        """
+        from openbragg_tools.refine.matching import Matched, matched, named_images
+        from openbragg_tools.refine.stills import starts_of, stills_of
 
-    def _spots(self, simulation: Simulation, stills: int) -> Any:
+        words = _named_by(line)
+        shape = simulation.layout().experiment.detector.frame_shape()
+        every: list[Geometry] = []
+        if "-geometry" in words:
+            every, taken = _experiments(words)
+            images = self.images or named_images(every)
+            held = simulation.experiment.crystal.reciprocal_vectors
+            if len(every) > 1 and held == taken.reciprocal_vectors:
+                found = matched(images, every, shape)
+                said = [notice for notice in line.notices if notice in every[0].notices or notice not in taken.notices]
+                line.notices[:] = said
+                starts = starts_of(simulation, every)
+                return [starts[number] for number in found.experiments], found
+        else:
+            images = self.images
+        return [simulation], Matched(tuple(stills_of(images, shape)), ())
+
+    def _spots(self, simulation: Simulation, matched: Matched) -> Any:
         """Where the spots are, of each of several stills; None where that is not said."""
         if not self.spots:
             return None
         from openbragg_tools.refine.reading import read_spots, read_spots_of_stills
 
         path, panels = Path(self.spots), simulation.layout().panels
-        return read_spots(path, panels) if stills == 1 else read_spots_of_stills(path, panels, stills)
+        if not matched.experiments and len(matched.stills) == 1:
+            return read_spots(path, panels)
+        found = read_spots_of_stills(path, panels, matched.experiments or range(len(matched.stills)))
+        return found if len(matched.stills) > 1 else found[0]
 
     def _groups(self) -> tuple[tuple[int, ...], ...]:
         """Groups of panels."""
@@ -282,6 +297,22 @@ def _told(
         ".json": outputs_of_stills.numbers_of_stills(refined, stills),
         ".html": page_of_stills(refined, stills),
     }
+
+
+def _named_by(line: CommandLine) -> dict[str, Sequence[str]]:
+    """Values of the flags of a line, by their first spellings."""
+    return {flag.spellings[0]: values for flag, values in assignments_of(line.words)}
+
+
+def _experiments(words: Mapping[str, Sequence[str]]) -> tuple[list[Geometry], Geometry]:
+    """All experiments of the file that the detector is from, or the one that is asked for; and what is taken of it."""
+    from openbragg import read_geometries, read_geometry
+
+    asked = (words["-geometry"][0], *words.get("-geometry_reader", ()))
+    if "-expt_number" in words:
+        taken = read_geometry(*asked, experiment=int(words["-expt_number"][0]))
+        return [taken], taken
+    return read_geometries(*asked), read_geometry(*asked)
 
 
 def _put(stream: BinaryIO, content: bytes) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Expected photons and variance of read-out together are taken to be at least this.
-_LEAST = 1e-3
+_LEAST = 1e-2
 
 
 @attrs.frozen
@@ -50,11 +50,17 @@ class Likelihood:
         return weights
 
     def losses(self, counts: Array, expected: Array) -> Array:
-        """The deviance of each pixel: about Z squared."""
+        """The deviance of each pixel: about Z squared.
+
+        Where next to nothing is expected, or less, as under a plane of background that sinks below 0, it goes on as a
+        Gaussian's of the least variance, so that its slope is that of the weights there too.
+        """
         shifted = counts + self.readout**2
         variance = self.variance(expected)
         whole = np.maximum(shifted, _LEAST)
         losses = 2.0 * (shifted * (np.log(whole) - np.log(variance)) - (shifted - variance))
+        below = expected + self.readout**2 - variance
+        losses += below * (below - 2.0 * (shifted - variance)) / variance
         if self.freedom is not None:
             losses = (self.freedom + 1.0) * np.log1p(np.maximum(losses, 0.0) / self.freedom)
         made: Array = losses

@@ -48,6 +48,7 @@ class Model:
     vectors: torch.Tensor
     groups: tuple[PanelGroups, ...] = ()
     space_group: str = ""
+    _last: list[tuple[bytes, Simulation]] = attrs.field(factory=list, init=False, repr=False)
 
     def start(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Where the parameters start."""
@@ -58,8 +59,12 @@ class Model:
         return [place for place, each in enumerate(self.parameters) if each.group in groups]
 
     def at(self, values: Any) -> Simulation:
-        """The simulation that goes with values of the parameters."""
-        return self.changed(self.simulation, torch.as_tensor(values, dtype=torch.float64))
+        """The simulation that goes with values of the parameters; the last one is at hand."""
+        numbers = torch.as_tensor(values, dtype=torch.float64)
+        key = numbers.numpy().tobytes()
+        if not self._last or self._last[0][0] != key:
+            self._last[:] = [(key, self.changed(self.simulation, numbers))]
+        return self._last[0][1]
 
     def changed(self, simulation: Simulation, values: torch.Tensor) -> Simulation:
         """Another simulation with these values, which keep their gradients."""
@@ -115,6 +120,8 @@ class Model:
         held, places = torch.as_tensor(values, dtype=torch.float64), torch.tensor(list(free))
 
         def change(simulation: Simulation, numbers: torch.Tensor) -> Simulation:
+            if not (numbers.requires_grad or has_tangent(numbers)):
+                return self.at(values)
             return self.changed(simulation, held.index_add(0, places, numbers[number]))
 
         made = self.simulation.derivatives(change, np.zeros(len(passes)), pixels).double().numpy()[:, number]
@@ -152,6 +159,11 @@ class Model:
         for place, value in zip(self.of(["cell"]), self.form.free(cell), strict=False):
             parameters[place] = attrs.evolve(parameters[place], start=value)
         return attrs.evolve(self, parameters=tuple(parameters), orientation=orientation, vectors=vectors)
+
+
+def has_tangent(numbers: torch.Tensor) -> bool:
+    """Whether numbers are being differentiated forwards."""
+    return torch.autograd.forward_ad.unpack_dual(numbers).tangent is not None  # type: ignore[no-untyped-call]
 
 
 def make_model(

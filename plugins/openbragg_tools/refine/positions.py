@@ -29,6 +29,8 @@ _STRAIN = 4e-3
 _TURNS = 12
 #: Spots this far from reflections, in parts of indices, coincide by so much less.
 _COINCIDENT = 0.12
+#: So many of them are compared at once, for all turns.
+_AT_ONCE = 1 << 16
 
 
 @attrs.frozen(eq=False)
@@ -137,8 +139,9 @@ def _searched(start: Array, seen: Array) -> Array:
     inner = seen[reach <= np.quantile(reach, 0.5)] if len(seen) > 30 else seen
     back = np.linalg.inv(start)
     # A turned lattice sees spots as this one sees them turned back: q R is q turned by R's inverse.
-    scores = np.array([_coincidence(part @ back) for part in inner @ rotations])
-    none = _coincidence(inner @ back)
+    pieces = np.array_split(rotations, math.ceil(len(rotations) * len(inner) / _AT_ONCE))
+    scores = np.concatenate([_coincidence(inner @ (piece @ back)) for piece in pieces])
+    none = float(_coincidence(inner @ back))
     best = int(scores.argmax())
     if none > 0.8 * scores[best]:
         return np.eye(3)
@@ -146,10 +149,11 @@ def _searched(start: Array, seen: Array) -> Array:
     return made
 
 
-def _coincidence(index: Array) -> float:
-    """How near spots are to reflections, from 0 to 1, by their h k l."""
+def _coincidence(index: Array) -> Array:
+    """How near spots are to reflections, from 0 to 1, by their h k l, (..., spots, 3)."""
     off = index - np.round(index)
-    return float(np.exp(-0.5 * np.square(off).sum(axis=-1) / _COINCIDENT**2).mean())
+    made: Array = np.exp(-0.5 / _COINCIDENT**2 * np.einsum("...sk,...sk->...s", off, off)).mean(axis=-1)
+    return made
 
 
 def _predicted(vectors: Array, index: Array, beam: Array) -> tuple[Array, Array]:

@@ -41,7 +41,7 @@ def read_spots(path: Path, panels: Sequence[Panel] = ()) -> np.ndarray[Any, Any]
     return spots
 
 
-def read_spots_of_stills(path: Path, panels: Sequence[Panel], stills: int) -> list[np.ndarray[Any, Any]]:
+def read_spots_of_stills(path: Path, panels: Sequence[Panel], experiments: Sequence[int]) -> list[np.ndarray[Any, Any]]:
     """The same of each of many stills, which a reflection table tells by the numbers of their experiments.
 
     Raises
@@ -51,30 +51,34 @@ def read_spots_of_stills(path: Path, panels: Sequence[Panel], stills: int) -> li
     """
 
     def of_each(content: bytes, name: str, panels: Sequence[Panel]) -> list[np.ndarray[Any, Any]]:
-        places, experiments = _of_table(content, name, panels)
-        if experiments is None:
+        places, of_spots = _of_table(content, name, panels)
+        if of_spots is None:
             raise InputError(f"{name}: does not say of which experiment its spots are")
-        return [places[experiments == number] for number in range(stills)]
+        return [places[of_spots == number] for number in experiments]
 
-    return _read(path, panels, of_each, stills)
+    return _read(path, panels, of_each, experiments)
 
 
 def _read(
-    path: Path, panels: Sequence[Panel], of_table: Callable[..., list[np.ndarray[Any, Any]]], stills: int = 1
+    path: Path,
+    panels: Sequence[Panel],
+    of_table: Callable[..., list[np.ndarray[Any, Any]]],
+    experiments: Sequence[int] = (),
 ) -> list[np.ndarray[Any, Any]]:
-    """Places of the spots of each still."""
+    """Places of the spots of each still, or of all experiments."""
     content = read_content(path, _LARGEST, "spots")
     name = shown(str(path))
     if _TABLE in content[:64]:
         found = of_table(content, name, panels)
-    elif stills == 1:
+    elif not experiments:
         found = [_of_text(content, name)]
     else:
-        raise InputError(f"{name}: spots of {stills} images are expected as a reflection table")
+        raise InputError(f"{name}: spots of {len(experiments)} images are expected as a reflection table")
     found = [spots[np.isfinite(spots).all(axis=1)] for spots in found]
-    for number, spots in enumerate(found):
+    for place, spots in enumerate(found):
         if not len(spots):
-            raise InputError(f"{name}: there are no spots in it" + (f" of experiment {number}" if stills > 1 else ""))
+            of_one = f" of experiment {experiments[place]}" if experiments else ""
+            raise InputError(f"{name}: there are no spots in it{of_one}")
     return found
 
 

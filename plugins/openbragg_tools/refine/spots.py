@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+Labels = np.ndarray[Any, np.dtype[np.int64]]
+Places = tuple[Labels, Labels]
 #: Pixels on a side of what is around a pixel, and standard deviations above it that make one of a spot.
 _AROUND, _ABOVE = 21, 5.0
 #: Pixels of a spot at least, and spots at most, the strongest.
@@ -43,12 +45,10 @@ def find_spots(photons: Array, usable: np.ndarray[Any, np.dtype[np.bool_]]) -> S
     usable
         Where it can be used, (slow, fast).
     """
-    labels, excess = _groups(photons, usable)
-    rows, columns = np.nonzero(labels >= 0)
-    groups, member = np.unique(labels[rows, columns], return_inverse=True)
+    (rows, columns), labels, weight = _groups(photons, usable)
+    groups, member = np.unique(labels, return_inverse=True)
     if not len(groups):
         return Spots(np.zeros((0, 2)), np.zeros(0))
-    weight = np.maximum(excess[rows, columns], 0.0)
     total = np.bincount(member, weight)
     size = np.bincount(member)
     centres = np.column_stack([np.bincount(member, weight * (places + 0.5)) / total for places in (rows, columns)])
@@ -80,36 +80,55 @@ def apart(centres: Array, others: Array, distance: float) -> np.ndarray[Any, np.
     return away
 
 
-def _groups(photons: Array, usable: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Array]:
-    """A number for each pixel of a spot, one for a group that touches, else -1; and what is above the background."""
-    values = torch.as_tensor(np.where(usable, photons, 0.0), dtype=torch.float64)[None, None]
-    good = torch.as_tensor(usable, dtype=torch.float64)[None, None]
-    strong = torch.zeros_like(good, dtype=torch.bool)
-    background = torch.zeros_like(values)
+def _groups(photons: Array, usable: np.ndarray[Any, Any]) -> tuple[Places, Labels, Array]:
+    """Pixels of spots, (pixels,) each of slow and fast; of each a number, one for a group that touches; its excess."""
+    values = np.where(usable, photons, 0.0)
+    squares = values * values
+    strong = np.zeros(values.shape, dtype=bool)
+    excess = values
     # A second look leaves the spots themselves out of what is around.
     for _ in range(3):
-        weight = good * ~strong
-        count = _mean(weight).clamp_min(1e-9)
-        background = _mean(values * weight) / count
-        spread = (_mean(values**2 * weight) / count - background**2).clamp_min(0.0).sqrt()
-        strong = (values - background > _ABOVE * spread.clamp_min(0.5)) & (good > 0.0)
-    labels = torch.where(strong, torch.arange(values.numel(), dtype=torch.float64).reshape(values.shape), -1.0)
-    for _ in range(200):
-        grown = torch.where(strong, torch.nn.functional.max_pool2d(labels, 3, 1, 1), -1.0)
-        if bool((grown == labels).all()):
+        weight = (usable & ~strong).astype(float)
+        count = np.maximum(_mean(weight), 1e-9)
+        excess = values - _mean(values * weight) / count
+        # The background is what is left.
+        spread = np.sqrt(np.maximum(_mean(squares * weight) / count - np.square(values - excess), 0.0))
+        strong = (excess > _ABOVE * np.maximum(spread, 0.5)) & usable
+    slow, fast = np.nonzero(strong)
+    return (slow, fast), _touching(strong.shape, slow, fast), excess[slow, fast]
+
+
+def _touching(shape: tuple[int, ...], slow: Labels, fast: Labels) -> Labels:
+    """A number for each of some pixels, the same where they touch, also at corners."""
+    # One more row and column at each end, where there are none.
+    where = np.full((shape[0] + 2, shape[1] + 2), len(slow))
+    where[slow + 1, fast + 1] = np.arange(len(slow))
+    around = [(up, right) for up in range(3) for right in range(3)]
+    neighbours = np.stack([where[slow + up, fast + right] for up, right in around])
+    labels = np.arange(len(slow))
+    while len(labels):
+        grown = np.append(labels, -1)[neighbours].max(axis=0)
+        # The number of a number, too, so that long groups are soon one.
+        grown = grown[grown]
+        if np.array_equal(grown, labels):
             break
         labels = grown
-    return labels[0, 0].to(torch.int64).numpy(), (values - background)[0, 0].numpy()
+    return labels
 
 
-def _mean(image: torch.Tensor) -> torch.Tensor:
+def _mean(image: Array) -> Array:
     """Of what is around each pixel within the image: along rows, then along columns."""
-    return _mean_of_rows(_mean_of_rows(image).mT).mT
+    made: Array = _mean_of_rows(np.ascontiguousarray(_mean_of_rows(image).T)).T
+    return made
 
 
-def _mean_of_rows(image: torch.Tensor) -> torch.Tensor:
+def _mean_of_rows(image: Array) -> Array:
     """Of so many pixels around each, along its row, from differences of running sums."""
-    places, half = torch.arange(image.shape[-1]), _AROUND // 2
-    first, last = (places - half).clamp_min(0), (places + half + 1).clamp_max(len(places))
-    running = torch.nn.functional.pad(image.cumsum(dim=-1), (1, 0))
-    return (running[..., last] - running[..., first]) / (last - first)
+    places, half = np.arange(image.shape[1]), _AROUND // 2
+    first, last = np.maximum(places - half, 0), np.minimum(places + half + 1, len(places))
+    # torch's running sums take a quarter of the time of numpy's.
+    running = torch.from_numpy(image).cumsum(dim=1).numpy()
+    made = running[:, last - 1]
+    made[:, half + 1 :] -= running[:, : max(0, len(places) - half - 1)]
+    made /= last - first
+    return made

@@ -39,7 +39,7 @@ class Still:
 
 
 def stills_of(images: Sequence[Any], shape: tuple[int, int] | None = None, single: bool = False) -> list[Still]:
-    """The stills of files, of images that were read, and of arrays of counts (slow, fast).
+    """The stills of files, of images that were read, and of arrays of counts (slow, fast); stills are what they are.
 
     Parameters
     ----------
@@ -51,7 +51,9 @@ def stills_of(images: Sequence[Any], shape: tuple[int, int] | None = None, singl
     made = []
     for number, image in enumerate(images, 1):
         source = f"image {number}" if len(images) > 1 else "the image"
-        if isinstance(image, str | Path):
+        if isinstance(image, Still):
+            made.append(image)
+        elif isinstance(image, str | Path):
             made += _of_file(Path(image), shape, single)
         elif isinstance(image, ReadImage):
             made.append(Still(source, None, None, lambda image=image: image))  # type: ignore[misc]

@@ -104,3 +104,28 @@ def test_masks_stay_with_their_panels_where_these_have_no_offsets(tmp_path: Path
     found = read(tmp_path, listed(None, {"mask": [[1, 2, 3, 4]]}, {"mask": [[5, 6, 8, 9]]}))
     assert [panel.slab for panel in found.panels] == [(0, 0), (40, 0)]
     assert found.gaps == ((1, 2, 2, 3), (5, 7, 46, 48))
+
+
+@pytest.mark.parametrize(
+    ("images", "scan", "still"),
+    [
+        ({"__id__": "ImageSet", "images": ["a.cbf"]}, None, ("a.cbf", None)),
+        ({"__id__": "ImageSet", "images": ["a.nxs"], "single_file_indices": [7]}, None, ("a.nxs", 7)),
+        ({"__id__": "ImageSet", "images": ["a.cbf", "b.cbf"]}, None, ("", None)),
+        ({"__id__": "ImageSequence", "template": "/d/a_###.cbf"}, [12, 12], ("/d/a_012.cbf", None)),
+        ({"__id__": "ImageSequence", "template": "a_###.cbf"}, [1, 9], ("", None)),
+        ({"__id__": "ImageSequence", "template": "a.nxs", "single_file_indices": [0, 1, 2]}, [3, 3], ("a.nxs", 2)),
+        ({"__id__": "ImageSequence", "template": "a.nxs", "single_file_indices": [4]}, [1, 1], ("a.nxs", 4)),
+    ],
+)
+def test_the_image_of_a_still_is_the_one_that_its_list_names(
+    tmp_path: Path, images: dict[str, Any], scan: list[int] | None, still: tuple[str, int | None]
+) -> None:
+    whole = json.loads(listed())
+    whole["imageset"] = [images]
+    whole["experiment"][0]["imageset"] = 0
+    if scan is not None:
+        whole["scan"] = [{"image_range": scan, "oscillation": [0.0, 0.0]}]
+        whole["experiment"][0]["scan"] = 0
+    found = read(tmp_path, json.dumps(whole))
+    assert (found.still, found.still_place) == still

@@ -304,7 +304,8 @@ def test_what_nothing_depends_on_is_named():
 @pytest.mark.parametrize("freedom", [None, 4.0])
 def test_the_slope_of_the_deviance_is_the_weighted_residual(freedom):
     likelihood = Likelihood(1.5, freedom)
-    counts, expected = np.array([-2.0, 0.0, 7.0, 300.0]), np.array([1.0, 2.0, 9.0, 280.0])
+    # The last two are expected under a plane that sinks to where there is no variance left, and below it.
+    counts, expected = np.array([-2.0, 0.0, 7.0, 300.0, 3.0, 0.0]), np.array([1.0, 2.0, 9.0, 280.0, -3.0, -2.5])
     step = 1e-5
     slope = (likelihood.losses(counts, expected + step) - likelihood.losses(counts, expected - step)) / (2.0 * step)
     if freedom is None:

@@ -144,8 +144,16 @@ class Cache:
         """
         return [place for place in self._places() if _entry(place) is None and not _in_work(place)]
 
-    def find(self, signature: Mapping[str, Any], options: Callable[[str], str | None]) -> Entry | None:
-        """The entry for a signature, made with the values that `options` gives for their names."""
+    def find(
+        self,
+        signature: Mapping[str, Any],
+        options: Callable[[str], str | None],
+        fits: Callable[[Entry], bool] = lambda entry: True,
+    ) -> Entry | None:
+        """The entry for a signature, made with the values that `options` gives for their names, that fits.
+
+        Of one signature there are several where code is made for lengths that differ, as those of two tables.
+        """
         try:
             places = [place for place in self._places() if place.name.startswith(f"{key(signature)}-")]
         except OSError:
@@ -154,7 +162,8 @@ class Cache:
             entry = _entry(place)
             if entry is None or entry.signature != signature:
                 continue
-            if all(options(name) == value for name, value in entry.options.items()) and entry.intact():
+            same = all(options(name) == value for name, value in entry.options.items())
+            if same and fits(entry) and entry.intact():
                 return entry
         return None
 

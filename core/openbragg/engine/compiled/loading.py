@@ -96,8 +96,8 @@ class Wanted:
         signature, reason = self._signature()
         entry = None
         if reason is None and signature is not None:
-            entry = self.store.cache.find(signature, lambda name: options_of(self.plan, name))
-        if entry is None or not self._fits(entry):
+            entry = self.store.cache.find(signature, lambda name: options_of(self.plan, name), self._fits)
+        if entry is None:
             RESIDENTS.note_absent(self.occasion, state)
             return None
         try:

@@ -36,7 +36,8 @@ _PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(_NODES)
 #: A series is summed where it has so many times fewer terms than there are positions.
 _FEWER = 2
 _SMALLEST = 1e-300
-_BISECTIONS = 60
+#: Places at which a width is looked for at once, and how often between two of them again.
+_DIVISIONS, _TURNS = 400, 7
 _DIRECTIONS = 2000
 _HALF = 0.5
 #: A shape that falls by no more than this in its whole cell is flat.
@@ -305,18 +306,15 @@ def _width(shape: LatticeShape, lattice: Lattice, direction: Array, level: float
     def above(distances: Array) -> Any:
         return _factors(shape, lattice, distances[:, None] * direction)[0] ** 2 > level * top
 
-    distances = np.geomspace(1e-9 * furthest, furthest, 400)
-    below = ~above(distances)
-    if not below.any():
-        return furthest
-    first = int(np.argmax(below))
-    low, high = (distances[first - 1] if first else 0.0), distances[first]
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2.0
-        if above(np.array([middle]))[0]:
-            low = middle
-        else:
-            high = middle
+    distances = np.geomspace(1e-9 * furthest, furthest, _DIVISIONS)
+    low = high = furthest
+    for _ in range(_TURNS):
+        below = ~above(distances)
+        if not below.any():
+            break
+        first = int(np.argmax(below))
+        low, high = (distances[first - 1] if first else 0.0), distances[first]
+        distances = np.linspace(low, high, _DIVISIONS)
     return float((low + high) / 2.0)
 
 
