@@ -242,3 +242,15 @@ def test_the_checks_of_noise_models_find_such_answers(answer: str) -> None:
 
     with pytest.raises(AssertionError):
         testing.noise_models.check_shape_and_device(SimpleNamespace(counts=counts))
+
+
+def test_a_pixel_in_the_crystal_is_the_fault_of_no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The middle of a detector whose normal lies in its plane, turned about the crystal."""
+    monkeypatch.chdir(tmp_path)
+    turned = ("-beam_vector", 1, 0, 0, "-odet_vector", 0, 0, -1, "-detector_rotz", 81.53, "-pivot", "sample")
+    model = ("-cell", 30, 45, 60, 80, 95, 110, "-default_F", 3, "-N", 11, "-detpixels", 5, "-oversample", 1)
+    finished = run("simulate", *model, *turned, "-floatfile", "a.bin")
+    assert finished.status == 1
+    (line,) = [each for each in finished.complaints() if "error" in each]
+    assert line == "openbragg: error: the pixel at slow 2, fast 2 lies in the crystal: move the detector away"
+    assert not Path("a.bin").exists()

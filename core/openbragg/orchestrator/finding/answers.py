@@ -15,6 +15,7 @@ import torch
 from openbragg.engine.pixels import Region
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.trace import trace_pixel
+from openbragg.errors import InputError
 from openbragg.model.geometry import Laboratory
 from openbragg.orchestrator.finding.blame import wrong_answer
 from openbragg.roles import GroupedStructureFactors, Miller
@@ -107,6 +108,8 @@ def refuse_odd_pixel(
 
     Raises
     ------
+    InputError
+        When the pixel is where the crystal is, so that nothing can be said of it.
     PluginError
         When the lattice shape or the structure factors give NaN, or infinite amplitudes.
     """
@@ -114,7 +117,11 @@ def refuse_odd_pixel(
         made = trace_pixel(plan, panel, *pixel, dtype=torch.float64, region=region, mask=mask)
         # A crystal of too many cells has no amplitude in this precision, whoever computes it.
         countable = bool(plan.lattice.cells.prod().to(plan.lattice.dtype).square().isfinite())
-    if made is None or not countable:
+    if made is None:
+        return
+    if not bool(made.solid_angle.isfinite().all()):
+        raise InputError(f"the pixel at slow {pixel[0]}, fast {pixel[1]} lies in the crystal: move the detector away")
+    if not countable:
         return
     terms = made.terms
     for hook, plugin, method, values in (
