@@ -58,7 +58,7 @@ class Refine:
     summary: ClassVar[str] = "Refine crystal, scale and detector against the pixels of images."
     flags: ClassVar[tuple[str, ...]] = ()
     arguments: ClassVar[tuple[click.Argument, ...]] = (
-        click.Argument(["images"], nargs=-1, metavar="IMAGE", type=click.Path(path_type=Path)),
+        click.Argument(["images"], nargs=-1, metavar="[IMAGE]...", type=click.Path(path_type=Path)),
     )
     renamed: ClassVar[dict[str, str]] = {"-expt": "-geometry", "-refl": "-spots", "--output": "-o"}
 
