@@ -174,6 +174,8 @@ def _run(settings: Settings, programs: list[Program], commit: str | None, folder
         "cases": [],
         "curves": [],
     }
+    # Whoever uses a program has it translated once, not in every run.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     failed = False
     for name in settings.chosen():
         try:

@@ -8,6 +8,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 PATH=$("$root/tests/environment.sh" "$root" test,docs)/bin:$PATH
 export PATH
+# Many tests start a Python of their own, which would translate all sources anew where none may be kept translated.
+unset PYTHONDONTWRITEBYTECODE
 ruff check .
 ruff format --check .
 lint-imports
