@@ -1,7 +1,8 @@
 """How many examples property tests draw, where compiled code is kept, and distributions installed for a test.
 
 Every run draws the same ones, so that a change is judged by itself. ``HYPOTHESIS_PROFILE=nightly``, or
-``--hypothesis-profile=nightly``, draws twenty times as many, others each time, and keeps those that fail.
+``--hypothesis-profile=nightly``, draws twenty times as many, others each time, and keeps those that fail; it also runs
+the tests marked ``nightly``, most of which compile a further model.
 """
 
 import importlib
@@ -34,6 +35,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let the processes of a run find out once what the processor and the C++ compiler can do: several seconds each."""
     if not hasattr(config, "workerinput"):
         os.environ[COMPILER_VARIABLE] = tempfile.mkdtemp(prefix="openbragg-tests-")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests marked ``nightly`` to the profile of that name."""
+    if (config.getoption("--hypothesis-profile") or os.environ.get("HYPOTHESIS_PROFILE")) == "nightly":
+        return
+    for item in items:
+        if item.get_closest_marker("nightly") is not None:
+            item.add_marker(pytest.mark.skip(reason="a long variant, for HYPOTHESIS_PROFILE=nightly"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

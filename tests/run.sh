@@ -6,19 +6,19 @@
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
-PATH=$("$root/tests/environment.sh" "$root" test,docs)/bin:$PATH
-export PATH
-# Many tests start a Python of their own, which would translate all sources anew where none may be kept translated.
+# What is imported is translated when it first is, a tenth of all that is installed; and kept, where the user's settings
+# would have each of the many processes that tests start translate it anew.
 unset PYTHONDONTWRITEBYTECODE
+PATH=$(PIP_NO_COMPILE=1 "$root/tests/environment.sh" "$root" test,docs)/bin:$PATH
+export PATH
 ruff check .
 ruff format --check .
 lint-imports
-NO_MKDOCS_2_WARNING=1 mkdocs build --strict
-# Types are checked beside the tests: it takes most of a minute of one core.
-mypy &
-types=$!
+# Types and the site are checked beside the tests: they take most of a minute of one core.
+{ mypy && NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet; } &
+beside=$!
 status=0
 # One thread a worker: two test processes that each use all cores would only wait for each other.
 OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup "$@" || status=$?
-wait "$types" || { echo "mypy: the types do not hold, see above" >&2 && exit 1; }
+wait "$beside" || { echo "mypy or mkdocs: the types or the documents do not hold, see above" >&2 && exit 1; }
 exit "$status"

@@ -214,22 +214,31 @@ LAYOUT = (
 SOURCES = ((-1.0, 0.001, 0.0, 1.0, 1.2 * A), (-1.0, -0.001, 0.0, 3.0, 1.21 * A))
 
 
+#: All factors of single terms, not of their sum.
+OF_TERMS = {f"oversample_{factor}": True for factor in ("capture", "polarization", "solid_angle")}
+
+
 def test_round_crystal_in_water_with_a_table_weighted_sources_a_limit_and_a_curved_detector(calls: list[int]) -> None:
-    model = experiment(water=2e-8, sources=SOURCES, curved=True, resolution_limit=4 * A)
+    model = experiment(water=2e-8, sources=SOURCES, curved=True, resolution_limit=4 * A, **OF_TERMS)
     agree(model, calls, "double", structure_factors=table(4), lattice_shape="round")
 
 
-def test_interpolated_table_with_and_without_the_reference_s_latch(calls: list[int]) -> None:
-    """With the latch the marks of missing neighbours decide from which pixel on nothing is interpolated."""
+def test_interpolated_table(calls: list[int]) -> None:
+    agree(experiment(cells=(2, 4, 3), fudge=0.01), calls, structure_factors=table(4), lattice_shape="gauss")
+
+
+@pytest.mark.nightly
+def test_interpolated_table_with_the_reference_s_latch(calls: list[int]) -> None:
+    """The marks of missing neighbours decide from which pixel on nothing is interpolated."""
     model = experiment(cells=(2, 4, 3), fudge=0.01)
     ours = agree(model, calls, structure_factors=table(4), lattice_shape="gauss")
     latched = agree(model, calls, structure_factors=table(4), lattice_shape="gauss", compat=["interpolation-latch"])
     assert not torch.equal(ours.images[0], latched.images[0])
 
 
+@pytest.mark.nightly
 def test_top_hat_spots_on_panels_with_all_factors_of_single_terms(calls: list[int]) -> None:
-    own = {f"oversample_{factor}": True for factor in ("capture", "polarization", "solid_angle")}
-    model = experiment(fudge=0.001, pixels=(None, None), layout=LAYOUT, **own)
+    model = experiment(fudge=0.001, pixels=(None, None), layout=LAYOUT, **OF_TERMS)
     agree(model, calls, "double", lattice_shape="tophat")
 
 
