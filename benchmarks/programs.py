@@ -161,7 +161,7 @@ def _contestant(
         command = (*program.command, *case.arguments, *case.stand_in, "-nonoise", *flags)
         return Contestant(name, command, environment, beside=(*command, *_ONE_PIXEL), scale=scale)
     command = (*program.command, "simulate", *case.arguments, "-nonoise", "--compat", "nanobragg", *own, *flags)
-    chosen = {"--engine": "compiled", "--threads": str(threads)}
+    chosen = {"--engine": "compiled", "--threads": str(threads), "--precision": case.precision}
     if device != CPU:
         chosen["--device"] = device
     command += tuple(word for flag, value in chosen.items() if flag in program.flags for word in (flag, value))
