@@ -167,9 +167,7 @@ def _cells_hit(
     return hit
 
 
-def _sharing(
-    drawn: torch.Tensor, cells: torch.Tensor, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _sharing(drawn: torch.Tensor, cells: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Where deviates from [0, 1) let two of the balls that are drawn (any,) share a cell, and those deviates.
 
     At most so probable is that as there are pairs for each cell. Where it is rare everywhere no deviate is drawn for

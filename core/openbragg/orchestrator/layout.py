@@ -420,7 +420,10 @@ def _turned(former: Base, asked: Composition) -> Layout | None:
         sampling = attrs.evolve(sampling, seed=asked.experiment.sampling.seed)
     experiment = attrs.evolve(base.experiment, scan=scan, crystal=crystal, sampling=sampling)
     notice_carryover(experiment, asked.compat, choices)
-    plan = turned(base.plan, experiment, base.laboratory, base.parts, asked.compat)
+    plan = base.plan
+    there = former.asked.experiment
+    if asked.experiment.scan is not there.scan or asked.experiment.crystal is not there.crystal:
+        plan = turned(plan, experiment, base.laboratory, base.parts, asked.compat)
     backgrounds = base.backgrounds
     if len(asked.backgrounds) != len(backgrounds.plugins):
         _refuse_nothing(base.parts.structure_factors, asked, experiment, choices)

@@ -86,7 +86,9 @@ def unpack(file: Path) -> Kept:
     try:
         with np.load(file, allow_pickle=False) as parts:
             told = json.loads(parts["text"].tobytes().decode())
-            tables = {table: {name: rows[name] for name in rows.dtype.names} for table in TABLES for rows in [parts[table]]}
+            tables = {
+                table: {name: rows[name] for name in rows.dtype.names} for table in TABLES for rows in [parts[table]]
+            }
             arrays = {
                 name: Packed(tuple(shape), dtype, _cut(parts[f"{_ARRAYS}/{name}"].tobytes(), lengths), mask)
                 for name, (shape, dtype, mask, lengths) in told["arrays"].items()

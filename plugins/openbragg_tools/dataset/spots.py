@@ -62,7 +62,9 @@ def find_spots(photons: Array, places: Array, strengths: Array, labels: Labels) 
     reach = labels.window
     width = 2 * reach + 1
     count = len(places)
-    padded = np.pad(photons, reach, constant_values=0.0)
+    height, breadth = photons.shape
+    padded = np.zeros((height + 2 * reach, breadth + 2 * reach), dtype=photons.dtype)
+    padded[reach : reach + height, reach : reach + breadth] = photons
     columns, rows = (np.floor(places[:, axis]).astype(np.int64) for axis in (0, 1))
     offsets = np.arange(width)
     # The window of each reflection, whose middle is its predicted pixel.
@@ -89,7 +91,6 @@ def find_spots(photons: Array, places: Array, strengths: Array, labels: Labels) 
     pixels = spot.sum(axis=(1, 2), dtype=np.int32)
     covered = covered[reach : covered.shape[0] - reach, reach : covered.shape[1] - reach]
     box = np.empty((count, 4), dtype=np.int32)
-    height, breadth = photons.shape
     spot[~spot.any(axis=(1, 2)), reach, reach] = True
     for axis, first, size, start in ((1, 0, breadth, columns), (2, 2, height, rows)):
         lit = spot.any(axis=axis)
