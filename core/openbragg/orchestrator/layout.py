@@ -422,7 +422,9 @@ def _turned(former: Base, asked: Composition) -> Layout | None:
     notice_carryover(experiment, asked.compat, choices)
     plan = base.plan
     there = former.asked.experiment
-    if asked.experiment.scan is not there.scan or asked.experiment.crystal is not there.crystal:
+    stays = asked.experiment.scan is there.scan and asked.experiment.crystal is there.crystal
+    # What carries gradients has a graph, which serves one use.
+    if not stays or former.carries():
         plan = turned(plan, experiment, base.laboratory, base.parts, asked.compat)
     backgrounds = base.backgrounds
     if len(asked.backgrounds) != len(backgrounds.plugins):
