@@ -420,12 +420,7 @@ def _turned(former: Base, asked: Composition) -> Layout | None:
         sampling = attrs.evolve(sampling, seed=asked.experiment.sampling.seed)
     experiment = attrs.evolve(base.experiment, scan=scan, crystal=crystal, sampling=sampling)
     notice_carryover(experiment, asked.compat, choices)
-    plan = base.plan
-    there = former.asked.experiment
-    stays = asked.experiment.scan is there.scan and asked.experiment.crystal is there.crystal
-    # What carries gradients has a graph, which serves one use.
-    if not stays or former.carries():
-        plan = turned(plan, experiment, base.laboratory, base.parts, asked.compat)
+    plan = turned(base.plan, experiment, base.laboratory, base.parts, asked.compat)
     backgrounds = base.backgrounds
     if len(asked.backgrounds) != len(backgrounds.plugins):
         _refuse_nothing(base.parts.structure_factors, asked, experiment, choices)
