@@ -15,9 +15,6 @@ _DEFAULT_LAYERS = 2
 #: Attenuation lengths in a layer that counts photons at their mean depth, for rays along the normal. Of those at 40
 #: degrees to it the mean depth is a hundredth off, with two layers or more.
 _THICKEST = 0.35
-#: Pixels in a layer that may be thicker than that: where such a ray is counted is then off by no more than a fiftieth
-#: of a pixel, and what it spreads within the layer, a seventh of a pixel (rms), is lost in any spot.
-_PART = 0.6
 #: Attenuation lengths beyond which a ten-thousandth of the photons is left; no layers are made for them.
 _DEEPEST = 9.0
 
@@ -49,8 +46,8 @@ def resolve_sensor(detector: Detector) -> Sensor:
     A thickness without a number of layers makes two of half of it; n layers, at least two, are a (n - 1)th of it
     apart. An attenuation length that is not given is the thickness; one of 0 or ``inf`` makes the sensor a surface.
 
-    One that counts photons at their mean depth has as many layers as make it right to a hundredth, or to a fiftieth of
-    a pixel if fewer do; below the front of a layer it is ``1/mu - step / (exp(mu step) - 1)``, whatever is above.
+    One that counts photons at their mean depth has as many layers as make it right to a hundredth, of which that depth
+    below the front is ``1/mu - step / (exp(mu step) - 1)``, whatever is above them.
     """
     thickness, length = detector.sensor_thickness, detector.attenuation_length
     surface = isinstance(length, str) or (length is not None and plain(length) == 0.0)
@@ -59,9 +56,8 @@ def resolve_sensor(detector: Detector) -> Sensor:
     absorption = 1.0 / (thickness if length is None or isinstance(length, str) else length)
     if detector.counts_at_mean_depth and not detector.sensor_layers:
         deep = min(plain(thickness) * plain(absorption), _DEEPEST)
+        layers = max(_DEFAULT_LAYERS, ceil(deep / _THICKEST))
         whole = thickness if deep < _DEEPEST else _DEEPEST / absorption
-        enough = min(deep / _THICKEST, plain(whole) / (_PART * plain(detector.pixel_size)))
-        layers = max(_DEFAULT_LAYERS, ceil(enough))
         step = whole / layers
         return Sensor(layers, step, absorption, 1.0 / absorption - step / _grown(absorption * step))
     if not detector.sensor_layers:

@@ -31,6 +31,8 @@ class MxRotation:
             PresetFlag(("-flux", "2e11"), "an undulator's 2e12, attenuated so that a crystal lasts a whole turn"),
             PresetFlag(("-exposure", "0.01"), "100 images a second"),
             PresetFlag(("-beamsize", "0.05"), "as wide as the crystal"),
+            PresetFlag(("-dispersion", "0.02"), "bandwidth of a Si(111) monochromator, full width"),
+            PresetFlag(("-dispsteps", "2"), "narrower than the mosaic spread: its ends are enough"),
             PresetFlag(("-crystal_volume", "125000"), "a crystal of 50 um, bathed in the beam"),
             PresetFlag(("-xtalsize", "0.00016"), "coherent blocks of 1600 A, which make spots some two pixels wide"),
             PresetFlag(("-mosaic", "0.1"), "a good frozen crystal, standard deviation"),

@@ -31,6 +31,8 @@ class SsxStills:
             PresetFlag(("-flux", "1e12"), "a focussed undulator beam without attenuation"),
             PresetFlag(("-exposure", "0.005"), "5 ms, before radiation damage shows"),
             PresetFlag(("-beamsize", "0.01"), "micro-focus"),
+            PresetFlag(("-dispersion", "0.02"), "bandwidth of a Si(111) monochromator, full width"),
+            PresetFlag(("-dispsteps", "2"), "narrower than the mosaic spread: its ends are enough"),
             PresetFlag(("-crystal_volume", "1000"), "a crystal of 10 um"),
             PresetFlag(("-xtalsize", "0.00016"), "coherent blocks of 1600 A, which make spots some two pixels wide"),
             PresetFlag(("-mosaic", "0.1"), "microcrystals at room temperature, standard deviation"),
