@@ -56,11 +56,12 @@ def signal_counts(
         counts = counts * module_gains(settings.module_gains, settings.module, readout).to(device)
     dark = dark_counts(settings, seed, detector_seed, readout, device)
     stages = len(settings.gain_stages)
-    stage = stage_of(counts + dark, settings) if stages else None
+    stage = stage_of(counts if dark is None else counts + dark, settings) if stages else None
     if settings.gain_map is not None:
         gains = map_of(settings.gain_map, "-gain_map", readout, device, stages=stages)
         counts = counts * of_stage(gains, stage)
-    counts = counts + dark
+    if dark is not None:
+        counts = counts + dark
     noise = read_out_noise(settings, stage)
     if not isinstance(noise, float) or noise:
         counts = counts + noise * normal(tuple(counts.shape), seed, "read-out", device)
@@ -70,10 +71,10 @@ def signal_counts(
     if settings.pedestal_map is not None:
         pedestals = map_of(settings.pedestal_map, "-pedestal_map", readout, device, stages=stages, signed=True)
         counts = counts + of_stage(pedestals, stage)
-    counts = counts.round().clamp(max=_whole(settings.saturation))
+    counts = counts.round().clamp_(max=_whole(settings.saturation))
     if settings.dead_pixels:
         dead = uniform(readout.shape, detector_seed, "dead pixels", device)[readout.part()] < settings.dead_pixels
-        counts = counts.masked_fill(dead, 0.0)
+        counts.masked_fill_(dead, 0.0)
     return counts
 
 
@@ -126,23 +127,28 @@ def calibration_map(settings: Any, detector_seed: int, readout: Readout, device:
         errors = settings.module_calibration * normal(modules, detector_seed, "module calibration", device)
         errors = errors.repeat_interleave(slow, 0).repeat_interleave(fast, 1)
         found = found * (1.0 + errors[: readout.shape[0], : readout.shape[1]])
-    return found.clamp(min=0.0)[readout.part()]
+    return found.clamp_(min=0.0)[readout.part()]
 
 
-def dark_counts(settings: Any, seed: int, detector_seed: int, readout: Readout, device: torch.device) -> torch.Tensor:
-    """Counts without light: electrons by Poisson's law, more of them in hot pixels."""
+def dark_counts(
+    settings: Any, seed: int, detector_seed: int, readout: Readout, device: torch.device
+) -> torch.Tensor | None:
+    """Counts without light: electrons by Poisson's law, more of them in hot pixels. None where there are none."""
     import torch
 
     first_fast, last_fast, first_slow, last_slow = readout.region
     shape = (last_slow - first_slow + 1, last_fast - first_fast + 1)
     per_count = settings.electrons_per_count
     electrons = (settings.dark_electrons + settings.dark_current * per_count) * readout.exposure
+    hot_pixels = settings.hot_pixels and settings.hot_current
+    if not electrons and settings.dark_map is None and not hot_pixels:
+        return None
     expected: torch.Tensor = torch.full(shape, electrons, dtype=torch.float64, device=device)
     if settings.dark_map is not None:
         expected = expected + map_of(settings.dark_map, "-dark_map", readout, device) * per_count * readout.exposure
     some = electrons or settings.dark_map is not None
     drawn = poisson(expected, stream(seed, "dark current", device)) if some else expected
-    if settings.hot_pixels and settings.hot_current:
+    if hot_pixels:
         hot = uniform(readout.shape, detector_seed, "hot pixels", device)[readout.part()] < settings.hot_pixels
         places = hot.nonzero(as_tuple=True)
         more = torch.full_like(drawn[places], settings.hot_current * per_count * readout.exposure)

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from openbragg_noise.poisson_table import TOGETHER, poisson_deviates
+
 if TYPE_CHECKING:
     import torch
 
 #: Above this expectation a normal deviate stands in: its skewness is wrong by 1e-6, while torch's Poisson deviates,
 #: right up to here, lose their variance (by 15 % at 1e15).
 _LARGEST = 1e12
-#: The part of pixels with anything to draw below which these alone are gone through.
-_LIT = 0.5
-#: Below this mean torch's binomial deviates take a logarithm for each that is counted.
-_FEW = 10.0
+#: Below this mean torch's binomial deviates take a logarithm for each that is counted; up to the second they are slow
+#: where few of them would share a cell.
+_FEW, _SLOW = 10.0, 50.0
 #: Chances below which deviates are not drawn for all; how many more are drawn at once than are expected.
 _RARE, _SPARE = 0.05, 16
-#: Pixels that are drawn together: as many as stay in a core's own memory from step to step.
-_TOGETHER = 1 << 15
 
 
 def poisson(expected: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -28,22 +27,28 @@ def poisson(expected: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """
     import torch
 
-    if expected.device.type == "cpu":
-        lit = expected.reshape(-1).nonzero().reshape(-1)
-        if len(lit) < _LIT * expected.numel():
-            few = expected.reshape(-1)[lit].to(torch.float64)
-            if not bool((few > _LARGEST).any()):
-                counts = torch.zeros(expected.numel(), dtype=torch.float64)
-                counts[lit] = torch.poisson(few, generator=generator)
-                return counts.reshape(expected.shape)
     expected = expected.to(torch.float64)
     bright = expected > _LARGEST
     any_bright = bool(bright.any())
-    counts = torch.poisson(expected.clamp(max=_LARGEST) if any_bright else expected, generator=generator)
+    counts = _poisson(expected.clamp(max=_LARGEST) if any_bright else expected, generator)
     if any_bright:
         normal = torch.randn(expected.shape, generator=generator, dtype=torch.float64, device=expected.device)
         counts = torch.where(bright, (expected + expected.sqrt() * normal).round(), counts)
     return counts
+
+
+def _poisson(expected: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    import torch
+
+    if expected.device.type != "cpu":
+        return torch.poisson(expected, generator=generator)
+    every = expected.reshape(-1)
+    (lit,) = torch.nonzero(every, as_tuple=True)
+    if len(lit) == len(every):
+        return poisson_deviates(every, generator).reshape(expected.shape)
+    counts = torch.zeros_like(every)
+    counts[lit] = poisson_deviates(every[lit], generator)
+    return counts.reshape(expected.shape)
 
 
 def counted(
@@ -71,7 +76,7 @@ def counted(
 
     if expected.device.type != "cpu":
         return torch.binomial(*_trials(expected, dead_times, paralyzable), generator=generator)
-    together = torch.split(expected.reshape(-1), _TOGETHER)
+    together = torch.split(expected.reshape(-1), TOGETHER)
     laws = (_trials(part, dead_times, paralyzable) for part in together)
     return _binomial(laws, generator).reshape(expected.shape)
 
@@ -118,19 +123,30 @@ def _binomial(laws: Iterable[tuple[torch.Tensor, torch.Tensor]], generator: torc
 
     found, crowds, start = [], [], 0
     for trials, chance in laws:
-        few = (trials * chance < _FEW) & (chance < 0.5)
-        drawn = torch.poisson(torch.where(few, -trials * torch.log1p(-chance), 0.0), generator=generator)
-        # At most so probable is it that two balls share a cell, of all pairs.
-        shared, lots = _happening(drawn * (drawn - 1.0) / (2.0 * trials.clamp(min=1.0)), generator)
+        balls, rest = _balls(trials, chance)
+        drawn = poisson_deviates(balls, generator)
+        shared, lots = _sharing(drawn, trials, generator)
         crowds.append((shared + start, trials[shared], lots))
-        (rest,) = torch.nonzero(~few, as_tuple=True)
-        drawn[rest] = torch.binomial(trials[rest], chance[rest], generator=generator)
+        if len(rest):
+            drawn[rest] = torch.binomial(trials[rest], chance[rest], generator=generator)
         found.append(drawn)
         start += len(drawn)
     together = torch.cat(found)
     places, cells, lots = map(torch.cat, zip(*crowds, strict=True))
     together[places] = _cells_hit(together[places], cells, lots, generator)
     return together
+
+
+def _balls(trials: torch.Tensor, chance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How many balls are expected to be thrown into so many cells; and where none are, for torch is quick there."""
+    import torch
+
+    balls = torch.log1p(-chance).mul_(-trials)
+    mean = trials * chance
+    if not len(mean) or (float(mean.max()) < _FEW and float(chance.max()) < 0.5):
+        return balls, torch.zeros(0, dtype=torch.int64)
+    few = (mean < _FEW) & (chance < 0.5) | (mean < _SLOW) & (mean * chance < _RARE)
+    return torch.where(few, balls, 0.0), torch.nonzero(~few, as_tuple=True)[0]
 
 
 def _cells_hit(
@@ -151,29 +167,37 @@ def _cells_hit(
     return hit
 
 
-def _happening(chance: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where deviates from [0, 1) lie below chances (any,), and those deviates.
+def _sharing(drawn: torch.Tensor, cells: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where deviates from [0, 1) let two of the balls that are drawn (any,) share a cell, and those deviates.
 
-    Where all chances are small no deviate is drawn for most: those that may be small enough follow each other at
-    geometrically distributed distances.
+    At most so probable is that as there are pairs for each cell. Where it is rare everywhere no deviate is drawn for
+    most: those that may be small enough follow each other at geometrically distributed distances.
     """
     import torch
 
-    most = float(chance.max()) if len(chance) else 0.0
-    if not 0.0 < most < _RARE:
-        drawn = torch.rand(chance.shape, generator=generator, dtype=torch.float64)
-        (places,) = torch.nonzero(drawn < chance, as_tuple=True)
-        return places, drawn[places]
+    largest = float(drawn.max()) if len(drawn) else 0.0
+    if largest < 2.0:
+        return torch.zeros(0, dtype=torch.int64), drawn[:0]
+    most = largest * (largest - 1.0) / (2.0 * max(1.0, float(cells.min())))
+    if most >= _RARE:
+        lots = torch.rand(drawn.shape, generator=generator, dtype=torch.float64)
+        (places,) = torch.nonzero(lots < _pairs(drawn, cells), as_tuple=True)
+        return places, lots[places]
     found, last = [], -1
-    while last < len(chance):
-        steps = torch.empty(int(len(chance) * most) + _SPARE, dtype=torch.float64).geometric_(most, generator=generator)
+    while last < len(drawn):
+        steps = torch.empty(int(len(drawn) * most) + _SPARE, dtype=torch.float64).geometric_(most, generator=generator)
         found.append(last + steps.cumsum(0))
         last = int(found[-1][-1])
     candidates = torch.cat(found).long()
-    candidates = candidates[candidates < len(chance)]
-    drawn = most * torch.rand(candidates.shape, generator=generator, dtype=torch.float64)
-    below = drawn < chance[candidates]
-    return candidates[below], drawn[below]
+    candidates = candidates[candidates < len(drawn)]
+    lots = most * torch.rand(candidates.shape, generator=generator, dtype=torch.float64)
+    below = lots < _pairs(drawn[candidates], cells[candidates])
+    return candidates[below], lots[below]
+
+
+def _pairs(drawn: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """Pairs of balls for each cell."""
+    return drawn * (drawn - 1.0) / (2.0 * cells.clamp(min=1.0))
 
 
 def varied(photons: torch.Tensor, spread: float, generator: torch.Generator) -> torch.Tensor:

@@ -8,6 +8,7 @@ import torch
 from openbragg import InputError
 from openbragg.testing import check_expectation, check_noise_model
 from openbragg_noise.poisson import Poisson
+from openbragg_noise.poisson_table import poisson_deviates
 
 # Seeds are fixed; a frequency may stray five standard errors, which chance does once in two million trials.
 SIGMAS = 5
@@ -58,5 +59,22 @@ def test_dark_pixels_draw_nothing() -> None:
     photons = 30.0 * torch.rand(40, 50, generator=generator, dtype=torch.float64)
     photons[torch.rand(40, 50, generator=generator) < 0.8] = 0.0
     found = Poisson().counts(photons, 7)
-    assert torch.equal(found, torch.poisson(photons, generator=torch.Generator().manual_seed(7)))
+    lit = photons > 0.0
+    assert torch.equal(found[lit], Poisson().counts(photons[lit].reshape(1, -1), 7).reshape(-1))
+    assert not found[~lit].any()
     assert not Poisson().counts(torch.zeros(3, 4), 7).any()
+
+
+def test_pixels_of_all_expectations_together_follow_the_law() -> None:
+    # Some are whole steps of the table, some have rests; the last are torch's.
+    levels = torch.tensor([0.03, 0.0625, 1.53, 7.999, 15.97, 16.0, 40.0], dtype=torch.float64)
+    number = 60_000
+    drawn = poisson_deviates(levels.repeat(number), torch.Generator().manual_seed(3)).reshape(number, -1)
+    for expected, counts in zip(levels.tolist(), drawn.T, strict=True):
+        for count in range(int(expected + 6 * math.sqrt(expected)) + 2):
+            chance = math.exp(count * math.log(expected) - expected - math.lgamma(count + 1))
+            error = SIGMAS * math.sqrt(chance * (1 - chance) / number)
+            assert float((counts == count).double().mean()) == pytest.approx(chance, abs=error + 2 / number)
+    # Neighbours know nothing of each other.
+    together = torch.corrcoef(drawn.T).fill_diagonal_(0.0)
+    assert float(together.abs().max()) < SIGMAS / math.sqrt(number)

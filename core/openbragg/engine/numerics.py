@@ -348,10 +348,10 @@ def polarization_factor(
 
     def along(axis: torch.Tensor) -> torch.Tensor:
         first, second, third = axis.unbind(-1)
-        return x * first + y * second + z * third
+        return torch.addcmul(torch.addcmul(x * first, y, second), z, third)
 
     cosine, e, b = along(incident), along(electric), along(magnetic)
-    polarized = e * e - b * b
+    polarized = torch.addcmul(e * e, b, b, value=-1.0)
     if parallel:
         lost = (magnetic * magnetic).sum(dim=-1) == 0.0
         polarized = torch.where(lost, 1.0 - cosine * cosine, polarized)

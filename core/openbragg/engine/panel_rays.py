@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import torch
 
 from openbragg.engine.evaluate import factors_along, own_factors, pixel_factors, shared_factors
 from openbragg.engine.plan import PanelPlan, Plan
-from openbragg.engine.rays import Part, on_axis, positions, scattering_vector, unit_components
+from openbragg.engine.rays import Components, Part, on_axis, positions
 from openbragg.units import AVOGADRO, ELECTRON_RADIUS_SQUARED
 
 
@@ -58,8 +58,9 @@ class PlanRays:
             terms = terms * factor
         if self.plan.last_layer and self.panel.absorbs:
             terms = terms[-1:]
-        mean = terms.sum(dim=(0, 1, 2, 3, 4, 5)) / self.plan.wavelengths.numel()
-        return mean * seen.scale
+        if terms.numel() > self.slow.numel():
+            terms = terms.sum(dim=(0, 1, 2, 3, 4, 5)) / self.plan.wavelengths.numel()
+        return terms.reshape(-1) * seen.scale
 
 
 @attrs.frozen(eq=False)
@@ -83,8 +84,12 @@ class _Scattering:
 
 def _scattering(rays: PlanRays) -> _Scattering:
     plan, panel, whole = rays.plan, rays.panel, Part()
-    direction, distance = unit_components(positions(plan, panel, rays.slow, rays.fast, whole))
-    x, y, z = scattering_vector(direction, plan.incident, on_axis(plan.wavelengths, "source"))
+    x, y, z = place = _middles(rays)
+    square = _squares(place)
+    inverse = square.rsqrt()
+    direction, distance = (x * inverse, y * inverse, z * inverse), square * inverse
+    change = [part - on_axis(beam, "source") for part, beam in zip(direction, plan.incident.unbind(-1), strict=True)]
+    stol = _squares(change).sqrt() * on_axis(0.5 / plan.wavelengths, "source")
     factors = shared_factors(plan, panel, rays.slow, rays.fast, whole)
     factors += own_factors(plan, panel, direction, distance, plan.incident, whole)
     if panel.layer_depths.numel() == 1 and plan.subpixels.numel() == 1:
@@ -92,7 +97,27 @@ def _scattering(rays: PlanRays) -> _Scattering:
     else:
         of_pixel = pixel_factors(plan, panel, rays.slow, rays.fast)
     scale = (ELECTRON_RADIUS_SQUARED * plan.fluence) * of_pixel.polarization * of_pixel.solid_angle * of_pixel.capture
-    return _Scattering(0.5 * (x * x + y * y + z * z).sqrt(), factors, scale)
+    return _Scattering(stol, factors, scale)
+
+
+def _middles(rays: PlanRays) -> Components:
+    """Middles of the pixels, in layers of growing depth: what `positions` gives, in a third of its operations."""
+    plan, panel = rays.plan, rays.panel
+    if plan.curvature is not None or plan.reference_rays:
+        return positions(plan, panel, rays.slow, rays.fast, Part())
+    fast, slow = panel.pixel_size * panel.fast, panel.pixel_size * panel.slow
+    first = panel.origin + 0.5 * (fast + slow)
+    starts = (on_axis(panel.layer_depths * panel.normal[axis] + first[axis], "layer") for axis in range(3))
+    x, y, z = (
+        torch.addcmul(torch.addcmul(start, rays.fast, fast[axis]), rays.slow, slow[axis])
+        for axis, start in enumerate(starts)
+    )
+    return x, y, z
+
+
+def _squares(components: Sequence[torch.Tensor]) -> torch.Tensor:
+    x, y, z = components
+    return torch.addcmul(torch.addcmul(x * x, y, y), z, z)
 
 
 def rays_of(plan: Plan, panel: PanelPlan, slow: torch.Tensor, fast: torch.Tensor, beam_area: torch.Tensor) -> PlanRays:

@@ -200,9 +200,14 @@ def _strong(simulation: Simulation, found: PredictedReflections, place: int, wei
 
 def _of_spots(name: str, covered: Array, found: _Found) -> Array:
     """What the reflections whose spots cover pixels have; a number that is none where there is no spot."""
+    spots = np.nonzero(covered >= 0)
     if name == "lattice":
-        return np.append(found.lattice, -1).astype(np.int8)[covered]
-    return np.concatenate([found.indices, np.zeros((1, 3), np.int32)]).astype(np.int16)[covered]
+        lattices: Array = np.full(covered.shape, -1, dtype=np.int8)
+        lattices[spots] = found.lattice[covered[spots]]
+        return lattices
+    indices: Array = np.zeros((*covered.shape, 3), dtype=np.int16)
+    indices[spots] = found.indices[covered[spots]]
+    return indices
 
 
 def _wavelengths(crystals: Sequence[Crystal], apart: list[torch.Tensor], shape: tuple[int, ...]) -> Array:

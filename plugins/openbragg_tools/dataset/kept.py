@@ -37,11 +37,10 @@ def pack(shot: Shot, stream: BinaryIO) -> None:
         arrays[name] = (one.shape, one.dtype, one.mask, [len(chunk) for chunk in one.chunks])
     words: dict[str, list[str]] = {}
     for table in TABLES:
-        for name, column in getattr(shot, table).items():
-            if name in _WORDS.get(table, ()):
-                words[f"{table}/{name}"] = list(column)
-            else:
-                parts[f"{table}/{name}"] = column
+        columns = dict(getattr(shot, table))
+        for name in _WORDS.get(table, ()):
+            words[f"{table}/{name}"] = list(columns.pop(name))
+        parts[table] = _together(columns)
     still = None
     if shot.setup is not None:
         still = shot.setup.still
@@ -49,6 +48,15 @@ def pack(shot: Shot, stream: BinaryIO) -> None:
             parts[f"{_SETUPS}/{name}"] = np.frombuffer(zlib.compress(getattr(shot.setup, name), _QUICK), dtype=np.uint8)
     text = json.dumps({"row": shot.row, "words": words, "arrays": arrays, "still": still})
     np.savez(stream, allow_pickle=False, text=np.frombuffer(text.encode(), dtype=np.uint8), **parts)
+
+
+def _together(columns: dict[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    """Columns of one length as one array with their names: a file takes an array in the time of another."""
+    count = len(next(iter(columns.values())))
+    rows = np.empty(count, dtype=[(name, column.dtype) for name, column in columns.items()])
+    for name, column in columns.items():
+        rows[name] = column
+    return rows
 
 
 @attrs.frozen(eq=False)
@@ -78,22 +86,20 @@ def unpack(file: Path) -> Kept:
     try:
         with np.load(file, allow_pickle=False) as parts:
             told = json.loads(parts["text"].tobytes().decode())
-            tables: dict[str, dict[str, Any]] = {name: {} for name in (_ARRAYS, _SETUPS, *TABLES)}
-            for key in parts.files:
-                table, _, name = key.partition("/")
-                if table in tables:
-                    tables[table][name] = parts[key]
+            tables = {
+                table: {name: rows[name] for name in rows.dtype.names} for table in TABLES for rows in [parts[table]]
+            }
             arrays = {
-                name: Packed(tuple(shape), dtype, _cut(tables[_ARRAYS][name].tobytes(), lengths), mask)
+                name: Packed(tuple(shape), dtype, _cut(parts[f"{_ARRAYS}/{name}"].tobytes(), lengths), mask)
                 for name, (shape, dtype, mask, lengths) in told["arrays"].items()
             }
             setup = None
             if told["still"] is not None:
-                shared, own = (zlib.decompress(tables[_SETUPS][name].tobytes()) for name in _SETUP)
+                shared, own = (zlib.decompress(parts[f"{_SETUPS}/{name}"].tobytes()) for name in _SETUP)
                 setup = ImageSetup(shared, own, told["still"])
     except (OSError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: {error}; delete it, and it is made again") from None
     for key, values in told["words"].items():
         table, _, name = key.partition("/")
         tables[table][name] = np.array(values, dtype=object)
-    return Kept(arrays, told["row"], {name: tables[name] for name in TABLES}, setup)
+    return Kept(arrays, told["row"], tables, setup)

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from openbragg_tools.dataset.labels import Labels
 
@@ -62,11 +63,12 @@ def find_spots(photons: Array, places: Array, strengths: Array, labels: Labels) 
     reach = labels.window
     width = 2 * reach + 1
     count = len(places)
-    padded = np.pad(photons, reach, constant_values=0.0)
+    height, breadth = photons.shape
+    padded = np.zeros((height + 2 * reach, breadth + 2 * reach), dtype=photons.dtype)
+    padded[reach : reach + height, reach : reach + breadth] = photons
     columns, rows = (np.floor(places[:, axis]).astype(np.int64) for axis in (0, 1))
-    offsets = np.arange(width)
     # The window of each reflection, whose middle is its predicted pixel.
-    windows = padded[rows[:, None, None] + offsets[:, None], columns[:, None, None] + offsets]
+    windows = sliding_window_view(padded, (width, width))[rows, columns]
     middle = slice(reach - min(_NEAR, reach), reach + min(_NEAR, reach) + 1)
     near = windows[:, middle, middle]
     top = near.max(axis=(1, 2), initial=0.0)
@@ -74,22 +76,21 @@ def find_spots(photons: Array, places: Array, strengths: Array, labels: Labels) 
     spot = np.zeros_like(bright)
     bright &= (top >= _SEEN * strengths)[:, None, None]
     spot[:, middle, middle] = (near == top[:, None, None]) & bright[:, middle, middle]
-    while True:
-        grown = _dilated(spot) & bright
-        if np.array_equal(grown, spot):
-            break
-        spot = grown
+    growing = np.arange(count)
+    while len(growing):
+        grown = _dilated(spot[growing]) & bright[growing]
+        more = (grown != spot[growing]).any(axis=(1, 2))
+        growing = growing[more]
+        spot[growing] = grown[more]
     covered: Array = np.full(padded.shape, -1, dtype=np.int32)
     for number in np.argsort(strengths, kind="stable"):
         row, column = rows[number], columns[number]
         covered[row : row + width, column : column + width][spot[number]] = number
     # What a stronger one has is no part of a spot.
-    own = covered[rows[:, None, None] + offsets[:, None], columns[:, None, None] + offsets]
-    spot &= own == np.arange(count)[:, None, None]
+    spot &= sliding_window_view(covered, (width, width))[rows, columns] == np.arange(count)[:, None, None]
     pixels = spot.sum(axis=(1, 2), dtype=np.int32)
     covered = covered[reach : covered.shape[0] - reach, reach : covered.shape[1] - reach]
     box = np.empty((count, 4), dtype=np.int32)
-    height, breadth = photons.shape
     spot[~spot.any(axis=(1, 2)), reach, reach] = True
     for axis, first, size, start in ((1, 0, breadth, columns), (2, 2, height, rows)):
         lit = spot.any(axis=axis)

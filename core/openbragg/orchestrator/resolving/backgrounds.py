@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import add
 
 import torch
 
@@ -66,12 +68,11 @@ class Backgrounds:
         for start in range(0, pixels.count, step):
             slow, fast = pixels.coordinates(start, min(start + step, pixels.count))
             rays = rays_of(plan, panel, slow, fast, area)
-            photons = torch.zeros_like(slow)
+            each = []
             for plugin, tables in zip(self.plugins, self._tables, strict=True):
-                more = plugin.photons(rays, tables)
-                check_background(plugin, more, len(slow))
-                photons = photons + more
-            parts.append(photons)
+                each.append(plugin.photons(rays, tables))
+                check_background(plugin, each[-1], len(slow))
+            parts.append(reduce(add, each))
         return pixels.image(torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64, device=plan.device))
 
 
