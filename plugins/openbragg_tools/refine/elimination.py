@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from openbragg_tools.refine.columns import Columns, Pieces
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.shoeboxes import Shoeboxes
 
@@ -116,25 +117,37 @@ def fit_linear(
     return best
 
 
-def normal_equations(boxes: Shoeboxes, fit: Fit, columns: Array, own: float | None = None) -> tuple[Array, Array]:
+def normal_equations(boxes: Shoeboxes, fit: Fit, columns: Columns, own: float | None = None) -> tuple[Array, Array]:
     """The normal matrix and the gradient of parameters from which planes and boxes' own scales have been taken out.
 
     Parameters
     ----------
     columns
-        Derivatives of the expected photons, (pixels, parameters).
+        Derivatives of the expected photons.
     """
-    weighted = columns * fit.weights[:, None]
+    weighted = columns.values * fit.weights[:, None]
     basis = _basis(boxes, fit.spots, fit.scale, own)
     blocks = _blocks(boxes, basis, fit.weights, own)
-    across = boxes.sums(basis[:, :, None] * weighted[:, None, :])
+    pieces = Pieces.of(boxes, columns.owners)
+    across = np.stack([pieces.sums(each[:, None] * weighted) for each in basis.T], axis=1)
     residual = (boxes.counts - fit.expected) * fit.weights
     by_plane = boxes.sums(basis * residual[:, None])
     if own:
         by_plane[:, 3] -= fit.parts / own**2
-    taken = _solve(blocks, across)
-    matrix = columns.T @ weighted - np.einsum("bki,bkj->ij", across, taken)
-    gradient = columns.T @ residual - np.einsum("bki,bk->i", taken, by_plane)
+    taken = _solve(blocks[pieces.box], across)
+    matrix, gradient = np.zeros((columns.count, columns.count)), np.zeros(columns.count)
+    for owner, pixels in columns.groups():
+        held, places = columns.there(owner)
+        mine = np.flatnonzero(pieces.owner == owner)
+        tall = across[mine].reshape(-1, across.shape[2]), taken[mine].reshape(-1, across.shape[2])
+        near = columns.values[pixels].T @ weighted[pixels] - tall[0].T @ tall[1]
+        slopes = columns.values[pixels].T @ residual[pixels] - tall[1].T @ by_plane[pieces.box[mine]].reshape(-1)
+        matrix[np.ix_(places, places)] += near[np.ix_(held, held)]
+        gradient[places] += slopes[held]
+    # The plane of a box that lies on several groups ties them together.
+    for one, other in pieces.pairs():
+        (held, places), (others, far) = (columns.there(int(pieces.owner[piece])) for piece in (one, other))
+        matrix[np.ix_(places, far)] -= across[one][:, held].T @ taken[other][:, others]
     return matrix, gradient
 
 

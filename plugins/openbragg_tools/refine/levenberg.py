@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from openbragg import OpenBraggError
+from openbragg_tools.refine.columns import Columns
 from openbragg_tools.refine.elimination import Fit, fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.model import Model
@@ -71,17 +72,16 @@ class Problem:
         self.seconds["algebra"] += time.perf_counter() - rendered
         return made
 
-    def columns(self, values: Array, fit: Fit, free: Sequence[int]) -> Array:
+    def columns(self, values: Array, fit: Fit, free: Sequence[int]) -> Columns:
         """Derivatives of the expected photons by free parameters and, where it is refined, the scale's logarithm."""
         began = time.perf_counter()
-        made = np.zeros((len(fit.spots), 0))
+        brightness = fit.brightness(self.boxes)
+        made = Columns.of_all(np.zeros((len(fit.spots), 0)))
         if free:
-            made = self.model.derivatives(values, free, self.boxes.pixels) * fit.brightness(self.boxes)[:, None]
+            made = self.model.derivatives(values, free, self.boxes.pixels).scaled(brightness)
         self.jacobians += 1
         self.seconds["jacobians"] += time.perf_counter() - began
-        if self.scale is not None:
-            return made
-        return np.column_stack([made, fit.brightness(self.boxes) * fit.spots])
+        return made if self.scale is not None else made.with_last(brightness * fit.spots)
 
     def loss(self, values: Array, fit: Fit) -> float:
         """The deviance, and what the priors add."""
