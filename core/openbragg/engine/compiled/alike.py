@@ -8,11 +8,13 @@ from typing import Any
 import attrs
 import torch
 
-from openbragg.engine.compiled.block import block_plan, with_panel
+from openbragg.engine.compiled.block import block_plan, tensors_in, with_panel
 from openbragg.engine.plan import PanelPlan, Plan
 
 #: The field that is the same in every pixel: several numbers that are no vector.
 LAYERS = "layer_depths"
+#: What names of the tensors of a block's panel begin with.
+PANEL = "panels.0."
 
 
 def likeness(panel: PanelPlan) -> Hashable:
@@ -41,16 +43,28 @@ def spread(panels: Sequence[PanelPlan], counts: Sequence[int]) -> PanelPlan:
 class Alike:
     """What has been prepared of a plan's panels, and the code that was found for them; for one use of a plan."""
 
-    _prepared: dict[int, tuple[Plan, Plan]] = attrs.field(factory=dict, init=False)
+    _prepared: dict[int, tuple[Plan, Plan, list[tuple[str, torch.Tensor]]]] = attrs.field(factory=dict, init=False)
     _code: dict[Hashable, tuple[Plan, Any]] = attrs.field(factory=dict, init=False)
 
     def prepared(self, plan: Plan, panel: PanelPlan) -> Plan:
         """What `block_plan` makes of a plan and a panel, all but the panel made once."""
+        return with_panel(self._first(plan, panel)[1], panel)
+
+    def tensors(self, plan: Plan, panel: PanelPlan) -> list[tuple[str, torch.Tensor]]:
+        """What `tensors_in` finds in that."""
+        named = self._first(plan, panel)[2]
+        return [
+            (name, getattr(panel, name.removeprefix(PANEL)) if name.startswith(PANEL) else tensor)
+            for name, tensor in named
+        ]
+
+    def _first(self, plan: Plan, panel: PanelPlan) -> tuple[Plan, Plan, list[tuple[str, torch.Tensor]]]:
         known = self._prepared.get(id(plan))
         if known is None:
+            prepared = block_plan(plan, panel)
             # The plan is held with it, so that no other has its place.
-            known = self._prepared[id(plan)] = plan, block_plan(plan, panel)
-        return with_panel(known[1], panel)
+            known = self._prepared[id(plan)] = plan, prepared, tensors_in(prepared)
+        return known
 
     def code(self, plan: Plan, panel: PanelPlan, kind: Hashable) -> Any:
         """The code of a kind that was found for a panel like this one; None where there is none yet."""

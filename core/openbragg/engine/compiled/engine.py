@@ -117,6 +117,12 @@ class Engine:
         """What `block_plan` makes of a plan and a panel."""
         return block_plan(plan, panel) if self.alike is None else self.alike.prepared(plan, panel)
 
+    def arguments(self, plan: Plan, panel: PanelPlan) -> list[torch.Tensor]:
+        """What `arguments_of` has of that."""
+        if self.alike is None:
+            return arguments_of(block_plan(plan, panel))
+        return [tensor.detach().contiguous() for _, tensor in self.alike.tensors(plan, panel)]
+
     def cores(self) -> int:
         """The number of cores."""
         return self.threads or default_threads()
@@ -146,7 +152,7 @@ class Engine:
         runs = self._known(plan, panel, kind, lambda: self._runs(prepared, [(kind, size)], seconds))
         if runs is None:
             return None
-        return Summer(Regrouped(runs[0]) if grouped else runs[0], arguments_of(prepared), size)
+        return Summer(Regrouped(runs[0]) if grouped else runs[0], self.arguments(plan, panel), size)
 
     def differentiable_summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> DifferentiableSummer | None:
         """The same for a plan that carries gradients."""

@@ -12,8 +12,8 @@ import attrs
 import torch
 from torch.autograd import forward_ad
 
-from openbragg.engine.compiled.alike import LAYERS, likeness, spread
-from openbragg.engine.compiled.block import block_photons, block_plan, evaluations_of, tensors_in, with_tensors
+from openbragg.engine.compiled.alike import LAYERS, PANEL, likeness, spread
+from openbragg.engine.compiled.block import block_photons, block_plan, evaluations_of, tensors_in, with_panel, with_tensors
 from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.compiled.gradient import WITHIN_TERMS
 from openbragg.engine.compiled.summers import padded
@@ -23,8 +23,6 @@ from openbragg.engine.strips import ranges
 from openbragg.engine.threads import in_threads
 
 _COLUMNS = "columns"
-#: What names of a panel's tensors begin with.
-_PANEL = "panels."
 #: Evaluations that are gone through together, once for each parameter.
 _TOGETHER = 1 << 17
 #: What torch calls an operation that has no derivative, in a graph.
@@ -145,13 +143,14 @@ def jacobian_of_panels(plan: Plan, seen: Sequence[Seen], engine: Engine) -> list
     if not seen:
         return []
     engine = engine.for_alike()
-    prepared = [engine.prepared(plan, each.panel) for each in seen]
-    if not all(map(_stays, prepared, seen)):
+    prepared = engine.prepared(plan, seen[0].panel)
+    tensors = [engine.arguments(plan, each.panel) for each in seen]
+    names = [name for name, _ in tensors_in(prepared)]
+    if not all(_stays(dict(zip(names, own, strict=True)), each) for own, each in zip(tensors, seen, strict=True)):
         return None
-    tensors = [[tensor.detach().contiguous() for _, tensor in tensors_in(each)] for each in prepared]
     motions = seen[0].motions
     moved_names = {name for each in seen for motion in each.motions for name in motion.tangents}
-    within = [name for name, _ in tensors_in(prepared[0]) if name.startswith(WITHIN_TERMS) and name in moved_names]
+    within = [name for name in names if name.startswith(WITHIN_TERMS) and name in moved_names]
     found = [engine.jacobian(plan, each.panel, each.pixels.count, len(motions), within) for each in seen]
     runs = [each[0] for each in found if each is not None]
     if found[0] is None or len(runs) < len(seen):
@@ -159,8 +158,8 @@ def jacobian_of_panels(plan: Plan, seen: Sequence[Seen], engine: Engine) -> list
     size = found[0][1]
     # Of what panels share, of which columns are, all their motions say the same.
     moving = [number for number, motion in enumerate(motions) if _COLUMNS in motion.tangents]
-    assert prepared[0].columns is not None
-    directions = torch.zeros((*prepared[0].columns.shape, max(1, len(moving))), dtype=torch.float64)
+    assert prepared.columns is not None
+    directions = torch.zeros((*prepared.columns.shape, max(1, len(moving))), dtype=torch.float64)
     for place, number in enumerate(moving):
         directions[:, :, place] = motions[number].tangents[_COLUMNS]
     places = {number: place for place, number in enumerate(moving)}
@@ -185,18 +184,19 @@ def jacobian_of_panels(plan: Plan, seen: Sequence[Seen], engine: Engine) -> list
             together = [torch.cat(parts, dim=-1) for parts in zip(*(next(found_sums) for _ in batch), strict=True)]
             where = [coordinates(piece) for piece in batch]
             counts = [slow.numel() for slow, _ in where]
-            moved = _Moved.of([seen[number] for number, _ in batch], counts, prepared[batch[0][0]], within, places)
+            moved = _Moved.of([seen[number] for number, _ in batch], counts, with_panel(prepared, seen[batch[0][0]].panel), within, places)
             slow, fast = (torch.cat(each) for each in zip(*where, strict=True))
             for (number, _), own in zip(batch, moved.derivatives(together, slow, fast).split(counts), strict=True):
                 rows[number].append(own)
     return [torch.cat(each) for each in rows]
 
 
-def _stays(prepared: Plan, seen: Seen) -> bool:
+def _stays(tensors: Mapping[str, torch.Tensor], seen: Seen) -> bool:
     """Whether what moves of a panel's plan has the shape of what stays."""
-    shapes = {name: tensor.shape for name, tensor in tensors_in(prepared)}
     return all(
-        shapes.get(name) == tangent.shape for motion in seen.motions for name, tangent in motion.tangents.items()
+        name in tensors and tensors[name].shape == tangent.shape
+        for motion in seen.motions
+        for name, tangent in motion.tangents.items()
     )
 
 
@@ -267,13 +267,13 @@ class _Moved:
             return cls(prepared, tensors_in(prepared), within, motions, places, [], [], counts)
         plan = attrs.evolve(prepared, panels=(spread([each.panel for each in seen], counts),))
         there = {name for each in seen for motion in each.motions for name in motion.tangents}
-        frames = [(name, tensor) for name, tensor in tensors_in(prepared) if name.startswith(_PANEL) and name in there]
+        frames = [(name, tensor) for name, tensor in tensors_in(prepared) if name.startswith(PANEL) and name in there]
         moving = [
             torch.stack([_numbers(motion, frames) for motion in each.motions]) if frames else torch.zeros(0)
             for each in seen
         ]
         shared = [
-            {name: tangent for name, tangent in motion.tangents.items() if not name.startswith(_PANEL)}
+            {name: tangent for name, tangent in motion.tangents.items() if not name.startswith(PANEL)}
             for motion in seen[0].motions
         ]
         return cls(plan, tensors_in(plan), within, shared, places, [name for name, _ in frames], moving, counts)
