@@ -59,6 +59,8 @@ def refined_in(folder: Path, asked: argparse.Namespace) -> int:
     detector = plain_panels(group.moved(start.experiment.detector, torch.from_numpy(motions.ravel())))
     truth = start.evolve(detector=detector)
     images, starts, photons = [], [], []
+    # What is laid out before it is changed shares its tables with what it is changed to.
+    start.layout()
     for number in range(asked.stills):
         angles = draws.uniform(-math.pi, math.pi, 3)
         expected = turned(truth, angles).photons().double().numpy()

@@ -80,6 +80,7 @@ def fit_linear(
     box = boxes.boxes()
     expected = start.expected if start is not None else np.maximum(counts, 0.0) + 1.0
     best: Fit | None = None
+    planes = boxes.planes
     before = scale if scale is not None else None if start is None else start.scale
     for _ in range(_TURNS):
         weights = likelihood.weights(counts, expected)
@@ -87,7 +88,7 @@ def fit_linear(
             weights = 1.0 / np.maximum(expected + likelihood.readout**2, 1.0)
         # The first turn finds a scale of which the boxes' own are parts.
         deviation = own if before else None
-        basis = _basis(boxes, spots, before or 1.0, deviation)
+        basis = _basis(planes, spots, before or 1.0, deviation)
         blocks = _blocks(boxes, basis, weights, deviation)
         by_counts, across = (boxes.sums(basis * (weights * values)[:, None]) for values in (counts, spots))
         by_spots = _solve(blocks, across)
@@ -126,7 +127,7 @@ def normal_equations(boxes: Shoeboxes, fit: Fit, columns: Columns, own: float | 
         Derivatives of the expected photons.
     """
     weighted = columns.values * fit.weights[:, None]
-    basis = _basis(boxes, fit.spots, fit.scale, own)
+    basis = _basis(boxes.planes, fit.spots, fit.scale, own)
     blocks = _blocks(boxes, basis, fit.weights, own)
     pieces = Pieces.of(boxes, columns.owners)
     across = np.stack([pieces.sums(each[:, None] * weighted) for each in basis.T], axis=1)
@@ -151,9 +152,9 @@ def normal_equations(boxes: Shoeboxes, fit: Fit, columns: Columns, own: float | 
     return matrix, gradient
 
 
-def _basis(boxes: Shoeboxes, spots: Array, scale: float, own: float | None) -> Array:
+def _basis(planes: Array, spots: Array, scale: float, own: float | None) -> Array:
     """What a box's numbers are multiplied by: those of its plane, and its own scale's part, (pixels, 3 or 4)."""
-    return boxes.planes if not own else np.column_stack([boxes.planes, scale * spots])
+    return planes if not own else np.column_stack([planes, scale * spots])
 
 
 def _blocks(boxes: Shoeboxes, basis: Array, weights: Array, own: float | None) -> Array:

@@ -23,7 +23,7 @@ from openbragg_tools.refine.results import Named, Refined
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Damping at the start, and what it is multiplied by after a step that went down and one that did not.
 _DAMPING, _LESS, _MORE, _HOPELESS = 1e-3, 0.1, 8.0, 1e8
-#: The loss that a step has to save for another one, of all stills and of each alone before they are joined.
+#: The loss that further steps have to save to be made, of all stills and of each alone before they are joined.
 _ENOUGH, _ENOUGH_ALONE = 0.1, 1.0
 #: Called with what is done, and of how much.
 Watch = Callable[[int, int], None]
@@ -93,6 +93,10 @@ class _Still:
         """It with other values."""
         return _Still(self.number, self.prepared, values, self.prepared.problem.fit(values, self.fit))
 
+    def forget(self) -> None:
+        """Let go of what can be made again: of a thousand stills it would fill the memory."""
+        self.prepared.problem.last = None
+
     def loss(self) -> float:
         return self.prepared.problem.loss(self.values, self.fit)
 
@@ -134,6 +138,7 @@ class _Joint:
         for number, still in enumerate(self.stills):
             every = list(range(own + count))
             matrix, slopes = still.prepared.problem.equations(still.values, still.fit, every)
+            still.forget()
             # The scale is the last of all, and the still's own.
             mine = [*range(own), *range(own + count, len(slopes))]
             theirs = slice(own, own + count)
@@ -152,6 +157,7 @@ class _Joint:
         damping = _DAMPING
         loss = self.loss(self.stills)
         self.history.append(JointStep(self.shared.copy(), loss))
+        before, left = 0.0, np.inf
         for _ in range(steps):
             self.bordered = self.equations()
             saved = 0.0
@@ -160,8 +166,10 @@ class _Joint:
                 saved = loss - self.loss(moved)
                 if saved > 0.0 and np.isfinite(saved):
                     self.stills, loss = moved, loss - saved
-                    if saved > _ENOUGH:
-                        # A step that saves next to nothing hardly changes the equations, from which errors come.
+                    left = to_come(saved, before if damping <= _DAMPING else 0.0)
+                    before = saved
+                    if left > _ENOUGH:
+                        # A last step hardly changes the equations, from which errors come.
                         self.bordered = None
                     damping = max(damping * _LESS, 1e-9)
                     self.history.append(JointStep(self.shared.copy(), loss))
@@ -170,7 +178,7 @@ class _Joint:
                 if promised < _ENOUGH:
                     return
                 damping *= _MORE
-            if not saved > _ENOUGH:
+            if not left > _ENOUGH:
                 return
 
     def _trial(self, damping: float) -> tuple[list[_Still], float]:
@@ -250,6 +258,16 @@ def refine_stills(
     if interrupted:
         notices.append("interrupted: what was best until then is kept")
     return _concluded(joint, left_out, notices, interrupted)
+
+
+def to_come(saved: float, before: float) -> float:
+    """What all further steps will save if each saves as small a part of the last one's as this one did.
+
+    The part is the same for ten stills and for a thousand, what they save is not. It is what this one saved after a
+    first step, and where steps were held back.
+    """
+    part = saved / before if before > 0.0 else 1.0
+    return saved * min(1.0, part / (1.0 - part)) if part < 1.0 else saved
 
 
 def is_shared(simulation: Simulation, name: str) -> bool:
