@@ -60,8 +60,7 @@ class Columns:
         """Each group that has pixels, and which these are."""
         order = np.argsort(self.owners, kind="stable")
         owners, starts = np.unique(self.owners[order], return_index=True)
-        for owner, pixels in zip(owners.tolist(), np.split(order, starts[1:]), strict=True):
-            yield owner, pixels
+        yield from zip(owners.tolist(), np.split(order, starts[1:]), strict=True)
 
     def there(self, owner: int) -> tuple[Numbers, Numbers]:
         """Which columns differentiate pixels of a group, and by which parameters."""

@@ -14,6 +14,7 @@ from openbragg_tools.refine.columns import Columns
 from openbragg_tools.refine.elimination import Fit, fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.model import Model
+from openbragg_tools.refine.parameters import Parameter
 from openbragg_tools.refine.shoeboxes import Shoeboxes
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -148,7 +149,7 @@ def refine_stage(
         saved = 0.0
         while damping < _HOPELESS:
             step = limited(_damped(matrix, gradient, damping), strides)
-            moved = within(problem, values, free, step)
+            moved = within(problem.model.parameters, values, free, step)
             try:
                 trial = problem.fit(moved, fit)
             except OpenBraggError:
@@ -188,11 +189,11 @@ def limited(step: Array, strides: Array) -> Array:
     return step / max(1.0, longest)
 
 
-def within(problem: Problem, values: Array, free: Sequence[int], step: Array) -> Array:
+def within(parameters: Sequence[Parameter], values: Array, free: Sequence[int], step: Array) -> Array:
     """The values after a step of free parameters, within their bounds."""
     moved = values.copy()
     for place, parameter in enumerate(free):
-        each = problem.model.parameters[parameter]
+        each = parameters[parameter]
         moved[parameter] = min(max(values[parameter] + step[place], each.lowest), each.highest)
     return moved
 

@@ -105,9 +105,7 @@ class Model:
         slope = log_slopes(simulation, pixels)
         return np.exp(float(values[own[0]]) * slope), slope
 
-    def derivatives(
-        self, values: np.ndarray[Any, np.dtype[np.float64]], free: Sequence[int], pixels: Any
-    ) -> Columns:
+    def derivatives(self, values: np.ndarray[Any, np.dtype[np.float64]], free: Sequence[int], pixels: Any) -> Columns:
         """Derivatives of the photons of pixels by free parameters at values of all, without scale.
 
         A pixel moves with its own panel alone, so that all groups are moved at once, each motion in one pass.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import attrs
 import numpy as np
 
 from openbragg import Geometry, InputError, ReadImage, Simulation, UsageError, read_images, shown
-from openbragg_tools.refine.joint import RefinedStills, refine_stills
-from openbragg_tools.refine.preparation import Asked
+from openbragg_tools.refine.holding import Work, here, tasks_of
+from openbragg_tools.refine.joint import RefinedStills, is_shared, refine_stills
+from openbragg_tools.refine.preparation import Asked, usual
 from openbragg_tools.refine.refinement import refine_still
 from openbragg_tools.refine.results import Refined
 
@@ -207,7 +209,12 @@ def refine(
         return refine_still(starts[0], stills[0].read(), free, asked[0], steps, watch)
     _refuse_other_detectors(starts)
     starts = starts * len(stills) if len(starts) == 1 else starts
-    return refine_stills(starts, _read(stills, shape), free, asked, steps, watch)
+    free = tuple(dict.fromkeys(free if free is not None else usual(starts[0])))
+    of_all = tuple(name for name in free if is_shared(starts[0], name))
+    of_each = tuple(name for name in free if name not in of_all)
+    work = Work(base=starts[0], of_each=of_each, of_all=of_all, steps=steps)
+    tasks = tasks_of(starts, [partial(_read, still, shape) for still in stills], asked)
+    return refine_stills(len(tasks), here(work, tasks), steps, watch)
 
 
 def _refuse_other_detectors(starts: Sequence[Simulation]) -> None:
@@ -220,20 +227,19 @@ def _refuse_other_detectors(starts: Sequence[Simulation]) -> None:
             )
 
 
-def _read(stills: Sequence[Still], shape: tuple[int, int]) -> Iterator[ReadImage]:
-    """Images, each when it is asked for.
+def _read(still: Still, shape: tuple[int, int]) -> ReadImage:
+    """The image of a still.
 
     Raises
     ------
     InputError
-        When one has another size than the detector.
+        When it has another size than the detector.
     """
-    for still in stills:
-        image = still.read()
-        if tuple(image.pixels.shape) != tuple(shape):
-            found = " x ".join(map(str, image.pixels.shape[::-1]))
-            raise InputError(
-                f"{still.source}: {found} pixels (fast x slow), the detector has {shape[1]} x {shape[0]}: images of "
-                "one detector are refined together"
-            )
-        yield image
+    image = still.read()
+    if tuple(image.pixels.shape) != tuple(shape):
+        found = " x ".join(map(str, image.pixels.shape[::-1]))
+        raise InputError(
+            f"{still.source}: {found} pixels (fast x slow), the detector has {shape[1]} x {shape[0]}: images of one "
+            "detector are refined together"
+        )
+    return image

@@ -14,9 +14,9 @@ import openbragg
 from command_line import run
 from openbragg import Beam, Crystal, Detector, Experiment, InputError, Sampling, Simulation, UsageError, plugin
 from openbragg_tools.refine.cells import cell_form
+from openbragg_tools.refine.columns import Columns
 from openbragg_tools.refine.counting import measured
 from openbragg_tools.refine.determined import determined
-from openbragg_tools.refine.columns import Columns
 from openbragg_tools.refine.elimination import fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.model import cell_and_orientation, make_model, standard_vectors

@@ -13,7 +13,14 @@ import torch
 from torch.autograd import forward_ad
 
 from openbragg.engine.compiled.alike import LAYERS, PANEL, likeness, spread
-from openbragg.engine.compiled.block import block_photons, block_plan, evaluations_of, tensors_in, with_panel, with_tensors
+from openbragg.engine.compiled.block import (
+    block_photons,
+    block_plan,
+    evaluations_of,
+    tensors_in,
+    with_panel,
+    with_tensors,
+)
 from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.compiled.gradient import WITHIN_TERMS
 from openbragg.engine.compiled.summers import padded
@@ -184,9 +191,16 @@ def jacobian_of_panels(plan: Plan, seen: Sequence[Seen], engine: Engine) -> list
             together = [torch.cat(parts, dim=-1) for parts in zip(*(next(found_sums) for _ in batch), strict=True)]
             where = [coordinates(piece) for piece in batch]
             counts = [slow.numel() for slow, _ in where]
-            moved = _Moved.of([seen[number] for number, _ in batch], counts, with_panel(prepared, seen[batch[0][0]].panel), within, places)
+            moved = _Moved.of(
+                [seen[number] for number, _ in batch],
+                counts,
+                with_panel(prepared, seen[batch[0][0]].panel),
+                within,
+                places,
+            )
             slow, fast = (torch.cat(each) for each in zip(*where, strict=True))
-            for (number, _), own in zip(batch, moved.derivatives(together, slow, fast).split(counts), strict=True):
+            parts = moved.derivatives(together, slow, fast).split(counts)
+            for (number, _), own in zip(batch, parts, strict=True):
                 rows[number].append(own)
     return [torch.cat(each) for each in rows]
 
@@ -288,9 +302,7 @@ class _Moved:
             for number in range(len(self.motions))
         ]
         moving = [
-            number
-            for number, tangents in enumerate(self.motions)
-            if not {_COLUMNS, *self.within}.issuperset(tangents)
+            number for number, tangents in enumerate(self.motions) if not {_COLUMNS, *self.within}.issuperset(tangents)
         ]
         for low, high in ranges(0, len(moving), _AT_ONCE):
             for number, found in zip(moving[low:high], self._seen(moving[low:high], flat, slow, fast), strict=True):
