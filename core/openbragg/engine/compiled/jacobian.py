@@ -7,6 +7,7 @@ torch's own operations with tangents, for there are few numbers in it.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import islice
 
 import attrs
 import torch
@@ -188,20 +189,17 @@ def jacobian_of_panels(plan: Plan, seen: Sequence[Seen], engine: Engine) -> list
     with torch.no_grad():
         found_sums = in_threads(sums, pieces, plan.device, engine.team())
         for batch in _batches(plan, seen, pieces, size):
-            together = [torch.cat(parts, dim=-1) for parts in zip(*(next(found_sums) for _ in batch), strict=True)]
+            together = [torch.cat(parts, dim=-1) for parts in zip(*islice(found_sums, len(batch)), strict=True)]
             where = [coordinates(piece) for piece in batch]
             counts = [slow.numel() for slow, _ in where]
-            moved = _Moved.of(
-                [seen[number] for number, _ in batch],
-                counts,
-                with_panel(prepared, seen[batch[0][0]].panel),
-                within,
-                places,
-            )
+            those = [seen[number] for number, _ in batch]
+            moved = _Moved.of(those, counts, with_panel(prepared, those[0].panel), within, places)
             slow, fast = (torch.cat(each) for each in zip(*where, strict=True))
-            parts = moved.derivatives(together, slow, fast).split(counts)
+            parts = torch.split(moved.derivatives(together, slow, fast), counts)
             for (number, _), own in zip(batch, parts, strict=True):
                 rows[number].append(own)
+        # At its end torch has its threads again.
+        next(found_sums, None)
     return [torch.cat(each) for each in rows]
 
 
@@ -309,7 +307,7 @@ class _Moved:
                 columns[number] = columns[number] + found
         made = torch.stack(columns, dim=1)
         if self.frames:
-            parts = zip(frames.split(self.counts, dim=1), self.moving, strict=True)
+            parts = zip(torch.split(frames, self.counts, dim=1), self.moving, strict=True)
             made += torch.cat([of_pixels.T @ motion.T for of_pixels, motion in parts])
         return made
 
