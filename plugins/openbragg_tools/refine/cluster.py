@@ -191,9 +191,10 @@ def _answered(
     run: str, work: Work | None, task: Task | None, number: int, method: str, arguments: Sequence[Any]
 ) -> tuple[bool, Any]:
     """What a worker says of a still that it holds; False where it would have to be told the work or the task anew."""
-    threads = _dask().get_worker().state.nthreads
+    worker = _dask().get_worker()
+    threads = worker.state.nthreads
     with _ONE_AT_A_TIME:
-        places = _places(run)
+        places = _places(run, worker.address)
         if not places:
             if work is None:
                 return False, None
@@ -216,13 +217,13 @@ def _answered(
 
 
 @lru_cache(maxsize=_MOST_RUNS)
-def _places(run: str) -> list[_Place]:
-    """What this process holds of a run: nothing at first, then one place."""
+def _places(run: str, worker: str) -> list[_Place]:
+    """What a worker of this process holds of a run: nothing at first, then one place."""
     return []
 
 
-def _forget(run: str) -> None:
-    _places(run).clear()
+def _forget(run: str, dask_worker: Any) -> None:
+    _places(run, dask_worker.address).clear()
 
 
 def _heed_no_interrupts() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+import torch
 
 from openbragg import Beam, Crystal, InputError, OpenBraggError, ReadImage, Simulation
 from openbragg_tools.refine.elimination import Fit
@@ -21,6 +22,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 _ENOUGH_ALONE, _ENOUGH = 1.0, 1e-2
 #: Parts of a simulation in which a still may be like no other.
 _OWN = ("crystal", "beam")
+#: Types whose values can be compared.
+_PLAIN = (str, int, float, frozenset, torch.device)
 #: Fields that are no part of what is simulated, and those that are compared one by one.
 _NO_PARTS = ("experiment", "words", "announce", "_prepared")
 
@@ -253,4 +256,4 @@ def _own(base: Simulation, start: Simulation) -> tuple[Crystal, Beam] | Simulati
 
 def _same(one: Any, other: Any) -> bool:
     """Whether two parts are one, or plain values that are equal."""
-    return one is other or (isinstance(one, str | int | float) and type(one) is type(other) and one == other)
+    return one is other or (isinstance(one, _PLAIN) and type(one) is type(other) and one == other)
