@@ -159,11 +159,13 @@ def jacobian_of_panels(plan: Plan, seen: Sequence[Seen], engine: Engine) -> list
     motions = seen[0].motions
     moved_names = {name for each in seen for motion in each.motions for name in motion.tangents}
     within = [name for name in names if name.startswith(WITHIN_TERMS) and name in moved_names]
-    found = [engine.jacobian(plan, each.panel, each.pixels.count, len(motions), within) for each in seen]
-    runs = [each[0] for each in found if each is not None]
-    if found[0] is None or len(runs) < len(seen):
-        return None
-    size = found[0][1]
+    runs, size = [], 0
+    for each in seen:
+        found = engine.jacobian(plan, each.panel, each.pixels.count, len(motions), within)
+        if found is None:
+            return None
+        run, size = found
+        runs.append(run)
     # Of what panels share, of which columns are, all their motions say the same.
     moving = [number for number, motion in enumerate(motions) if _COLUMNS in motion.tangents]
     assert prepared.columns is not None
