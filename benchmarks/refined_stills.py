@@ -29,7 +29,7 @@ from openbragg_tools.refine.model import make_model
 from openbragg_tools.refine.panels import MOTIONS, PanelGroups, detector_axes, panel_groups, plain_panels
 from openbragg_tools.refine.stills import refine
 
-PIXEL, SIDE = 1e-4, 720
+PIXEL = 1e-4
 CELL = (48e-10, 50e-10, 52e-10, math.pi / 2, math.pi / 2, math.pi / 2)
 #: How far panels are shifted, in metres, and tilted, in radians; how far crystals start off, in radians.
 SHIFT, TILT, OFF = 0.5 * PIXEL, math.radians(0.1), math.radians(0.05)
@@ -39,11 +39,13 @@ BACKGROUND = 3.0
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stills", type=int, default=30)
-    parser.add_argument("--panels", type=int, default=8, help="Of 720 x 720 pixels together, in rows and columns.")
+    parser.add_argument("--panels", type=int, default=8, help="In rows and columns.")
+    parser.add_argument("--side", type=int, default=720, help="Pixels of all panels together, along each side.")
     parser.add_argument("--fluence", type=float, default=1e28)
     parser.add_argument("--distance", type=float, default=0.06, help="In metres.")
     parser.add_argument("--free", default="misset,cells,scale", help="What is refined of each crystal.")
     parser.add_argument("--engine", default="compiled")
+    parser.add_argument("--workers", type=int, default=1, help="Processes that share the stills, with Dask.")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="openbragg_") as folder:
@@ -53,12 +55,14 @@ def main() -> int:
 def refined_in(folder: Path, asked: argparse.Namespace) -> int:
     """Make the images in a folder, refine, and print."""
     draws = np.random.default_rng(asked.seed)
-    start = before_panels(asked.panels, asked.fluence, asked.distance, asked.engine)
+    start = before_panels(asked)
     group = panel_groups(start.experiment.detector, "panels")
     motions = draws.uniform(-1.0, 1.0, (len(group.members), 6)) * ([SHIFT] * 3 + [TILT] * 3)
     detector = plain_panels(group.moved(start.experiment.detector, torch.from_numpy(motions.ravel())))
     truth = start.evolve(detector=detector)
     images, starts, photons = [], [], []
+    # What is laid out before it is changed shares its tables with what it is changed to.
+    start.layout()
     for number in range(asked.stills):
         angles = draws.uniform(-math.pi, math.pi, 3)
         expected = turned(truth, angles).photons().double().numpy()
@@ -69,7 +73,7 @@ def refined_in(folder: Path, asked: argparse.Namespace) -> int:
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began, worked = time.perf_counter(), time.process_time()
     free = (*asked.free.split(","), "panels")
-    refined = refine(starts, images, free, space_group="P 2 2 2", readout=0.0)
+    refined = refine(starts, images, free, space_group="P 2 2 2", readout=0.0, workers=asked.workers)
     assert isinstance(refined, RefinedStills)
     took, worked = time.perf_counter() - began, time.process_time() - worked
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) / 1024.0
@@ -82,10 +86,12 @@ def refined_in(folder: Path, asked: argparse.Namespace) -> int:
     return 0
 
 
-def before_panels(panels: int, fluence: float, distance: float, engine: str) -> openbragg.Simulation:
+def before_panels(asked: argparse.Namespace) -> openbragg.Simulation:
     """The crystal and the detector as they are thought to be."""
+    panels, side = asked.panels, asked.side
     rows = max(count for count in range(1, math.isqrt(panels) + 1) if panels % count == 0)
-    height, width = SIDE // rows, SIDE // (panels // rows)
+    height, width = side // rows, side // (panels // rows)
+    size = (height * rows, width * (panels // rows))
     draws = np.random.default_rng(5)
     indices = np.stack(np.meshgrid(*[np.arange(-35, 36)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     amplitudes = np.sqrt(draws.exponential(4e4, len(indices)))
@@ -102,13 +108,13 @@ def before_panels(panels: int, fluence: float, distance: float, engine: str) -> 
     return openbragg.Simulation(
         openbragg.Experiment(
             crystal=openbragg.Crystal(cell=CELL, cells=(12.0, 11.0, 13.0), misset=(0.0, 0.0, 0.0)),
-            beam=openbragg.Beam(wavelength=1.3e-10, fluence=fluence, polarization=1.0),
-            detector=openbragg.Detector(pixels=(SIDE, SIDE), pixel_size=PIXEL, distance=distance, layout=layout),
+            beam=openbragg.Beam(wavelength=1.3e-10, fluence=asked.fluence, polarization=1.0),
+            detector=openbragg.Detector(pixels=size, pixel_size=PIXEL, distance=asked.distance, layout=layout),
             sampling=openbragg.Sampling(oversample=2),
         ),
         structure_factors=openbragg.plugin("structure_factors", "hkl", reflections=(indices, amplitudes)),
         lattice_shape="gauss_index",
-        engine=engine,
+        engine=asked.engine,
         threads=1,
     )
 

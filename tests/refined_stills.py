@@ -7,6 +7,7 @@ import attrs
 import numpy as np
 
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Simulation, plugin
+from openbragg_tools.refine.columns import Columns
 
 CELL = (60e-10, 62e-10, 65e-10, math.pi / 2, math.pi / 2, math.pi / 2)
 BACKGROUND = 3.0
@@ -47,3 +48,12 @@ def turned(simulation: Simulation, angles: tuple[float, float, float]) -> Simula
 def counted(simulation: Simulation, seed: int) -> np.ndarray:
     """Its image with background and noise."""
     return np.random.default_rng(seed).poisson(simulation.photons().double().numpy() + BACKGROUND)
+
+
+def whole(columns: Columns) -> np.ndarray:
+    """Derivatives as one matrix, (pixels, parameters), with the zeros of other panels."""
+    made = np.zeros((len(columns.values), columns.count))
+    for pixel, owner in enumerate(columns.owners):
+        held, places = columns.there(owner)
+        made[pixel, places] = columns.values[pixel, held]
+    return made

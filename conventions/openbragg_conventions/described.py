@@ -135,7 +135,7 @@ def _pixel_axes(
     """
     import torch
 
-    here = next((panel for panel in detector.layout if not any(map(float, panel.offset))), None)
+    here = next((panel for panel in detector.layout if not _float64(panel.offset).detach().any()), None)
     if here is None or not here.is_oblique():
         return (fast, slow), (fast, slow)
     along, down = (_float64(axis) @ torch.stack((fast, slow, normal)) for axis in here.axes[:2])

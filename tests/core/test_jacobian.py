@@ -93,8 +93,13 @@ def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], pa
         ("round", {"sampling": {"oversample_polarization": True, "oversample_capture": True}}),
         ("round", {"backgrounds": ["water"]}),
         ("round", {"backgrounds": ["water"], "detector": PANELS}),
+        ("round", {"sampling": {"oversample_solid_angle": True, "oversample_capture": True}, "detector": PANELS}),
+        ("round", {"detector": {"curved": True}}),
     ],
-    ids=["round", "square", "two wavelengths", "resolution limit", "oversampled", "background", "panels"],
+    ids=[
+        *("round", "square", "two wavelengths", "resolution limit", "oversampled", "background", "panels"),
+        *("panels oversampled", "curved"),
+    ],
 )
 def test_the_compiled_jacobian_is_the_eager_one(shape: str, options: dict[str, Any], uncompiled: list[str]) -> None:
     whole = simulation(shape, **options)

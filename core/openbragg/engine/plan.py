@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -227,13 +228,18 @@ class Plan:
 
     def differentiable(self) -> bool:
         """Whether any number in the plan carries a gradient."""
-        return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in self._tensors())
+        return torch.is_grad_enabled() and self._carries
 
     def transformed(self) -> bool:
         """Whether torch differentiates forwards, or transforms by `torch.func`, what is computed from any number."""
         if torch._C._functorch.peek_interpreter_stack() is None and forward_ad._current_level < 0:
             return False
         return any(is_transformed(tensor) for tensor in self._tensors())
+
+    @cached_property
+    def _carries(self) -> bool:
+        """Whether any number is part of a graph: each panel asks, and a detector may have many."""
+        return any(tensor.requires_grad for tensor in self._tensors())
 
     def _tensors(self) -> Iterable[torch.Tensor]:
         yield from (self.incident, self.wavelengths, self.source_weights, self.cell_vectors)

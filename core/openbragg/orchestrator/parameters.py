@@ -10,8 +10,8 @@ import attrs
 import torch
 from torch.autograd import forward_ad
 
-from openbragg.engine.compiled.block import block_plan, lie_across
-from openbragg.engine.compiled.jacobian import Motion, motion_of, motions_of, panel_jacobian
+from openbragg.engine.compiled.block import block_plan, lie_across, with_panel
+from openbragg.engine.compiled.jacobian import Motion, Seen, jacobian_of_panels, motion_of, motions_of
 from openbragg.engine.pixels import choose_pixels
 from openbragg.errors import UsageError
 from openbragg.model import Beam, Crystal, Detector, Scan
@@ -205,23 +205,23 @@ def _compiled(
                     behind[number] = assembled(background, layout.panels)[where]
     # Derivatives of the pixels of all panels, one after the other, behind those of what is not rendered; and where each
     # pixel's stand. Frames have one number a pixel, whatever the number of parameters.
-    rows, numbers, count = [torch.zeros((1, len(ways)), dtype=torch.float64)], [], 1
+    numbers, count, chosen = [], 1, {}
     for place, part in enumerate(parts):
         shape = layout.plan.panels[place].pixels
         if part.region is None:
             numbers.append(torch.zeros(shape, dtype=torch.int64))
             continue
-        chosen = choose_pixels(shape, part.region, part.mask, layout.plan.device)
-        numbers.append(chosen.image(torch.arange(count, count + chosen.count)))
-        total = torch.zeros((chosen.count, len(ways)), dtype=torch.float64)
-        for plan, of_crystal in zip(plans, motions, strict=True):
-            found = panel_jacobian(plan, plan.panels[place], chosen, of_crystal[place], simulation.compiling())
-            if found is None:
-                return None
-            total += found
-        rows.append(total)
-        count += chosen.count
-    derivatives = torch.cat(rows)[assembled(numbers, layout.panels)[where]]
+        chosen[place] = choose_pixels(shape, part.region, part.mask, layout.plan.device)
+        numbers.append(chosen[place].image(torch.arange(count, count + chosen[place].count)))
+        count += chosen[place].count
+    total = torch.zeros((count, len(ways)), dtype=torch.float64)
+    for plan, of_crystal in zip(plans, motions, strict=True):
+        seen = [Seen(plan.panels[place], pixels, of_crystal[place]) for place, pixels in chosen.items()]
+        found = jacobian_of_panels(plan, seen, simulation.compiling())
+        if found is None:
+            return None
+        total[1:] += torch.cat([total[:0], *found])
+    derivatives = total[assembled(numbers, layout.panels)[where]]
     return [
         (column + background).reshape(slow.shape).to(layout.dtype)
         for column, background in zip(derivatives.unbind(1), behind, strict=True)
@@ -236,11 +236,10 @@ def _motions_together(layout: Layout, together: Together) -> list[list[list[Moti
     with torch.enable_grad():
         moved, leaves = together()
         lattices = moved.layout().lattices()
-        prepared = [
-            block_plan(each.plan, panel, across=lie_across(held.plan))
-            for held, each in zip(layout.lattices(), lattices, strict=True)
-            for panel in each.plan.panels
-        ]
+        prepared = []
+        for held, each in zip(layout.lattices(), lattices, strict=True):
+            first = block_plan(each.plan, each.plan.panels[0], across=lie_across(held.plan))
+            prepared += [with_panel(first, panel) for panel in each.plan.panels]
         found = motions_of(prepared, leaves)
     if found is None:
         return None

@@ -213,6 +213,7 @@ def _render_panels(
 ) -> tuple[RenderedPanel, ...]:
     """The same of the layout's own crystal alone."""
     plan, dtype = layout.plan, layout.dtype
+    engine = engine.for_alike()
     total = sum(part.count() for part in parts)
     done = 0
 

@@ -139,6 +139,21 @@ class Refine:
     )
     steps: int = option("-refinement_steps", type=int, rule=COUNT, default=30, help="Steps at most in each stage.")
 
+    workers: int = option(
+        "--workers",
+        type=int,
+        rule=COUNT,
+        default=1,
+        help="Processes of this machine that share the images; they need the extra dask.",
+    )
+    scheduler: str = option(
+        "--scheduler",
+        type=str,
+        default="",
+        metavar="ADDRESS",
+        help="A scheduler of Dask, such as tcp://host:8786, whose workers share the images.",
+    )
+
     @classmethod
     def command(cls, registry: Registry) -> click.Command:
         """See `openbragg.Command.command`."""
@@ -183,6 +198,8 @@ class Refine:
                 priors=self._priors(),
                 groups=self._groups(),
                 steps=self.steps,
+                workers=self.workers,
+                scheduler=self.scheduler or None,
                 watch=None if bar is None else self._watch(bar, len(stills)),
             )
         for notice in dict.fromkeys(refined.notices):

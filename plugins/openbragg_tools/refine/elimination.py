@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from openbragg_tools.refine.columns import Columns, Pieces
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.shoeboxes import Shoeboxes
 
@@ -79,6 +80,7 @@ def fit_linear(
     box = boxes.boxes()
     expected = start.expected if start is not None else np.maximum(counts, 0.0) + 1.0
     best: Fit | None = None
+    planes = boxes.planes
     before = scale if scale is not None else None if start is None else start.scale
     for _ in range(_TURNS):
         weights = likelihood.weights(counts, expected)
@@ -86,7 +88,7 @@ def fit_linear(
             weights = 1.0 / np.maximum(expected + likelihood.readout**2, 1.0)
         # The first turn finds a scale of which the boxes' own are parts.
         deviation = own if before else None
-        basis = _basis(boxes, spots, before or 1.0, deviation)
+        basis = _basis(planes, spots, before or 1.0, deviation)
         blocks = _blocks(boxes, basis, weights, deviation)
         by_counts, across = (boxes.sums(basis * (weights * values)[:, None]) for values in (counts, spots))
         by_spots = _solve(blocks, across)
@@ -116,31 +118,43 @@ def fit_linear(
     return best
 
 
-def normal_equations(boxes: Shoeboxes, fit: Fit, columns: Array, own: float | None = None) -> tuple[Array, Array]:
+def normal_equations(boxes: Shoeboxes, fit: Fit, columns: Columns, own: float | None = None) -> tuple[Array, Array]:
     """The normal matrix and the gradient of parameters from which planes and boxes' own scales have been taken out.
 
     Parameters
     ----------
     columns
-        Derivatives of the expected photons, (pixels, parameters).
+        Derivatives of the expected photons.
     """
-    weighted = columns * fit.weights[:, None]
-    basis = _basis(boxes, fit.spots, fit.scale, own)
+    weighted = columns.values * fit.weights[:, None]
+    basis = _basis(boxes.planes, fit.spots, fit.scale, own)
     blocks = _blocks(boxes, basis, fit.weights, own)
-    across = boxes.sums(basis[:, :, None] * weighted[:, None, :])
+    pieces = Pieces.of(boxes, columns.owners)
+    across = np.stack([pieces.sums(each[:, None] * weighted) for each in basis.T], axis=1)
     residual = (boxes.counts - fit.expected) * fit.weights
     by_plane = boxes.sums(basis * residual[:, None])
     if own:
         by_plane[:, 3] -= fit.parts / own**2
-    taken = _solve(blocks, across)
-    matrix = columns.T @ weighted - np.einsum("bki,bkj->ij", across, taken)
-    gradient = columns.T @ residual - np.einsum("bki,bk->i", taken, by_plane)
+    taken = _solve(blocks[pieces.box], across)
+    matrix, gradient = np.zeros((columns.count, columns.count)), np.zeros(columns.count)
+    for owner, pixels in columns.groups():
+        held, places = columns.there(owner)
+        mine = np.flatnonzero(pieces.owner == owner)
+        tall = across[mine].reshape(-1, across.shape[2]), taken[mine].reshape(-1, across.shape[2])
+        near = columns.values[pixels].T @ weighted[pixels] - tall[0].T @ tall[1]
+        slopes = columns.values[pixels].T @ residual[pixels] - tall[1].T @ by_plane[pieces.box[mine]].reshape(-1)
+        matrix[np.ix_(places, places)] += near[np.ix_(held, held)]
+        gradient[places] += slopes[held]
+    # The plane of a box that lies on several groups ties them together.
+    for one, other in pieces.pairs():
+        (held, places), (others, far) = (columns.there(int(pieces.owner[piece])) for piece in (one, other))
+        matrix[np.ix_(places, far)] -= across[one][:, held].T @ taken[other][:, others]
     return matrix, gradient
 
 
-def _basis(boxes: Shoeboxes, spots: Array, scale: float, own: float | None) -> Array:
+def _basis(planes: Array, spots: Array, scale: float, own: float | None) -> Array:
     """What a box's numbers are multiplied by: those of its plane, and its own scale's part, (pixels, 3 or 4)."""
-    return boxes.planes if not own else np.column_stack([boxes.planes, scale * spots])
+    return planes if not own else np.column_stack([planes, scale * spots])
 
 
 def _blocks(boxes: Shoeboxes, basis: Array, weights: Array, own: float | None) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -11,20 +11,19 @@ import numpy as np
 from openbragg import InputError, Simulation, options_of
 from openbragg_tools.refine.bordered import Block, Bordered
 from openbragg_tools.refine.determined import Determined, determined
-from openbragg_tools.refine.elimination import Fit
-from openbragg_tools.refine.gauge import held, held_motions
+from openbragg_tools.refine.gauge import held
+from openbragg_tools.refine.holding import Begun, Crew, LeftOut
 from openbragg_tools.refine.levenberg import limited, within
 from openbragg_tools.refine.panels import PANEL_GROUPS
 from openbragg_tools.refine.parameters import Parameter
-from openbragg_tools.refine.preparation import Asked, Prepared, prepare, usual
-from openbragg_tools.refine.refinement import concluded, refine_alone, refuse_unexplained, still_open
+from openbragg_tools.refine.refinement import still_open
 from openbragg_tools.refine.results import Named, Refined
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: Damping at the start, and what it is multiplied by after a step that went down and one that did not.
 _DAMPING, _LESS, _MORE, _HOPELESS = 1e-3, 0.1, 8.0, 1e8
-#: The loss that a step has to save for another one, of all stills and of each alone before they are joined.
-_ENOUGH, _ENOUGH_ALONE = 0.1, 1.0
+#: The loss of all stills that further steps have to save to be made.
+_ENOUGH = 0.1
 #: Called with what is done, and of how much.
 Watch = Callable[[int, int], None]
 
@@ -82,19 +81,12 @@ class RefinedStills(Named):
 
 @attrs.define(eq=False)
 class _Still:
-    """A still, and where it is."""
+    """A still as it is known here: where it is, and the loss of its pixels there."""
 
     number: int
-    prepared: Prepared
+    begun: Begun
     values: Array
-    fit: Fit
-
-    def moved(self, values: Array) -> _Still:
-        """It with other values."""
-        return _Still(self.number, self.prepared, values, self.prepared.problem.fit(values, self.fit))
-
-    def loss(self) -> float:
-        return self.prepared.problem.loss(self.values, self.fit)
+    loss: float
 
 
 @attrs.define(eq=False)
@@ -104,6 +96,7 @@ class _Joint:
     stills: list[_Still]
     parameters: tuple[Parameter, ...]
     held: Array
+    crew: Crew
     watch: Watch
     bordered: Bordered | None = None
     history: list[JointStep] = attrs.field(factory=list)
@@ -125,15 +118,14 @@ class _Joint:
             each.weight(value) for each, value in zip(self.parameters, stills[0].values[self.own :], strict=True)
         )
         priors = sum(slope**2 / weight for weight, slope in weights if weight)
-        return sum(still.loss() for still in stills) + priors
+        return sum(still.loss for still in stills) + priors
 
     def equations(self) -> Bordered:
-        """The normal equations; one still's derivatives are in memory at a time."""
+        """The normal equations; of each still but its block is kept."""
         count, own = len(self.parameters), self.own
         shared, gradient, blocks = np.zeros((count, count)), np.zeros(count), []
-        for number, still in enumerate(self.stills):
-            every = list(range(own + count))
-            matrix, slopes = still.prepared.problem.equations(still.values, still.fit, every)
+        found = self.crew("equations", [(still.number, still.values) for still in self.stills])
+        for number, (matrix, slopes) in enumerate(found):
             # The scale is the last of all, and the still's own.
             mine = [*range(own), *range(own + count, len(slopes))]
             theirs = slice(own, own + count)
@@ -152,16 +144,18 @@ class _Joint:
         damping = _DAMPING
         loss = self.loss(self.stills)
         self.history.append(JointStep(self.shared.copy(), loss))
+        before, left = 0.0, np.inf
         for _ in range(steps):
             self.bordered = self.equations()
-            saved = 0.0
             while damping < _HOPELESS:
                 moved, promised = self._trial(damping)
                 saved = loss - self.loss(moved)
                 if saved > 0.0 and np.isfinite(saved):
                     self.stills, loss = moved, loss - saved
-                    if saved > _ENOUGH:
-                        # A step that saves next to nothing hardly changes the equations, from which errors come.
+                    left = to_come(saved, before if damping <= _DAMPING else 0.0)
+                    before = saved
+                    if left > _ENOUGH:
+                        # A last step hardly changes the equations, from which errors come.
                         self.bordered = None
                     damping = max(damping * _LESS, 1e-9)
                     self.history.append(JointStep(self.shared.copy(), loss))
@@ -170,36 +164,36 @@ class _Joint:
                 if promised < _ENOUGH:
                     return
                 damping *= _MORE
-            if not saved > _ENOUGH:
+            if self.bordered is not None:
                 return
 
     def _trial(self, damping: float) -> tuple[list[_Still], float]:
         """The stills after a step, and what it should save."""
         assert self.bordered is not None
         step, owns = self.bordered.step(damping, np.array([each.stride for each in self.parameters]))
-        moved = []
+        places = []
         for still, own in zip(self.stills, owns, strict=True):
-            problem, count = still.prepared.problem, self.own
-            strides = np.array([each.stride for each in problem.model.parameters[:count]])
-            whole = np.concatenate([limited(own[:count], strides), step])
-            moved.append(still.moved(within(problem, still.values, range(len(whole)), whole)))
+            parameters = still.begun.parameters
+            strides = np.array([each.stride for each in parameters[: self.own]])
+            whole = np.concatenate([limited(own[: self.own], strides), step])
+            places.append(within(parameters, still.values, range(len(whole)), whole))
+        calls = [(still.number, still.values, moved) for still, moved in zip(self.stills, places, strict=True)]
+        moved = [
+            _Still(still.number, still.begun, values, loss)
+            for still, values, loss in zip(self.stills, places, self.crew("loss", calls), strict=True)
+        ]
         return moved, self.bordered.promised(step, owns)
 
 
-def refine_stills(
-    simulations: Sequence[Simulation],
-    images: Iterable[Any],
-    free: Sequence[str] | None,
-    asked: Sequence[Asked],
-    steps: int = 30,
-    watch: Watch | None = None,
-) -> RefinedStills:
+def refine_stills(count: int, crew: Crew, steps: int = 30, watch: Watch | None = None) -> RefinedStills:
     """Refine stills, first each alone and then all together; see `openbragg_tools.refine.stills.refine`.
 
     Parameters
     ----------
-    simulations, images, asked
-        Of each still; images may be read one by one.
+    count
+        How many there are.
+    crew
+        Who holds them.
 
     Raises
     ------
@@ -207,28 +201,19 @@ def refine_stills(
         When no still can be used.
     """
     watch = watch or (lambda done, total: None)
-    free = free if free is not None else usual(simulations[0])
-    of_all = [name for name in dict.fromkeys(free) if is_shared(simulations[0], name)]
-    of_each = [name for name in dict.fromkeys(free) if name not in of_all]
     stills: list[_Still] = []
     left_out: list[tuple[int, str]] = []
     notices: list[str] = []
     interrupted = False
-    shared: tuple[Parameter, ...] = ()
     try:
-        for number, (simulation, image, own_asked) in enumerate(zip(simulations, images, asked, strict=True)):
-            try:
-                prepared = prepare(simulation, image, [*of_each, *of_all], own_asked)
-                shared = tuple(each for each in prepared.problem.model.parameters if each.group in of_all)
-                still, ended = _alone(number, prepared, len(shared), steps)
-            except InputError as error:
-                left_out.append((number, str(error)))
+        for number, begun in enumerate(crew("begin", [(number,) for number in range(count)])):
+            if isinstance(begun, LeftOut):
+                left_out.append((number, begun.why))
                 continue
-            stills.append(still)
-            notices += [line for line in prepared.notices if line not in notices]
-            prepared.notices.clear()
-            watch(number + 1, len(simulations))
-            if ended:
+            stills.append(_Still(number, begun, begun.values, begun.loss))
+            notices += [line for line in begun.notices if line not in notices]
+            watch(number + 1, count)
+            if begun.ended:
                 raise KeyboardInterrupt
     except KeyboardInterrupt:
         interrupted = True
@@ -237,11 +222,14 @@ def refine_stills(
     if not stills:
         raise InputError(f"no still can be refined: {left_out[0][1]}")
     notices += [f"image {number + 1} is left out: {line}" for number, line in left_out]
-    model = stills[0].prepared.problem.model
-    places = list(range(len(model.parameters) - len(shared), len(model.parameters)))
-    rows, lines = held_motions(model, places) if shared else (np.zeros((0, 0)), [])
-    notices += lines
-    joint = _Joint(stills, shared, rows, watch)
+    first = stills[0]
+    shared = first.begun.shared
+    rows = np.zeros((0, 0))
+    if shared:
+        places = list(range(len(first.values) - len(shared), len(first.values)))
+        ((rows, lines),) = crew("motions", [(first.number, first.values, places)])
+        notices += lines
+    joint = _Joint(stills, shared, rows, crew, watch)
     if shared and not interrupted:
         try:
             joint.refine(steps)
@@ -250,6 +238,16 @@ def refine_stills(
     if interrupted:
         notices.append("interrupted: what was best until then is kept")
     return _concluded(joint, left_out, notices, interrupted)
+
+
+def to_come(saved: float, before: float) -> float:
+    """What all further steps will save if each saves as small a part of the last one's as this one did.
+
+    The part is the same for ten stills and for a thousand, what they save is not. It is what this one saved after a
+    first step, and where steps were held back.
+    """
+    part = saved / before if before > 0.0 else 1.0
+    return saved * min(1.0, part / (1.0 - part)) if part < 1.0 else saved
 
 
 def is_shared(simulation: Simulation, name: str) -> bool:
@@ -261,26 +259,6 @@ def is_shared(simulation: Simulation, name: str) -> bool:
     return any(part in ("", each) and field in dict(options_of(type(held))) for each, held in parts.items())
 
 
-def _alone(number: int, prepared: Prepared, shared: int, steps: int) -> tuple[_Still, bool]:
-    """A still refined by itself, with what is shared as it starts; and whether the user ended it.
-
-    Raises
-    ------
-    InputError
-        When its crystal does not explain it.
-    """
-    problem = prepared.problem
-    parameters = problem.model.parameters
-    count = len(parameters) - shared
-    # What is known beforehand of what is shared counts once, not with every still.
-    apart = tuple(attrs.evolve(each, prior=None) if place >= count else each for place, each in enumerate(parameters))
-    problem.model = attrs.evolve(problem.model, parameters=apart)
-    enough = _ENOUGH_ALONE if shared else 1e-2
-    values, fit, ended = refine_alone(prepared, list(range(count)), steps, enough)
-    refuse_unexplained(prepared, fit)
-    return _Still(number, prepared, values, fit), ended
-
-
 def _concluded(joint: _Joint, left_out: list[tuple[int, str]], notices: list[str], interrupted: bool) -> RefinedStills:
     """What came of it, with the errors of what is shared and of each still."""
     bordered = joint.bordered or joint.equations()
@@ -289,12 +267,13 @@ def _concluded(joint: _Joint, left_out: list[tuple[int, str]], notices: list[str
     if errors.open:
         names = ", ".join(joint.parameters[place].name for place in errors.open)
         notices.append(f"the data do not determine {names}: hold it, or give a prior")
-    refined = []
-    for number, still in enumerate(joint.stills):
-        told = range(joint.own)
-        one = concluded(still.prepared, still.values, still.fit, bordered.own(number, complement), told, interrupted)
+    calls = [
+        (still.number, still.values, bordered.own(number, complement), joint.own, interrupted)
+        for number, still in enumerate(joint.stills)
+    ]
+    refined = list(joint.crew("conclude", calls))
+    for still, one in zip(joint.stills, refined, strict=True):
         notices += [f"image {still.number + 1}: {line}" for line in one.notices]
-        refined.append(one)
     return RefinedStills(
         tuple(refined),
         tuple(still.number for still in joint.stills),

@@ -10,9 +10,11 @@ import attrs
 import numpy as np
 
 from openbragg import OpenBraggError
+from openbragg_tools.refine.columns import Columns
 from openbragg_tools.refine.elimination import Fit, fit_linear, normal_equations
 from openbragg_tools.refine.likelihood import Likelihood
 from openbragg_tools.refine.model import Model
+from openbragg_tools.refine.parameters import Parameter
 from openbragg_tools.refine.shoeboxes import Shoeboxes
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -71,17 +73,16 @@ class Problem:
         self.seconds["algebra"] += time.perf_counter() - rendered
         return made
 
-    def columns(self, values: Array, fit: Fit, free: Sequence[int]) -> Array:
+    def columns(self, values: Array, fit: Fit, free: Sequence[int]) -> Columns:
         """Derivatives of the expected photons by free parameters and, where it is refined, the scale's logarithm."""
         began = time.perf_counter()
-        made = np.zeros((len(fit.spots), 0))
+        brightness = fit.brightness(self.boxes)
+        made = Columns.of_all(np.zeros((len(fit.spots), 0)))
         if free:
-            made = self.model.derivatives(values, free, self.boxes.pixels) * fit.brightness(self.boxes)[:, None]
+            made = self.model.derivatives(values, free, self.boxes.pixels).scaled(brightness)
         self.jacobians += 1
         self.seconds["jacobians"] += time.perf_counter() - began
-        if self.scale is not None:
-            return made
-        return np.column_stack([made, fit.brightness(self.boxes) * fit.spots])
+        return made if self.scale is not None else made.with_last(brightness * fit.spots)
 
     def loss(self, values: Array, fit: Fit) -> float:
         """The deviance, and what the priors add."""
@@ -148,7 +149,7 @@ def refine_stage(
         saved = 0.0
         while damping < _HOPELESS:
             step = limited(_damped(matrix, gradient, damping), strides)
-            moved = within(problem, values, free, step)
+            moved = within(problem.model.parameters, values, free, step)
             try:
                 trial = problem.fit(moved, fit)
             except OpenBraggError:
@@ -188,11 +189,11 @@ def limited(step: Array, strides: Array) -> Array:
     return step / max(1.0, longest)
 
 
-def within(problem: Problem, values: Array, free: Sequence[int], step: Array) -> Array:
+def within(parameters: Sequence[Parameter], values: Array, free: Sequence[int], step: Array) -> Array:
     """The values after a step of free parameters, within their bounds."""
     moved = values.copy()
     for place, parameter in enumerate(free):
-        each = problem.model.parameters[parameter]
+        each = parameters[parameter]
         moved[parameter] = min(max(values[parameter] + step[place], each.lowest), each.highest)
     return moved
 

@@ -12,6 +12,7 @@ import torch
 
 from openbragg import Simulation, UsageError, unit
 from openbragg_tools.refine.cells import CellForm, cell_form
+from openbragg_tools.refine.columns import Columns
 from openbragg_tools.refine.damping import damped, log_slopes
 from openbragg_tools.refine.fields import evolved, field_parameters
 from openbragg_tools.refine.panels import EACH, MOTIONS, NAMED, PANEL_GROUPS, WHOLE, PanelGroups, panel_groups
@@ -104,19 +105,22 @@ class Model:
         slope = log_slopes(simulation, pixels)
         return np.exp(float(values[own[0]]) * slope), slope
 
-    def derivatives(self, values: np.ndarray[Any, np.dtype[np.float64]], free: Sequence[int], pixels: Any) -> Any:
-        """Derivatives of the photons of pixels by free parameters at values of all, without scale: (pixels, free).
+    def derivatives(self, values: np.ndarray[Any, np.dtype[np.float64]], free: Sequence[int], pixels: Any) -> Columns:
+        """Derivatives of the photons of pixels by free parameters at values of all, without scale.
 
         A pixel moves with its own panel alone, so that all groups are moved at once, each motion in one pass.
         """
+        moving = [group for group in self.groups if set(self.of([group.kind])) & set(free)]
+        # Groups within the detector, each with motions of its own; the detector as a whole moves all pixels alike.
+        apart = next((group for group in moving if group.kind != WHOLE), None)
         passes: dict[int, int] = {}
-        owners = np.full(len(self.parameters), -1)
-        keys = np.arange(len(self.parameters))
-        for group in self.groups:
-            own = np.array(self.of([group.kind]))
-            owners[own] = np.arange(len(own)) // len(MOTIONS)
-            keys[own] = own[0] + np.arange(len(own)) % len(MOTIONS)
-        number = [passes.setdefault(int(keys[place]), len(passes)) for place in free]
+        number, owners = [], []
+        begin = self.of([apart.kind])[0] if apart is not None else 0
+        for place in free:
+            own = apart is not None and self.parameters[place].group == apart.kind
+            group, motion = divmod(place - begin, len(MOTIONS)) if own else (-1, place)
+            number.append(passes.setdefault(motion + begin if own else place, len(passes)))
+            owners.append(group)
         held, places = torch.as_tensor(values, dtype=torch.float64), torch.tensor(list(free))
 
         def change(simulation: Simulation, numbers: torch.Tensor) -> Simulation:
@@ -124,19 +128,20 @@ class Model:
                 return self.at(values)
             return self.changed(simulation, held.index_add(0, places, numbers[number]))
 
-        made = self.simulation.derivatives(change, np.zeros(len(passes)), pixels).double().numpy()[:, number]
+        made = self.simulation.derivatives(change, np.zeros(len(passes)), pixels).double().numpy()
         factor, slope = self._damping(values, self.at(values), pixels)
         # Of what moves pixels' d the factor's own change is left out: it is nothing beside that of the spots.
         made = made * np.reshape(factor, (-1, 1))
-        for column, place in enumerate(free):
+        for column, place in zip(number, free, strict=True):
             if self.parameters[place].group == B_FACTOR:
                 made[:, column] = slope * self.photons(values, pixels)
-        for group in self.groups:
-            of_pixels = group.owners(self.simulation.layout().panels, *pixels)
-            for column, place in enumerate(free):
-                if self.parameters[place].group == group.kind:
-                    made[of_pixels != owners[place], column] = 0.0
-        return made
+        by = np.full((1 + (0 if apart is None else len(apart.members)), len(passes)), -1)
+        for column, (each, group) in enumerate(zip(number, owners, strict=True)):
+            by[group if group >= 0 else slice(None), each] = column
+        of_pixels = np.full(len(made), -1)
+        if apart is not None:
+            of_pixels = apart.owners(self.simulation.layout().panels, *pixels)
+        return Columns(made, of_pixels, by, len(number))
 
     def reciprocal_vectors(self, values: torch.Tensor) -> torch.Tensor:
         """Rows a*, b*, c* in 1/m, (3, 3)."""

@@ -23,21 +23,21 @@ class Shoeboxes:
     ----------
     centres
         Middle of each box, (slow, fast) in pixels with their edges at whole numbers, (boxes, 2).
+    half_widths
+        Of each box in pixels, (boxes,).
     slow, fast
         Places of the pixels, (pixels,).
     starts
         The first pixel of each box, and after the last box the number of pixels, (boxes + 1,).
-    planes
-        1 and the distances from the box's middle along fast and slow, over its half width: (pixels, 3).
     counts
         Photons that were counted, (pixels,).
     """
 
     centres: Array
-    slow: np.ndarray[Any, np.dtype[np.int64]]
-    fast: np.ndarray[Any, np.dtype[np.int64]]
+    half_widths: Array
+    slow: np.ndarray[Any, np.dtype[np.int32]]
+    fast: np.ndarray[Any, np.dtype[np.int32]]
     starts: np.ndarray[Any, np.dtype[np.int64]]
-    planes: Array
     counts: Array
 
     @property
@@ -49,6 +49,18 @@ class Shoeboxes:
     def pixels(self) -> tuple[Any, Any]:
         """Their places, as `openbragg.Simulation.pixels` takes them."""
         return self.slow, self.fast
+
+    @property
+    def planes(self) -> Array:
+        """1 and the distances from the box's middle along fast and slow, over its half width, (pixels, 3).
+
+        They are made when they are asked for: of a thousand stills they would be a third of what is kept.
+        """
+        box = self.boxes()
+        away = [self.fast + 0.5 - self.centres[box, 1], self.slow + 0.5 - self.centres[box, 0]]
+        made: Array = np.column_stack([np.ones(len(box)), *away])
+        made[:, 1:] /= self.half_widths[box, None]
+        return made
 
     def sums(self, values: Array) -> Array:
         """Sums over the pixels of each box, (boxes, ...)."""
@@ -69,10 +81,10 @@ class Shoeboxes:
         pixels = np.concatenate([np.arange(self.starts[box], self.starts[box + 1]) for box in chosen])
         return Shoeboxes(
             self.centres[chosen],
+            self.half_widths[chosen],
             self.slow[pixels],
             self.fast[pixels],
             np.concatenate([[0], np.cumsum(lengths)]),
-            self.planes[pixels],
             self.counts[pixels],
         )
 
@@ -119,14 +131,7 @@ def cut(
     slow, fast = np.nonzero(np.isin(owner, kept))
     order = np.argsort(owner[slow, fast], kind="stable")
     slow, fast = slow[order], fast[order]
-    number = np.searchsorted(kept, owner[slow, fast])
-    middles, halves = centres[kept], np.asarray(half_widths, dtype=float)[kept]
-    planes = np.column_stack(
-        [
-            np.ones(len(slow)),
-            (fast + 0.5 - middles[number, 1]) / halves[number],
-            (slow + 0.5 - middles[number, 0]) / halves[number],
-        ]
-    )
+    halves = np.asarray(half_widths, dtype=float)[kept]
     starts = np.concatenate([[0], np.cumsum(lengths[kept])])
-    return Shoeboxes(middles, slow, fast, starts, planes, photons[slow, fast].astype(float))
+    counts = photons[slow, fast].astype(float)
+    return Shoeboxes(centres[kept], halves, slow.astype(np.int32), fast.astype(np.int32), starts, counts)

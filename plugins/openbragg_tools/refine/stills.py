@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import attrs
 import numpy as np
 
 from openbragg import Geometry, InputError, ReadImage, Simulation, UsageError, read_images, shown
-from openbragg_tools.refine.joint import RefinedStills, refine_stills
-from openbragg_tools.refine.preparation import Asked
+from openbragg_tools.refine.holding import Crew, Task, Work, here, tasks_of
+from openbragg_tools.refine.joint import RefinedStills, is_shared, refine_stills
+from openbragg_tools.refine.preparation import Asked, usual
 from openbragg_tools.refine.refinement import refine_still
 from openbragg_tools.refine.results import Refined
 
@@ -124,6 +127,8 @@ def refine(
     groups: Sequence[Sequence[int]] = (),
     reflection_scales: float | None = None,
     steps: int = 30,
+    workers: int = 1,
+    scheduler: str | None = None,
     watch: Callable[..., None] | None = None,
 ) -> Refined | RefinedStills:
     """Refine a simulation until it explains the pixels around an image's spots, or many stills together.
@@ -161,6 +166,10 @@ def refine(
         standard deviation: each box then has a scale of its own. None: they are what they are.
     steps
         At most so many in each stage.
+    workers
+        Of several images, processes of this machine that share them, which needs Dask.
+    scheduler
+        Address of a scheduler of Dask whose workers share them; files have the same names on all machines.
     watch
         Called after each step with the history; of several images with what is done, and of how much.
 
@@ -204,10 +213,32 @@ def refine(
         for still, own in zip(stills, of_each, strict=True)
     ]
     if not several:
+        if workers > 1 or scheduler is not None:
+            raise UsageError("workers, scheduler: processes share images, of which there is one")
         return refine_still(starts[0], stills[0].read(), free, asked[0], steps, watch)
     _refuse_other_detectors(starts)
     starts = starts * len(stills) if len(starts) == 1 else starts
-    return refine_stills(starts, _read(stills, shape), free, asked, steps, watch)
+    free = tuple(dict.fromkeys(free if free is not None else usual(starts[0])))
+    of_all = tuple(name for name in free if is_shared(starts[0], name))
+    of_each = tuple(name for name in free if name not in of_all)
+    work = Work(base=starts[0], of_each=of_each, of_all=of_all, steps=steps)
+    tasks = tasks_of(starts, [partial(_read, still, shape) for still in stills], asked)
+    with _crew(work, tasks, workers, scheduler) as crew:
+        return refine_stills(len(tasks), crew, steps, watch)
+
+
+@contextmanager
+def _crew(work: Work, tasks: Sequence[Task], workers: int, scheduler: str | None) -> Iterator[Crew]:
+    """Who holds the stills: this process, or several."""
+    if workers == 1 and scheduler is None:
+        yield here(work, tasks)
+        return
+    from openbragg_tools.refine.cluster import Cluster, on_cluster
+
+    if workers > 1 and scheduler is not None:
+        raise UsageError("workers, scheduler: a scheduler has workers of its own")
+    with on_cluster(work, tasks, Cluster(min(workers, len(tasks)), scheduler)) as crew:
+        yield crew
 
 
 def _refuse_other_detectors(starts: Sequence[Simulation]) -> None:
@@ -220,20 +251,19 @@ def _refuse_other_detectors(starts: Sequence[Simulation]) -> None:
             )
 
 
-def _read(stills: Sequence[Still], shape: tuple[int, int]) -> Iterator[ReadImage]:
-    """Images, each when it is asked for.
+def _read(still: Still, shape: tuple[int, int]) -> ReadImage:
+    """The image of a still.
 
     Raises
     ------
     InputError
-        When one has another size than the detector.
+        When it has another size than the detector.
     """
-    for still in stills:
-        image = still.read()
-        if tuple(image.pixels.shape) != tuple(shape):
-            found = " x ".join(map(str, image.pixels.shape[::-1]))
-            raise InputError(
-                f"{still.source}: {found} pixels (fast x slow), the detector has {shape[1]} x {shape[0]}: images of "
-                "one detector are refined together"
-            )
-        yield image
+    image = still.read()
+    if tuple(image.pixels.shape) != tuple(shape):
+        found = " x ".join(map(str, image.pixels.shape[::-1]))
+        raise InputError(
+            f"{still.source}: {found} pixels (fast x slow), the detector has {shape[1]} x {shape[0]}: images of one "
+            "detector are refined together"
+        )
+    return image

@@ -12,7 +12,7 @@ from openbragg import Simulation, UsageError
 from openbragg_tools.refine.model import make_model
 from openbragg_tools.refine.panels import MOTIONS, detector_axes, named_groups, panel_groups
 from openbragg_tools.refine.rotations import turn, turns
-from refined_stills import PIXEL, SIZE, truth
+from refined_stills import PIXEL, SIZE, truth, whole
 
 
 @cache
@@ -28,7 +28,7 @@ def test_derivatives_by_motions_are_those_of_the_model(kind):
     values[model.of([kind])] = 0.2 * np.array([model.parameters[place].stride for place in model.of([kind])])
     free = list(range(3, len(values)))
     pixels = (np.arange(10, 40), np.arange(30, 60))
-    found = model.derivatives(values, free, pixels)
+    found = whole(model.derivatives(values, free, pixels))
     assert (np.abs(found).max(axis=0) > 0.0).all()
     precise = attrs.evolve(model, simulation=model.simulation.evolve(precision="double"))
     for column, place in enumerate(free):

@@ -14,6 +14,7 @@ import openbragg
 from command_line import run
 from openbragg import Beam, Crystal, Detector, Experiment, InputError, Sampling, Simulation, UsageError, plugin
 from openbragg_tools.refine.cells import cell_form
+from openbragg_tools.refine.columns import Columns
 from openbragg_tools.refine.counting import measured
 from openbragg_tools.refine.determined import determined
 from openbragg_tools.refine.elimination import fit_linear, normal_equations
@@ -282,7 +283,7 @@ def test_scale_and_planes_are_those_of_least_squares():
     whole = np.column_stack([column, blocks[:, 1:]])
     full = whole.T @ (weights * whole)
     expected = full[0, 0] - full[0, 1:] @ np.linalg.solve(full[1:, 1:], full[1:, 0])
-    assert normal_equations(boxes, fit, column)[0][0, 0] == pytest.approx(expected, rel=1e-9)
+    assert normal_equations(boxes, fit, Columns.of_all(column))[0][0, 0] == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_pixel_belongs_to_one_box():
@@ -388,7 +389,7 @@ def test_own_scales_are_those_of_least_squares_with_a_prior():
     whole = np.column_stack([column, blocks[:, 1:]])
     full = whole.T @ (weights * whole) + np.diag([0.0, *prior[1:]])
     expected = full[0, 0] - full[0, 1:] @ np.linalg.solve(full[1:, 1:], full[1:, 0])
-    assert normal_equations(boxes, fit, column, own)[0][0, 0] == pytest.approx(expected, rel=1e-9)
+    assert normal_equations(boxes, fit, Columns.of_all(column), own)[0][0, 0] == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_read_out_is_what_the_background_varies_more_than_photons_do():

@@ -222,6 +222,11 @@ def block_plan(plan: Plan, panel: PanelPlan, *, across: bool | None = None) -> P
     return attrs.evolve(summed_plan(plan, panel), columns=columns, sources_across=across, **vectors)
 
 
+def with_panel(prepared: Plan, panel: PanelPlan) -> Plan:
+    """What `block_plan` made of a plan, for another of its panels."""
+    return attrs.evolve(prepared, panels=(attrs.evolve(panel, pixels=(0, 0)),))
+
+
 def summed_plan(plan: Plan, panel: PanelPlan) -> Plan:
     """The plan of one panel's sum, in which orientations are chosen by their cell vectors.
 

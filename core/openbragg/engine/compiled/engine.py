@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 import attrs
 import torch
 
+from openbragg.engine.compiled.alike import Alike
 from openbragg.engine.compiled.block import block_plan, lie_across, tensors_in
 from openbragg.engine.compiled.cache import Cache
 from openbragg.engine.compiled.grouped import Regrouped, groups_gain, groups_pay
@@ -95,6 +96,8 @@ class Engine:
         The threads that share blocks; they wait for the next sum.
     images
         How many images of a model are foreseen.
+    alike
+        What is known of panels that are alike, in an engine for one use of a plan; None in one that is kept.
     """
 
     name: str = "auto"
@@ -104,6 +107,21 @@ class Engine:
     use: Use = attrs.field(factory=Use)
     workers: Workers = attrs.field(factory=Workers)
     images: int = 1
+    alike: Alike | None = None
+
+    def for_alike(self) -> Engine:
+        """The same engine for one use of plans: what serves one panel serves those like it without another look."""
+        return attrs.evolve(self, alike=Alike())
+
+    def prepared(self, plan: Plan, panel: PanelPlan) -> Plan:
+        """What `block_plan` makes of a plan and a panel."""
+        return block_plan(plan, panel) if self.alike is None else self.alike.prepared(plan, panel)
+
+    def arguments(self, plan: Plan, panel: PanelPlan) -> list[torch.Tensor]:
+        """What `arguments_of` has of that."""
+        if self.alike is None:
+            return arguments_of(block_plan(plan, panel))
+        return [tensor.detach().contiguous() for _, tensor in self.alike.tensors(plan, panel)]
 
     def cores(self) -> int:
         """The number of cores."""
@@ -125,15 +143,16 @@ class Engine:
         """
         if not self._may_compile(plan, panel, pixels):
             return None
-        prepared = block_plan(plan, panel)
+        prepared = self.prepared(plan, panel)
         grouped = plan.device.type == "cpu" and self._groups_pay(prepared, panel)
         limits = (_GROUPED_TERMS, _GROUPED_TERMS) if grouped else (_BLOCK_EVALUATIONS, _BLOCK_TERMS)
         size = self._block_pixels(plan, panel, pixels, *limits)
         seconds = self.eager_seconds(plan, pixels)
-        runs = self._runs(prepared, [(GROUPED if grouped else FORWARD, size)], seconds)
+        kind = GROUPED if grouped else FORWARD
+        runs = self._known(plan, panel, kind, lambda: self._runs(prepared, [(kind, size)], seconds))
         if runs is None:
             return None
-        return Summer(Regrouped(runs[0]) if grouped else runs[0], arguments_of(prepared), size)
+        return Summer(Regrouped(runs[0]) if grouped else runs[0], self.arguments(plan, panel), size)
 
     def differentiable_summer(self, plan: Plan, panel: PanelPlan, pixels: int) -> DifferentiableSummer | None:
         """The same for a plan that carries gradients."""
@@ -179,14 +198,27 @@ class Engine:
             return None
         if plan.spectral is not None and not lie_across(plan):
             return None
-        prepared = block_plan(plan, panel)
+        prepared = self.prepared(plan, panel)
         assert prepared.columns is not None
         kind = slopes_by(within, prepared.columns.shape[1])
         # Torch's own operations go through all terms once for each direction.
         seconds = self.eager_seconds(plan, pixels, differentiating=True) * max(1, directions) / 2.0
-        runs = self.kernels([(prepared, kind)], seconds)
+        runs = self._known(plan, panel, kind, lambda: self.kernels([(prepared, kind)], seconds))
         fewer = max(1, _GRADIENT_TERMS // plan.terms_per_pixel() // PIXEL_MULTIPLE) * PIXEL_MULTIPLE
         return None if runs is None else (runs[0], fewer)
+
+    def _known(
+        self, plan: Plan, panel: PanelPlan, kind: Kind, look: Callable[[], Sequence[Run] | None]
+    ) -> Sequence[Run] | None:
+        """The code that was found for a panel like this one, or what a look finds; on a GPU it is of one size alone."""
+        if self.alike is None or plan.device.type != "cpu":
+            return look()
+        found: Sequence[Run] | None = self.alike.code(plan, panel, kind.name)
+        if found is None:
+            found = look()
+            if found is not None:
+                self.alike.keep(plan, panel, kind.name, found)
+        return found
 
     def kernels(self, wanted: Sequence[tuple[Plan, Kind]], seconds: float) -> list[Kernel] | None:
         """The code for plans from `block_plan`, or None where it is not all there and is not to be compiled.
