@@ -139,13 +139,15 @@ class SpotRenderer:
         self._values: torch.Tensor | None = None
         self.culled: Culled | None = None
 
-    def pays(self) -> bool:
-        """Sum, as long as that is expected to take less time than the full sum; whether it did."""
+    def objection(self) -> str | None:
+        """Sum, as long as that is expected to take less time than the full sum; why it was given up, None if not."""
         plan, pixels = self._whole, self._pixels
         weight = largest_weight(plan, self._panel, pixels)
-        # Of a crystal that scatters nothing, as one with a -crystal_scale of 0, no part can be left out.
-        if pixels.count == 0 or not weight:
-            return False
+        if weight is None:
+            return "the panel does not face the crystal"
+        # As one with a -crystal_scale of 0: of nothing no part can be left out.
+        if weight == 0.0:
+            return "the crystal scatters nothing"
         with torch.no_grad():
             uncertain = first_evaluated(plan, self._panel, pixels)
         level = _FIRST_LEVEL * largest_term(plan, self._sum.largest)
@@ -153,7 +155,7 @@ class SpotRenderer:
         for _ in range(_ATTEMPTS):
             evaluated = self._sum.add_all(level, surely)
             if evaluated is None:
-                return False
+                return "all terms are expected to take less time than those near reflections"
             peak = self._sum.peak(uncertain)
             # What more there is in the next image only makes its peak larger.
             allowed = self._share * peak / (weight * _ROUNDING)
@@ -167,9 +169,9 @@ class SpotRenderer:
                     of=OF_SPOTS,
                     level=level,
                 )
-                return True
+                return None
             level, surely = (allowed / _ROUNDING, _SURELY) if peak > 0.0 else (level * _LOWER, surely)
-        return False
+        return "no pixel near a reflection has photons"
 
     def __call__(self, plan: Plan, start: int, stop: int) -> Strip:
         """The pixels, which are always all: nothing is left out of a run in which the order matters further."""
