@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import culled
 from culled import ONE_AMPLITUDE, QUIRKS, REORDERED, A, assert_close, assert_promised
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation, plugin
+from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.touching import orientation_groups, touching_spots
@@ -184,6 +185,27 @@ def test_visits_of_bounded_lots_add_up_to_the_same(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(spots, "_OF_STRIP", 1)
     parts = rendered(cull=1e-6).images[0]
     torch.testing.assert_close(parts, whole, rtol=0.0, atol=REORDERED * float(whole.max()))
+
+
+@pytest.mark.usefixtures("search_anyway")
+@pytest.mark.parametrize("several", [False, True])
+def test_the_brightest_pixel_tells_what_may_be_left_out(monkeypatch: pytest.MonkeyPatch, several: bool) -> None:
+    """It is found where the boxes of spots of a high level lie on each other, also when they come in several lots."""
+    if several:
+        monkeypatch.setattr(spots, "_MOST_VISITS", 20)
+    found = rendered(mosaic(mosaic_spread=0.3, fudge=1e-4), cull=1e-3)
+    assert found.culled[0].of == OF_SPOTS
+    peak = float(found.images[0].max())
+    assert 0.2 * 1e-3 * peak < found.culled[0].bound <= 1e-3 * peak
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_code_that_does_not_pay_for_a_high_level_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(Engine, "kernels", lambda engine, wanted, seconds: asked.append(seconds))
+    rendered(cull=1e-4, engine="auto")
+    assert len(asked) == 2
+    assert asked[0] < asked[1]
 
 
 @pytest.mark.usefixtures("search_anyway")

@@ -15,6 +15,7 @@ from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import reference_interpolates_otherwise, render_in_order
 from openbragg.engine.strips import Renderer, Strip, filled_strip
+from openbragg.engine.threads import operations_in_one_thread
 from openbragg.roles import BoundedLatticeShape
 
 if TYPE_CHECKING:
@@ -156,8 +157,9 @@ def _culling(
         return None, refusal
     why = spots_refusal(plan)
     if why is None:
-        spots = SpotRenderer(plan, panel, pixels, share, dtype, engine, progress)
-        why = spots.objection()
+        with operations_in_one_thread():
+            spots = SpotRenderer(plan, panel, pixels, share, dtype, engine, progress)
+            why = spots.objection()
         if why is None:
             return spots, None
     if plan.differentiable() or plan.transformed():

@@ -2,8 +2,8 @@
 
 Each term belongs to one reflection, the nearest to its h k l. Those whose F_cell^2 F_latt^2 is above a level are found
 by their spots, and evaluated; the others add, all together, no more than the level times the number of terms. Twice
-this is done: for a high level, whose image tells how large the peak is at least, and for the level that follows from
-it. `docs/explanation/cull.md` has the proof.
+they are found: for a high level, of which a few pixels tell how large the peak is at least, and for the level that
+follows from it. `docs/explanation/cull.md` has the proof.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
 from openbragg.engine.sparse.canvas import SIDE, Canvas, Lit
+from openbragg.engine.sparse.crowded import Crowded
 from openbragg.engine.sparse.culled import OF_SPOTS, Culled
 from openbragg.engine.sparse.derivatives import SpotTerms
 from openbragg.engine.sparse.limits import largest_term, largest_weight
@@ -63,8 +64,9 @@ _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _SEARCHING = 0.1
 #: A full sum is known to take at least so much longer before it is left.
 _SURELY = 1.5
-#: How much less the sum of a high level takes than the one that follows, at least; else neither pays.
+#: How much less the visits of a high level take than those that follow, at least; else neither pays.
 _PROBING = 6.0
+_TAKES_LONGER = "all terms are expected to take less time than those near reflections"
 #: Sums of what is left out are larger by less than this part, for rounding.
 _ROUNDING = 1.0 + 1e-9
 
@@ -151,27 +153,30 @@ class SpotRenderer:
         with torch.no_grad():
             uncertain = first_evaluated(plan, self._panel, pixels)
         level = _FIRST_LEVEL * largest_term(plan, self._sum.largest)
-        surely = _SURELY * _PROBING
         for _ in range(_ATTEMPTS):
-            evaluated = self._sum.add_all(level, surely)
-            if evaluated is None:
-                return "all terms are expected to take less time than those near reflections"
+            if self._sum.add_all(level, _SURELY * _PROBING, probing=True) is None:
+                return _TAKES_LONGER
             peak = self._sum.peak(uncertain)
-            # What more there is in the next image only makes its peak larger.
-            allowed = self._share * peak / (weight * _ROUNDING)
-            if 0.0 < level <= allowed:
-                self._values = self._sum.photons(self._dtype, self._progress)
-                pairs = pixels.count * plan.cell_vectors.shape[:2].numel() * plan.wavelengths.numel()
-                self.culled = Culled(
-                    pairs=pairs,
-                    evaluated=min(evaluated, pairs),
-                    bound=level * weight * _ROUNDING,
-                    of=OF_SPOTS,
-                    level=level,
-                )
-                return None
-            level, surely = (allowed / _ROUNDING, _SURELY) if peak > 0.0 else (level * _LOWER, surely)
-        return "no pixel near a reflection has photons"
+            if peak > 0.0:
+                break
+            level *= _LOWER
+        else:
+            return "no pixel near a reflection has photons"
+        # What more there is in the image only makes its peak larger.
+        level = min(level, self._share * peak / (weight * _ROUNDING**2))
+        evaluated = self._sum.add_all(level, _SURELY) if level > 0.0 else None
+        if evaluated is None:
+            return _TAKES_LONGER
+        self._values = self._sum.photons(self._dtype, self._progress)
+        pairs = pixels.count * plan.cell_vectors.shape[:2].numel() * plan.wavelengths.numel()
+        self.culled = Culled(
+            pairs=pairs,
+            evaluated=min(evaluated, pairs),
+            bound=level * weight * _ROUNDING,
+            of=OF_SPOTS,
+            level=level,
+        )
+        return None
 
     def __call__(self, plan: Plan, start: int, stop: int) -> Strip:
         """The pixels, which are always all: nothing is left out of a run in which the order matters further."""
@@ -207,14 +212,17 @@ class _Sum:
         self.kernels: Sequence[Run] | None = None
         self.asked = False
 
-    def add_all(self, level: float, surely: float) -> int | None:
-        """Sum all terms above a level.
+    def add_all(self, level: float, surely: float, *, probing: bool = False) -> int | None:
+        """Sum all terms above a level; to probe, those alone where most spots lie on each other.
 
         How many pixels of visits there were; or None where the full sum does not take `surely` times as long.
         """
         self.canvas = Canvas(self.pixels)
         self.lots = []
+        # Code that did not pay for a high level may for the next.
+        self.asked = self.kernels is not None
         evaluated = filled = visits = 0
+        crowded: Crowded | None = None
         if not self._worth_a_search(level):
             return None
         for lot in self._lots(level):
@@ -223,6 +231,11 @@ class _Sum:
             visits += len(lot.visits.orientation)
             if not self._pays(filled / lot.done, visits / lot.done, surely):
                 return None
+            if probing:
+                # Where they lie in the first lot others do too; wherever it is, no pixel is above the peak.
+                crowded = crowded or Crowded.of(lot.visits, self.pixels)
+                self._add(crowded.among(lot.visits))
+                continue
             self._add(lot.visits)
             if self.keep:
                 self.lots.append(lot.visits)

@@ -199,7 +199,7 @@ TERMS = Kind(
     axes=(("visit", _OF_VISIT), ("visit", 2), ("row", 2), ("orientation", 9), (PIXEL_MULTIPLE,), (3,), ("square",)),
     dtypes=lambda plan: (
         *(torch.float64, torch.int64, torch.int64, torch.float64, torch.float64, torch.float64),
-        torch.int64,
+        torch.int32,
     ),
 )
 PHOTONS = Kind(name="photons of sums", title="photons of sums", seconds=15.0, further=3, function=_photons_function)
