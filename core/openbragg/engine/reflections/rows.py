@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import attrs
@@ -76,7 +77,7 @@ class Region:
         between = first[axis] + np.floor(np.arange(1, parts) * counts[axis] / parts) - 0.5
         edges = [self.box[axis, 0], *between, self.box[axis, 1]]
         cut = []
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             box = self.box.copy()
             box[axis] = low, high
             cut.append(attrs.evolve(self, box=box, points=self.points / parts))
