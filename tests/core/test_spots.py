@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from math import pi
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -30,6 +31,7 @@ from openbragg.engine.sparse.visits import directions, make_search
 from openbragg.orchestrator.rendering import Rendering
 
 TABLE = culled.table(power=7, default=2.0)
+COLOURED = culled.table(power=7, default=2.0, of=culled.Coloured)
 #: Of the shapes whose spots end, a factor on the squared distance with which they are of some pixels.
 FUDGES = {"gauss": (1e-5, 1e-4, 1e-3), "tophat": (1e-4, 1e-2), "round": (1.0, 4.0)}
 
@@ -111,7 +113,7 @@ def test_no_pixel_is_further_from_the_full_sum_than_allowed(shape: str, data: st
     experiment = data.draw(experiments(shape))
     share = data.draw(st.sampled_from([1e-2, 1e-4, 1e-6]))
     options: dict[str, Any] = {
-        "structure_factors": data.draw(st.sampled_from([ONE_AMPLITUDE, TABLE])),
+        "structure_factors": data.draw(st.sampled_from([ONE_AMPLITUDE, TABLE, COLOURED])),
         "lattice_shape": shape,
         "compat": data.draw(st.sampled_from([(), QUIRKS])),
     }
@@ -122,7 +124,14 @@ def test_no_pixel_is_further_from_the_full_sum_than_allowed(shape: str, data: st
         patch.setattr(spots, "_SEARCHING", 1e3)
         patch.setattr(spots, "_OF_STRIP", 64)
         sparse = culled.rendered(experiment, **options, cull=share)
-    assert_promised(full, sparse, share)
+    if options["structure_factors"] is not COLOURED:
+        assert_promised(full, sparse, share)
+        return
+    # Where this gives up there are no tiles to take its place.
+    for one, other, left_out in zip(full.images, sparse.images, sparse.left_out[0], strict=True):
+        bound = 0.0 if left_out is None else left_out.bound
+        assert bound <= share * float(one.max()) * (1.0 + REORDERED)
+        assert float((one - other).abs().max()) <= bound + REORDERED * float(one.max())
 
 
 def mosaic(**crystal: Any) -> Experiment:
@@ -185,6 +194,45 @@ def test_visits_of_bounded_lots_add_up_to_the_same(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(spots, "_OF_STRIP", 1)
     parts = rendered(cull=1e-6).images[0]
     torch.testing.assert_close(parts, whole, rtol=0.0, atol=REORDERED * float(whole.max()))
+
+
+def channels(folder: Path) -> Any:
+    """A column for each of three wavelengths, with few strong reflections."""
+    generator = torch.Generator().manual_seed(1)
+    amplitudes = 50.0 * torch.rand((len(culled.INDEX), 3), generator=generator) ** 8
+    rows = zip(culled.INDEX.tolist(), amplitudes.tolist(), strict=True)
+    file = folder / "channels.hkl"
+    file.write_text("".join(" ".join(map(str, (*index, *row))) + "\n" for index, row in rows))
+    return plugin("structure_factors", "hkl", file=file, for_channels=True)
+
+
+def dispersing(folder: Path) -> Any:
+    """Atoms whose f' and f'' change from one wavelength to the next, beside what does not."""
+    table, atoms, steps = folder / "a.hkl", folder / "atoms.txt", folder / "f.txt"
+    table.write_text("# h k l A B\n" + "".join(f"{h} {k} {l} {h + 0.5} {k - l}\n" for h, k, l in culled.INDEX.tolist()))
+    atoms.write_text("Se 0.1 0.2 0.3 12.5 0.8\nSe 0.5 0.6 0.1 20 1\n")
+    steps.write_text("energy f' f''\nSe 10000 -3 1\nSe 12400 -30 2\nSe 15000 -2 9\n")
+    return plugin("structure_factors", "hkl", file=table, atoms_file=atoms, corrections_file=steps)
+
+
+@pytest.mark.usefixtures("search_anyway")
+@pytest.mark.parametrize("factors", [channels, dispersing])
+@pytest.mark.parametrize("shape", ["square", "gauss"])
+def test_amplitudes_at_each_wavelength_are_bounded_by_those_of_all(tmp_path: Path, factors: Any, shape: str) -> None:
+    experiment = spread_over(dispersion=0.3, dispersion_steps=3, divergence_range=(0.01, 0.0), divergence_steps=(2, 1))
+    options = {"structure_factors": factors(tmp_path), "lattice_shape": shape}
+    full, sparse = (rendered(experiment, **options, cull=cull) for cull in (None, 1e-4))
+    assert full.plan.spectral is not None
+    if shape == "square":
+        assert not sparse.culled
+        (line,) = [line for line in sparse.choices.notices if "culled" in line]
+        assert line.endswith("have no end, and tiles know of one amplitude at all wavelengths")
+        return
+    assert sparse.culled[0].of == OF_SPOTS and sparse.culled[0].skipped() > 0.9
+    assert_promised(full, sparse, 1e-4)
+    # It counts which wavelength is whose.
+    swapped = rendered(spread_over(dispersion=0.3, dispersion_steps=3), **options)
+    assert not torch.equal(swapped.images[0], full.images[0])
 
 
 @pytest.mark.usefixtures("search_anyway")

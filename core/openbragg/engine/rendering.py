@@ -164,6 +164,8 @@ def _culling(
             return spots, None
     if plan.differentiable() or plan.transformed():
         return None, f"{why}, and tiles have no derivatives"
+    if plan.spectral is not None:
+        return None, f"{why}, and tiles know of one amplitude at all wavelengths"
     if not isinstance(plan.shape, BoundedLatticeShape):
         return None, f"{why}, and the lattice shape {plan.shape.name} has no bound for tiles"
     if engine.name == "auto" and engine.summer(plan, panel, pixels.count) is not None:

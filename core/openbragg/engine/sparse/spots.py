@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import attrs
@@ -28,7 +29,7 @@ from openbragg.engine.sparse.canvas import SIDE, Canvas, Lit
 from openbragg.engine.sparse.crowded import Crowded
 from openbragg.engine.sparse.culled import OF_SPOTS, Culled
 from openbragg.engine.sparse.derivatives import SpotTerms
-from openbragg.engine.sparse.limits import largest_term, largest_weight
+from openbragg.engine.sparse.limits import bounded_plan, largest_term, largest_weight
 from openbragg.engine.sparse.terms import (
     PHOTONS,
     TERMS,
@@ -41,7 +42,7 @@ from openbragg.engine.sparse.terms import (
 from openbragg.engine.sparse.visits import Search, Visits, directions, joined, make_search
 from openbragg.engine.strips import Strip, advance, ranges
 from openbragg.engine.threads import in_threads
-from openbragg.roles import LimitedStructureFactors, LocalLatticeShape
+from openbragg.roles import LimitedSpectralStructureFactors, LimitedStructureFactors, LocalLatticeShape
 
 #: Visits of a source that are kept at once, in some hundred bytes each.
 _MOST_VISITS = 1 << 20
@@ -97,6 +98,8 @@ def spots_refusal(plan: Plan) -> str | None:
         return f"spots of the lattice shape {plan.shape.name} have no end"
     if not isinstance(plan.structure_factors, LimitedStructureFactors):
         return f"the structure factors {plan.structure_factors.name} have no largest one"
+    if plan.spectral is not None and not isinstance(plan.structure_factors, LimitedSpectralStructureFactors):
+        return f"the structure factors {plan.structure_factors.name} have no bound at each wavelength"
     return None
 
 
@@ -150,6 +153,8 @@ class SpotRenderer:
         # As one with a -crystal_scale of 0: of nothing no part can be left out.
         if weight == 0.0:
             return "the crystal scatters nothing"
+        if not isfinite(self._sum.largest):
+            return f"the structure factors {plan.structure_factors.name} have no largest one"
         with torch.no_grad():
             uncertain = first_evaluated(plan, self._panel, pixels)
         level = _FIRST_LEVEL * largest_term(plan, self._sum.largest)
@@ -200,8 +205,9 @@ class _Sum:
         self.lots: list[Visits] = []
         self.plan, self.panel, self.pixels, self.engine = plan, panel, pixels, engine
         assert isinstance(plan.structure_factors, LimitedStructureFactors)
+        self.bounded = bounded_plan(plan)
         with torch.no_grad():
-            self.largest = float(plan.structure_factors.largest(plan.tables))
+            self.largest = float(plan.structure_factors.largest(self.bounded.tables))
         unused: dict[str, Any] = {"cell_vectors": None}
         self.summing = attrs.evolve(summed_plan(plan, panel), **unused)
         self.vectors = plan.cell_vectors.detach().reshape(-1, 9).contiguous()
@@ -306,7 +312,7 @@ class _Sum:
         known = self._searched.pop(direction, None)
         if known is not None and known.level == level:
             return known
-        search = make_search(self.plan, self.panel, self.pixels, self.directions[direction], (level, self.largest))
+        search = make_search(self.bounded, self.panel, self.pixels, self.directions[direction], (level, self.largest))
         # It is asked for once more at most, by what is decided from its cost.
         self._searched[direction] = search
         return search
