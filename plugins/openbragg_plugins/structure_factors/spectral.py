@@ -87,7 +87,7 @@ def spectral_limits(numbers: torch.Tensor, tables: Sequence[torch.Tensor]) -> to
     """A bound of \\|F\\| at each place for any of some sources, whose numbers are (sources, numbers): (place,)."""
     table = tables[0]
     if len(tables) == CHANNELS:
-        return table[:, numbers[:, 0].long().unique()].abs().amax(dim=1)
+        return table[:, sorted({int(number) for number in numbers[:, 0].tolist()})].abs().amax(dim=1)
     real, imaginary = table[:, 0::2], table[:, 1::2]
     sizes = (real.square() + imaginary.square()).sqrt()
     strengths = (numbers[:, 0::2].square() + numbers[:, 1::2].square()).sqrt().amax(dim=0).to(table.dtype)
