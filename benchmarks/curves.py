@@ -104,7 +104,7 @@ def measure_curve(
 
 
 def fitted(name: str, points: list[tuple[int, list[Observation]]]) -> dict[str, Any]:
-    """The points of a curve, the least time and the median memory of each, the exponent of time, and how memory grows."""
+    """The points of a curve, of each the least time and the median memory; and how both grow."""
     sizes = [float(value) for value, _ in points]
     seconds = [summarise([run.kernel or 0.0 for run in runs]).smallest for _, runs in points]
     memory = [summarise([float(run.peak_memory) for run in runs]).median for _, runs in points]

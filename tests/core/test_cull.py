@@ -19,7 +19,7 @@ from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.engine.compiled.block import evaluations_of
 from openbragg.engine.evaluate import evaluate
 from openbragg.engine.pixels import choose_pixels
-from openbragg.engine.sparse import spots
+from openbragg.engine.sparse import spot_sum, spots
 from openbragg.engine.sparse.bounds import columns_for_bounds, tile_bounds, views_of
 from openbragg.engine.sparse.cull import cull_refusal
 from openbragg.engine.sparse.tiles import cut_into_tiles
@@ -272,7 +272,7 @@ LAYOUT = tuple(Panel(pixels=(8, 9), pixel_size=1e-4, offset=(along, 0.0, 0.0)) f
 def test_where_nothing_pays_a_notice_says_so_once_for_all_panels(
     monkeypatch: pytest.MonkeyPatch, spread: Any, shape: Any, reason: str
 ) -> None:
-    monkeypatch.setattr(spots, "_SURELY", 1e9)
+    monkeypatch.setattr(spot_sum, "_SURELY", 1e9)
     made = mosaic(mosaic_spread=spread, fudge=1e-3)
     experiment = attrs.evolve(made, detector=attrs.evolve(made.detector, layout=LAYOUT))
     found = rendered(experiment, lattice_shape=shape, cull=1e-3)
@@ -284,8 +284,8 @@ def test_where_nothing_pays_a_notice_says_so_once_for_all_panels(
 def test_a_panel_that_is_summed_in_full_beside_others_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = iter([0.0, 1.0])
     monkeypatch.setattr(spots, "largest_weight", lambda *_: next(weights))
-    monkeypatch.setattr(spots, "_SEARCHING", 1e3)
-    monkeypatch.setattr(spots, "_SURELY", 0.02)
+    monkeypatch.setattr(spot_sum, "_SEARCHING", 1e3)
+    monkeypatch.setattr(spot_sum, "_SURELY", 0.02)
     experiment = attrs.evolve(mosaic(), detector=attrs.evolve(mosaic().detector, layout=LAYOUT))
     found = rendered(experiment, lattice_shape=Ball(), cull=1e-3)
     assert len(found.culled) == 1

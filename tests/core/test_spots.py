@@ -22,7 +22,7 @@ from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.touching import orientation_groups, touching_spots
-from openbragg.engine.sparse import spots
+from openbragg.engine.sparse import spot_sum
 from openbragg.engine.sparse.canvas import Canvas, place_of
 from openbragg.engine.sparse.derivatives import SpotTerms
 from openbragg.engine.sparse.limits import largest_term
@@ -39,8 +39,8 @@ FUDGES = {"gauss": (1e-5, 1e-4, 1e-3), "tophat": (1e-4, 1e-2), "round": (1.0, 4.
 @pytest.fixture
 def search_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
     """Images of tests are so small that looking for reflections is not worth it, nor the sum from them."""
-    monkeypatch.setattr(spots, "_SEARCHING", 1e3)
-    monkeypatch.setattr(spots, "_SURELY", 0.02)
+    monkeypatch.setattr(spot_sum, "_SEARCHING", 1e3)
+    monkeypatch.setattr(spot_sum, "_SURELY", 0.02)
 
 
 @st.composite
@@ -120,9 +120,9 @@ def test_no_pixel_is_further_from_the_full_sum_than_allowed(shape: str, data: st
     full = culled.rendered(experiment, **options)
     with pytest.MonkeyPatch.context() as patch:
         # Also where it takes longer, or the search alone does.
-        patch.setattr(spots, "_SURELY", 0.02)
-        patch.setattr(spots, "_SEARCHING", 1e3)
-        patch.setattr(spots, "_OF_STRIP", 64)
+        patch.setattr(spot_sum, "_SURELY", 0.02)
+        patch.setattr(spot_sum, "_SEARCHING", 1e3)
+        patch.setattr(spot_sum, "_OF_STRIP", 64)
         sparse = culled.rendered(experiment, **options, cull=share)
     if options["structure_factors"] is not COLOURED:
         assert_promised(full, sparse, share)
@@ -189,9 +189,9 @@ def test_visits_of_bounded_lots_add_up_to_the_same(monkeypatch: pytest.MonkeyPat
     found = rendered(cull=1e-6)
     assert found.culled[0].of == OF_SPOTS
     whole = found.images[0]
-    monkeypatch.setattr(spots, "_MOST_VISITS", 20)
-    monkeypatch.setattr(spots, "_STRIPS", 9)
-    monkeypatch.setattr(spots, "_OF_STRIP", 1)
+    monkeypatch.setattr(spot_sum, "_MOST_VISITS", 20)
+    monkeypatch.setattr(spot_sum, "_STRIPS", 9)
+    monkeypatch.setattr(spot_sum, "_OF_STRIP", 1)
     parts = rendered(cull=1e-6).images[0]
     torch.testing.assert_close(parts, whole, rtol=0.0, atol=REORDERED * float(whole.max()))
 
@@ -240,7 +240,7 @@ def test_amplitudes_at_each_wavelength_are_bounded_by_those_of_all(tmp_path: Pat
 def test_the_brightest_pixel_tells_what_may_be_left_out(monkeypatch: pytest.MonkeyPatch, several: bool) -> None:
     """It is found where the boxes of spots of a high level lie on each other, also when they come in several lots."""
     if several:
-        monkeypatch.setattr(spots, "_MOST_VISITS", 20)
+        monkeypatch.setattr(spot_sum, "_MOST_VISITS", 20)
     found = rendered(mosaic(mosaic_spread=0.3, fudge=1e-4), cull=1e-3)
     assert found.culled[0].of == OF_SPOTS
     peak = float(found.images[0].max())
@@ -258,7 +258,7 @@ def test_code_that_does_not_pay_for_a_high_level_is_asked_for_again(monkeypatch:
 
 @pytest.mark.usefixtures("search_anyway")
 def test_where_it_would_take_longer_it_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spots, "_SURELY", 1e9)
+    monkeypatch.setattr(spot_sum, "_SURELY", 1e9)
     (found,) = rendered(cull=1e-4).culled
     assert found.of != OF_SPOTS
 
