@@ -35,7 +35,7 @@ from openbragg.engine.threads import in_threads
 from openbragg.roles import LimitedStructureFactors
 
 #: Visits of a source that are kept at once, in some hundred bytes each.
-_MOST_VISITS = 1 << 20
+_MOST_VISITS = 1 << 18
 #: Rows evaluated together by compiled code and without: what comes out stays in a core's cache.
 _COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
 #: Pixels whose photons are worked out together.
