@@ -34,8 +34,8 @@ from openbragg.engine.strips import advance, ranges
 from openbragg.engine.threads import in_threads
 from openbragg.roles import LimitedStructureFactors
 
-#: Visits of a source that are kept at once, in some hundred bytes each.
-_MOST_VISITS = 1 << 18
+#: Visits that are looked for before they are summed, in some hundred bytes each; there may be twice as many.
+_MOST_VISITS = 1 << 17
 #: Rows evaluated together by compiled code and without: what comes out stays in a core's cache.
 _COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
 #: Pixels whose photons are worked out together.
