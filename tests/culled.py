@@ -12,6 +12,7 @@ import openbragg
 from openbragg import Beam, Experiment, Simulation
 from openbragg.model.vectors import rotation_about
 from openbragg.orchestrator.rendering import Rendering
+from openbragg_plugins.structure_factors.hkl import HklTable
 
 A = 1e-10
 #: Sums of the same float64 numbers in another order, relative to the peak.
@@ -31,15 +32,28 @@ WEIGHTED = openbragg.plugin(
     ),
     weights=(1.0, 20.0, 1e-7, 3.0),
 )
+
+
+class Coloured(HklTable):
+    """A table of amplitudes that differ much from one wavelength to the next."""
+
+    def spectral(self, wavelengths: torch.Tensor, tables: Any) -> torch.Tensor:
+        return torch.tensor([1.0, 20.0, 0.1], dtype=torch.float64).repeat(len(wavelengths))[: len(wavelengths), None]
+
+    def amplitude_at(self, index: Any, nearest: Any, spectral: Any, tables: Any) -> torch.Tensor:
+        return self.amplitude(index, nearest, tables) * spectral[0].to(tables[0].dtype)
+
+    def limits(self, spectral: torch.Tensor, tables: Any) -> Any:
+        return tables[0] * spectral.max().to(tables[0].dtype), *tables[1:]
+
+
 INDEX = torch.cartesian_prod(*[torch.arange(-4, 5)] * 3)
 
 
-def table(power: int, default: float) -> Any:
+def table(power: int, default: float, of: type[HklTable] = HklTable) -> Any:
     """Amplitudes that differ much between neighbours, of both signs; the higher the power, the fewer are large."""
     amplitudes = 60.0 * torch.sin(INDEX.double() @ torch.tensor([1.0, 2.3, 3.1], dtype=torch.float64)) ** power
-    return openbragg.plugin(
-        "structure_factors", "hkl", reflections=(INDEX, amplitudes), default_F=default, interpolate=False
-    )
+    return of(reflections=(INDEX, amplitudes), default_F=default, interpolate=False)
 
 
 @st.composite

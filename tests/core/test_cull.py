@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import pi
 from typing import Any
 
@@ -18,6 +19,7 @@ from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan
 from openbragg.engine.compiled.block import evaluations_of
 from openbragg.engine.evaluate import evaluate
 from openbragg.engine.pixels import choose_pixels
+from openbragg.engine.sparse import spot_sum, spots
 from openbragg.engine.sparse.bounds import columns_for_bounds, tile_bounds, views_of
 from openbragg.engine.sparse.cull import cull_refusal
 from openbragg.engine.sparse.tiles import cut_into_tiles
@@ -143,8 +145,7 @@ def test_an_image_of_nothing_is_not_culled() -> None:
 
 
 def test_several_panels_are_culled_each_by_its_own_peak() -> None:
-    layout = tuple(Panel(pixels=(8, 9), pixel_size=1e-4, offset=(along, 0.0, 0.0)) for along in (0.0, 0.002))
-    experiment = attrs.evolve(mosaic(), detector=attrs.evolve(mosaic().detector, layout=layout))
+    experiment = attrs.evolve(mosaic(), detector=attrs.evolve(mosaic().detector, layout=LAYOUT))
     full = rendered(experiment)
     assert len(full.images) == 2
     assert_promised(full, rendered(experiment, cull=1e-3), 1e-3)
@@ -243,6 +244,55 @@ def test_a_shape_without_a_bound_is_summed_in_full() -> None:
     found = rendered(mosaic(), lattice_shape=Plain(), cull=1e-2)
     assert cull_refusal(found.plan) == "the lattice shape plain has no bound"
     assert found.culled == ()
+
+
+@attrs.frozen
+class Ball(Plain):
+    """One within a ball, nothing outside: spots that end, and no bound for tiles."""
+
+    name = "ball"
+
+    def factors(self, offset: Any, nearest: Any, lattice: Any) -> tuple[torch.Tensor, ...]:
+        return ((lattice.distance_squared(offset, torch.ones(())) < 9e14).to(lattice.dtype),)
+
+    def reach(self, level: Any, length: Any, lattice: Any) -> torch.Tensor:
+        return torch.as_tensor(3.01e7).where(level < 1.0, -1.0).expand(length.shape)
+
+
+LAYOUT = tuple(Panel(pixels=(8, 9), pixel_size=1e-4, offset=(along, 0.0, 0.0)) for along in (0.0, 0.002))
+
+
+@pytest.mark.parametrize(
+    ("spread", "shape", "reason"),
+    [
+        (0.01, Ball(), "all terms .* near reflections, and the lattice shape ball has no bound for tiles"),
+        (torch.tensor(0.01, requires_grad=True), "gauss", "all terms .* near reflections, and tiles .* derivatives"),
+    ],
+)
+def test_where_nothing_pays_a_notice_says_so_once_for_all_panels(
+    monkeypatch: pytest.MonkeyPatch, spread: Any, shape: Any, reason: str
+) -> None:
+    monkeypatch.setattr(spot_sum, "_SURELY", 1e9)
+    made = mosaic(mosaic_spread=spread, fudge=1e-3)
+    experiment = attrs.evolve(made, detector=attrs.evolve(made.detector, layout=LAYOUT))
+    found = rendered(experiment, lattice_shape=shape, cull=1e-3)
+    assert found.culled == ()
+    (line,) = [line for line in found.choices.notices if "culled" in line]
+    assert re.fullmatch(f"nothing is culled: {reason}", line)
+
+
+def test_a_panel_that_is_summed_in_full_beside_others_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = iter([0.0, 1.0])
+    monkeypatch.setattr(spots, "largest_weight", lambda *_: next(weights))
+    monkeypatch.setattr(spot_sum, "_SEARCHING", 1e3)
+    monkeypatch.setattr(spot_sum, "_SURELY", 0.02)
+    experiment = attrs.evolve(mosaic(), detector=attrs.evolve(mosaic().detector, layout=LAYOUT))
+    found = rendered(experiment, lattice_shape=Ball(), cull=1e-3)
+    assert len(found.culled) == 1
+    assert [line for line in found.choices.notices if "culled" in line] == [
+        "nothing is culled of 1 of 2 images of a panel and a crystal: the crystal scatters nothing, "
+        "and the lattice shape ball has no bound for tiles"
+    ]
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0, float("nan")])

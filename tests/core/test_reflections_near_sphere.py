@@ -116,6 +116,9 @@ def test_points_of_a_region_are_those_of_all_points_that_are_in_its_bodies(
 
     assert len(set(names(found))) == len(found)
     assert set(names(every[inside(-CLOSE)])) <= set(names(found)) <= set(names(every[inside(1e-5)]))
+    for parts in (2, 3, 50):
+        cut = [each for part in region.cut(parts) for points in lattice_points(part) for each in names(points)]
+        assert sorted(cut) == sorted(names(found))
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from math import pi
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -17,10 +18,11 @@ from hypothesis import strategies as st
 import culled
 from culled import ONE_AMPLITUDE, QUIRKS, REORDERED, A, assert_close, assert_promised
 from openbragg import Beam, Crystal, Detector, Experiment, Panel, Sampling, Scan, Simulation, plugin
+from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.reflections.camera import Camera
 from openbragg.engine.reflections.touching import orientation_groups, touching_spots
-from openbragg.engine.sparse import spots
+from openbragg.engine.sparse import spot_sum
 from openbragg.engine.sparse.canvas import Canvas, place_of
 from openbragg.engine.sparse.derivatives import SpotTerms
 from openbragg.engine.sparse.limits import largest_term
@@ -29,6 +31,7 @@ from openbragg.engine.sparse.visits import directions, make_search
 from openbragg.orchestrator.rendering import Rendering
 
 TABLE = culled.table(power=7, default=2.0)
+COLOURED = culled.table(power=7, default=2.0, of=culled.Coloured)
 #: Of the shapes whose spots end, a factor on the squared distance with which they are of some pixels.
 FUDGES = {"gauss": (1e-5, 1e-4, 1e-3), "tophat": (1e-4, 1e-2), "round": (1.0, 4.0)}
 
@@ -36,8 +39,8 @@ FUDGES = {"gauss": (1e-5, 1e-4, 1e-3), "tophat": (1e-4, 1e-2), "round": (1.0, 4.
 @pytest.fixture
 def search_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
     """Images of tests are so small that looking for reflections is not worth it, nor the sum from them."""
-    monkeypatch.setattr(spots, "_SEARCHING", 1e3)
-    monkeypatch.setattr(spots, "_SURELY", 0.02)
+    monkeypatch.setattr(spot_sum, "_SEARCHING", 1e3)
+    monkeypatch.setattr(spot_sum, "_SURELY", 0.02)
 
 
 @st.composite
@@ -110,18 +113,25 @@ def test_no_pixel_is_further_from_the_full_sum_than_allowed(shape: str, data: st
     experiment = data.draw(experiments(shape))
     share = data.draw(st.sampled_from([1e-2, 1e-4, 1e-6]))
     options: dict[str, Any] = {
-        "structure_factors": data.draw(st.sampled_from([ONE_AMPLITUDE, TABLE])),
+        "structure_factors": data.draw(st.sampled_from([ONE_AMPLITUDE, TABLE, COLOURED])),
         "lattice_shape": shape,
         "compat": data.draw(st.sampled_from([(), QUIRKS])),
     }
     full = culled.rendered(experiment, **options)
     with pytest.MonkeyPatch.context() as patch:
         # Also where it takes longer, or the search alone does.
-        patch.setattr(spots, "_SURELY", 0.02)
-        patch.setattr(spots, "_SEARCHING", 1e3)
-        patch.setattr(spots, "_OF_STRIP", 64)
+        patch.setattr(spot_sum, "_SURELY", 0.02)
+        patch.setattr(spot_sum, "_SEARCHING", 1e3)
+        patch.setattr(spot_sum, "_OF_STRIP", 64)
         sparse = culled.rendered(experiment, **options, cull=share)
-    assert_promised(full, sparse, share)
+    if options["structure_factors"] is not COLOURED:
+        assert_promised(full, sparse, share)
+        return
+    # Where this gives up there are no tiles to take its place.
+    for one, other, left_out in zip(full.images, sparse.images, sparse.left_out[0], strict=True):
+        bound = 0.0 if left_out is None else left_out.bound
+        assert bound <= share * float(one.max()) * (1.0 + REORDERED)
+        assert float((one - other).abs().max()) <= bound + REORDERED * float(one.max())
 
 
 def mosaic(**crystal: Any) -> Experiment:
@@ -179,16 +189,76 @@ def test_visits_of_bounded_lots_add_up_to_the_same(monkeypatch: pytest.MonkeyPat
     found = rendered(cull=1e-6)
     assert found.culled[0].of == OF_SPOTS
     whole = found.images[0]
-    monkeypatch.setattr(spots, "_MOST_VISITS", 20)
-    monkeypatch.setattr(spots, "_STRIPS", 9)
-    monkeypatch.setattr(spots, "_OF_STRIP", 1)
+    monkeypatch.setattr(spot_sum, "_MOST_VISITS", 20)
+    monkeypatch.setattr(spot_sum, "_STRIPS", 9)
+    monkeypatch.setattr(spot_sum, "_OF_STRIP", 1)
     parts = rendered(cull=1e-6).images[0]
     torch.testing.assert_close(parts, whole, rtol=0.0, atol=REORDERED * float(whole.max()))
 
 
+def channels(folder: Path) -> Any:
+    """A column for each of three wavelengths, with few strong reflections."""
+    generator = torch.Generator().manual_seed(1)
+    amplitudes = 50.0 * torch.rand((len(culled.INDEX), 3), generator=generator) ** 8
+    rows = zip(culled.INDEX.tolist(), amplitudes.tolist(), strict=True)
+    file = folder / "channels.hkl"
+    file.write_text("".join(" ".join(map(str, (*index, *row))) + "\n" for index, row in rows))
+    return plugin("structure_factors", "hkl", file=file, for_channels=True)
+
+
+def dispersing(folder: Path) -> Any:
+    """Atoms whose f' and f'' change from one wavelength to the next, beside what does not."""
+    table, atoms, steps = folder / "a.hkl", folder / "atoms.txt", folder / "f.txt"
+    table.write_text("# h k l A B\n" + "".join(f"{h} {k} {l} {h + 0.5} {k - l}\n" for h, k, l in culled.INDEX.tolist()))
+    atoms.write_text("Se 0.1 0.2 0.3 12.5 0.8\nSe 0.5 0.6 0.1 20 1\n")
+    steps.write_text("energy f' f''\nSe 10000 -3 1\nSe 12400 -30 2\nSe 15000 -2 9\n")
+    return plugin("structure_factors", "hkl", file=table, atoms_file=atoms, corrections_file=steps)
+
+
+@pytest.mark.usefixtures("search_anyway")
+@pytest.mark.parametrize("factors", [channels, dispersing])
+@pytest.mark.parametrize("shape", ["square", "gauss"])
+def test_amplitudes_at_each_wavelength_are_bounded_by_those_of_all(tmp_path: Path, factors: Any, shape: str) -> None:
+    experiment = spread_over(dispersion=0.3, dispersion_steps=3, divergence_range=(0.01, 0.0), divergence_steps=(2, 1))
+    options = {"structure_factors": factors(tmp_path), "lattice_shape": shape}
+    full, sparse = (rendered(experiment, **options, cull=cull) for cull in (None, 1e-4))
+    assert full.plan.spectral is not None
+    if shape == "square":
+        assert not sparse.culled
+        (line,) = [line for line in sparse.choices.notices if "culled" in line]
+        assert line.endswith("have no end, and tiles know of one amplitude at all wavelengths")
+        return
+    assert sparse.culled[0].of == OF_SPOTS and sparse.culled[0].skipped() > 0.9
+    assert_promised(full, sparse, 1e-4)
+    # It counts which wavelength is whose.
+    swapped = rendered(spread_over(dispersion=0.3, dispersion_steps=3), **options)
+    assert not torch.equal(swapped.images[0], full.images[0])
+
+
+@pytest.mark.usefixtures("search_anyway")
+@pytest.mark.parametrize("several", [False, True])
+def test_the_brightest_pixel_tells_what_may_be_left_out(monkeypatch: pytest.MonkeyPatch, several: bool) -> None:
+    """It is found where the boxes of spots of a high level lie on each other, also when they come in several lots."""
+    if several:
+        monkeypatch.setattr(spot_sum, "_MOST_VISITS", 20)
+    found = rendered(mosaic(mosaic_spread=0.3, fudge=1e-4), cull=1e-3)
+    assert found.culled[0].of == OF_SPOTS
+    peak = float(found.images[0].max())
+    assert 0.2 * 1e-3 * peak < found.culled[0].bound <= 1e-3 * peak
+
+
+@pytest.mark.usefixtures("search_anyway")
+def test_code_that_does_not_pay_for_a_high_level_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(Engine, "kernels", lambda engine, wanted, seconds: asked.append(seconds))
+    rendered(cull=1e-4, engine="auto")
+    assert len(asked) == 2
+    assert asked[0] < asked[1]
+
+
 @pytest.mark.usefixtures("search_anyway")
 def test_where_it_would_take_longer_it_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spots, "_SURELY", 1e9)
+    monkeypatch.setattr(spot_sum, "_SURELY", 1e9)
     (found,) = rendered(cull=1e-4).culled
     assert found.of != OF_SPOTS
 

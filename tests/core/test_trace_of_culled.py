@@ -10,7 +10,7 @@ import torch
 import culled
 from culled import ONE_AMPLITUDE, A
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
-from openbragg.engine.sparse import spots
+from openbragg.engine.sparse import spot_sum
 from openbragg.engine.sparse.culled import OF_SPOTS, OF_TILES
 
 
@@ -34,7 +34,7 @@ def simulation(shape: str, **options: Any) -> Simulation:
 
 @pytest.mark.parametrize(("shape", "of"), [("gauss", OF_SPOTS), ("square", OF_TILES)])
 def test_terms_that_a_trace_calls_summed_make_the_pixel(shape: str, of: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spots, "_SEARCHING", 1e3)
+    monkeypatch.setattr(spot_sum, "_SEARCHING", 1e3)
     full, sparse = simulation(shape), simulation(shape, cull=1e-4)
     rendering = sparse.rendering()
     assert [found.of for found in rendering.culled] == [of]

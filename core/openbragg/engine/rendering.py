@@ -15,6 +15,7 @@ from openbragg.engine.pixels import Pixels, Region, choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import reference_interpolates_otherwise, render_in_order
 from openbragg.engine.strips import Renderer, Strip, filled_strip
+from openbragg.engine.threads import operations_in_one_thread
 from openbragg.roles import BoundedLatticeShape
 
 if TYPE_CHECKING:
@@ -35,11 +36,14 @@ class RenderedPanel:
         Whether the reference program would have interpolated between other reflections.
     culled
         What was left out; None for a full sum.
+    in_full
+        Why it is a full sum, where something was to be left out.
     """
 
     image: torch.Tensor
     interpolated_otherwise: bool
     culled: Culled | None = None
+    in_full: str | None = None
 
 
 def render_panel(
@@ -91,13 +95,16 @@ def render_panel(
         pixels = choose_pixels(panel.pixels, region, mask, plan.device)
     blocks = blocks_for(plan, panel, pixels, block_terms)
     plain = strip_renderer(panel, pixels, blocks, dtype, progress, engine.team())
-    culled = None if cull is None else _culling(plan, panel, pixels, cull, dtype, engine, progress)
+    culled, in_full = None, None
+    if cull is not None and pixels.count:
+        culled, in_full = _culling(plan, panel, pixels, cull, dtype, engine, progress)
     chosen = culled or _compiled_or(plain, panel, pixels, dtype, engine, progress)
     whole = render_in_order(plan, panel, pixels, chosen)
     return RenderedPanel(
         image=pixels.image(whole.values),
         interpolated_otherwise=reference_interpolates_otherwise(plan, panel, pixels, whole),
         culled=None if culled is None else culled.culled,
+        in_full=in_full,
     )
 
 
@@ -131,14 +138,6 @@ def _compiled_or(
     return strip
 
 
-def _full_sum_is_faster(plan: Plan, panel: PanelPlan, pixels: Pixels, engine: Engine) -> bool:
-    """Whether an engine that may choose has compiled code, which takes less time for all terms than for a part."""
-    if engine.name != "auto" or engine.summer(plan, panel, pixels.count) is None:
-        return False
-    engine.notices("nothing is culled: compiled code takes less time for all terms")
-    return True
-
-
 def _culling(
     plan: Plan,
     panel: PanelPlan,
@@ -147,20 +146,28 @@ def _culling(
     dtype: torch.dtype,
     engine: Engine,
     progress: Callable[[int], None] | None,
-) -> SpotRenderer | CullingRenderer | None:
-    """What leaves out of the sum what cannot matter; None where nothing can be left out, or where it does not pay."""
+) -> tuple[SpotRenderer | CullingRenderer | None, str | None]:
+    """What leaves out of the sum what cannot matter; or None, and why all terms are summed."""
     # Few runs ask.
     from openbragg.engine.sparse.cull import CullingRenderer, cull_refusal
     from openbragg.engine.sparse.spots import SpotRenderer, spots_refusal
 
-    if cull_refusal(plan) is not None:
-        return None
-    if spots_refusal(plan) is None:
-        spots = SpotRenderer(plan, panel, pixels, share, dtype, engine, progress)
-        if spots.pays():
-            return spots
-    if plan.differentiable() or plan.transformed() or not isinstance(plan.shape, BoundedLatticeShape):
-        return None
-    if _full_sum_is_faster(plan, panel, pixels, engine):
-        return None
-    return CullingRenderer(panel, pixels, share, dtype, engine, progress)
+    refusal = cull_refusal(plan)
+    if refusal is not None:
+        return None, refusal
+    why = spots_refusal(plan)
+    if why is None:
+        with operations_in_one_thread():
+            spots = SpotRenderer(plan, panel, pixels, share, dtype, engine, progress)
+            why = spots.objection()
+        if why is None:
+            return spots, None
+    if plan.differentiable() or plan.transformed():
+        return None, f"{why}, and tiles have no derivatives"
+    if plan.spectral is not None:
+        return None, f"{why}, and tiles know of one amplitude at all wavelengths"
+    if not isinstance(plan.shape, BoundedLatticeShape):
+        return None, f"{why}, and the lattice shape {plan.shape.name} has no bound for tiles"
+    if engine.name == "auto" and engine.summer(plan, panel, pixels.count) is not None:
+        return None, f"{why}, and compiled code takes less time for all terms than for tiles"
+    return CullingRenderer(panel, pixels, share, dtype, engine, progress), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from functools import reduce
 from operator import add
@@ -75,8 +76,8 @@ def render_layout(
     stopwatch.move(engine.use.preparing - before, "render", "compile")
     if not any(each.plan.transformed() for each in layout.lattices()):
         line = faint_notice(layout.plan, layout.shown, [panel.image for panel in panels], images)
-        if line and line not in layout.choices.notices:
-            layout.choices.notices.append(line)
+        if line:
+            _say(layout, line)
     if not layout.plan.interpolation_latch and any(panel.interpolated_otherwise for panel in panels):
         layout.choices.notices.append(notice("interpolation-latch"))
     return Rendering(
@@ -180,9 +181,8 @@ def render_lattices(
     lattices = layout.lattices()
     reason = None if cull is None else _refusal(layout)
     if reason is not None:
-        line, cull = f"nothing is culled: {reason}", None
-        if line not in layout.choices.notices:
-            layout.choices.notices.append(line)
+        _say(layout, f"nothing is culled: {reason}")
+        cull = None
     # Peaks of several crystals need not meet: the largest pixel of all is no less than the mean of theirs.
     share = None if cull is None else cull / len(lattices)
     rendered = []
@@ -193,6 +193,7 @@ def render_lattices(
                 progress(place * total + done, len(lattices) * total)
 
         rendered.append(_render_panels(each, parts, engine, advance, share))
+    _say_what_is_in_full(layout, [panel for panels in rendered for panel in panels])
     return tuple(
         SummedPanel(
             image=reduce(add, (panel.image for panel in of_panel)),
@@ -238,6 +239,19 @@ def _render_panels(
         else empty_panel(plan, panel, dtype=dtype)
         for panel, part in zip(plan.panels, parts, strict=True)
     )
+
+
+def _say_what_is_in_full(layout: Layout, panels: list[RenderedPanel]) -> None:
+    """Notices of panels of which something was to be left out, and nothing was; one for each reason."""
+    asked = sum(panel.culled is not None or panel.in_full is not None for panel in panels)
+    for reason, count in Counter(panel.in_full for panel in panels if panel.in_full is not None).items():
+        of = "" if count == asked else f" of {count} of {asked} images of a panel and a crystal"
+        _say(layout, f"nothing is culled{of}: {reason}")
+
+
+def _say(layout: Layout, line: str) -> None:
+    if line not in layout.choices.notices:
+        layout.choices.notices.append(line)
 
 
 def _fields(layout: Layout) -> dict[str, Any]:

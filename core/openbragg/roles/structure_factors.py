@@ -133,6 +133,18 @@ class LimitedStructureFactors(BoundedStructureFactors, Protocol):
         """A bound of \\|F\\| at all indices: shape ()."""
 
 
+@runtime_checkable
+class LimitedSpectralStructureFactors(SpectralStructureFactors, LimitedStructureFactors, Protocol):
+    """The same of structure factors that are others at each wavelength."""
+
+    def limits(self, spectral: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """Tables with which `amplitude` gives a bound of \\|F\\| for any of some sources.
+
+        At a whole index it is that of all indices to which it is the nearest. `largest` takes these tables too; it
+        gives infinity where there is no bound. `spectral` are the sources' numbers, float64, (sources, numbers).
+        """
+
+
 @attrs.frozen(kw_only=True)
 class KnownCrystal:
     """What a source of structure factors says of its crystal; None for what it does not say.

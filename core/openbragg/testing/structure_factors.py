@@ -11,6 +11,7 @@ from openbragg.roles import (
     BoundedStructureFactors,
     GroupedStructureFactors,
     InterpolatingStructureFactors,
+    LimitedSpectralStructureFactors,
     LimitedStructureFactors,
     Miller,
     SpectralStructureFactors,
@@ -193,6 +194,12 @@ def check_spectral_amplitudes(
         require(found.dtype == dtype, f"F is {found.dtype} where prepare() was asked for {dtype}")
         # Sums over atoms, of terms that may be larger than what they give.
         largest = float(expected.abs().max())
+        if isinstance(structure_factors, LimitedSpectralStructureFactors):
+            limits = structure_factors.limits(numbers, tables)
+            one = Miller(*whole.unbind(1))
+            limit = structure_factors.amplitude(one, one, limits)
+            require(bool((found.abs().amax(dim=1) <= limit).all()), f"F at a wavelength is above its limit in {dtype}")
+            require(bool((limit <= structure_factors.largest(limits)).all()), "a limit is above the largest")
         require_close(found, expected, f"F at each wavelength in {dtype}", absolute=_SUMMED[dtype] * largest)
         for place in range(len(sources)):
             one = Miller(*whole.unbind(1))

@@ -13,6 +13,7 @@ from openbragg_plugins.structure_factors.spectral import (
     own_numbers,
     spectral_amplitude,
     spectral_bound,
+    spectral_limits,
 )
 
 if TYPE_CHECKING:
@@ -118,7 +119,11 @@ class TableLookup:
 
     def largest(self, tables: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """See `openbragg.LimitedStructureFactors.largest`."""
-        return tables[0].abs().amax()
+        return (spectral_bound(tables) if is_spectral(tables) else tables[0].abs()).amax()
+
+    def limits(self, spectral: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """See `openbragg.LimitedSpectralStructureFactors.limits`."""
+        return spectral_limits(spectral, tables), *tables[1:_TABLE_ONLY]
 
 
 def _interpolated(

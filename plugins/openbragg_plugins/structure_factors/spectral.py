@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CHANNELS = 3
 #: Of tables with the sums over the atoms of each element, and of those with atoms.
 _ELEMENTS, _ATOMS = 4, 6
+#: More than single precision rounds a sum over atoms, as a part of the sum of sizes.
+_ROUNDING = 1.0 + 1e-5
 
 
 def is_spectral(tables: Sequence[torch.Tensor]) -> bool:
@@ -76,16 +78,25 @@ def spectral_amplitude(
 
 def spectral_bound(tables: Sequence[torch.Tensor]) -> torch.Tensor:
     """A bound of \\|F\\| at each place, (place,): of all channels, or at the beam's own wavelength."""
+    if len(tables) == CHANNELS:
+        return tables[0].abs().amax(dim=1)
+    return spectral_limits(tables[3].unsqueeze(0), tables)
+
+
+def spectral_limits(numbers: torch.Tensor, tables: Sequence[torch.Tensor]) -> torch.Tensor:
+    """A bound of \\|F\\| at each place for any of some sources, whose numbers are (sources, numbers): (place,)."""
     table = tables[0]
     if len(tables) == CHANNELS:
-        return table.abs().amax(dim=1)
+        return table[:, sorted({int(number) for number in numbers[:, 0].tolist()})].abs().amax(dim=1)
     real, imaginary = table[:, 0::2], table[:, 1::2]
     sizes = (real.square() + imaginary.square()).sqrt()
-    own = tables[3].to(table.dtype)
-    strengths = (own[0::2].square() + own[1::2].square()).sqrt()
+    strengths = (numbers[:, 0::2].square() + numbers[:, 1::2].square()).sqrt().amax(dim=0).to(table.dtype)
     if len(tables) == _ELEMENTS:
-        return sizes[:, 0] + (sizes[:, 1:] * strengths).sum(dim=1)
-    return sizes[:, 0] + (strengths * tables[4][:, 4].to(table.dtype)).sum()
+        return (sizes[:, 0] + (sizes[:, 1:] * strengths).sum(dim=1)) * _ROUNDING
+    b_factors, occupancies = tables[4][:, 3], tables[4][:, 4].abs().to(table.dtype)
+    # An atom that scatters the more the farther out, has no bound.
+    added = (strengths * occupancies).sum().where((b_factors >= 0.0).all(), float("inf"))
+    return (sizes[:, 0] + added) * _ROUNDING
 
 
 def _square(index: Miller, metric: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import attrs
@@ -64,6 +65,23 @@ class Region:
     def ends(self) -> tuple[Array, Array]:
         """The first and the last whole h, k and l, each (3,)."""
         return np.ceil(self.box[:, 0] - _SLACK), np.floor(self.box[:, 1] + _SLACK)
+
+    def cut(self, parts: int) -> list[Region]:
+        """The region in no more than so many parts, each of whose points is in no other."""
+        counts, (first, _) = self.counts(), self.ends()
+        # Across the rows that are solved, each of which stays whole.
+        axis = min(place for place in range(3) if place != int(counts.argmax()))
+        parts = int(min(parts, counts[axis]))
+        if parts < 2:
+            return [self]
+        between = first[axis] + np.floor(np.arange(1, parts) * counts[axis] / parts) - 0.5
+        edges = [self.box[axis, 0], *between, self.box[axis, 1]]
+        cut = []
+        for low, high in pairwise(edges):
+            box = self.box.copy()
+            box[axis] = low, high
+            cut.append(attrs.evolve(self, box=box, points=self.points / parts))
+        return cut
 
     def rows(self) -> float:
         """How many rows of the lattice are solved for."""

@@ -68,10 +68,6 @@ class Group:
     region: Region
     cost: float
 
-    def pairs(self) -> float:
-        """About how many pairs of a point and an orientation are tried, at most."""
-        return self.region.points * len(self.orientations)
-
 
 def orientation_groups(camera: Camera, cells: Array, widest: float) -> list[Group]:
     """Cut orientations into groups so that the search takes little time.

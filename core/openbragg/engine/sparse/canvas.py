@@ -45,16 +45,18 @@ class Canvas:
     sums
         Of the pixels of the squares that are reached, row by row, one square after the other, float64, (place,).
     numbers
-        Of each square of the region, row by row, its number among those that are reached, int64; -1 for one that is
-        not.
+        Of each square of the region, row by row, its number among those that are reached, from 1 on, int32; 0 for one
+        that is not.
     """
 
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
         self._across, self._down = -(-pixels.width // SIDE), -(-pixels.height // SIDE)
-        self.sums = torch.zeros(0, dtype=torch.float64)
-        self.numbers = torch.full((self._across * self._down,), -1, dtype=torch.int64)
         self._squares = np.zeros(0, dtype=np.int64)
+        # Numpy's zeros take no memory until they are written to.
+        self._room = np.zeros(0)
+        self._numbers = np.zeros(self._across * self._down, dtype=np.int32)
+        self.sums, self.numbers = torch.from_numpy(self._room), torch.from_numpy(self._numbers)
 
     def grid(self) -> torch.Tensor:
         """Slow and fast index of the region's first pixel, and squares across it, float64, (3,)."""
@@ -63,12 +65,19 @@ class Canvas:
 
     def reach(self, boxes: Numbers) -> None:
         """Make room for the pixels of boxes: first fast, last fast, first slow, last slow from the region's first."""
-        new = np.flatnonzero(self._reached(boxes) & (self.numbers.numpy() < 0))
+        reached = self._reached(boxes)
+        new = reached[self._numbers[reached] == 0]
         if not len(new):
             return
-        self.numbers[torch.from_numpy(new)] = torch.arange(len(self._squares), len(self._squares) + len(new))
+        before, now = len(self._squares), len(self._squares) + len(new)
+        self._numbers[new] = np.arange(before + 1, now + 1)
         self._squares = np.concatenate([self._squares, new])
-        self.sums = torch.cat([self.sums, torch.zeros(len(new) * _PIXELS, dtype=torch.float64)])
+        if now * _PIXELS > len(self._room):
+            # Of many lots few have the sums moved.
+            room = np.zeros(min(max(now, 2 * before), len(self._numbers)) * _PIXELS)
+            room[: before * _PIXELS] = self._room[: before * _PIXELS]
+            self._room = room
+        self.sums = torch.from_numpy(self._room[: now * _PIXELS])
 
     def lit(self, together: int) -> list[Lit]:
         """The pixels that have a sum other than 0 and are to be rendered, so many at a time."""
@@ -86,25 +95,25 @@ class Canvas:
             if len(there):
                 yield there + low, slow[there], fast[there]
 
-    def _reached(self, boxes: Numbers) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which squares boxes touch, row by row."""
+    def _reached(self, boxes: Numbers) -> Numbers:
+        """Which squares boxes touch, each once."""
         left, right, top, bottom = boxes.T // SIDE
         across = right - left + 1
         count = across * (bottom - top + 1)
-        if int(count.sum()) < len(self.numbers):
+        total = int(count.sum())
+        if total < len(self._numbers):
             # Of boxes of a few squares these are soon listed.
-            begins = np.cumsum(count) - count
-            inside = np.arange(int(count.sum())) - np.repeat(begins, count)
+            inside = np.arange(total) - np.repeat(np.cumsum(count) - count, count)
             down, along = np.divmod(inside, np.repeat(across, count))
-            squares = np.zeros(len(self.numbers), dtype=np.bool_)
-            squares[np.repeat(top * self._across + left, count) + down * self._across + along] = True
-            return squares
+            reached = np.zeros(len(self._numbers), dtype=np.bool_)
+            reached[np.repeat(top * self._across + left, count) + down * self._across + along] = True
+            return np.flatnonzero(reached)
         # Sums over all that is above and to the left of a square tell how many boxes it is in.
         steps = np.zeros((self._down + 1, self._across + 1))
         for slow, fast, sign in ((top, left, 1.0), (top, right + 1, -1.0), (bottom + 1, left, -1.0)):
             steps += sign * self._counted(slow, fast)
         steps += self._counted(bottom + 1, right + 1)
-        return steps.cumsum(axis=0).cumsum(axis=1)[:-1, :-1].reshape(-1) > 0.5
+        return np.flatnonzero(steps.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0.5)
 
     def _counted(self, slow: Numbers, fast: Numbers) -> np.ndarray[Any, np.dtype[np.float64]]:
         shape = (self._down + 1, self._across + 1)
@@ -146,4 +155,5 @@ def place_of(slow: torch.Tensor, fast: torch.Tensor, grid: torch.Tensor, numbers
     down, along = slow - grid[0], fast - grid[1]
     square_down, square_along = (down * _EACH).floor(), (along * _EACH).floor()
     inside = (down - SIDE * square_down) * SIDE + (along - SIDE * square_along)
-    return numbers[(square_down * grid[2] + square_along).to(torch.int64)] * _PIXELS + inside.to(torch.int64)
+    number = numbers[(square_down * grid[2] + square_along).to(torch.int64)].to(torch.int64)
+    return (number - 1) * _PIXELS + inside.to(torch.int64)

@@ -26,7 +26,12 @@ from openbragg.engine.sparse.spots import spots_refusal
 from openbragg.engine.sparse.tiles import Tiles, cut_into_tiles
 from openbragg.engine.strips import Strip
 from openbragg.engine.threads import in_threads
-from openbragg.roles import BoundedLatticeShape, BoundedStructureFactors, LocalLatticeShape
+from openbragg.roles import (
+    BoundedLatticeShape,
+    BoundedStructureFactors,
+    LimitedSpectralStructureFactors,
+    LocalLatticeShape,
+)
 
 #: Samples of a tile that fill the vectors of a processor; the fewer there are, the more orientations can be left out.
 _TILE_SAMPLES = 16
@@ -46,7 +51,7 @@ def cull_refusal(plan: Plan) -> str | None:
         return "the full sum is needed for gradients"
     if plan.diffuse is not None:
         return f"the diffuse scattering {plan.diffuse.name} has no bound"
-    if plan.spectral is not None:
+    if plan.spectral is not None and not isinstance(plan.structure_factors, LimitedSpectralStructureFactors):
         return f"the structure factors {plan.structure_factors.name} have no bound at each wavelength"
     if plan.running_product:
         return "running-product goes through the terms one by one"
@@ -56,6 +61,9 @@ def cull_refusal(plan: Plan) -> str | None:
         return f"the lattice shape {plan.shape.name} has no bound"
     if not isinstance(plan.structure_factors, BoundedStructureFactors):
         return f"the structure factors {plan.structure_factors.name} have no bound"
+    if plan.spectral is not None:
+        why = spots_refusal(plan)
+        return None if why is None else f"{why}, and tiles know of one amplitude at all wavelengths"
     return None
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import attrs
 import torch
 
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.reflections.faces import IN_PLANE
-from openbragg.roles import Miller
+from openbragg.roles import LimitedSpectralStructureFactors, Miller
 
 #: Points along each side of a panel at which its distance is looked at.
 _GRID = 33
+
+
+def bounded_plan(plan: Plan) -> Plan:
+    """The plan with tables of which `amplitude` gives a bound of \\|F\\| for all sources: one for any wavelength."""
+    if plan.spectral is None:
+        return plan
+    assert isinstance(plan.structure_factors, LimitedSpectralStructureFactors)
+    with torch.no_grad():
+        tables = plan.structure_factors.limits(plan.spectral.detach(), plan.tables)
+    return attrs.evolve(plan, tables=tables, spectral=None)
 
 
 def largest_term(plan: Plan, largest: float) -> float:

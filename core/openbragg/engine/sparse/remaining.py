@@ -10,6 +10,7 @@ from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sparse.cull import kept_orientations
 from openbragg.engine.sparse.culled import OF_SPOTS, Culled
+from openbragg.engine.sparse.limits import bounded_plan
 from openbragg.engine.sparse.visits import directions, make_search
 from openbragg.roles import LimitedStructureFactors, Miller
 
@@ -49,12 +50,13 @@ def _of_visits(
 ) -> torch.Tensor:
     """The terms of the reflections whose boxes have the pixel."""
     assert isinstance(plan.structure_factors, LimitedStructureFactors)
-    limits = (level, float(plan.structure_factors.largest(plan.tables)))
+    bounded = bounded_plan(plan)
+    limits = (level, float(plan.structure_factors.largest(bounded.tables)))
     slow, fast = pixel[0] - pixels.region[2], pixel[1] - pixels.region[0]
     summed = torch.zeros(nearest.h.shape, dtype=torch.bool)
     mosaic = plan.cell_vectors.shape[1]
     for sources in directions(plan):
-        search = make_search(plan, panel, pixels, sources, limits)
+        search = make_search(bounded, panel, pixels, sources, limits)
         for visits in (each for number in range(len(search.groups)) for each in search.visits(number)):
             left, right, top, bottom = visits.boxes.T
             here = visits.where((left <= fast) & (fast <= right) & (top <= slow) & (slow <= bottom))

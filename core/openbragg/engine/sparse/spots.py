@@ -2,83 +2,36 @@
 
 Each term belongs to one reflection, the nearest to its h k l. Those whose F_cell^2 F_latt^2 is above a level are found
 by their spots, and evaluated; the others add, all together, no more than the level times the number of terms. Twice
-this is done: for a high level, whose image tells how large the peak is at least, and for the level that follows from
-it. `docs/explanation/cull.md` has the proof.
+they are found: for a high level, of which a few pixels tell how large the peak is at least, and for the level that
+follows from it. `docs/explanation/cull.md` has the proof.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
+from math import isfinite
 
 import attrs
-import numpy as np
 import torch
 
-from openbragg.engine.compiled.block import summed_plan, tensors_in, with_tensors
+from openbragg.engine.compiled.block import tensors_in, with_tensors
 from openbragg.engine.compiled.engine import Engine
-from openbragg.engine.compiled.kernel import Run
-from openbragg.engine.compiled.kinds import arguments_of
-from openbragg.engine.compiled.summers import padded
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
-from openbragg.engine.sparse.canvas import SIDE, Canvas, Lit
 from openbragg.engine.sparse.culled import OF_SPOTS, Culled
 from openbragg.engine.sparse.derivatives import SpotTerms
 from openbragg.engine.sparse.limits import largest_term, largest_weight
-from openbragg.engine.sparse.terms import (
-    PHOTONS,
-    TERMS,
-    lanes,
-    lanes_in,
-    photons_of_sums,
-    rows_of,
-    visit_terms,
-)
-from openbragg.engine.sparse.visits import Search, Visits, directions, joined, make_search
-from openbragg.engine.strips import Strip, advance, ranges
-from openbragg.engine.threads import in_threads
-from openbragg.roles import LimitedStructureFactors, LocalLatticeShape
+from openbragg.engine.sparse.spot_sum import SpotSum
+from openbragg.engine.strips import Strip
+from openbragg.roles import LimitedSpectralStructureFactors, LimitedStructureFactors, LocalLatticeShape
 
-#: Visits of a source that are kept at once, in some hundred bytes each.
-_MOST_VISITS = 1 << 20
-#: Rows evaluated together by compiled code and without: what comes out stays in a core's cache.
-_COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
-#: Pixels whose photons are worked out together.
-_PHOTONS = 1 << 15
-#: Strips of the region for each core, and pixels of visits for which one is made, at least.
-_STRIPS, _OF_STRIP = 6, 1 << 14
 #: The first level as a part of the largest term there may be; how much lower the next is where nothing is above it, and
 #: how often that is tried.
 _FIRST_LEVEL, _LOWER, _ATTEMPTS = 0.1, 1e-3, 5
-#: About what an evaluation costs in seconds of one core, with compiled code and without; and what a visit costs beside.
-_COMPILED_SECONDS, _EAGER_SECONDS, _VISIT_SECONDS = 1.2e-8, 1.2e-7, 5e-7
-#: What a term of the full sum costs, likewise with compiled code; of some shapes it is half of that, of others twice.
-_FULL_SECONDS = 2e-9
-#: Of numpy's numbers those of torch's.
-_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
-#: The part of the full sum's time that a search may take.
-_SEARCHING = 0.1
-#: A full sum is known to take at least so much longer before it is left.
-_SURELY = 1.5
-#: How much less the sum of a high level takes than the one that follows, at least; else neither pays.
-_PROBING = 6.0
+_TAKES_LONGER = "all terms are expected to take less time than those near reflections"
 #: Sums of what is left out are larger by less than this part, for rounding.
 _ROUNDING = 1.0 + 1e-9
-
-
-def _taken(stream: Iterator[Visits], count: int) -> tuple[list[Visits], bool]:
-    """About so many visits of a search that goes on, and whether it is over."""
-    taken, number = [], 0
-    for visits in stream:
-        if len(visits.orientation):
-            taken.append(visits)
-            number += len(visits.orientation)
-        if number >= count:
-            return taken, False
-    return taken, True
 
 
 def spots_refusal(plan: Plan) -> str | None:
@@ -95,15 +48,9 @@ def spots_refusal(plan: Plan) -> str | None:
         return f"spots of the lattice shape {plan.shape.name} have no end"
     if not isinstance(plan.structure_factors, LimitedStructureFactors):
         return f"the structure factors {plan.structure_factors.name} have no largest one"
+    if plan.spectral is not None and not isinstance(plan.structure_factors, LimitedSpectralStructureFactors):
+        return f"the structure factors {plan.structure_factors.name} have no bound at each wavelength"
     return None
-
-
-@attrs.frozen(eq=False)
-class _Lot:
-    """Visits, and which part of all there are is in this lot and those before it, about."""
-
-    visits: Visits
-    done: float
 
 
 class SpotRenderer:
@@ -135,41 +82,48 @@ class SpotRenderer:
         if self._carries:
             self._whole = with_tensors(alone, [tensor.detach() for _, tensor in tensors_in(alone)])
         self._given, self._panel = panel, self._whole.panels[0]
-        self._sum = _Sum(self._whole, self._panel, pixels, engine, keep=self._carries)
+        self._sum = SpotSum(self._whole, self._panel, pixels, engine, keep=self._carries)
         self._values: torch.Tensor | None = None
         self.culled: Culled | None = None
 
-    def pays(self) -> bool:
-        """Sum, as long as that is expected to take less time than the full sum; whether it did."""
+    def objection(self) -> str | None:
+        """Sum, as long as that is expected to take less time than the full sum; why it was given up, None if not."""
         plan, pixels = self._whole, self._pixels
         weight = largest_weight(plan, self._panel, pixels)
-        # Of a crystal that scatters nothing, as one with a -crystal_scale of 0, no part can be left out.
-        if pixels.count == 0 or not weight:
-            return False
+        if weight is None:
+            return "the panel does not face the crystal"
+        # As one with a -crystal_scale of 0: of nothing no part can be left out.
+        if weight == 0.0:
+            return "the crystal scatters nothing"
+        if not isfinite(self._sum.largest):
+            return f"the structure factors {plan.structure_factors.name} have no largest one"
         with torch.no_grad():
             uncertain = first_evaluated(plan, self._panel, pixels)
         level = _FIRST_LEVEL * largest_term(plan, self._sum.largest)
-        surely = _SURELY * _PROBING
         for _ in range(_ATTEMPTS):
-            evaluated = self._sum.add_all(level, surely)
-            if evaluated is None:
-                return False
+            if self._sum.add_all(level, probing=True) is None:
+                return _TAKES_LONGER
             peak = self._sum.peak(uncertain)
-            # What more there is in the next image only makes its peak larger.
-            allowed = self._share * peak / (weight * _ROUNDING)
-            if 0.0 < level <= allowed:
-                self._values = self._sum.photons(self._dtype, self._progress)
-                pairs = pixels.count * plan.cell_vectors.shape[:2].numel() * plan.wavelengths.numel()
-                self.culled = Culled(
-                    pairs=pairs,
-                    evaluated=min(evaluated, pairs),
-                    bound=level * weight * _ROUNDING,
-                    of=OF_SPOTS,
-                    level=level,
-                )
-                return True
-            level, surely = (allowed / _ROUNDING, _SURELY) if peak > 0.0 else (level * _LOWER, surely)
-        return False
+            if peak > 0.0:
+                break
+            level *= _LOWER
+        else:
+            return "no pixel near a reflection has photons"
+        # What more there is in the image only makes its peak larger.
+        level = min(level, self._share * peak / (weight * _ROUNDING**2))
+        evaluated = self._sum.add_all(level) if level > 0.0 else None
+        if evaluated is None:
+            return _TAKES_LONGER
+        self._values = self._sum.photons(self._dtype, self._progress)
+        pairs = pixels.count * plan.cell_vectors.shape[:2].numel() * plan.wavelengths.numel()
+        self.culled = Culled(
+            pairs=pairs,
+            evaluated=min(evaluated, pairs),
+            bound=level * weight * _ROUNDING,
+            of=OF_SPOTS,
+            level=level,
+        )
+        return None
 
     def __call__(self, plan: Plan, start: int, stop: int) -> Strip:
         """The pixels, which are always all: nothing is left out of a run in which the order matters further."""
@@ -182,198 +136,3 @@ class SpotRenderer:
             else:
                 values = terms.with_gradient(plan, self._given, values)
         return Strip(values, torch.zeros(1, dtype=torch.uint8).expand(stop))
-
-
-class _Sum:
-    """The sum of the terms above a level, of all pixels of a region."""
-
-    def __init__(self, plan: Plan, panel: PanelPlan, pixels: Pixels, engine: Engine, *, keep: bool) -> None:
-        # The visits of the last sum, where they are to be kept.
-        self.keep = keep
-        self.lots: list[Visits] = []
-        self.plan, self.panel, self.pixels, self.engine = plan, panel, pixels, engine
-        assert isinstance(plan.structure_factors, LimitedStructureFactors)
-        with torch.no_grad():
-            self.largest = float(plan.structure_factors.largest(plan.tables))
-        unused: dict[str, Any] = {"cell_vectors": None}
-        self.summing = attrs.evolve(summed_plan(plan, panel), **unused)
-        self.vectors = plan.cell_vectors.detach().reshape(-1, 9).contiguous()
-        self.directions = directions(plan)
-        self.canvas = Canvas(pixels)
-        self.lit: list[tuple[Lit, torch.Tensor]] = []
-        self._searched: dict[int, Search] = {}
-        self.kernels: Sequence[Run] | None = None
-        self.asked = False
-
-    def add_all(self, level: float, surely: float) -> int | None:
-        """Sum all terms above a level.
-
-        How many pixels of visits there were; or None where the full sum does not take `surely` times as long.
-        """
-        self.canvas = Canvas(self.pixels)
-        self.lots = []
-        evaluated = filled = visits = 0
-        if not self._worth_a_search(level):
-            return None
-        for lot in self._lots(level):
-            evaluated += lot.visits.pixels()
-            filled += lanes_in(lot.visits)
-            visits += len(lot.visits.orientation)
-            if not self._pays(filled / lot.done, visits / lot.done, surely):
-                return None
-            self._add(lot.visits)
-            if self.keep:
-                self.lots.append(lot.visits)
-        self.lit = self._lit()
-        return evaluated
-
-    def peak(self, uncertain: int | None) -> float:
-        """Photons of the brightest pixel that is reached, but for one of that number, which will be replaced."""
-        brightest = 0.0
-        for lit, photons in self.lit:
-            counted = photons if uncertain is None else photons[lit.numbers != uncertain]
-            brightest = max(brightest, float(counted.max())) if counted.numel() else brightest
-        return brightest
-
-    def photons(self, dtype: torch.dtype, progress: Callable[[int], None] | None) -> torch.Tensor:
-        """Photons of the pixels, (pixel,)."""
-        # Of memory that nothing is written to, none is taken.
-        values = torch.from_numpy(np.zeros(self.pixels.count, dtype=_NUMPY[dtype]))
-        with torch.no_grad():
-            if self.plan.water is not None:
-                for numbers, slow, fast in self.canvas.unlit([lit for lit, _ in self.lit], _PHOTONS):
-                    values[numbers] = self._photons(slow, fast, torch.zeros_like(slow)).to(dtype)
-
-        def fill(piece: tuple[int, int]) -> None:
-            lit, photons = self.lit[piece[0]]
-            with torch.no_grad():
-                values[lit.numbers] = photons.to(dtype)
-
-        # What takes time is that memory is there where it was not.
-        for _ in in_threads(fill, list(ranges(0, len(self.lit), 1)), self.pixels.device, self.engine.team()):
-            pass
-        advance(progress, self.pixels.count)
-        return values
-
-    def _lit(self) -> list[tuple[Lit, torch.Tensor]]:
-        """The pixels that terms were added to, with their photons."""
-        parts = self.canvas.lit(_PHOTONS)
-
-        def photons(piece: tuple[int, int]) -> torch.Tensor:
-            lit = parts[piece[0]]
-            with torch.no_grad():
-                return self._photons(lit.slow, lit.fast, self.canvas.sums[lit.places])
-
-        pieces = list(ranges(0, len(parts), 1))
-        found = in_threads(photons, pieces, self.pixels.device, self.engine.team())
-        return list(zip(parts, found, strict=True))
-
-    def _photons(self, *of_pixels: torch.Tensor) -> torch.Tensor:
-        if self.kernels is None:
-            return photons_of_sums(self.summing, self.summing.panels[0], *of_pixels)
-        filled = [padded(each) for each in of_pixels]
-        return self.kernels[1]([*self._arguments, *filled])[0][: of_pixels[0].numel()]
-
-    @cached_property
-    def _arguments(self) -> list[torch.Tensor]:
-        """The plan's tensors."""
-        return arguments_of(self.summing)
-
-    def _worth_a_search(self, level: float) -> bool:
-        """Whether looking for visits takes a small part of the full sum's time."""
-        count = len(self.directions)
-        middle = self._search(count // 2, level)
-        cost = count * middle.cost() / self.engine.cores()
-        return _SURELY * cost < _SEARCHING * self._full_seconds()
-
-    def _search(self, direction: int, level: float) -> Search:
-        """The search for visits of a direction."""
-        known = self._searched.pop(direction, None)
-        if known is not None and known.level == level:
-            return known
-        search = make_search(self.plan, self.panel, self.pixels, self.directions[direction], (level, self.largest))
-        # It is asked for once more at most, by what is decided from its cost.
-        self._searched[direction] = search
-        return search
-
-    def _full_seconds(self) -> float:
-        """About how long the full sum takes."""
-        plan, count = self.plan, self.pixels.count
-        eager = self.engine.eager_seconds(plan, count)
-        if not self.engine.would_compile(plan, self.panel, eager):
-            return eager
-        return count * plan.terms_per_pixel() * _FULL_SECONDS / self.engine.cores()
-
-    def _pays(self, filled: float, visits: float, surely: float) -> bool:
-        """Whether all terms take so many times as long as so many visits with so many lanes, and with what code."""
-        plan, cores = self.plan, self.engine.cores()
-        per_pixel = self.panel.layer_depths.numel() * plan.oversample**2
-        terms, full = filled * per_pixel, self._full_seconds()
-        if not self.asked and self.engine.name != "eager":
-            seconds = terms * _EAGER_SECONDS / cores
-            self.kernels = self.engine.kernels([(self.summing, TERMS), (self.summing, PHOTONS)], seconds)
-            self.asked = True
-        each = _EAGER_SECONDS if self.kernels is None else _COMPILED_SECONDS
-        return surely * (terms * each + visits * _VISIT_SECONDS) / cores < full
-
-    def _lots(self, level: float) -> Iterator[_Lot]:
-        """The visits of all sources, in lots of a bounded size."""
-        kept: list[Visits] = []
-        done = 0.0
-        for direction in range(len(self.directions)):
-            search = self._search(direction, level).shared(self.engine.cores())
-            count = len(search.groups)
-            streams = [search.visits(number) for number in range(count)]
-            while streams:
-                # While a lot is summed no thread searches further: what it found would have to be kept.
-                now = streams[: self.engine.cores()]
-
-                def found(piece: tuple[int, int], now: list[Iterator[Visits]] = now) -> tuple[list[Visits], bool]:
-                    with torch.no_grad():
-                        return _taken(now[piece[0]], _MOST_VISITS // len(now))
-
-                ended = []
-                pieces = list(ranges(0, len(now), 1))
-                for stream, (visits, is_over) in zip(
-                    now, in_threads(found, pieces, self.pixels.device, self.engine.team()), strict=True
-                ):
-                    kept.extend(visits)
-                    if is_over:
-                        ended.append(stream)
-                streams = [stream for stream in streams if stream not in ended]
-                done += len(ended) / (count * len(self.directions))
-                if sum(len(each.orientation) for each in kept) > _MOST_VISITS:
-                    # Of what has begun and is not over half is done, as far as is known.
-                    begun = 0.5 * (len(now) - len(ended)) / (count * len(self.directions))
-                    yield _Lot(joined(kept), done + begun)
-                    kept = []
-        if kept:
-            yield _Lot(joined(kept), 1.0)
-
-    def _add(self, visits: Visits) -> None:
-        """Add the terms of visits to the sums of pixels; each strip is one thread's."""
-        pixels, canvas = self.pixels, self.canvas
-        canvas.reach(visits.boxes)
-        lane, grid = lanes(), canvas.grid()
-        size = _EAGER_ROWS if self.kernels is None else _COMPILED_ROWS
-
-        def add(strip: tuple[int, int]) -> None:
-            chosen = np.flatnonzero((visits.boxes[:, 2] < strip[1]) & (visits.boxes[:, 3] >= strip[0]))
-            rows = rows_of(visits.where(chosen), pixels.region[2], pixels.region[0], strip)
-            for low, high in ranges(0, len(rows.rows), size):
-                further = (rows.visits, rows.beams, rows.rows[low:high], self.vectors, lane, grid, canvas.numbers)
-                with torch.no_grad():
-                    terms, places = self._terms(*further)
-                    canvas.sums.index_add_(0, places.reshape(-1), terms.reshape(-1))
-
-        strips = min(_STRIPS * self.engine.cores(), -(-visits.pixels() // _OF_STRIP))
-        # A square of sums is one strip's alone.
-        height = -(-pixels.height // (SIDE * max(1, strips))) * SIDE
-        for _ in in_threads(add, list(ranges(0, pixels.height, height)), pixels.device, self.engine.team()):
-            pass
-
-    def _terms(self, *further: torch.Tensor) -> Sequence[torch.Tensor]:
-        """What evaluates rows, by compiled code or without."""
-        if self.kernels is None:
-            return visit_terms(self.summing, self.summing.panels[0], *further)
-        return self.kernels[0]([*self._arguments, *further])

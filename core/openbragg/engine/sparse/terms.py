@@ -134,7 +134,10 @@ def visit_terms(
     turned, source = beams[:, 0][visit], beams[:, 1][visit]
     evaluations = evaluations_of(_of_sources(plan, source), panel, slow, fast)
     cell = [[_on_rows(vectors[:, 3 * row + axis][turned]) for axis in range(3)] for row in range(3)]
-    found = amplitudes(plan, evaluations.scattering, cell)
+    spectral = None
+    if plan.spectral is not None:
+        spectral = tuple(_on_rows(numbers[source]) for numbers in plan.spectral.unbind(1))
+    found = amplitudes(plan, evaluations.scattering, cell, spectral=spectral)
     nearest = found.nearest
     mine = there & (nearest.h == h) & (nearest.k == k) & (nearest.l == l)
     terms = torch.where(mine, found.intensity, 0.0).to(torch.float64)
@@ -161,9 +164,10 @@ def _on_rows(values: torch.Tensor) -> torch.Tensor:
 
 
 def _of_sources(plan: Plan, source: torch.Tensor) -> Plan:
-    """The plan with sources of these numbers, one after the other."""
+    """The plan with sources of these numbers, one after the other, as far as q and weights go."""
     return attrs.evolve(
         plan,
+        spectral=None,
         incident=plan.incident[source],
         wavelengths=plan.wavelengths[source],
         source_weights=plan.source_weights[source],
@@ -199,7 +203,7 @@ TERMS = Kind(
     axes=(("visit", _OF_VISIT), ("visit", 2), ("row", 2), ("orientation", 9), (PIXEL_MULTIPLE,), (3,), ("square",)),
     dtypes=lambda plan: (
         *(torch.float64, torch.int64, torch.int64, torch.float64, torch.float64, torch.float64),
-        torch.int64,
+        torch.int32,
     ),
 )
 PHOTONS = Kind(name="photons of sums", title="photons of sums", seconds=15.0, further=3, function=_photons_function)

@@ -24,8 +24,8 @@ _Faces: TypeAlias = tuple[tuple[Face, ...], tuple[Face, ...]]
 
 #: Faces of panels as long as these are there: those of a detector that stands while a crystal turns.
 _KNOWN: WeakKeyDictionary[PanelPlan, dict[Region, _Faces]] = WeakKeyDictionary()
-#: Pairs of a point and an orientation from which on cores share a group's search.
-_SHARED_PAIRS = 1 << 17
+#: Seconds from which on cores share a group's search.
+_SHARED_SECONDS = 1e-3
 #: Of a list of pixels, whether any is in a square of so many is looked up, not each.
 _SQUARE = 16
 
@@ -124,10 +124,9 @@ class Search:
     def shared(self, cores: int) -> Search:
         """The same with large groups cut into as many parts as there are cores."""
         groups = [
-            attrs.evolve(group, orientations=part)
+            attrs.evolve(group, region=region, cost=group.cost / cores)
             for group in self.groups
-            for part in np.array_split(group.orientations, cores if group.pairs() > _SHARED_PAIRS else 1)
-            if len(part)
+            for region in (group.region.cut(cores) if group.cost > _SHARED_SECONDS else [group.region])
         ]
         return attrs.evolve(self, groups=groups)
 

@@ -12,12 +12,13 @@ from openbragg.engine.pixels import choose_pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rays import Part
 from openbragg.engine.summation import pixel_photons
+from openbragg.engine.threads import operations_in_one_thread
 from openbragg.orchestrator.resolving.frame import Shown
 from openbragg.roles import AdvisedLatticeShape
 
 #: Photons of the crystal in the whole image, and its part of the background's, below which there is nothing to see.
 _FEWEST_PHOTONS, _SMALLEST_PART = 1.0, 1e-3
-#: Rows of an image that are looked at first.
+#: Rows of an image that are looked at together, to begin with.
 _FIRST_ROWS = 64
 #: Evaluations of the water's share that are worth knowing it, and of those at once.
 _MOST_EVALUATIONS, _TOGETHER = 1 << 24, 1 << 18
@@ -35,8 +36,11 @@ def faint_notice(
     images, whole
         Photons of each panel, (slow, fast): of the crystal and the water of the plan, and with all backgrounds.
     """
-    if plan.water is None and all(map(is_, images, whole)) and _has_photons(images):
-        return ""
+    if plan.water is None and all(map(is_, images, whole)):
+        # Waiting for torch's threads, whose cores may be taken, would last longer than a look at a few rows.
+        with operations_in_one_thread():
+            if _has_photons(images):
+                return ""
     # What is left without the water is a small difference.
     rendered, everything = (_total(each, exact=plan.water is not None) for each in (images, whole))
     water = _water(plan, shown)
@@ -59,10 +63,13 @@ def faint_notice(
 def _has_photons(images: Sequence[torch.Tensor]) -> bool:
     """Whether images that have no more than the crystal's photons have enough of them, as far as is soon seen.
 
-    Most have them in their first rows, or the next.
+    Most have them in the rows in their middle, or in the first.
     """
     for image in images:
         low, rows = 0, _FIRST_ROWS
+        middle = image[(len(image) - rows) // 2 :][:rows] if len(image) > rows else image
+        if float(middle.detach().sum(dtype=torch.float64)) >= _FEWEST_PHOTONS:
+            return True
         while low < len(image):
             total = float(image[low : low + rows].detach().sum(dtype=torch.float64))
             if total >= _FEWEST_PHOTONS:
