@@ -30,16 +30,16 @@ class Crowded:
 
     @classmethod
     def of(cls, visits: Visits, pixels: Pixels) -> Crowded:
-        """The squares in which the boxes of visits have most of their middles, each counted as the pixels it has.
+        """The squares in which most boxes of visits have their middles, and those with most pixels of such boxes.
 
         Of spots of one size, those that are strong or nearer to the sphere have larger boxes.
         """
         down, across = -(-pixels.height // _SIDE), -(-pixels.width // _SIDE)
         left, right, top, bottom = visits.boxes.T
         slow, fast = _middles(visits)
-        counts = np.bincount(slow * across + fast, weights=(right - left + 1) * (bottom - top + 1))
-        there = np.flatnonzero(counts)
-        most = there[np.argsort(counts[there])[-_TAKEN:]]
+        there, place, counts = np.unique(slow * across + fast, return_inverse=True, return_counts=True)
+        areas = np.bincount(place, weights=(right - left + 1) * (bottom - top + 1))
+        most = there[np.concatenate([np.argsort(each)[-_TAKEN:] for each in (counts, areas)])]
         squares = np.zeros((down + 2, across + 2), dtype=np.bool_)
         for step_slow in range(3):
             for step_fast in range(3):

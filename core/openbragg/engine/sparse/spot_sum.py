@@ -52,8 +52,8 @@ _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _SEARCHING = 0.1
 #: A full sum is known to take at least so much longer before it is left.
 _SURELY = 1.5
-#: How much less the visits of a high level take than those that follow, at least; else neither pays.
-_PROBING = 6.0
+#: How many times as many lanes and visits the level has that follows on a high one, at least.
+_MORE_LANES, _MORE_VISITS = 4.0, 2.0
 
 
 def _taken(stream: Iterator[Visits], count: int) -> tuple[list[Visits], bool]:
@@ -104,25 +104,23 @@ class SpotSum:
         How many pixels of visits there were; or None where the full sum does not surely take longer, that of the level
         which follows on the probe included.
         """
-        surely = _SURELY * (_PROBING if probing else 1.0)
+        more_lanes, more_visits = (_MORE_LANES, _MORE_VISITS) if probing else (1.0, 1.0)
         self.canvas = Canvas(self.pixels)
         self.lots = []
         # Code that did not pay for a high level may for the next.
         self.asked = self.kernels is not None
         evaluated = filled = visits = 0
-        crowded: Crowded | None = None
         if not self._worth_a_search(level):
             return None
         for lot in self._lots(level):
             evaluated += lot.visits.pixels()
             filled += lanes_in(lot.visits)
             visits += len(lot.visits.orientation)
-            if not self._pays(filled / lot.done, visits / lot.done, surely):
+            if not self._pays(more_lanes * filled / lot.done, more_visits * visits / lot.done):
                 return None
             if probing:
-                # Where they lie in the first lot others do too; wherever it is, no pixel is above the peak.
-                crowded = crowded or Crowded.of(lot.visits, self.pixels)
-                self._add(crowded.among(lot.visits))
+                # Wherever that is, no pixel is above the peak.
+                self._add(Crowded.of(lot.visits, self.pixels).among(lot.visits))
                 continue
             self._add(lot.visits)
             if self.keep:
@@ -207,8 +205,8 @@ class SpotSum:
             return eager
         return count * plan.terms_per_pixel() * _FULL_SECONDS / self.engine.cores()
 
-    def _pays(self, filled: float, visits: float, surely: float) -> bool:
-        """Whether all terms take so many times as long as so many visits with so many lanes, and with what code."""
+    def _pays(self, filled: float, visits: float) -> bool:
+        """Whether all terms surely take longer than so many visits with so many lanes, and with what code."""
         plan, cores = self.plan, self.engine.cores()
         per_pixel = self.panel.layer_depths.numel() * plan.oversample**2
         terms, full = filled * per_pixel, self._full_seconds()
@@ -217,7 +215,7 @@ class SpotSum:
             self.kernels = self.engine.kernels([(self.summing, TERMS), (self.summing, PHOTONS)], seconds)
             self.asked = True
         each = _EAGER_SECONDS if self.kernels is None else _COMPILED_SECONDS
-        return surely * (terms * each + visits * _VISIT_SECONDS) / cores < full
+        return _SURELY * (terms * each + visits * _VISIT_SECONDS) / cores < full
 
     def _lots(self, level: float) -> Iterator[_Lot]:
         """The visits of all sources, in lots of a bounded size."""
