@@ -110,6 +110,15 @@ def test_the_compiled_jacobian_is_the_eager_one(shape: str, options: dict[str, A
     assert_same(compiled, whole.evolve(engine="eager").jacobian(names, places()), 1e-9)
 
 
+def test_each_parameter_alone_has_the_derivatives_that_it_has_among_others(uncompiled: list[str]) -> None:
+    """A wavelength without others moves nothing that a pixel sees: the columns of orientations have it."""
+    whole = simulation("square")
+    together = whole.jacobian(NAMES, places())
+    assert uncompiled
+    for name in NAMES:
+        assert_same(whole.jacobian((name,), places()), {name: together[name]}, 1e-9)
+
+
 def test_single_precision_has_the_derivatives_to_a_ten_thousandth(uncompiled: list[str]) -> None:
     whole = simulation("round", precision="mixed")
     exact = simulation("round").evolve(engine="eager").jacobian(NAMES, places())

@@ -381,6 +381,9 @@ class _Moved:
         with torch.enable_grad():
             primals = [known[name].detach().clone().requires_grad_() for name in names]
             made = self._photons(sums, dict(zip(names, primals, strict=True)), slow, fast)
+            if not made.requires_grad:
+                # As of a wavelength that the columns have, and pixels do not see.
+                return torch.zeros((len(numbers), made.numel()), dtype=made.dtype)
             start = torch.zeros_like(made).requires_grad_()
             backward = torch.autograd.grad(made, primals, start, create_graph=True, materialize_grads=True)
             moving = [place for place, each in enumerate(backward) if each.requires_grad]
