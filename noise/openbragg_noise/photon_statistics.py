@@ -27,28 +27,27 @@ def poisson(expected: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """
     import torch
 
-    expected = expected.to(torch.float64)
-    bright = expected > _LARGEST
-    any_bright = bool(bright.any())
-    counts = _poisson(expected.clamp(max=_LARGEST) if any_bright else expected, generator)
-    if any_bright:
-        normal = torch.randn(expected.shape, generator=generator, dtype=torch.float64, device=expected.device)
-        counts = torch.where(bright, (expected + expected.sqrt() * normal).round(), counts)
-    return counts
-
-
-def _poisson(expected: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    import torch
-
     if expected.device.type != "cpu":
-        return torch.poisson(expected, generator=generator)
+        return _all(expected.to(torch.float64), generator)
     every = expected.reshape(-1)
     (lit,) = torch.nonzero(every, as_tuple=True)
     if len(lit) == len(every):
-        return poisson_deviates(every, generator).reshape(expected.shape)
-    counts = torch.zeros_like(every)
-    counts[lit] = poisson_deviates(every[lit], generator)
+        return _all(every.to(torch.float64), generator).reshape(expected.shape)
+    counts = torch.zeros(every.shape, dtype=torch.float64)
+    counts[lit] = _all(every[lit].to(torch.float64), generator)
     return counts.reshape(expected.shape)
+
+
+def _all(expected: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    import torch
+
+    drawn = poisson_deviates if expected.device.type == "cpu" else torch.poisson
+    bright = expected > _LARGEST
+    if not bool(bright.any()):
+        return drawn(expected, generator)
+    counts = drawn(expected.clamp(max=_LARGEST), generator)
+    normal = torch.randn(expected.shape, generator=generator, dtype=torch.float64, device=expected.device)
+    return torch.where(bright, (expected + expected.sqrt() * normal).round(), counts)
 
 
 def counted(
