@@ -89,7 +89,7 @@ def test_every_field_of_an_experiment_is_written() -> None:
 )
 @given(data=st.data())
 # Of some plugins few numbers drawn at random go together.
-@settings(max_examples=30, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=settings().max_examples // 4, suppress_health_check=[HealthCheck.filter_too_much])
 def test_every_plugin_comes_back_with_its_options(cls: Any, data: st.DataObject) -> None:
     made = data.draw(objects(cls))
     back = through_json(made)
