@@ -39,8 +39,8 @@ class Bar:
     quantity
         ``kernel`` or ``whole``, seconds; ``unwritten``, the whole but for writing files; ``memory``, bytes;
         ``gradients``, forward and backward over forward; ``beyond``, seconds of a call beyond its kernel; ``images``
-        and ``rate``, images a second; ``scaling``, the rate of twice the workers; ``stills``, a minute and core;
-        ``jacobian``, the Jacobian over forward.
+        and ``rate``, images a second; ``scaling``, the rate of twice the workers; ``reading``, the rate of a data
+        set's samples over that of its files; ``stills``, a minute and core; ``jacobian``, the Jacobian over forward.
     limit
         The least ratio to be reached, the other program's number over ours, where `at_least`; else the most, ours over
         the other's, or ours alone where there is no other.
@@ -154,6 +154,7 @@ DATASET = "dataset"
 DATASET_BAR = Bar("rate", 6.0, against=None)
 #: Twice the workers on as many cores, over half of them.
 SCALING_BAR = Bar("scaling", 1.8, against=None)
+READING_BAR = Bar("reading", 1.0, against=None)
 #: Shots of that case.
 DATASET_SHOTS = 1000
 #: The case that refines, likewise; `benchmarks.refine` runs it.

@@ -1,10 +1,16 @@
-"""How many labelled images a second `openbragg dataset` makes, over whole runs from the command to the manifest."""
+"""How many labelled images a second `openbragg dataset` makes, over whole runs from the command to the manifest.
+
+And how fast they are read: this file run as a program with the folder of a data set prints seconds of each way.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +22,8 @@ SUMMARY = "{} stills of 1024 x 1024 pixels, up to 3 crystals, background, noise,
 _RECIPE, _TABLE = "spot-finding.toml", "lysozyme.mtz"
 #: Shots of the run before the others, which may compile.
 _FIRST = 2
+#: Times that all shots are read in each way, in turns.
+_PASSES = 3
 #: What of the recipe becomes larger: as many millimetres in twice as many pixels a side.
 _LARGER = ((r"-detpixels 512 -pixel 0\.2", "-detpixels 1024 -pixel 0.1"),)
 
@@ -31,14 +39,15 @@ def measure_dataset(
 ) -> dict[str, Any]:
     """Make data sets from the recipe for spot finding, with all workers, and with half of them, of as many shots each.
 
-    Images a second of each run, seconds of processor an image, and the memory of the largest process.
+    Images a second of each run, seconds of processor an image, the memory of the largest process, and seconds in which
+    all shots of the first run are read.
 
     Raises
     ------
     InputError
         When it fails.
     """
-    from benchmarks.processes import Finished, run
+    from benchmarks.processes import Finished, printed, run
 
     with tempfile.TemporaryDirectory(prefix="openbragg_") as name:
         folder = Path(name)
@@ -50,8 +59,12 @@ def measure_dataset(
         def made(number: int, crew: int) -> Finished:
             words = ("--workers", str(crew), "--shots", str(number), "-o", str(folder / "set"))
             finished = run((*command, *words), folder, environment, timeout=timeout)
+            if number == shots and not reading:
+                reading.update(printed(__file__, (folder / "set",), python, environment, 1, timeout))
             shutil.rmtree(folder / "set")
             return finished
+
+        reading: dict[str, list[float]] = {}
 
         made(_FIRST, workers)
         half = workers // 2
@@ -66,7 +79,33 @@ def measure_dataset(
         "half_per_second": [max(1, shots * half // workers) / finished.seconds for finished in halves],
         "processor_seconds_an_image": [finished.processor / shots for finished in runs],
         "peak_memory_bytes": max(finished.peak_memory for finished in runs),
+        "reading_seconds": reading,
     }
+
+
+def _read(folder: Path) -> dict[str, list[float]]:
+    """Seconds in which all shots are read: as samples, with their rows of tables; and their pixels alone by h5py."""
+    import h5py
+    import hdf5plugin  # noqa: F401
+
+    import openbragg
+
+    seconds: dict[str, list[float]] = {"opened": [], "by_hand": []}
+    for _ in range(_PASSES):
+        begin = time.perf_counter()
+        opened = openbragg.datasets.open(folder)
+        for place in range(len(opened)):
+            opened[place]
+        middle = time.perf_counter()
+        for file in sorted(folder.glob("shards/*.h5")):
+            with h5py.File(file) as shard:
+                arrays = [shard[name] for name in opened.arrays]
+                for place in range(len(arrays[0])):
+                    for array in arrays:
+                        array[place]
+        seconds["opened"].append(middle - begin)
+        seconds["by_hand"].append(time.perf_counter() - middle)
+    return seconds
 
 
 def _larger(recipe: str) -> str:
@@ -75,3 +114,7 @@ def _larger(recipe: str) -> str:
         if count != 1:
             raise InputError(f"{_RECIPE}: expected {pattern} once, for an image of a million pixels")
     return recipe
+
+
+if __name__ == "__main__":
+    print(json.dumps(_read(Path(sys.argv[1]))))

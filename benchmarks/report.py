@@ -18,6 +18,7 @@ from benchmarks.cases import (
     GRADIENTS_BAR,
     JACOBIAN,
     JACOBIAN_BAR,
+    READING_BAR,
     REFINE,
     REFINE_BAR,
     SCALING_BAR,
@@ -134,6 +135,10 @@ def dataset_result(measured: dict[str, Any], *, judged: bool = True) -> dict[str
         "processor_seconds": attrs.asdict(summarise(measured["processor_seconds_an_image"])),
         "peak_memory_bytes": measured["peak_memory_bytes"],
     }
+    if measured["reading_seconds"]:
+        reading = {name: summarise(seconds) for name, seconds in measured["reading_seconds"].items()}
+        result["reading_seconds"] = {name: attrs.asdict(found) for name, found in reading.items()}
+        bars.append(_judged(READING_BAR, ratio(*(measured["reading_seconds"][name] for name in ("by_hand", "opened")))))
     if measured["half_per_second"]:
         half = summarise(measured["half_per_second"])
         scaling = ratio(measured["images_per_second"], measured["half_per_second"])
@@ -206,6 +211,9 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"  an image takes {Summary(**result['processor_seconds'])} s of a core"
     if "half_per_second" in result:
         yield f"  with half of the workers {Summary(**result['half_per_second'])} images a second"
+    for name, found in result.get("reading_seconds", {}).items():
+        way = "openbragg.datasets.open" if name == "opened" else "h5py, without tables,"
+        yield f"  {way} reads all in {Summary(**found)} s"
     for name, found in result.get("refinements", {}).items():
         named = f"problem {result['problem']}" if name == "problem" else f"{found['count']} stills"
         taken = ", ".join(f"{part} {seconds:.3g}" for part, seconds in found["parts"].items())
@@ -289,6 +297,8 @@ def _bar_text(bar: dict[str, Any]) -> str:
         what = "images a second"
     elif bar["quantity"] == "scaling":
         what = "rate of twice the workers"
+    elif bar["quantity"] == "reading":
+        what = "rate of samples over that of files read by hand"
     elif bar["quantity"] == "stills":
         what = "stills a minute and core"
     elif bar["quantity"] == JACOBIAN:

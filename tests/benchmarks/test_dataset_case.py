@@ -30,10 +30,13 @@ def test_what_is_said_has_the_shots_and_how_the_rate_grows_with_the_workers() ->
         "half_per_second": [3.4],
         "processor_seconds_an_image": [0.31],
         "peak_memory_bytes": 500_000_000,
+        "reading_seconds": {"opened": [0.5, 0.5], "by_hand": [0.6, 0.6]},
     }
     lines = list(case_lines(dataset_result(measured)))
     assert lines[0].startswith("dataset: 40 stills of 1024 x 1024 pixels")
     assert any("an image takes 0.31" in line for line in lines)
     assert any("rate of twice the workers >= 1.8, got 1.91" in line and line.endswith(": met") for line in lines)
+    assert any("openbragg.datasets.open reads all in 0.5" in line for line in lines)
+    assert any("rate of samples over that of files read by hand >= 1, got 1.2" in line for line in lines)
     one = list(case_lines(dataset_result({**measured, "half_per_second": []})))
     assert not any("twice" in line for line in one)
