@@ -124,6 +124,14 @@ def jacobian_result(measured: dict[str, list[float]], *, judged: bool = True) ->
     }
 
 
+#: What is said of each way to read a data set.
+_READING = {
+    "samples": "samples with their rows of tables, by openbragg.datasets.open,",
+    "opened": "arrays of pixels, by openbragg.datasets.open,",
+    "by_hand": "the same arrays by h5py",
+}
+
+
 def dataset_result(measured: dict[str, Any], *, judged: bool = True) -> dict[str, Any]:
     """The case of data sets in plain values."""
     rate = summarise(measured["images_per_second"])
@@ -212,8 +220,7 @@ def case_lines(result: dict[str, Any]) -> Iterator[str]:
     if "half_per_second" in result:
         yield f"  with half of the workers {Summary(**result['half_per_second'])} images a second"
     for name, found in result.get("reading_seconds", {}).items():
-        way = "openbragg.datasets.open" if name == "opened" else "h5py, without tables,"
-        yield f"  {way} reads all in {Summary(**found)} s"
+        yield f"  {_READING[name]} in {Summary(**found)} s"
     for name, found in result.get("refinements", {}).items():
         named = f"problem {result['problem']}" if name == "problem" else f"{found['count']} stills"
         taken = ", ".join(f"{part} {seconds:.3g}" for part, seconds in found["parts"].items())
@@ -298,7 +305,7 @@ def _bar_text(bar: dict[str, Any]) -> str:
     elif bar["quantity"] == "scaling":
         what = "rate of twice the workers"
     elif bar["quantity"] == "reading":
-        what = "rate of samples over that of files read by hand"
+        what = "rate of arrays over that of files read by hand"
     elif bar["quantity"] == "stills":
         what = "stills a minute and core"
     elif bar["quantity"] == JACOBIAN:
