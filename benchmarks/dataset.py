@@ -23,7 +23,7 @@ _RECIPE, _TABLE = "spot-finding.toml", "lysozyme.mtz"
 #: Shots of the run before the others, which may compile.
 _FIRST = 2
 #: Times that all shots are read in each way, in turns.
-_PASSES = 3
+_PASSES = 6
 #: What of the recipe becomes larger: as many millimetres in twice as many pixels a side.
 _LARGER = ((r"-detpixels 512 -pixel 0\.2", "-detpixels 1024 -pixel 0.1"),)
 
@@ -90,29 +90,36 @@ def _read(folder: Path) -> dict[str, list[float]]:
 
     import openbragg
 
-    seconds: dict[str, list[float]] = {"samples": [], "opened": [], "by_hand": []}
-    # What is imported belongs to no way.
-    openbragg.datasets.open(folder)[0]
-    for _ in range(_PASSES):
-        begin = time.perf_counter()
+    def samples() -> None:
         opened = openbragg.datasets.open(folder)
         for place in range(len(opened)):
             opened[place]
-        seconds["samples"].append(time.perf_counter() - begin)
-        begin = time.perf_counter()
+
+    def arrays() -> None:
         opened = openbragg.datasets.open(folder)
         for place in range(len(opened)):
             for name in opened.arrays:
                 opened.array(name, place)
-        middle = time.perf_counter()
+
+    names = openbragg.datasets.open(folder).arrays
+
+    def by_hand() -> None:
         for file in sorted(folder.glob("shards/*.h5")):
             with h5py.File(file) as shard:
-                arrays = [shard[name] for name in opened.arrays]
-                for place in range(len(arrays[0])):
-                    for array in arrays:
+                held = [shard[name] for name in names]
+                for place in range(len(held[0])):
+                    for array in held:
                         array[place]
-        seconds["opened"].append(middle - begin)
-        seconds["by_hand"].append(time.perf_counter() - middle)
+
+    ways = {"samples": samples, "opened": arrays, "by_hand": by_hand}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(_PASSES + 1):
+        # Forwards and backwards, so that none always follows the same other; the first time reads from the disk.
+        for name in list(ways)[:: 1 if number % 2 else -1]:
+            begin = time.perf_counter()
+            ways[name]()
+            if number:
+                seconds[name].append(time.perf_counter() - begin)
     return seconds
 
 
