@@ -89,7 +89,6 @@ def test_a_full_disk_is_one_line_and_loses_nothing(folder, tmp_path, largest):
     assert files(tmp_path / "set") == files(folder / "set")
 
 
-@pytest.mark.nightly
 def test_workers_of_one_data_set_compile_once(tmp_path, monkeypatch):
     (tmp_path / "recipe.toml").write_text(COMPILED)
     monkeypatch.setenv("OPENBRAGG_CACHE", str(tmp_path / "cache"))
