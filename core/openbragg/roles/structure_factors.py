@@ -135,13 +135,23 @@ class LimitedStructureFactors(BoundedStructureFactors, Protocol):
 
 @runtime_checkable
 class LimitedSpectralStructureFactors(SpectralStructureFactors, LimitedStructureFactors, Protocol):
-    """The same of structure factors that are others at each wavelength."""
+    """Structure factors that are others at each wavelength, with a bound for all of them.
+
+    With it ``--cull`` finds the reflections that matter once for all wavelengths, see docs/explanation/cull.md.
+    """
 
     def limits(self, spectral: torch.Tensor, tables: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         """Tables with which `amplitude` gives a bound of \\|F\\| for any of some sources.
 
         At a whole index it is that of all indices to which it is the nearest. `largest` takes these tables too; it
-        gives infinity where there is no bound. `spectral` are the sources' numbers, float64, (sources, numbers).
+        gives infinity where there is no bound.
+
+        Parameters
+        ----------
+        spectral
+            The sources' numbers, what `spectral` gives, float64, (sources, numbers).
+        tables
+            What `prepare` gives.
         """
 
 
