@@ -58,6 +58,11 @@ class Dataset:
 
 
 def _run(registry: Registry, asked: Asked) -> None:
+    if (asked.verify or _wants_files(asked)) and asked.source.is_file():
+        raise UsageError(
+            f"{asked.source}: expected the folder of a data set, with --verify, --coco, --yolo, --webdataset, --zarr "
+            "or --sheet"
+        )
     if asked.verify:
         _verify(asked)
     if _wants_files(asked):

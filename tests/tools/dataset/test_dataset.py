@@ -336,6 +336,7 @@ def test_words_that_make_no_sense_are_one_line(folder, tmp_path):
     for words, line in (
         ((recipe,), "-o: expected the folder of the data set"),
         ((folder / "set",), "a folder goes with --verify"),
+        ((recipe, "-o", folder / "set", "--verify"), "recipe.toml: expected the folder of a data set, with --verify"),
         ((recipe, "-o", tmp_path, "--shard", "3/2"), "--shard: expected I/N with I from 1 to N, got '3/2'"),
         ((recipe, "-o", folder / "set", "--seed", 9), "is a data set with seed 3, not 9; name another folder"),
         ((recipe, "-o", folder), "has other files, such as"),
