@@ -479,7 +479,7 @@ def test_a_canvas_has_a_place_of_its_own_for_every_pixel_of_boxes(corners: list[
     places = place_of(slow, fast, canvas.grid(), canvas.numbers)
     assert len(set(places.tolist())) == len(wanted)
     canvas.sums[places] = 1.0 + slow * 100.0 + fast
-    lit = canvas.lit(7)
+    lit = [canvas.lit(part) for part in canvas.parts(128)]
     for part in lit:
         assert torch.equal(canvas.sums[part.places], 1.0 + part.slow * 100.0 + part.fast)
         assert torch.equal(part.numbers, ((part.slow - 7) * 36 + part.fast - 5).to(torch.int64))

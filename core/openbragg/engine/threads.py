@@ -29,13 +29,13 @@ class Workers:
     def __reduce__(self) -> tuple[type[Workers], tuple[()]]:
         return Workers, ()
 
-    def start(self, work: Callable[[], None], times: int) -> list[Future[None]]:
-        """Have a piece of work done by so many threads at once."""
+    def start(self, work: Callable[[], None], times: int, threads: int) -> list[Future[None]]:
+        """Have a piece of work done so many times, at once as far as there are threads: so many at least."""
         with self._lock:
             # Of the threads of a process, another one that was forked from it has none.
-            if self._pool is None or self._count < times or self._process != os.getpid():
-                self._pool = ThreadPoolExecutor(times, thread_name_prefix="openbragg")
-                self._count, self._process = times, os.getpid()
+            if self._pool is None or self._count < threads or self._process != os.getpid():
+                self._pool = ThreadPoolExecutor(threads, thread_name_prefix="openbragg")
+                self._count, self._process = threads, os.getpid()
             return [self._pool.submit(work) for _ in range(times)]
 
 
@@ -65,7 +65,7 @@ def in_threads(
         shared: _Shared[Result] = _Shared(work, pieces)
         started: list[Future[None]] = []
         try:
-            started = team.workers.start(shared.work_off, threads)
+            started = team.workers.start(shared.work_off, threads, threads)
             yield from shared.results()
         finally:
             shared.stopped = True

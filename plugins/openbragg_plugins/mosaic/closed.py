@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import pi
+from math import e, pi
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import attrs
@@ -110,7 +110,12 @@ class Smeared:
         return (peak.to(lattice.dtype) * height * exp_minus((0.25 * form).to(lattice.dtype)),)
 
     def reach(self, level: torch.Tensor, length: torch.Tensor, lattice: Lattice) -> torch.Tensor:
-        """See `openbragg.LocalLatticeShape.reach`: the rotations add at most (s g)^2 to the variance."""
+        """See `openbragg.LocalLatticeShape.reach`.
+
+        The rotations add at most (s g)^2 to the variance v of the widest direction, and at least that to two variances
+        on a scale of v, so that the height of the square falls to no more than v / (v + (s g)^2) of that of a spot at
+        the origin. Of both the largest distance is where the height is e times the level; a longer q has it too.
+        """
         import torch
 
         from openbragg import gaussian_reach
@@ -119,7 +124,9 @@ class Smeared:
         sharpness = whitening.T @ whitening
         own = torch.linalg.eigvals(torch.linalg.solve(sharpness, lattice.reciprocal_metric)).real.max()
         spread = place.square().sum() / lattice.reciprocal_metric.trace()
-        return gaussian_reach(level, peak, own + spread * length.square(), lattice.dtype)
+        wider = 1.0 + spread * length.square() / own
+        wider = torch.minimum(wider, peak * peak / (e * level)).clamp(min=1.0)
+        return gaussian_reach(level, peak / wider.sqrt(), own * wider, lattice.dtype)
 
     def gaussians(self, nearest: torch.Tensor, lattice: Lattice) -> tuple[torch.Tensor, torch.Tensor]:
         """See `openbragg.SmearedLatticeShape.gaussians`."""

@@ -73,6 +73,48 @@ def test_it_is_the_definition_for_any_spread_and_any_index(
     assert found == pytest.approx(wanted, abs=1e-11 * top)
 
 
+@given(
+    shape=st.sampled_from(SHAPES),
+    spread=st.sampled_from([0.0, 1e-5, 1e-3, 0.02, 0.1]),
+    offset=st.tuples(*[st.floats(-0.5, 0.5)] * 3),
+    part=st.sampled_from([1.0, 0.3, 0.1, 0.01]),
+    nearest=st.tuples(*[st.integers(-100, 100)] * 3),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    times=st.sampled_from([1.0, 1.5, 30.0]),
+)
+def test_nothing_above_a_level_is_beyond_its_reach(
+    shape: Any,
+    spread: float,
+    offset: tuple[float, ...],
+    part: float,
+    nearest: tuple[int, ...],
+    dtype: torch.dtype,
+    times: float,
+) -> None:
+    (made, asked), lattice = smeared(shape, spread, dtype=dtype)
+    step, metric = part * torch.tensor(offset, dtype=torch.float64), lattice.reciprocal_metric
+    found = float(lattice_amplitude(made, point(*step.tolist()), point(*nearest), asked)) ** 2
+    index = torch.tensor(nearest, dtype=torch.float64)
+    away, length = float((step @ metric @ step).sqrt()), (index @ metric @ index).sqrt()
+    level = torch.tensor(max(0.9999 * found, 1e-30), dtype=torch.float64)
+    reach = float(made.reach(level, length, asked))
+    assert found <= float(level) or away <= reach
+    # As the search for reflections relies on: nothing is missed that is nearer to the origin, or stronger.
+    assert float(made.reach(level, times * length, asked)) >= reach * (1.0 - 1e-12)
+    assert float(made.reach(level / times, length, asked)) >= reach
+
+
+def test_a_smeared_spot_is_lower_so_that_it_reaches_less_far_than_its_width_alone_says() -> None:
+    (made, asked), _ = smeared(GaussIndex(), 0.02, cells=(10.0, 10.0, 10.0))
+    level = 1e-6 * asked.parameters[0] ** 2
+    lengths = torch.tensor([0.0, 1e9, 3e9, 1e10], dtype=torch.float64)
+    near, *far = made.reach(level.expand(4), lengths, asked).tolist()
+    own = near**2 / (2.0 * math.log(1e6))
+    for length, reach in zip(lengths.tolist()[1:], far, strict=True):
+        wider = 1.0 + (0.02 * length) ** 2 / own
+        assert reach == pytest.approx(math.sqrt(2.0 * own * wider * math.log(1e6 / wider)), rel=1e-4)
+
+
 def test_single_precision_costs_next_to_nothing() -> None:
     step = torch.linspace(-0.3, 0.3, 41, dtype=torch.float64)
     offset = Miller(*torch.meshgrid(step, step, step, indexing="ij"))

@@ -143,7 +143,7 @@ def touching_spots(
     largest = float(own.max())
     together = max(1, _PAIRS // len(along))
     for points in lattice_points(group.region):
-        lengths = np.linalg.norm(points @ reciprocal[0], axis=1) / (radius * own[0])
+        lengths = _lengths(points @ reciprocal[0]) / (radius * own[0])
         reach = radius_of(points, lengths * radius) / radius
         counted = np.flatnonzero(reach >= 0.0)
         for low in range(0, len(counted), together):
@@ -155,8 +155,10 @@ def touching_spots(
             squares = (lengths[chosen] ** 2)[:, None]
             excess += squares if sizes is None else squares * own**2
             np.abs(excess, out=excess)
-            which, turn = np.nonzero(excess <= (furthest * (2.0 + furthest))[:, None])
-            if len(which):
+            # Places in a flat array are found in half the time.
+            places = np.flatnonzero(excess <= (furthest * (2.0 + furthest))[:, None])
+            if len(places):
+                which, turn = np.divmod(places, len(along))
                 reached = far[which] * own[turn] + _ROUNDING
                 yield from _caps(beam, radius, index[which], reached, turn, reciprocal, group.orientations)
 
@@ -165,9 +167,10 @@ def _caps(
     beam: Array, radius: float, index: Array, far: Array, turn: Numbers, reciprocal: Array, orientations: Numbers
 ) -> Iterator[Spots]:
     """Those of spots whose balls have a cap of the sphere in them; lengths are in units of its radius."""
-    away = beam + np.einsum("ni,nij->nj", index, reciprocal[turn]) / radius
-    length = np.linalg.norm(away, axis=1)
-    length = np.maximum(length, _ROUNDING)
+    away = np.einsum("ni,nij->nj", index, reciprocal[turn])
+    away /= radius
+    away += beam
+    length = np.maximum(_lengths(away), _ROUNDING)
     cosine = (1.0 + length**2 - far**2) / (2.0 * length)
     there = np.flatnonzero(cosine <= 1.0)
     yield Spots(
@@ -176,6 +179,12 @@ def _caps(
         rays=away[there] / length[there, None],
         radius=np.arccos(np.maximum(cosine[there], -1.0)) + _ROUNDING,
     )
+
+
+def _lengths(vectors: Array) -> Array:
+    """Of vectors (vectors, 3)."""
+    lengths: Array = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return lengths
 
 
 def _group(camera: Camera, cells: Array, orientations: Numbers, middle: Array, widest: float) -> Group:

@@ -18,8 +18,9 @@ from openbragg.engine.strips import ranges
 
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
-#: Pixels along a side of a square, and in one.
-SIDE = 8
+#: Pixels along a side of a square, as a power of two too, and in one.
+_BITS = 3
+SIDE = 1 << _BITS
 _PIXELS = SIDE * SIDE
 #: Squares that a pixel is of, along a side: a product takes less time than a division, and is as exact.
 _EACH = 1.0 / SIDE
@@ -79,10 +80,35 @@ class Canvas:
             self._room = room
         self.sums = torch.from_numpy(self._room[: now * _PIXELS])
 
-    def lit(self, together: int) -> list[Lit]:
-        """The pixels that have a sum other than 0 and are to be rendered, so many at a time."""
-        found = np.flatnonzero(self.sums.numpy() != 0.0)
-        return [part for low, high in ranges(0, len(found), together) for part in self._lit(found[low:high])]
+    def parts(self, together: int) -> list[tuple[int, int]]:
+        """The squares that are reached, in parts of so many pixels: their first number, and the first after them."""
+        return list(ranges(0, len(self._squares), max(1, together // _PIXELS)))
+
+    def lit(self, part: tuple[int, int]) -> Lit:
+        """The pixels in a part of the squares that have a sum other than 0 and are to be rendered."""
+        first, last = part
+        # Numpy looks for True many times as fast as for what is not 0, and shifts as much faster than it divides.
+        found = np.flatnonzero(self._room[first * _PIXELS : last * _PIXELS] != 0.0)
+        square = found >> (2 * _BITS)
+        corner_slow, corner_fast = (SIDE * each for each in np.divmod(self._squares[first:last], self._across))
+        slow = corner_slow[square] + ((found >> _BITS) & (SIDE - 1))
+        fast = corner_fast[square] + (found & (SIDE - 1))
+        places = found + first * _PIXELS
+        pixels = self.pixels
+        numbers = slow * pixels.width + fast
+        # Squares may reach beyond the region, boxes do not; but what is in a box need not be chosen.
+        if pixels.chosen is not None and len(numbers):
+            chosen = pixels.chosen.numpy()
+            among = np.minimum(np.searchsorted(chosen, numbers), len(chosen) - 1)
+            there = np.flatnonzero(chosen[among] == numbers)
+            numbers, slow, fast, places = among[there], slow[there], fast[there], places[there]
+        first_fast, _, first_slow, _ = pixels.region
+        return Lit(
+            torch.from_numpy(numbers),
+            torch.from_numpy((slow + first_slow).astype(np.float64)),
+            torch.from_numpy((fast + first_fast).astype(np.float64)),
+            torch.from_numpy(places),
+        )
 
     def unlit(self, lit: list[Lit], together: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """The other pixels that are to be rendered: numbers, slow and fast indices, so many at a time."""
@@ -119,27 +145,6 @@ class Canvas:
         shape = (self._down + 1, self._across + 1)
         counts = np.bincount(slow * shape[1] + fast, minlength=shape[0] * shape[1])
         return counts.reshape(shape).astype(np.float64)
-
-    def _lit(self, places: Numbers) -> Iterator[Lit]:
-        pixels = self.pixels
-        number, inside = np.divmod(places, _PIXELS)
-        square = self._squares[number]
-        slow = square // self._across * SIDE + inside // SIDE
-        fast = square % self._across * SIDE + inside % SIDE
-        numbers = slow * pixels.width + fast
-        if pixels.chosen is not None:
-            chosen = pixels.chosen.numpy()
-            found = np.minimum(np.searchsorted(chosen, numbers), len(chosen) - 1)
-            there = np.flatnonzero(chosen[found] == numbers)
-            numbers, slow, fast, places = found[there], slow[there], fast[there], places[there]
-        if len(numbers):
-            first_fast, _, first_slow, _ = pixels.region
-            yield Lit(
-                torch.from_numpy(numbers),
-                torch.from_numpy((slow + first_slow).astype(np.float64)),
-                torch.from_numpy((fast + first_fast).astype(np.float64)),
-                torch.from_numpy(places),
-            )
 
 
 def place_of(slow: torch.Tensor, fast: torch.Tensor, grid: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:

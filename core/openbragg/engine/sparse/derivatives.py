@@ -95,7 +95,7 @@ class SpotTerms:
 
     def _seen(self, plan: Plan) -> Iterator[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]]:
         """Pixels that have photons, some at a time: numbers, places of sums if any, slow and fast indices."""
-        lit = self.canvas.lit(_PIXELS)
+        lit = [self.canvas.lit(part) for part in self.canvas.parts(_PIXELS)]
         for part in lit:
             yield part.numbers, part.places, part.slow, part.fast
         if plan.water is not None:

@@ -20,6 +20,7 @@ from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sparse.canvas import SIDE, Canvas, Lit
 from openbragg.engine.sparse.crowded import Crowded
 from openbragg.engine.sparse.limits import bounded_plan
+from openbragg.engine.sparse.room import Room
 from openbragg.engine.sparse.terms import (
     PHOTONS,
     TERMS,
@@ -38,16 +39,14 @@ from openbragg.roles import LimitedStructureFactors
 _MOST_VISITS = 1 << 17
 #: Rows evaluated together by compiled code and without: what comes out stays in a core's cache.
 _COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
-#: Pixels whose photons are worked out together.
-_PHOTONS = 1 << 15
+#: Pixels of squares, some of them dark, whose photons are worked out together.
+_PHOTONS = 1 << 16
 #: Strips of the region for each core, and pixels of visits for which one is made, at least.
 _STRIPS, _OF_STRIP = 6, 1 << 14
 #: About what an evaluation costs in seconds of one core, with compiled code and without; and what a visit costs beside.
 _COMPILED_SECONDS, _EAGER_SECONDS, _VISIT_SECONDS = 1.2e-8, 1.2e-7, 5e-7
 #: What a term of the full sum costs, likewise with compiled code; of some shapes it is half of that, of others twice.
 _FULL_SECONDS = 2e-9
-#: Of numpy's numbers those of torch's.
-_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 #: The part of the full sum's time that a search may take.
 _SEARCHING = 0.1
 #: A full sum is known to take at least so much longer before it is left.
@@ -136,21 +135,20 @@ class SpotSum:
             brightest = max(brightest, float(counted.max())) if counted.numel() else brightest
         return brightest
 
-    def photons(self, dtype: torch.dtype, progress: Callable[[int], None] | None) -> torch.Tensor:
-        """Photons of the pixels, (pixel,)."""
-        # Of memory that nothing is written to, none is taken.
-        values = torch.from_numpy(np.zeros(self.pixels.count, dtype=_NUMPY[dtype]))
+    def photons(self, room: Room, progress: Callable[[int], None] | None) -> torch.Tensor:
+        """Photons of the pixels, (pixel,), in a room of their number."""
+        values = room.values()
+        array = values.numpy()
         with torch.no_grad():
             if self.plan.water is not None:
                 for numbers, slow, fast in self.canvas.unlit([lit for lit, _ in self.lit], _PHOTONS):
-                    values[numbers] = self._photons(slow, fast, torch.zeros_like(slow)).to(dtype)
+                    values[numbers] = self._photons(slow, fast, torch.zeros_like(slow)).to(values.dtype)
 
         def fill(piece: tuple[int, int]) -> None:
             lit, photons = self.lit[piece[0]]
-            with torch.no_grad():
-                values[lit.numbers] = photons.to(dtype)
+            # Torch takes several times as long to put numbers at places.
+            array[lit.numbers.numpy()] = photons.numpy()
 
-        # What takes time is that memory is there where it was not.
         for _ in in_threads(fill, list(ranges(0, len(self.lit), 1)), self.pixels.device, self.engine.team()):
             pass
         advance(progress, self.pixels.count)
@@ -158,18 +156,17 @@ class SpotSum:
 
     def _lit(self) -> list[tuple[Lit, torch.Tensor]]:
         """The pixels that terms were added to, with their photons."""
-        parts = self.canvas.lit(_PHOTONS)
 
-        def photons(piece: tuple[int, int]) -> torch.Tensor:
-            lit = parts[piece[0]]
+        def photons(part: tuple[int, int]) -> tuple[Lit, torch.Tensor]:
             with torch.no_grad():
-                return self._photons(lit.slow, lit.fast, self.canvas.sums[lit.places])
+                lit = self.canvas.lit(part)
+                return lit, self._photons(lit.slow, lit.fast, self.canvas.sums[lit.places])
 
-        pieces = list(ranges(0, len(parts), 1))
-        found = in_threads(photons, pieces, self.pixels.device, self.engine.team())
-        return list(zip(parts, found, strict=True))
+        return list(in_threads(photons, self.canvas.parts(_PHOTONS), self.pixels.device, self.engine.team()))
 
     def _photons(self, *of_pixels: torch.Tensor) -> torch.Tensor:
+        if not of_pixels[0].numel():
+            return of_pixels[0]
         if self.kernels is None:
             return photons_of_sums(self.summing, self.summing.panels[0], *of_pixels)
         filled = [padded(each) for each in of_pixels]

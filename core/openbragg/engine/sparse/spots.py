@@ -22,6 +22,7 @@ from openbragg.engine.sequence import first_evaluated
 from openbragg.engine.sparse.culled import OF_SPOTS, Culled
 from openbragg.engine.sparse.derivatives import SpotTerms
 from openbragg.engine.sparse.limits import largest_term, largest_weight
+from openbragg.engine.sparse.room import Room
 from openbragg.engine.sparse.spot_sum import SpotSum
 from openbragg.engine.strips import Strip
 from openbragg.roles import LimitedSpectralStructureFactors, LimitedStructureFactors, LocalLatticeShape
@@ -99,6 +100,7 @@ class SpotRenderer:
             return f"the structure factors {plan.structure_factors.name} have no largest one"
         with torch.no_grad():
             uncertain = first_evaluated(plan, self._panel, pixels)
+        room = Room(pixels.count, self._dtype, self._engine.team())
         level = _FIRST_LEVEL * largest_term(plan, self._sum.largest)
         for _ in range(_ATTEMPTS):
             if self._sum.add_all(level, probing=True) is None:
@@ -114,7 +116,7 @@ class SpotRenderer:
         evaluated = self._sum.add_all(level) if level > 0.0 else None
         if evaluated is None:
             return _TAKES_LONGER
-        self._values = self._sum.photons(self._dtype, self._progress)
+        self._values = self._sum.photons(room, self._progress)
         pairs = pixels.count * plan.cell_vectors.shape[:2].numel() * plan.wavelengths.numel()
         self.culled = Culled(
             pairs=pairs,

@@ -25,7 +25,7 @@ _Faces: TypeAlias = tuple[tuple[Face, ...], tuple[Face, ...]]
 #: Faces of panels as long as these are there: those of a detector that stands while a crystal turns.
 _KNOWN: WeakKeyDictionary[PanelPlan, dict[Region, _Faces]] = WeakKeyDictionary()
 #: Seconds from which on cores share a group's search.
-_SHARED_SECONDS = 1e-3
+_SHARED_SECONDS = 2e-2
 #: Of a list of pixels, whether any is in a square of so many is looked up, not each.
 _SQUARE = 16
 
