@@ -313,27 +313,37 @@ def test_what_has_no_sum_from_reflections_is_told() -> None:
     assert spots_refusal(rendered(curved).plan) == "the detector is curved"
 
 
-@pytest.mark.parametrize("spread", [0.001, 0.3, 3.0])
-def test_spots_are_those_that_trying_all_reflections_with_all_orientations_finds(spread: float) -> None:
+@pytest.mark.parametrize(
+    ("spread", "change"), [(0.001, 0.0), (0.3, 0.0), (3.0, 0.0), (1e-9, 0.01), (1e-9, 0.05), (0.1, 0.02), (1e-9, 0.6)]
+)
+@pytest.mark.parametrize("together", [False, True])
+def test_spots_are_those_that_trying_all_reflections_with_all_orientations_finds(
+    spread: float, change: float, together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if together:
+        monkeypatch.setattr("openbragg.engine.reflections.touching._LESS", 0.0)
     experiment = mosaic(mosaic_spread=spread, mosaic_domains=7)
     plan = Simulation(experiment, structure_factors=ONE_AMPLITUDE, lattice_shape="gauss").layout().plan
-    cells = plan.cell_vectors.numpy()
-    camera, widest = Camera(incident=np.array([1e10, 0.0, 0.0]), resolution=7 * A), 2e7
+    # To another wavelength each, of q and of what a spot reaches.
+    sizes = np.tile(np.linspace(1.0 - change, 1.0 + change, 7), len(plan.cell_vectors))
+    cells = 2.0 * plan.cell_vectors.reshape(-1, 3, 3).numpy() / sizes[:, None, None]
+    camera, widest = Camera(incident=np.array([1e10, 0.0, 0.0]), resolution=3 * A), 1e7
     found = set()
-    for group in orientation_groups(camera, cells, widest):
+    for group in orientation_groups(camera, cells.reshape(-1, 7, 3, 3), widest * sizes.max()):
         for some in touching_spots(
-            camera, cells.reshape(-1, 3, 3), group, lambda points, lengths: np.full(len(points), widest)
+            camera, cells, group, lambda points, lengths: np.full(len(points), widest), sizes if change else None
         ):
             found |= {
                 (*index, turn) for index, turn in zip(some.indices.tolist(), some.orientation.tolist(), strict=True)
             }
-    index = torch.cartesian_prod(*[torch.arange(-15.0, 16.0, dtype=torch.float64)] * 3).numpy()
+    index = torch.cartesian_prod(*[torch.arange(-18.0, 19.0, dtype=torch.float64)] * 3).numpy()
     missing = 0
-    for turn, cell in enumerate(cells.reshape(-1, 3, 3)):
+    for turn, (cell, size) in enumerate(zip(cells, sizes, strict=True)):
         vectors = index @ np.linalg.inv(cell).T
         length = np.linalg.norm(vectors, axis=1)
         away = np.abs(np.linalg.norm(vectors + camera.incident, axis=1) - camera.radius)
-        near = index[(away < widest) & (length < 1 / camera.resolution)]
+        # The sphere of the shortest wavelength has the finest.
+        near = index[(away < widest * size) & (length / size < 1.0 / (camera.resolution * (1.0 + change)))]
         missing += len({(*each, turn) for each in near.tolist()} - found)
     assert missing == 0
     # No spot is listed twice.

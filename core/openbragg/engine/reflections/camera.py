@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import attrs
@@ -50,11 +50,12 @@ class Camera:
         """Of the sphere of reflection, in 1/metres."""
         return float(np.linalg.norm(self.incident))
 
+    @cached_property
     def longest(self) -> float:
         """The length of the longest q that is seen, at most, in 1/metres."""
         return self._seen(0.0)[2][1]
 
-    def still(self, cell: Array, margin: float) -> Region:
+    def still(self, cell: Array, margin: float, off: float = np.inf) -> Region:
         """Where q of reflections lies that are seen, and so near to the sphere.
 
         Parameters
@@ -62,18 +63,20 @@ class Camera:
         cell
             Rows a, b, c as the crystal stands, (3, 3), metres.
         margin
-            In 1/metres.
+            How far from q of a ray that is seen, in 1/metres.
+        off
+            How far off the sphere, where that is less.
         """
         vectors, apart, (lowest, highest) = self._seen(margin)
         lengths = np.linalg.norm(cell, axis=1)
         along = vectors @ cell.T
-        radius = self.radius
+        radius, off = self.radius, min(margin, off)
         return _region(
             cell,
             _box(along, along, apart[:, None] * lengths, highest * lengths),
             shells=(
                 Shell(centre=np.zeros(3), lowest=lowest, highest=highest),
-                Shell(centre=-self.incident, lowest=max(0.0, radius - margin), highest=radius + margin),
+                Shell(centre=-self.incident, lowest=max(0.0, radius - off), highest=radius + off),
             ),
         )
 

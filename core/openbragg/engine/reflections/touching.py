@@ -24,6 +24,8 @@ _ROW, _POINT, _PAIR = 1.5e-7, 2e-7, 6e-9
 _LESS = 0.8
 #: Pairs that are tried together: they stay in a core's cache.
 _PAIRS = 1 << 17
+#: How often a bound of how far points are off the sphere is made from the last one.
+_BOUNDED = 3
 #: Half angles of cones are larger by this, in radians, for rounding; and excitations by this part of the sphere.
 _ROUNDING = 1e-9
 
@@ -181,6 +183,43 @@ def _caps(
     )
 
 
+def _off_sphere(radius: float, turned: Array, longest: float, widest: float, margin: float) -> float:
+    """How far off the sphere q of the middle one is, at most, where that of another orientation is near to it.
+
+    Another wavelength makes q longer or shorter as a whole, by a factor t. The distance e = \\|s0 + t q\\| - \\|s0\\|
+    changes with t by (e (2 \\|s0\\| + e) + t^2 q^2) / (2 t \\|s0 + t q\\|), near the sphere q times the sine of the
+    Bragg angle. It is bounded by what is known of e on the way, which bounds e, and so on.
+
+    Parameters
+    ----------
+    radius
+        Of the sphere, in 1/metres.
+    turned
+        What takes q of the middle one to that of each, (orientations, 3, 3).
+    longest
+        Of q, likewise.
+    widest
+        How far off the sphere q of the other one is, at most, likewise.
+    margin
+        What is known of how far q is off it.
+    """
+    sizes = np.trace(turned, axis1=1, axis2=2) / 3.0
+    beside = _furthest(turned - sizes[:, None, None] * np.eye(3))
+    change = float(np.abs(sizes - 1.0).max())
+    off = margin
+    for _ in range(_BOUNDED):
+        if off >= 0.5 * radius or change >= 0.5:
+            break
+        slope = (off * (2.0 * radius + off) + ((1.0 + change) * longest) ** 2) / (2.0 * (1.0 - change) * (radius - off))
+        off = min(off, widest + beside * longest + change * slope)
+    return off
+
+
+def _furthest(moved: Array) -> float:
+    """How far matrices (matrices, 3, 3) take a vector of length 1, at most."""
+    return float(np.sqrt(np.einsum("nij,nij->n", moved, moved).max()))
+
+
 def _lengths(vectors: Array) -> Array:
     """Of vectors (vectors, 3)."""
     lengths: Array = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
@@ -190,11 +229,12 @@ def _lengths(vectors: Array) -> Array:
 def _group(camera: Camera, cells: Array, orientations: Numbers, middle: Array, widest: float) -> Group:
     # q of another orientation is the inverse of its cell times that of the middle one, times q.
     turned = np.linalg.inv(cells[orientations]) @ middle
-    shift = float(np.sqrt(((turned - np.eye(3)) ** 2).sum(axis=(1, 2)).max()))
-    longest = camera.longest()
+    shift = _furthest(turned - np.eye(3))
+    longest = camera.longest
     # Of a point whose spot is seen q is no longer than that of a ray and the way between the two.
     most = 2.0 * camera.radius * (1.0 + shift) + 2.0 * widest
     margin = min(most, (shift * longest + widest) / (1.0 - shift)) if shift < 1.0 else most
-    region = camera.still(middle, margin * (1.0 + _ROUNDING))
+    off = _off_sphere(camera.radius, turned, longest + margin, widest, margin)
+    region = camera.still(middle, margin * (1.0 + _ROUNDING), off * (1.0 + _ROUNDING))
     cost = region.rows() * _ROW + region.points * (_POINT + len(orientations) * _PAIR)
     return Group(orientations=orientations, region=region, cost=cost)

@@ -40,9 +40,9 @@ _MOST_VISITS = 1 << 17
 #: Rows evaluated together by compiled code and without: what comes out stays in a core's cache.
 _COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
 #: Pixels of squares, some of them dark, whose photons are worked out together.
-_PHOTONS = 1 << 16
+_PHOTONS = 1 << 17
 #: Strips of the region for each core, and pixels of visits for which one is made, at least.
-_STRIPS, _OF_STRIP = 6, 1 << 14
+_STRIPS, _OF_STRIP = 3, 1 << 14
 #: About what an evaluation costs in seconds of one core, with compiled code and without; and what a visit costs beside.
 _COMPILED_SECONDS, _EAGER_SECONDS, _VISIT_SECONDS = 1.2e-8, 1.2e-7, 5e-7
 #: What a term of the full sum costs, likewise with compiled code; of some shapes it is half of that, of others twice.

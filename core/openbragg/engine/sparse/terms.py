@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import torch
 
-from openbragg.engine.amplitudes import amplitudes
+from openbragg.engine.amplitudes import indices, scattered
 from openbragg.engine.compiled.block import evaluations_of, with_tensors
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE
 from openbragg.engine.compiled.kinds import Kind, arguments_of
@@ -23,6 +23,7 @@ from openbragg.engine.rays import Part
 from openbragg.engine.sparse.canvas import place_of
 from openbragg.engine.sparse.visits import Visits
 from openbragg.engine.summation import initial_intensity, pixel_photons
+from openbragg.roles import Miller
 
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
@@ -137,10 +138,11 @@ def visit_terms(
     spectral = None
     if plan.spectral is not None:
         spectral = tuple(_on_rows(numbers[source]) for numbers in plan.spectral.unbind(1))
-    found = amplitudes(plan, evaluations.scattering, cell, spectral=spectral)
-    nearest = found.nearest
+    index, nearest, offset = indices(evaluations.scattering, cell)
     mine = there & (nearest.h == h) & (nearest.k == k) & (nearest.l == l)
-    terms = torch.where(mine, found.intensity, 0.0).to(torch.float64)
+    # What counts has the visit's own h k l, and so has a whole row: what follows from it is worked out once a row.
+    own = Miller(*(each.expand_as(found) for each, found in zip((h, k, l), nearest, strict=True)))
+    terms = torch.where(mine, scattered(plan, index, own, offset, spectral).intensity, 0.0).to(torch.float64)
     if evaluations.weight is not None:
         terms = terms * evaluations.weight
     if plan.domain_weights is not None:
