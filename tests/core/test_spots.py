@@ -323,11 +323,13 @@ def test_spots_are_those_that_trying_all_reflections_with_all_orientations_finds
     if together:
         monkeypatch.setattr("openbragg.engine.reflections.touching._LESS", 0.0)
     experiment = mosaic(mosaic_spread=spread, mosaic_domains=7)
+    if change:
+        experiment = attrs.evolve(experiment, scan=Scan())
     plan = Simulation(experiment, structure_factors=ONE_AMPLITUDE, lattice_shape="gauss").layout().plan
     # To another wavelength each, of q and of what a spot reaches.
     sizes = np.tile(np.linspace(1.0 - change, 1.0 + change, 7), len(plan.cell_vectors))
-    cells = 2.0 * plan.cell_vectors.reshape(-1, 3, 3).numpy() / sizes[:, None, None]
-    camera, widest = Camera(incident=np.array([1e10, 0.0, 0.0]), resolution=3 * A), 1e7
+    cells = plan.cell_vectors.reshape(-1, 3, 3).numpy() / sizes[:, None, None]
+    camera, widest = Camera(incident=np.array([1e10, 0.0, 0.0]), resolution=4 * A), 1e7
     found = set()
     for group in orientation_groups(camera, cells.reshape(-1, 7, 3, 3), widest * sizes.max()):
         for some in touching_spots(
@@ -336,7 +338,7 @@ def test_spots_are_those_that_trying_all_reflections_with_all_orientations_finds
             found |= {
                 (*index, turn) for index, turn in zip(some.indices.tolist(), some.orientation.tolist(), strict=True)
             }
-    index = torch.cartesian_prod(*[torch.arange(-18.0, 19.0, dtype=torch.float64)] * 3).numpy()
+    index = torch.cartesian_prod(*[torch.arange(-23.0, 24.0, dtype=torch.float64)] * 3).numpy()
     missing = 0
     for turn, (cell, size) in enumerate(zip(cells, sizes, strict=True)):
         vectors = index @ np.linalg.inv(cell).T
