@@ -190,14 +190,14 @@ _PLAIN = (
         "mosaic",
         "50 mosaic domains, 5 phi steps, 2 x 2 subpixels, 512 x 512 pixels",
         tuple(f"{_MOSAIC} -N 20".split()),
-        (Bar("kernel", 30.0), Bar("whole", 6.0)),
+        (Bar("kernel", 45.0), Bar("whole", 6.0)),
         counted=True,
     ),
     Case(
         "divergence",
         "12 x 12 directions of 3 wavelengths, 256 x 256 pixels",
         tuple(f"{_CRYSTAL} -N 20 -detpixels 256 -pixel 0.4 -oversample 1 {_DIVERGENCE}".split()),
-        (Bar("kernel", 20.0),),
+        (Bar("kernel", 40.0),),
         counted=True,
     ),
     Case(
@@ -212,13 +212,13 @@ _PLAIN = (
         "the mosaic case with a Gaussian crystal",
         # By default the spots of so large a crystal fall between the pixels; with this they are as wide as 1/N.
         tuple(f"{_MOSAIC} -N 20 -gauss_xtal -fudge 0.04".split()),
-        (Bar("kernel", 15.0),),
+        (Bar("kernel", 16.0),),
     ),
     Case(
         "round",
         "the mosaic case with a round crystal",
         tuple(f"{_MOSAIC} -N 20 -round_xtal".split()),
-        (Bar("kernel", 15.0),),
+        (Bar("kernel", 20.0),),
     ),
     Case(
         "double",

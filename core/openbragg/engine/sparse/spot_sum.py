@@ -36,7 +36,7 @@ from openbragg.engine.threads import in_threads
 from openbragg.roles import LimitedStructureFactors
 
 #: Visits that are looked for before they are summed, in some hundred bytes each; there may be twice as many.
-_MOST_VISITS = 1 << 17
+_MOST_VISITS = 1 << 16
 #: Rows evaluated together by compiled code and without: what comes out stays in a core's cache.
 _COMPILED_ROWS, _EAGER_ROWS = 1 << 11, 1 << 10
 #: Pixels of squares, some of them dark, whose photons are worked out together.
