@@ -81,8 +81,7 @@ def render_panel(
         How the sum is computed; by default operation by operation.
     cull
         The part of the peak by which pixels may differ from the full sum; None for the full sum, which it is also where
-        `openbragg.engine.sparse.cull.cull_refusal` has a reason, and where an engine that may choose has compiled code
-        for it.
+        `openbragg.engine.sparse.cull.cull_refusal` has a reason, and where there is compiled code for all terms alone.
 
     Returns
     -------
@@ -168,6 +167,6 @@ def _culling(
         return None, f"{why}, and tiles know of one amplitude at all wavelengths"
     if not isinstance(plan.shape, BoundedLatticeShape):
         return None, f"{why}, and the lattice shape {plan.shape.name} has no bound for tiles"
-    if engine.name == "auto" and engine.summer(plan, panel, pixels.count) is not None:
+    if engine.summer(plan, panel, pixels.count) is not None:
         return None, f"{why}, and compiled code takes less time for all terms than for tiles"
     return CullingRenderer(panel, pixels, share, dtype, engine, progress), None

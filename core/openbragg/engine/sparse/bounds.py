@@ -57,10 +57,6 @@ class TileBounds:
     skipped: torch.Tensor
     reach: torch.Tensor
 
-    def tensors(self) -> tuple[torch.Tensor, ...]:
-        """All four."""
-        return self.shares, self.most, self.skipped, self.reach
-
     def kept(self) -> torch.Tensor:
         """Which orientations must be evaluated, booleans (tile x source, column)."""
         shares = self.shares.reshape(len(self.most), -1)

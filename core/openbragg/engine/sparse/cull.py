@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 import torch
 
-from openbragg.engine.compiled.block import evaluations_of, summed_plan, with_tensors
+from openbragg.engine.compiled.block import evaluations_of, summed_plan
 from openbragg.engine.compiled.engine import Engine
-from openbragg.engine.compiled.kinds import Kind, arguments_of
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sequence import first_evaluated
@@ -38,7 +37,7 @@ _TILE_SAMPLES = 16
 #: Pairs of a tile and an orientation whose bounds are worked out together: they stay in a core's cache.
 _PAIRS = 1 << 16
 #: Terms evaluated together, likewise.
-_COMPILED_TERMS, _EAGER_TERMS = 1 << 18, 1 << 16
+_TERMS = 1 << 16
 #: Pairs and samples that a thread goes through before it comes back: what is done once for many takes little time.
 _PIECE_PAIRS, _PIECE_SAMPLES = 1 << 20, 1 << 16
 #: Tiles in which the peak is searched; of many tiles, one in so many is looked at.
@@ -69,15 +68,14 @@ def cull_refusal(plan: Plan) -> str | None:
 
 @attrs.frozen(eq=False)
 class _Sum:
-    """The sum of a panel, its functions compiled or not, and how much is done at once."""
+    """The sum of a panel; of `bounding` the amplitudes are those of neighbourhoods."""
 
     plan: Plan
     panel: PanelPlan
     tiles: Tiles
-    bounds: Callable[[torch.Tensor, torch.Tensor], TileBounds]
-    intensity: Callable[..., torch.Tensor]
+    bounding: Plan
+    columns: torch.Tensor
     vectors: torch.Tensor
-    terms: int
 
     @property
     def lists(self) -> tuple[int, int]:
@@ -95,7 +93,7 @@ class _Sum:
         sources, orientations = self.lists
         size = max(1, _PAIRS // (sources * orientations))
         for low in range(0, len(views), size):
-            yield self.bounds(views[low : low + size], limit)
+            yield tile_bounds(self.bounding, views[low : low + size], self.columns, limit)
 
     def photons(self, chosen: torch.Tensor, limit: torch.Tensor | None) -> tuple[torch.Tensor, int, float]:
         """Photons of the pixels of tiles (tile, pixel), the pairs that were evaluated, and the most that is missing."""
@@ -134,11 +132,9 @@ class _Sum:
         ordered, of_lists = [each[rows] for each in samples], lists.rows[rows]
         parts, start = [], 0
         while start < len(rows):
-            part = slice(start, start + max(1, self.terms // (samples[0].shape[1] * longest[start])))
-            places = torch.arange(longest[start], device=rows.device).unsqueeze(1).expand(-1, 2).contiguous()
-            parts.append(
-                self.intensity([each[part] for each in ordered], self.vectors, lists.kept, of_lists[part], places)
-            )
+            part = slice(start, start + max(1, _TERMS // (samples[0].shape[1] * longest[start])))
+            of_part = [each[part] for each in ordered]
+            parts.append(listed_intensity(self.plan, of_part, self.vectors, lists.kept, of_lists[part]))
             start = part.stop
         intensity = torch.zeros_like(samples[0])
         if parts:
@@ -245,7 +241,7 @@ def kept_orientations(
     `photons` are those that might be left out; of none, nothing is.
     """
     tiles = _tiles(plan, panel, pixels)
-    whole = _sum(plan, panel, tiles, engine)
+    whole = _sum(plan, panel, tiles)
     if not photons > 0.0:
         return torch.ones(whole.lists, dtype=torch.bool, device=plan.device)
     down, along = pixel[0] - pixels.region[2], pixel[1] - pixels.region[0]
@@ -279,7 +275,7 @@ class CullingRenderer:
         """The pixels, which are always all: nothing is left out of a run in which the order matters further."""
         assert (start, stop) == (0, self._pixels.count)
         values, self.culled = _culled_photons(
-            _sum(plan, self._panel, _tiles(plan, self._panel, self._pixels), self._engine),
+            _sum(plan, self._panel, _tiles(plan, self._panel, self._pixels)),
             self._share,
             self._dtype,
             self._engine,
@@ -298,78 +294,15 @@ def _tiles(plan: Plan, panel: PanelPlan, pixels: Pixels) -> Tiles:
     return cut_into_tiles(pixels, side)
 
 
-def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles, engine: Engine) -> _Sum:
+def _sum(plan: Plan, panel: PanelPlan, tiles: Tiles) -> _Sum:
     assert isinstance(plan.structure_factors, BoundedStructureFactors)
     summing = summed_plan(plan, panel)
     bounding = attrs.evolve(summing, tables=plan.structure_factors.neighbourhoods(plan.tables))
-    columns = columns_for_bounds(plan)
-    kernels = None
-    if engine.name != "eager" and plan.device.type == "cpu" and tiles.count:
-        seconds = engine.eager_seconds(summing, tiles.pixels.count)
-        kernels = engine.kernels([(bounding, BOUNDS), (summing, LISTED)], seconds)
-    if kernels is None:
-
-        def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
-            return tile_bounds(bounding, views, columns, limit)
-
-        def intensity(samples: Sequence[torch.Tensor], *others: torch.Tensor) -> torch.Tensor:
-            return listed_intensity(summing, samples, *others)
-
-    else:
-        of_bounds, of_sums = arguments_of(bounding), arguments_of(summing)
-
-        def bounds(views: torch.Tensor, limit: torch.Tensor) -> TileBounds:
-            return TileBounds(*kernels[0]([*of_bounds, views.contiguous(), columns, limit]))
-
-        def intensity(samples: Sequence[torch.Tensor], *others: torch.Tensor) -> torch.Tensor:
-            return kernels[1]([*of_sums, *samples, *others])[0]
-
     return _Sum(
         plan=summing,
         panel=summing.panels[0],
         tiles=tiles,
-        bounds=bounds,
-        intensity=intensity,
+        bounding=bounding,
+        columns=columns_for_bounds(plan),
         vectors=plan.cell_vectors.detach().reshape(-1, 9).contiguous(),
-        terms=_EAGER_TERMS if kernels is None else _COMPILED_TERMS,
     )
-
-
-def _bounds_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
-    count = len(arguments_of(plan))
-
-    def bounds(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
-        views, columns, limit = tensors[count:]
-        return tile_bounds(with_tensors(plan, tensors[:count]), views, columns, limit).tensors()
-
-    return bounds
-
-
-def _listed_function(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
-    count = len(arguments_of(plan))
-
-    def intensity(*tensors: torch.Tensor) -> Sequence[torch.Tensor]:
-        samples, others = tensors[count : count + 3], tensors[count + 3 :]
-        return (listed_intensity(with_tensors(plan, tensors[:count]), samples, *others),)
-
-    return intensity
-
-
-BOUNDS = Kind(
-    name="bounds",
-    title="bounds of what may be left out",
-    seconds=40.0,
-    further=3,
-    function=_bounds_function,
-    axes=(("tile", "source", 7), (19, "column"), ()),
-    dtypes=lambda plan: (torch.float64, torch.float32, torch.float64),
-)
-LISTED = Kind(
-    name="listed",
-    title="sum of what is not left out",
-    seconds=40.0,
-    further=7,
-    function=_listed_function,
-    axes=(*(("row", "sample"),) * 3, ("orientation", 9), ("kept",), ("row", 3), ("place", 2)),
-    dtypes=lambda plan: (*(torch.float64,) * 4, *(torch.int64,) * 3),
-)

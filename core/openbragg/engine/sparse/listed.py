@@ -1,7 +1,7 @@
 """The sum of tiles over listed orientations alone.
 
-It is made of the functions that `evaluate` is made of, as `block_sums` is. What is done for each orientation is one
-function of tensors, which a compiler can fuse; what is done once for each sample takes little beside.
+It is made of the functions that `evaluate` is made of, as `block_sums` is. What is done once for each sample takes
+little beside what is done for each orientation.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ def listed_intensity(
     vectors: torch.Tensor,
     kept: torch.Tensor,
     lists: torch.Tensor,
-    places: torch.Tensor,
 ) -> torch.Tensor:
     """Intensities of samples, summed over listed orientations: squared electrons, float64, (row, sample).
 
@@ -94,13 +93,10 @@ def listed_intensity(
         Components of the cell vectors of all orientations in metres, float64, (orientation, 9).
     kept, lists
         The lists, none of them empty; see `Lists`.
-    places
-        0, 1, 2 ... up to the length of the longest list, each of them twice, int64, (place, 2).
     """
-    # Lists lie across, samples down. What is read for each place of a list does not lie side by side in memory, which
-    # is what lets a compiler lay its vectors along samples, and use one orientation for all of them.
+    # Lists lie across, samples down.
     start, length, first = (lists[:, number].unsqueeze(1) for number in range(3))
-    place = places[:, 0].unsqueeze(0)
+    place = torch.arange(int(length.max()), device=lists.device).unsqueeze(0)
     orientation = kept[start + torch.minimum(place, length - 1)] - first
     rows = [[vectors[:, 3 * row + axis][orientation].unsqueeze(1) for axis in range(3)] for row in range(3)]
     x, y, z = (component.unsqueeze(2) for component in samples)
