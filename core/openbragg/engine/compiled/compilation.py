@@ -19,6 +19,13 @@ import torch
 
 from openbragg.engine.compiled.conversions import conversions_included, conversions_refused
 from openbragg.engine.compiled.fusion import loops_apart
+from openbragg.engine.compiled.haste import (
+    compiler_refused,
+    cycles_left,
+    hastened,
+    hasty_settings,
+    probing_again,
+)
 from openbragg.engine.compiled.kernel import PIXEL_MULTIPLE, PIXELS, Run
 
 #: Lengths that the compiler is told to expect of the axes of a plan; any other is as right. They differ from each other
@@ -106,16 +113,10 @@ def compile_function(
         When torch cannot make one program of the function, or no C++ compiler is there.
     """
     try:
-        with _quietly(), torch.no_grad():
+        with _quietly(), torch.no_grad(), cycles_left():
             _require_compiler()
             program = _exported(function, named, further, axes, differentiates=differentiates)
-            try:
-                return _packaged(program, folder, _settings(differentiates))
-            except Exception as error:
-                if not conversions_refused(error):
-                    raise
-                # A torch whose vectors are others: its own conversions, slow or not, are right.
-                return _packaged(program, folder, _settings(differentiates, conversions=False))
+            return _made(program, folder, differentiates)
     except CompilationError:
         raise
     except Exception as error:
@@ -209,9 +210,27 @@ def _exported(
     return torch.export.export(_AsModule(function), tuple(examples), dynamic_shapes=(tuple(dynamic),), strict=False)
 
 
-def _settings(differentiates: bool, conversions: bool = True) -> dict[str, Any]:
+def _made(program: torch.export.ExportedProgram, folder: Path, differentiates: bool) -> Compiled:
+    """A library of operations, with as much of what is our own about the compiler as it accepts."""
+    conversions = hasty = True
+    while True:
+        try:
+            with hastened() if hasty else contextlib.nullcontext():
+                return _packaged(program, folder, _settings(differentiates, conversions, hasty))
+        except Exception as error:
+            if conversions and conversions_refused(error):
+                # A torch whose vectors are others: its own conversions, slow or not, are right.
+                conversions = False
+            elif hasty and compiler_refused(error):
+                hasty = False
+                probing_again()
+            else:
+                raise
+
+
+def _settings(differentiates: bool, conversions: bool, hasty: bool) -> dict[str, Any]:
     """Settings of the compiler for a function, with our own conversions in its code or with torch's."""
-    settings = dict(SETTINGS)
+    settings = SETTINGS | (hasty_settings() if hasty else {})
     passes = [each for each in (loops_apart(), conversions_included() if conversions else None) if each is not None]
     settings["_pre_fusion_custom_pass"] = lambda nodes: reduce(lambda known, each: each(known), passes, nodes)
     if differentiates:

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from openbragg.engine.compiled.haste import compiler_error
+
 #: The header.
 HEADER = Path(__file__).with_suffix(".h")
 #: After which line it comes.
@@ -36,11 +38,7 @@ def conversions_included() -> Callable[[list[Any]], list[Any]]:
 
 def conversions_refused(error: BaseException) -> bool:
     """Whether an error is the C++ compiler's, who names the header."""
-    from torch._inductor.exc import CppCompileError
-
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, CppCompileError):
-        found = found.__cause__ or found.__context__
+    found = compiler_error(error)
     return found is not None and HEADER.name in str(found)
 
 
