@@ -72,14 +72,11 @@ def largest_difference(got: np.ndarray, name: str) -> float:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_case_is_the_reference_s_on_request(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    got, _ = rendered(name, tmp_path, monkeypatch, "--compat", "nanobragg")
+def test_case_and_its_header_are_the_reference_s_on_request(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got, _ = rendered(name, tmp_path, monkeypatch, "--compat", "nanobragg", "-intfile", "int.img")
     assert largest_difference(got, name) < TOLERANCE
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_header_is_the_reference_s_on_request(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rendered(name, tmp_path, monkeypatch, "--compat", "nanobragg", "-intfile", "int.img")
     content = (tmp_path / "int.img").read_bytes()
     text = content[: content.index(b"}")].decode("ascii")
     pairs = (line.rstrip(";").split("=") for line in text.splitlines()[1:])
