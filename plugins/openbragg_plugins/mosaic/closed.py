@@ -126,7 +126,9 @@ class Smeared:
         spread = place.square().sum() / lattice.reciprocal_metric.trace()
         wider = 1.0 + spread * length.square() / own
         wider = torch.minimum(wider, peak * peak / (e * level)).clamp(min=1.0)
-        return gaussian_reach(level, peak / wider.sqrt(), own * wider, lattice.dtype)
+        reach = gaussian_reach(level, peak / wider.sqrt(), own * wider, lattice.dtype)
+        # A low spot is known down to a lower level than one at the origin; a longer q is not to have a shorter reach.
+        return torch.maximum(reach, gaussian_reach(level, peak, own, lattice.dtype))
 
     def gaussians(self, nearest: torch.Tensor, lattice: Lattice) -> tuple[torch.Tensor, torch.Tensor]:
         """See `openbragg.SmearedLatticeShape.gaussians`."""
