@@ -1,7 +1,8 @@
 // The names of devices, read as torch's wrapper around compiled code reads them, which takes regular expressions of the
 // standard library to it: half of all the code of the wrapper, and half of the time that its compilation takes.
 //
-// What stands in for them has their interface, as far as it is used, and refuses to be compiled for another pattern.
+// What stands in for them has their interface, as far as it is used, and refuses to be compiled for another pattern. It
+// is in std for torch's code names it so, see wrapper.h.
 
 #ifndef OPENBRAGG_DEVICE_NAMES
 #define OPENBRAGG_DEVICE_NAMES

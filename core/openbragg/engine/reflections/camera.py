@@ -65,7 +65,7 @@ class Camera:
         margin
             How far from q of a ray that is seen, in 1/metres.
         off
-            How far off the sphere, where that is less.
+            How far off the sphere, in 1/metres; counts where it is less than the margin.
         """
         vectors, apart, (lowest, highest) = self._seen(margin)
         lengths = np.linalg.norm(cell, axis=1)

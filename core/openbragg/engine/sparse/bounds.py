@@ -27,12 +27,10 @@ _BOUND_ROUNDING = 1.0 + 1e-5
 _NEXT = 1.0 - 1e-5
 #: Rounding of a sum of n numbers in single precision is below n times this, in whatever order they are added.
 _SUM_ROUNDING = 1.2e-7
-#: Bounds up to which orientations are left out are tried in such steps, beginning at an equal share for all: a
-#: compiler makes one loop of a fixed number of sums, and sorting would cost as much as evaluating.
+#: Bounds up to which orientations are left out are tried in such steps, beginning at an equal share for all: sorting
+#: would cost as much as evaluating.
 _STEP = 1.6
 _STEPS = 8
-#: Columns come in such multiples.
-_TOGETHER = 8
 
 
 @attrs.frozen(eq=False)
@@ -81,7 +79,7 @@ def views_of(
     -------
     Seven numbers, float64, (tile, source, 7): x, y, z of the middle of the box in which all q of a tile lie, and half
     its extents, in 1/metres; and the photons that a pixel gets from one squared electron in each of its samples, at
-    most. Numbers of one tile lie side by side, which keeps the compiler from running its innermost loop over tiles.
+    most.
     """
     samples = [by_tile(component, slow.shape[1]) for component in evaluations.scattering]
     lowest = torch.stack([component.amin(dim=-1) for component in samples], dim=-1)
@@ -93,15 +91,13 @@ def views_of(
 def columns_for_bounds(plan: Plan) -> torch.Tensor:
     """The components of the cell vectors, their absolute values, and the weight, float32, (19, column).
 
-    Those of all orientations lie side by side. There are more columns than orientations, up to a multiple of what a
-    processor works on at once; the others are 0.
+    Those of all orientations lie side by side.
     """
     vectors = plan.cell_vectors.detach().reshape(-1, 9).T.to(torch.float32)
     weights = torch.ones_like(vectors[0])
     if plan.domain_weights is not None:
         weights = plan.domain_weights.detach().to(torch.float32).repeat(len(plan.cell_vectors))
-    columns = torch.cat([vectors, vectors.abs(), weights.unsqueeze(0)])
-    return torch.nn.functional.pad(columns, (0, -columns.shape[1] % _TOGETHER)).contiguous()
+    return torch.cat([vectors, vectors.abs(), weights.unsqueeze(0)])
 
 
 def tile_bounds(plan: Plan, views: torch.Tensor, columns: torch.Tensor, limit: torch.Tensor) -> TileBounds:
@@ -121,8 +117,7 @@ def tile_bounds(plan: Plan, views: torch.Tensor, columns: torch.Tensor, limit: t
     tiles, sources = views.shape[:2]
     seven = views.reshape(-1, 7, 1).unbind(1)
     pairs = sources * columns.shape[1]
-    # In units of an equal share of what may be left out; times a number of each tile, which keeps the compiler from
-    # running two loops where one does.
+    # In units of an equal share of what may be left out.
     shares = _bounds(plan, seven[:6], columns) * (seven[6] * (pairs / limit)).to(plan.lattice.dtype)
     whole = pairs / (1.0 + pairs * _SUM_ROUNDING)
     levels = [_STEP**step for step in range(_STEPS)]

@@ -106,7 +106,7 @@ class _Sum:
         else:
             views = views_of(self.plan, self.panel, slow, fast, evaluations)
             parts = list(self.bounds_of(views, limit))
-            kept = self._kept(parts)
+            kept = torch.cat([bounds.kept() for bounds in parts])
             missing = float(torch.cat([bounds.skipped for bounds in parts]).max())
         lists = lists_of(kept)
         samples = [by_tile(component, slow.shape[1]).flatten(0, 1) for component in evaluations.scattering]
@@ -116,13 +116,7 @@ class _Sum:
 
     def kept(self, chosen: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
         """Which orientations of tiles must be evaluated, booleans (tile x source, orientation)."""
-        return self._kept(list(self.bounds_of(self.views(chosen), limit)))[:, : self.lists[1]]
-
-    def _kept(self, parts: Sequence[TileBounds]) -> torch.Tensor:
-        """Which orientations must be evaluated, (tile x source, column); none of those that only fill columns up."""
-        kept = torch.cat([bounds.kept() for bounds in parts])
-        kept[:, self.lists[1] :] = False
-        return kept
+        return torch.cat([bounds.kept() for bounds in self.bounds_of(self.views(chosen), limit)])
 
     def _summed(self, samples: Sequence[torch.Tensor], lists: Lists) -> torch.Tensor:
         """Intensities of samples (row, sample), summed over lists: those of about one length together."""
@@ -160,7 +154,7 @@ def _culled_photons(
     share
         Between 0 and 1.
     dtype, engine
-        Of the photons, and how they are summed.
+        Of the photons, and whose threads sum them: operation by operation, whatever its name.
     uncertain
         Number of a pixel that will be replaced; it cannot tell how high the peak is.
     progress
@@ -234,7 +228,7 @@ def _pieces(whole: _Sum, count: int, engine: Engine) -> list[tuple[int, int]]:
 
 
 def kept_orientations(
-    plan: Plan, panel: PanelPlan, pixels: Pixels, pixel: tuple[int, int], photons: float, engine: Engine
+    plan: Plan, panel: PanelPlan, pixels: Pixels, pixel: tuple[int, int], photons: float
 ) -> torch.Tensor:
     """Which orientations a pixel (slow, fast) was summed from, booleans (source, orientation).
 

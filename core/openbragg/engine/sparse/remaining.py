@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from openbragg.engine.compiled.block import tensors_in, with_tensors
-from openbragg.engine.compiled.engine import Engine
 from openbragg.engine.pixels import Pixels
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.sparse.cull import kept_orientations
@@ -40,7 +39,7 @@ def summed_terms(
     with torch.no_grad():
         if culled.of == OF_SPOTS:
             return _of_visits(still, still_panel, pixels, pixel, nearest, culled.level)
-        kept = kept_orientations(still, still_panel, pixels, pixel, culled.level, Engine(name="eager"))
+        kept = kept_orientations(still, still_panel, pixels, pixel, culled.level)
         phi, mosaic = plan.cell_vectors.shape[:2]
         return kept.reshape(1, 1, 1, -1, phi, mosaic, 1).expand(nearest.h.shape)
 
