@@ -473,9 +473,8 @@ def test_without_a_compiler_there_is_one_notice_and_the_image(tmp_path: Path) ->
     assert Cache(tmp_path / "empty").entries() == []
 
 
-def test_code_that_is_there_runs_without_the_compiler(tmp_path: Path) -> None:
-    # By a process like the next one: this one may have loaded more of what a plugin may use.
-    outside(tmp_path, command("--engine", "compiled"))
+def test_code_that_is_there_runs_without_the_compiler(tmp_path: Path, calls: list[int]) -> None:
+    agree(experiment(), calls)
     code = (
         "from openbragg.engine.compiled.kernel import Kernel\noriginal, calls = Kernel.__call__, []\n"
         "Kernel.__call__ = lambda *each: calls.append(1) or original(*each)\n"

@@ -190,6 +190,7 @@ def test_numbers_of_cells_of_the_square_shape_have_one_derivative_backwards_and_
     assert [float(each) for each in backwards] == pytest.approx(forwards.sum(dim=(0, 1)).tolist(), rel=1e-9)
 
 
+@pytest.mark.xdist_group("compiled")
 def test_the_jacobian_is_compiled() -> None:
     """By the compiler itself, once."""
     whole = simulation("round", threads=1)

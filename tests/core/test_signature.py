@@ -17,6 +17,7 @@ import torch
 
 import openbragg
 from openbragg import Beam, Crystal, Detector, Experiment, Sampling, Scan, Simulation
+from openbragg.cli.registry import load_registry
 from openbragg.engine.compiled import origins
 from openbragg.engine.compiled.block import block_plan, tensors_in
 from openbragg.engine.compiled.compilation import SETTINGS, CompilationError
@@ -80,6 +81,17 @@ def test_the_same_class_has_the_same_sources(write: Write) -> None:
     first = plugin_sources(shape_module(write).Shape)
     assert plugin_sources(shape_module(write).Shape) == first
     assert set(first[0]) == {"acme_shape"}
+
+
+@pytest.mark.parametrize("factors", ["hkl", "reflections", "model"])
+def test_what_a_process_has_loaded_besides_does_not_matter(factors: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that has read files by gemmi uses the code that a command has left."""
+    importlib.import_module("gemmi")
+    cls = load_registry(()).get("structure_factors", factors).cls
+    first = plugin_sources(cls)
+    assert "gemmi" in first[0]
+    monkeypatch.delitem(sys.modules, "gemmi")
+    assert plugin_sources(cls) == first
 
 
 def test_another_source_is_another_class(write: Write) -> None:

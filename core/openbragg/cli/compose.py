@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _LONGEST_WORD = 60
 _HELP = ("--help", "-h")
 _GIVEN = "openbragg.given"
 _READ_AS = "openbragg.read_as"
+_PRESENT = "openbragg.present"
 _TOPIC = "openbragg.topic"
 #: What asks for all groups of help.
 _ALL = "all"
@@ -226,7 +228,16 @@ class ModelCommand(click.Command):
             return super().parse_args(ctx, [])
         args = self._take_topic(ctx, args)
         words, ctx.meta[_GIVEN], ctx.meta[_READ_AS] = self.scan(args, _HELP)
+        ctx.meta[_PRESENT] = {id(option) for option, _ in ctx.meta[_GIVEN]}
         return super().parse_args(ctx, words)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The arguments and options; of a line that was read, the flags on it alone: click has no work for others."""
+        params = super().get_params(ctx)
+        present = ctx.meta.get(_PRESENT)
+        if present is None:
+            return params
+        return [param for param in params if id(param) in present or not isinstance(param, FlagOption | SwitchOption)]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The flags that begin like a word."""
@@ -378,8 +389,13 @@ def assignments_of(given: Iterable[tuple[click.Option, list[str]]]) -> list[tupl
     return [(option.flag, words) for option, words in given if isinstance(option, FlagOption)]
 
 
-def flags_of(cls: type) -> list[Flag]:
+def flags_of(cls: type) -> tuple[Flag, ...]:
     """Every way to set the options of an attrs class."""
+    return _flags_of(cls)
+
+
+@cache
+def _flags_of(cls: type) -> tuple[Flag, ...]:
     flags = []
     for field, spec in options_of(cls):
         constant = True if spec.type is bool else None
@@ -391,11 +407,16 @@ def flags_of(cls: type) -> list[Flag]:
             flags.append(Flag(cls, field, spec, (spelling,), "", None, False))
         for index, spellings in enumerate(spec.components):
             flags.append(Flag(cls, field, spec, spellings, spec.unit, index))
-    return flags
+    return tuple(flags)
 
 
 def section(title: str, *classes: type) -> Section:
     """A group of help with the options of some classes."""
+    return _section(title, classes)
+
+
+@cache
+def _section(title: str, classes: tuple[type, ...]) -> Section:
     return Section(title, tuple(FlagOption(flag) for cls in classes for flag in flags_of(cls)))
 
 

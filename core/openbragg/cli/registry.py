@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
 from openbragg.cli.compose import FlagOption, Section, SwitchOption, flags_of, section
 from openbragg.cli.settings import (
@@ -101,8 +103,10 @@ def option_named(registry: Registry, spelling: str) -> FlagOption:
 
 def plugin_section(found: Found) -> Section:
     """The bare flags and the options of a plugin."""
-    switches = (
-        [SwitchOption(found.cls.flags[0], found.cls.flags[1:], str(found.cls.summary))] if found.cls.flags else []
-    )
-    options = [FlagOption(flag) for flag in flags_of(found.cls)]
-    return Section(f"{found.role.title}: {found.name}", (*switches, *options))
+    return _section_of(f"{found.role.title}: {found.name}", found.cls)
+
+
+@cache
+def _section_of(title: str, cls: Any) -> Section:
+    switches = [SwitchOption(cls.flags[0], cls.flags[1:], str(cls.summary))] if cls.flags else []
+    return Section(title, (*switches, *(FlagOption(flag) for flag in flags_of(cls))))

@@ -7,7 +7,7 @@ from operator import add
 from typing import TYPE_CHECKING
 
 from openbragg import InputError
-from openbragg_plugins.structure_factors.places import at_places, place_inside, place_of
+from openbragg_plugins.structure_factors.places import at_places, lines_at, place_inside, place_of
 from openbragg_plugins.structure_factors.spectral import (
     is_spectral,
     own_numbers,
@@ -143,11 +143,8 @@ def _interpolated(
     _, wide, deep = (highest - lowest + 3.0).to(place.dtype).unbind(0)
     planes = []
     for i in range(4):
-        rows = []
-        for j in range(4):
-            start = place + (i * wide + j) * deep
-            rows.append(_weighted([at_places(table, start + k) for k in range(4)], along_l))
-        planes.append(_weighted(rows, along_k))
+        rows = [lines_at(table, place + (i * wide + j) * deep, 4) for j in range(4)]
+        planes.append(_weighted([_weighted(row, along_l) for row in rows], along_k))
     return _weighted(planes, along_h).where(_within(index, lowest, highest), otherwise)
 
 

@@ -42,10 +42,22 @@ def at_places(table: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     """The numbers of a flat table at places, which are moved into it where they are outside."""
     import torch
 
-    # What was clamped needs no check, below last so that a compiler knows it.
-    inside = place.clamp(max=table.numel() - 1).clamp(min=0)
-    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(table, [inside])
+    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(table, [_inside(place, table.numel())])
     return found
+
+
+def lines_at(table: torch.Tensor, start: torch.Tensor, length: int) -> tuple[torch.Tensor, ...]:
+    """So many numbers of a flat table that follow each other, from the places of the first, moved like `at_places`."""
+    import torch
+
+    lines = table.unfold(0, length, 1).t()
+    found: torch.Tensor = torch.ops.aten._unsafe_index.Tensor(lines, [None, _inside(start, lines.shape[1])])
+    return found.unbind(0)
+
+
+def _inside(place: torch.Tensor, length: int) -> torch.Tensor:
+    """Places that need no check; below comes last so that a compiler knows it."""
+    return place.clamp(max=length - 1).clamp(min=0)
 
 
 def _numbers(table: torch.Tensor) -> tuple[torch.dtype, torch.dtype]:

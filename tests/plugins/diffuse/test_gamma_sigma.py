@@ -191,6 +191,7 @@ def test_one_number_for_all_axes_may_carry_a_gradient() -> None:
     assert float(slope) == pytest.approx(float(ends[0] - ends[1]) / (2 * step), rel=1e-6)
 
 
+@pytest.mark.xdist_group("compiled")
 def test_compiled_code_gives_the_same_halos() -> None:
     model = GammaSigma(gamma=angstroms(20.0, 35.0, 50.0), sigma=angstroms(0.3), symmetry="P1")
     image, wanted = (simulation(model, engine=engine).photons() for engine in ("compiled", "eager"))

@@ -22,8 +22,8 @@ from openbragg.engine.plan import PRECISIONS, Plan
 
 #: Of these alone one knows that the text tells all.
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
-#: Functions of these packages are what their version says.
-_TRUSTED = ("openbragg", "attr", "attrs", "torch", "numpy")
+#: Functions of these packages are what their version says, also where a process has not loaded them.
+_TRUSTED = ("openbragg", "attr", "attrs", "torch", "numpy", "gemmi")
 #: What `lru_cache` makes of a function.
 _Remembering = type(lru_cache(len))
 #: How the name of a file begins in code that attrs wrote.

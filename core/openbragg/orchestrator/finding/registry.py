@@ -7,7 +7,6 @@ import sys
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -44,7 +43,7 @@ def load(
     """
     named = [word.strip() for word in os.environ.get(BLOCK_VARIABLE, "").split(",") if word.strip()]
     refused = frozenset((*blocked, *named))
-    manager = _Manager(hookspecs.GROUP)
+    manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     points: dict[str, EntryPoint] = {}
     faults: list[tuple[str, str]] = []
@@ -55,7 +54,8 @@ def load(
             continue
         key = f"{_distribution(point)}:{point.name}"
         try:
-            manager.register(point.load(), name=key)
+            loaded = point.load()
+            manager.register(_Marked(loaded) if isinstance(loaded, ModuleType) else loaded, name=key)
             manager.check_pending()
         except (Exception, SystemExit) as error:
             faults.append((point.name, _one_line(point, error)))
@@ -86,19 +86,30 @@ def python_of_command(name: str) -> Any:
     return None
 
 
-class _Manager(pluggy.PluginManager):
-    """Tells the marked functions of a module from its other names before pluggy looks at each with more care.
+class _Marked:
+    """The marked functions of a module alone, for pluggy looks at each name of what it is given with care.
 
     Modules have many names, and looking would take a good part of the time in which a command starts.
     """
 
-    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
-        """See `pluggy.PluginManager.parse_hookimpl_opts`."""
-        if isinstance(plugin, ModuleType):
-            value = plugin.__dict__.get(name)
-            if not isinstance(value, FunctionType) or _MARK not in value.__dict__:
-                return None
-        return super().parse_hookimpl_opts(plugin, name)
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self._names = [
+            name for name, value in vars(module).items() if isinstance(value, FunctionType) and _MARK in vars(value)
+        ]
+        vars(self).update((name, vars(module)[name]) for name in self._names)
+
+    def __dir__(self) -> list[str]:
+        return self._names
+
+    def __repr__(self) -> str:
+        return repr(self._module)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Marked) and other._module is self._module
+
+    def __hash__(self) -> int:
+        return hash(self._module)
 
 
 def _installed() -> list[EntryPoint]:
@@ -155,6 +166,13 @@ def _checked(cls: Any, role: Role) -> Any:
     """A class that keeps its role's contract, as far as can be told without using it."""
     if not (isinstance(cls, type) and attrs.has(cls)):
         raise TypeError(f"{cls!r} is not an attrs class")
+    _refuse_unkept(cls, role)
+    return cls
+
+
+@cache
+def _refuse_unkept(cls: Any, role: Role) -> None:
+    """See that a class keeps a role's contract: once a process, where hundreds of commands may run in one."""
     for name in ("name", "summary"):
         if not (isinstance(getattr(cls, name, None), str) and getattr(cls, name)):
             raise TypeError(f"{cls.__name__} has no {name}")
@@ -168,12 +186,11 @@ def _checked(cls: Any, role: Role) -> Any:
     missing = role.missing(cls)
     if missing:
         raise TypeError(f"{cls.__name__} is no {role.title}: it has no {', '.join(missing)}()")
-    return cls
 
 
 def _path(cls: type) -> str:
     module = sys.modules.get(cls.__module__)
-    return str(Path(module.__file__)) if module is not None and module.__file__ else cls.__module__
+    return (module.__file__ if module is not None else None) or cls.__module__
 
 
 def _order(plugin: Found) -> tuple[int, bool, str, str]:
