@@ -1,7 +1,8 @@
 """A shell for the pages' commands, in which ``openbragg`` and ``python`` start without loading anything.
 
-Most of a small run is the import of torch. A server has done it: for each command it forks, takes over the command's
-folder, environment, standard streams and words, and runs it. So what runs is the program, in a process of its own.
+Most of a small run is the import of torch and of plugins. A server has done it: for each command it forks, takes over
+the command's folder, environment, standard streams and words, and runs it. So what runs is the program, in a process of
+its own, which finds the plugins anew.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ def _serve(listener: socket.socket) -> None:
 
     import openbragg.cli.simulate
     import openbragg.orchestrator.simulate  # noqa: F401
+    from openbragg.orchestrator.finding.registry import load
 
+    load()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         link, _ = listener.accept()
