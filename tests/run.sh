@@ -7,15 +7,15 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 # What is imported is translated when it first is, a tenth of all that is installed; and kept, where the user's settings
-# would have each of the many processes that tests start translate it anew.
+# would have each of the many processes that tests start translate it anew. To pip this "no" is "no compiling".
 unset PYTHONDONTWRITEBYTECODE
-PATH=$(PIP_NO_COMPILE=1 "$root/tests/environment.sh" "$root" test,docs)/bin:$PATH
+PATH=$(PIP_NO_COMPILE=no "$root/tests/environment.sh" "$root" test,docs)/bin:$PATH
 export PATH
 ruff check .
 ruff format --check .
 lint-imports
-# Types and the site are checked beside the tests: they take most of a minute of one core.
-{ mypy && NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet; } &
+# Types and the site are checked beside the tests, while these wait: they take most of a minute of one core.
+{ nice mypy && NO_MKDOCS_2_WARNING=1 nice mkdocs build --strict --quiet; } &
 beside=$!
 status=0
 # One thread a worker: two test processes that each use all cores would only wait for each other.
