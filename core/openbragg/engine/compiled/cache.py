@@ -154,8 +154,9 @@ class Cache:
 
         Of one signature there are several where code is made for lengths that differ, as those of two tables.
         """
+        beginning = f"{key(signature)}-"
         try:
-            places = [place for place in self._places() if place.name.startswith(f"{key(signature)}-")]
+            places = [place for place in self._places() if place.name.startswith(beginning)]
         except OSError:
             return None
         for place in places:

@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -26,6 +27,12 @@ _WRITTEN = (".py", ".h")
 _VERSIONED = ("torch", "numpy")
 #: The core's own files are read anyway, attrs makes no numbers.
 _PASSED = ("openbragg", "attr", "attrs")
+#: An import in a source: its word, what may stand before it on its line and after it.
+_IMPORT = re.compile(r"\bimport\b")
+_FROM = re.compile(r"\bfrom\b([ \t\f.\w]*)$")
+_NAMES = re.compile(r"\s*\(((?:[^)#]|#[^\n]*)*)|([^\n;#]*)")
+_COMMENT = re.compile(r"#[^\n]*")
+_CONTINUED = re.compile(r"\\\r?\n")
 
 
 def surroundings() -> dict[str, str]:
@@ -192,25 +199,39 @@ def _installed(top: str) -> str | None:
 @lru_cache(maxsize=256)
 def _imported(name: str, text: bytes) -> tuple[str, ...]:
     """Modules that a module's source names in imports, at its top or inside functions."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    if b"\0" in text:
         return ()  # compiled code: its hash is all there is
     package = name if _is_package(name) else name.rpartition(".")[0]
-    return tuple(module for node in ast.walk(tree) for module in _named(node, package))
+    return tuple(imports_in(text.decode(errors="replace"), package))
 
 
-def _named(node: ast.AST, package: str) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            parts = alias.name.split(".")
-            yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
-    elif isinstance(node, ast.ImportFrom):
-        base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-        module = ".".join([*base, *([node.module] if node.module else [])])
+def imports_in(text: str, package: str) -> Iterator[str]:
+    """Modules that imports in a source name, and what they take from them, which may be modules.
+
+    Looked for by their words: a parser would take most of the time in which compiled code is found. A line of a text in
+    the source may be taken for an import; none of those that are there is missed.
+    """
+    text = _CONTINUED.sub(" ", text)
+    for word in _IMPORT.finditer(text):
+        line = text[text.rfind("\n", 0, word.start()) + 1 : word.start()]
+        origin = _FROM.search(line)
+        before = (line if origin is None else line[: origin.start()]).rstrip()
+        if before and before[-1] not in ":;\ufeff":
+            continue
+        inside, alone = _NAMES.match(text, word.end()).groups()  # type: ignore[union-attr]
+        listed = (_COMMENT.sub("", inside) if inside is not None else alone).split(",")
+        names = ["".join(each.partition(" as ")[0].split()) for each in (" ".join(one.split()) for one in listed)]
+        if origin is None:
+            for parts in (name.split(".") for name in names if name):
+                yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+            continue
+        module = "".join(origin[1].split())
+        level = len(module) - len(module.lstrip("."))
+        base = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+        module = ".".join([*base, *([module[level:]] if module[level:] else [])])
         if module:
             yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            yield from (f"{module}.{name}" for name in names if name)
 
 
 def _is_package(name: str) -> bool:

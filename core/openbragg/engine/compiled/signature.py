@@ -5,9 +5,13 @@ from __future__ import annotations
 import enum
 import hashlib
 import inspect
+import marshal
+import os
+import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -26,6 +30,8 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _TRUSTED = ("openbragg", "attr", "attrs", "torch", "numpy", "gemmi")
 #: What `lru_cache` makes of a function.
 _Remembering = type(lru_cache(len))
+#: Nanoseconds that no clock of a file system leaves out.
+_WELL_AFTER = 2_000_000_000
 #: How the name of a file begins in code that attrs wrote.
 _GENERATED = "<attrs generated"
 
@@ -202,12 +208,32 @@ def _refuse_changed(name: str, function: FunctionType) -> None:
 def _codes(file: Path, changed: int, size: int) -> frozenset[CodeType]:
     """All code in a file as Python makes it; the other arguments tell one state of it from the next."""
     codes: set[CodeType] = set()
-    waiting: list[CodeType] = [compile(file.read_bytes(), str(file), "exec", dont_inherit=True)]
+    waiting: list[CodeType] = [_translation(file) or compile(file.read_bytes(), str(file), "exec", dont_inherit=True)]
     while waiting:
         code = waiting.pop()
         codes.add(code)
         waiting.extend(constant for constant in code.co_consts if isinstance(constant, CodeType))
     return frozenset(codes)
+
+
+def _translation(file: Path) -> CodeType | None:
+    """What Python keeps of a file, where that was made well after the file's last change; to make it again takes time.
+
+    Python itself goes by the file's time in whole seconds and by its length; a file may have changed within one.
+    """
+    if os.name != "posix":
+        return None  # where the last change is not told
+    try:
+        place = Path(cache_from_source(str(file)))
+        source, made = file.stat(), place.stat().st_mtime_ns
+        if made - max(source.st_ctime_ns, source.st_mtime_ns) < _WELL_AFTER:
+            return None
+        content = place.read_bytes()
+        expected = MAGIC_NUMBER + struct.pack("<III", 0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
+        code = marshal.loads(content[len(expected) :]) if content.startswith(expected) else None
+    except (OSError, NotImplementedError, ValueError, EOFError, TypeError):
+        return None
+    return code if isinstance(code, CodeType) else None
 
 
 def _values(space: Any) -> str:
