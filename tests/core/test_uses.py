@@ -20,6 +20,7 @@ from openbragg.engine.compiled.block import block_sums, with_tensors
 from openbragg.engine.compiled.cache import Cache
 from openbragg.engine.compiled.compilation import CompilationError
 from openbragg.engine.compiled.engine import EAGER_GRADIENT_SECONDS_PER_TERM, EAGER_SECONDS_PER_TERM, Engine
+from openbragg.engine.compiled.kinds import FORWARD
 from openbragg.engine.compiled.loading import Wanted
 from openbragg.engine.compiled.resident import RESIDENTS
 from openbragg.engine.plan import Plan
@@ -72,7 +73,7 @@ def test_uses_of_a_model_add_up_until_compiling_pays(
     monkeypatch.setattr("openbragg.engine.compiled.engine.EAGER_SECONDS_PER_TERM", 1e-4)
     engine, plan = engine_of(tmp_path), plan_of()
     each = 20 * 24 * plan.terms_per_pixel() * 1e-4
-    assert uses_until_made(made, lambda: render(plan, engine)) == int(0.25 * 40.0 / each) + 2
+    assert uses_until_made(made, lambda: render(plan, engine)) == int(0.25 * FORWARD.seconds / each) + 2
     assert made == ["sum"]
 
 
@@ -90,7 +91,7 @@ def test_another_orientation_is_the_same_model_and_another_engine_knows_nothing_
 
 def test_what_is_foreseen_counts_at_once(tmp_path: Path, made: list[str]) -> None:
     plan = plan_of()
-    enough = int(40.0 / (20 * 24 * plan.terms_per_pixel() * EAGER_SECONDS_PER_TERM)) + 1
+    enough = int(FORWARD.seconds / (20 * 24 * plan.terms_per_pixel() * EAGER_SECONDS_PER_TERM)) + 1
     render(plan, engine_of(tmp_path, images=enough // 2))
     assert made == []
     render(plan, engine_of(tmp_path, images=enough + 1))
@@ -135,7 +136,7 @@ def test_one_line_says_what_is_compiled_before_it_begins(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(Wanted, "_compile", compile_)
     render(plan_of(), engine_of(tmp_path, said, name="compiled"))
-    assert before == [["compiling this model's sum, about 40 s the first time; it is kept for the next run"]]
+    assert before == [["compiling this model's sum, about 25 s the first time; it is kept for the next run"]]
 
 
 def test_what_cannot_be_compiled_is_tried_and_said_once(tmp_path: Path, made: list[str]) -> None:

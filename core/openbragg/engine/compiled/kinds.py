@@ -60,7 +60,7 @@ def gradients_by(wanted: Sequence[str]) -> Kind:
     return Kind(
         name=f"gradients {' '.join(wanted)}",
         title="gradient",
-        seconds=60.0,
+        seconds=40.0,
         further=3,
         function=made,
         differentiates=True,
@@ -88,7 +88,7 @@ def slopes_by(within: Sequence[str], width: int) -> Kind:
     return Kind(
         name=f"slopes {' '.join(within)}",
         title="Jacobian",
-        seconds=60.0,
+        seconds=30.0,
         further=3,
         function=made,
         axes=((PIXELS,), (PIXELS,), ("column", width, "direction")),
@@ -121,6 +121,6 @@ def _grouped(plan: Plan) -> Callable[..., Sequence[torch.Tensor]]:
     return sums
 
 
-FORWARD = Kind(name="sums", title="sum", seconds=40.0, further=2, function=_forward)
+FORWARD = Kind(name="sums", title="sum", seconds=25.0, further=2, function=_forward)
 #: The same for structure factors that gain by groups.
-GROUPED = Kind(name="grouped sums", title="sum", seconds=90.0, further=2, function=_grouped)
+GROUPED = Kind(name="grouped sums", title="sum", seconds=60.0, further=2, function=_grouped)

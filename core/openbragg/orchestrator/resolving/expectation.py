@@ -12,8 +12,6 @@ from openbragg.engine.compiled.kinds import FORWARD
 from openbragg.engine.pixels import Region
 from openbragg.engine.plan import PanelPlan, Plan
 from openbragg.engine.rendering import render_panel
-from openbragg.engine.sparse.cull import cull_refusal
-from openbragg.engine.sparse.spots import spots_refusal
 from openbragg.orchestrator.layout import Layout
 from openbragg.orchestrator.resolving.frame import Shown
 
@@ -55,7 +53,7 @@ def expected_time(layout: Layout, engine: Engine, images: int = 1, cull: float |
     eager = sum(engine.eager_seconds(plan, part.count()) for part in layout.shown)
     if images * eager < _SHORT or plan.device.type != "cpu" or plan.differentiable():
         return Expectation(0.0, images * eager)
-    if cull is not None and cull_refusal(plan) is None and spots_refusal(plan) is None:
+    if cull is not None and _sums_spots(plan):
         compiled = engine.would_compile(plan, plan.panels[0], eager)
         return Expectation(0.0, images * eager / (_GAIN if compiled else 1.0), at_most=True)
     panel, part = max(zip(plan.panels, layout.shown, strict=True), key=lambda pair: pair[1].count())
@@ -69,6 +67,14 @@ def expected_time(layout: Layout, engine: Engine, images: int = 1, cull: float |
     if tried.use.compiled or engine.name == "eager" or not engine.would_compile(plan, panel, images * eager):
         return Expectation(0.0, images * measured)
     return Expectation(FORWARD.seconds, images * measured / _GAIN)
+
+
+def _sums_spots(plan: Plan) -> bool:
+    # Few runs ask.
+    from openbragg.engine.sparse.cull import cull_refusal
+    from openbragg.engine.sparse.spots import spots_refusal
+
+    return cull_refusal(plan) is None and spots_refusal(plan) is None
 
 
 def _measured(plan: Plan, panel: PanelPlan, part: Shown, engine: Engine, layout: Layout) -> float | None:
