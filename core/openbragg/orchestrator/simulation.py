@@ -81,8 +81,9 @@ class Simulation(Composition):
     compat
         Names of quirks of the reference program to reproduce, or ``nanobragg`` for all.
     engine
-        ``compiled``: by code that is compiled for this model, which takes a quarter of a minute or more the first time, and is
-        kept for the next; ``eager``: operation by operation; ``auto``: compiled where such code is there or compiling pays.
+        ``compiled``: by code that is compiled for this model, which takes a quarter of a minute or more the first time,
+        and is kept for the next; ``eager``: operation by operation; ``auto``: compiled where such code is there or
+        compiling pays.
     threads
         Cores to use; by default all that this process may use, and one in a worker of another process.
     cull
