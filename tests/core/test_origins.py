@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import py_compile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import click
 import pytest
 
 from openbragg.engine.compiled.origins import imports_in
-from openbragg.engine.compiled.signature import _translation
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = sorted(
@@ -64,6 +61,7 @@ TRICKY = {
     "after another": "x = 1; import a; from b import c;import d",
     "continued": "import a, \\\n    b\nfrom c \\\n    import d",
     "windows": "import a\r\nfrom b import c\r\nimport d, \\\r\n  e\r\n",
+    "lines of old": "import a\rfrom b import c\rimport d, \\\r  e\r",
     "with remarks": "import a  # import b\n# import c\nfrom d import e  # from f import g",
     "a brace that stays open in a text": "x = 'from a import ('\nimport b\ny = ')'",
     "a generator": "def f():\n    yield from a\n    import b",
@@ -80,21 +78,3 @@ TRICKY = {
 def test_imports_are_found_however_they_are_written(case: str) -> None:
     text = TRICKY[case]
     assert set(imports_in(text, PACKAGE)) == set(parsed(text.lstrip("\ufeff")))
-
-
-@pytest.mark.skipif(os.name != "posix", reason="no other system tells when a file was changed last")
-def test_what_python_keeps_of_a_file_is_taken_where_it_is_surely_of_that_file(tmp_path: Path) -> None:
-    file = tmp_path / "acme.py"
-    file.write_text("def f():\n    return 1\n")
-    compiled = compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
-    assert _translation(file) is None
-    kept = Path(py_compile.compile(str(file), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP))
-    assert _translation(file) is None, "the file may have changed in the same second"
-    later = kept.stat().st_mtime + 10
-    os.utime(kept, (later, later))
-    assert _translation(file) == compiled
-    file.write_text("def f():\n    return 100\n")
-    assert _translation(file) is None, "another length"
-    kept.write_bytes(b"nothing")
-    os.utime(kept, (later, later))
-    assert _translation(file) is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import py_compile
 import shutil
 import sys
 from collections.abc import Callable
@@ -23,7 +25,14 @@ from openbragg.engine.compiled.block import block_plan, tensors_in
 from openbragg.engine.compiled.compilation import SETTINGS, CompilationError
 from openbragg.engine.compiled.kernel import fits
 from openbragg.engine.compiled.kinds import FORWARD
-from openbragg.engine.compiled.signature import ChangeableError, options_of, plain_text, plugin_sources, signature_of
+from openbragg.engine.compiled.signature import (
+    ChangeableError,
+    _translation,
+    options_of,
+    plain_text,
+    plugin_sources,
+    signature_of,
+)
 from openbragg.engine.compiled.watching import watched
 from openbragg.engine.plan import Plan
 
@@ -554,3 +563,21 @@ def test_code_fits_tensors_of_the_shapes_it_was_made_for(shapes: Any, lengths: A
 
 def test_code_does_not_fit_another_dtype() -> None:
     assert not fits([["s0"]], [DOUBLE], [torch.zeros(3)])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no other system tells when a file was changed last")
+def test_what_python_keeps_of_a_file_is_taken_where_it_is_surely_of_that_file(tmp_path: Path) -> None:
+    file = tmp_path / "acme.py"
+    file.write_text("def f():\n    return 1\n")
+    compiled = compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
+    assert _translation(file) is None
+    kept = Path(py_compile.compile(str(file), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP))
+    assert _translation(file) is None, "the file may have changed in the same second"
+    later = kept.stat().st_mtime + 10
+    os.utime(kept, (later, later))
+    assert _translation(file) == compiled
+    file.write_text("def f():\n    return 100\n")
+    assert _translation(file) is None, "another length"
+    kept.write_bytes(b"nothing")
+    os.utime(kept, (later, later))
+    assert _translation(file) is None

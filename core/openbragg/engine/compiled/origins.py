@@ -32,7 +32,7 @@ _IMPORT = re.compile(r"\bimport\b")
 _FROM = re.compile(r"\bfrom\b([ \t\f.\w]*)$")
 _NAMES = re.compile(r"\s*\(((?:[^)#]|#[^\n]*)*)|([^\n;#]*)")
 _COMMENT = re.compile(r"#[^\n]*")
-_CONTINUED = re.compile(r"\\\r?\n")
+_CONTINUED = re.compile(r"\\\n")
 
 
 def surroundings() -> dict[str, str]:
@@ -211,7 +211,7 @@ def imports_in(text: str, package: str) -> Iterator[str]:
     Looked for by their words: a parser would take most of the time in which compiled code is found. A line of a text in
     the source may be taken for an import; none of those that are there is missed.
     """
-    text = _CONTINUED.sub(" ", text)
+    text = _CONTINUED.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
     for word in _IMPORT.finditer(text):
         line = text[text.rfind("\n", 0, word.start()) + 1 : word.start()]
         origin = _FROM.search(line)
